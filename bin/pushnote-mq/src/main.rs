@@ -1,0 +1,2 @@
+//! The ZeroMQ forwarder between applications and servers.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Serves browsers by SockJS and WebSocket.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The operator's tool: dev, token, publish.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The domain of pushnote: envelopes, tokens, the client protocol, subscriptions; no IO, no clock.

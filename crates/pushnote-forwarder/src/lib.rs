@@ -1,0 +1,1 @@
+//! SUB to PUB over bytes: the relay behind pushnote-mq.

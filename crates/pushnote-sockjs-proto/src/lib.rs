@@ -1,0 +1,1 @@
+//! SockJS without IO: frames, escaping, the session machine, routes.

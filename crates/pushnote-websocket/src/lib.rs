@@ -1,0 +1,1 @@
+//! RFC 6455 without IO, and a socket that writes from where the message is.

@@ -1,0 +1,1 @@
+//! ZeroMQ's wire protocol for PUB and SUB.

@@ -1,0 +1,1 @@
+//! Send a message to every browser concerned with one line.
