@@ -1,0 +1,230 @@
+import { Listeners } from './listeners.js';
+import { Session } from './session.js';
+import { describe } from './transports.js';
+import { backoffMs, pause, within } from './waiting.js';
+
+/** A connection that has lasted so long was a good one: the next failure starts the back-off anew. */
+const STABLE_MS = 10_000;
+
+/**
+ * What a page holds: a stream of messages that outlives the sessions which carry it.
+ *
+ * States: `connecting` (also while it waits to try again), `connected`, `disconnected` (for good).
+ */
+export class Connection {
+  #base;
+  #settings;
+  #state = 'disconnected';
+  #session = null;
+  #transport = null;
+  #subscriptions = new Set();
+  #queue = [];
+  #failures = 0;
+  #listeners = new Listeners();
+  #life = new AbortController();
+
+  /** Use `connect`. */
+  constructor(base, settings) {
+    this.#base = base;
+    this.#settings = settings;
+    if (settings.token) this.#subscriptions.add(settings.token);
+    this.#enter('connecting');
+    // Not at once, so that the page can add its listeners first.
+    queueMicrotask(() => this.#run());
+  }
+
+  /** @returns {'disconnected' | 'connecting' | 'connected'} */
+  get state() {
+    return this.#state;
+  }
+
+  /** @returns {string | null} name of the transport in use */
+  get transport() {
+    return this.#transport;
+  }
+
+  /**
+   * @param {'message' | 'state' | 'error'} name
+   * @param {(...args: any[]) => void} listener
+   * @returns {() => void} takes the listener away again
+   */
+  on(name, listener) {
+    return this.#listeners.add(name, listener);
+  }
+
+  /**
+   * Receives what is published for the user of `token`, now and after every reconnect.
+   *
+   * @param {string | (() => string | null | Promise<string | null>)} token the token, or what gets a fresh one; it
+   *   may give null as long as there is no user
+   * @returns {boolean} false, and an `error` event, when it could not be accepted
+   */
+  subscribe(token) {
+    if (this.#life.signal.aborted) return this.#refuse('the connection is closed');
+    if (!token || !['string', 'function'].includes(typeof token)) {
+      return this.#refuse('a token must be a string that is not empty, or a function that gets one');
+    }
+    const { subscriptionsMax } = this.#settings;
+    if (this.#subscriptions.size >= subscriptionsMax && !this.#subscriptions.has(token)) {
+      return this.#refuse(`there are ${subscriptionsMax} subscriptions already`);
+    }
+    this.#subscriptions.add(token);
+    if (this.#state === 'connected') this.#subscribeNow(token);
+    return true;
+  }
+
+  /**
+   * Sends an event to the server; one that is emitted while there is no connection waits for the next.
+   *
+   * @param {string} name
+   * @param {unknown} data
+   * @returns {boolean} false, and an `error` event, when there was no room for it
+   */
+  emit(name, data) {
+    // A page of the original says `emit('subscribe', {token})`: it must survive a reconnect, too.
+    if (name === 'subscribe') return this.subscribe(data?.token ?? data);
+    if (this.#life.signal.aborted) return this.#refuse('the connection is closed');
+    const text = envelope(name, data);
+    if (this.#state === 'connected') {
+      return this.#session.send(text) || this.#refuse('too much is waiting to be sent');
+    }
+    if (this.#queue.length >= this.#settings.queueMax) {
+      return this.#refuse(`${this.#queue.length} events are waiting for a connection already`);
+    }
+    this.#queue.push(text);
+    return true;
+  }
+
+  /** Ends the connection for good. */
+  close() {
+    if (this.#life.signal.aborted) return;
+    this.#finish({ code: 1000, reason: 'closed by the page' });
+  }
+
+  /** The life of a connection: connect, stay until it ends, wait, again. */
+  async #run() {
+    const { signal } = this.#life;
+    while (!signal.aborted) {
+      const end = await this.#connect().catch((error) => ({ code: 1006, reason: describe(error) }));
+      if (signal.aborted) return;
+      this.#session = this.#transport = null;
+      if (isFinal(end.code)) {
+        this.#fail(`the server ended the connection for good: ${end.reason} (${end.code})`, end.code);
+        return this.#finish(end);
+      }
+      const { backoffMinMs, backoffMaxMs } = this.#settings;
+      const retryInMs = Math.round(backoffMs(this.#failures++, backoffMinMs, backoffMaxMs));
+      this.#fail(`${end.reason}; next try in ${(retryInMs / 1000).toFixed(1)} s`, end.code);
+      this.#enter('connecting', { code: end.code, reason: end.reason, retryInMs });
+      await pause(retryInMs, signal);
+    }
+  }
+
+  /** Tries each transport until one opens, and returns when that one has ended. */
+  async #connect() {
+    const { signal } = this.#life;
+    const [info, tokens] = await Promise.all([this.#info(), this.#tokens([...this.#subscriptions])]);
+    const io = { ...this.#settings.io, credentials: info.cookie_needed ? 'include' : 'same-origin' };
+    const base = info.base_url ? new URL(info.base_url, this.#base).href.replace(/\/+$/, '') : this.#base;
+    const failures = [];
+    for (const transport of this.#settings.transports) {
+      if (transport.name === 'websocket' && !(io.WebSocket && info.websocket !== false)) continue;
+      const session = new Session(transport, base, io, this.#settings, {
+        open: () => this.#opened(session, transport, tokens),
+        message: (data) => this.#listeners.call('message', data),
+      });
+      this.#session = session;
+      const end = await session.ended;
+      if (end.opened || signal.aborted || isFinal(end.code)) return end;
+      failures.push(`${transport.name}: ${end.reason}`);
+    }
+    throw new Error(`no transport works at ${base} (${failures.join('; ') || 'none is left to try'})`);
+  }
+
+  #opened(session, transport, tokens) {
+    this.#transport = transport.name;
+    const stable = setTimeout(() => (this.#failures = 0), STABLE_MS);
+    session.ended.then(() => clearTimeout(stable));
+    for (const token of tokens.values()) if (token !== null) session.send(envelope('subscribe', { token }));
+    for (const text of this.#queue.splice(0)) session.send(text);
+    this.#enter('connected', { transport: transport.name });
+    for (const subscription of this.#subscriptions) {
+      const late = !tokens.has(subscription); // added while the session opened
+      if (late && this.#session === session) this.#subscribeNow(subscription);
+    }
+  }
+
+  async #subscribeNow(subscription) {
+    const session = this.#session;
+    try {
+      const token = (await this.#tokens([subscription])).get(subscription);
+      if (token === null || session !== this.#session) return;
+      if (!session.send(envelope('subscribe', { token }))) throw new Error('too much is waiting to be sent');
+    } catch (error) {
+      // To stay connected would be to miss that user's messages without a word: the next connection tries again.
+      if (session === this.#session) session.close(describe(error));
+    }
+  }
+
+  async #info() {
+    const address = `${this.#base}/info`;
+    try {
+      return await within(this.#settings.openTimeoutMs, this.#life.signal, async (signal) => {
+        const response = await this.#settings.io.fetch(address, { cache: 'no-store', signal });
+        if (!response.ok) throw new Error(`status ${response.status}; is the route right?`);
+        return Object(await response.json());
+      });
+    } catch (error) {
+      throw new Error(`cannot get ${address}: ${describe(error)}`);
+    }
+  }
+
+  /** @returns {Promise<Map<unknown, string | null>>} the token of each subscription */
+  async #tokens(subscriptions) {
+    const { openTimeoutMs } = this.#settings;
+    const pairs = subscriptions.map(async (subscription) => {
+      if (typeof subscription !== 'function') return [subscription, subscription];
+      try {
+        const token = (await within(openTimeoutMs, this.#life.signal, async () => subscription())) ?? null;
+        if (token !== null && typeof token !== 'string') throw new Error('the function gave no string');
+        return [subscription, token];
+      } catch (error) {
+        throw new Error(`cannot get a token: ${describe(error)}`);
+      }
+    });
+    return new Map(await Promise.all(pairs));
+  }
+
+  #finish({ code, reason }) {
+    const session = this.#session;
+    this.#session = this.#transport = null;
+    this.#queue.length = 0;
+    this.#life.abort();
+    session?.close(reason);
+    this.#enter('disconnected', { code, reason });
+  }
+
+  #enter(state, detail = {}) {
+    this.#state = state;
+    this.#listeners.call('state', state, detail);
+  }
+
+  #refuse(reason) {
+    this.#fail(reason);
+    return false;
+  }
+
+  #fail(text, code) {
+    const error = Object.assign(new Error(text), code === undefined ? {} : { code });
+    if (!this.#listeners.call('error', error)) console.warn(`pushnote: ${text}`);
+  }
+}
+
+/** What a server says with codes of these ranges will be no other after a reconnect. */
+function isFinal(code) {
+  return (code >= 3500 && code <= 3999) || (code >= 4500 && code <= 4999);
+}
+
+function envelope(name, data) {
+  return JSON.stringify({ name, data });
+}

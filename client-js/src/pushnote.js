@@ -1,0 +1,61 @@
+import { Connection } from './connection.js';
+import { TRANSPORTS } from './transports.js';
+
+const DEFAULTS = {
+  openTimeoutMs: 5_000,
+  // One and a half heartbeats of 25 s, and a little for the way.
+  silenceTimeoutMs: 40_000,
+  backoffMinMs: 500,
+  backoffMaxMs: 20_000,
+  queueMax: 100,
+  // As many as a server takes on one connection.
+  subscriptionsMax: 128,
+};
+
+/**
+ * Connects to a pushnote server and stays connected.
+ *
+ * @param {string | URL} url of the server's SockJS route, as `http://push.example/sockjs`; relative to the page if
+ *   there is one
+ * @param {object} [options] see pushnote.d.ts
+ * @returns {Connection}
+ * @throws {TypeError} when the address or an option makes no sense; whatever goes wrong later is an `error` event
+ */
+export function connect(url, options = {}) {
+  const settings = { ...DEFAULTS, token: options.token };
+  for (const name of Object.keys(DEFAULTS)) {
+    if (options[name] === undefined) continue;
+    if (!(options[name] >= 0)) throw new TypeError(`pushnote: ${name} must be a number, not ${options[name]}`);
+    settings[name] = Number(options[name]);
+  }
+  settings.transports = chosen(options.transports);
+  settings.io = {
+    // As a method of anything but the window, a browser's fetch throws.
+    fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
+    WebSocket: options.WebSocket ?? globalThis.WebSocket,
+  };
+  return new Connection(serviceUrl(url), settings);
+}
+
+function serviceUrl(url) {
+  let address;
+  try {
+    address = new URL(url, globalThis.location?.href);
+  } catch {
+    throw new TypeError(`pushnote: ${JSON.stringify(String(url))} is no address, as http://push.example/sockjs is`);
+  }
+  if (!/^https?:$/.test(address.protocol)) {
+    throw new TypeError(`pushnote: the address must begin with http:// or https://, not ${address.protocol}`);
+  }
+  return address.origin + address.pathname.replace(/\/+$/, '');
+}
+
+function chosen(names) {
+  if (names === undefined) return TRANSPORTS;
+  return names.map((name) => {
+    const transport = TRANSPORTS.find((each) => each.name === name);
+    if (transport) return transport;
+    const known = TRANSPORTS.map((each) => each.name).join(', ');
+    throw new TypeError(`pushnote: there is no transport ${JSON.stringify(name)}, only ${known}`);
+  });
+}
