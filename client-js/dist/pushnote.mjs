@@ -203,7 +203,7 @@ class HttpLink {
   }
 
   async #receive(route) {
-    for (;;) {
+    while (!this.#abort.signal.aborted) {
       const response = await this.#post(route);
       if (!response.ok) throw new Error(`${route} was answered with status ${response.status}`);
       // Else a server, or a cache before it, that answers at once with nothing would be asked in a tight loop.

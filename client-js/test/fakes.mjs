@@ -1,0 +1,117 @@
+// A server made of nothing: what a test wants to arrive, it says. With node's mock timers time stands still, too.
+
+/** Lets everything that is due at this moment happen. */
+export async function settle() {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Lets time pass. Timers made on the way count, too, as they would in the world. */
+export async function advance(t, ms) {
+  await settle();
+  t.mock.timers.tick(ms);
+  await settle();
+}
+
+/** A WebSocket class whose instances are collected in `sockets`, newest last. */
+export function fakeWebSocket() {
+  const sockets = [];
+  class FakeWebSocket {
+    bufferedAmount = 0;
+    sent = [];
+    closed = false;
+
+    constructor(url) {
+      this.url = url;
+      sockets.push(this);
+    }
+
+    send(text) {
+      this.sent.push(...JSON.parse(text));
+    }
+
+    close() {
+      this.closed = true;
+    }
+
+    receive(...frames) {
+      for (const data of frames) this.onmessage?.({ data });
+    }
+
+    drop(code = 1006, reason = '') {
+      this.onclose?.({ code, reason });
+    }
+  }
+  return { FakeWebSocket, sockets, last: () => sockets.at(-1) };
+}
+
+/**
+ * A fetch that answers /info by itself and hands every other request to the test, in `requests`.
+ * A request is `{ route, body, url, signal, answer(status), write(bytes), end(), fail() }`.
+ */
+export function fakeFetch(info = { websocket: true, cookie_needed: false }) {
+  const requests = [];
+  const infos = [];
+  const state = { info, infos, requests, fetch };
+
+  function fetch(url, options) {
+    if (url.endsWith('/info')) {
+      infos.push({ url, options });
+      if (state.info instanceof Error) return Promise.reject(state.info);
+      if (state.info === null) return hanging(options.signal);
+      if (typeof state.info === 'number') return Promise.resolve(new Response('', { status: state.info }));
+      return Promise.resolve(Response.json(state.info));
+    }
+    return new Promise((resolve, reject) => requests.push(request(url, options, resolve, reject)));
+  }
+  state.of = (route) => requests.filter((each) => each.route === route);
+  return state;
+}
+
+function hanging(signal) {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+}
+
+function request(url, options, resolve, reject) {
+  const encoder = new TextEncoder();
+  let controller;
+  const body = new ReadableStream({ start: (made) => (controller = made) });
+  let answered = false;
+  const answer = (status = 200) => {
+    if (answered) return;
+    answered = true;
+    resolve(new Response(status === 204 ? null : body, { status }));
+  };
+  options.signal.addEventListener('abort', () => {
+    reject(options.signal.reason);
+    controller.error(options.signal.reason);
+  });
+  return {
+    url,
+    route: url.slice(url.lastIndexOf('/') + 1),
+    body: options.body,
+    options,
+    signal: options.signal,
+    answer,
+    write(bytes) {
+      answer();
+      controller.enqueue(typeof bytes === 'string' ? encoder.encode(bytes) : bytes);
+    },
+    end() {
+      answer();
+      controller.close();
+    },
+    fail: () => reject(new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } })),
+  };
+}
+
+/** Writes down all that a connection says. */
+export function recorded(connection) {
+  const seen = { messages: [], states: [], errors: [], details: [] };
+  connection.on('message', (data) => seen.messages.push(data));
+  connection.on('state', (state, detail) => {
+    seen.states.push(state);
+    seen.details.push(detail);
+  });
+  connection.on('error', (error) => seen.errors.push(error));
+  return seen;
+}
