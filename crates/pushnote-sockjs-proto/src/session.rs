@@ -1,0 +1,373 @@
+//! The session machine: one session, many receivers.
+//!
+//! A session lives over several HTTP requests. Each request that waits for frames is a *receiver*; there is one at most.
+//! A polling receiver is a streaming one with a response limit of one byte: it ends with its first frame.
+//!
+//! How to drive a [`Machine`]:
+//! - *inputs* `handle_*`: a receiver came or went, the application sent or closed, a deadline passed;
+//! - *outputs* `poll_*`: after any input, [`Machine::poll_transmit`] until it is not a chunk, then
+//!   [`Machine::poll_ended`], then [`Machine::poll_timeout`], whose deadline replaces every earlier one.
+//!
+//! WebSocket sessions need none of this: they live and end with their connection.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::close::Close;
+
+#[cfg(test)]
+mod tests;
+
+/// What a session's queue holds.
+pub trait Payload {
+    /// How much of [`Settings::queue_bytes_max`] it takes, in bytes.
+    fn bytes_len(&self) -> usize;
+}
+
+/// The times and limits of a service's sessions.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a receiver waits for a frame before it gets a heartbeat.
+    pub heartbeat_delay: Duration,
+    /// How long a session lives without a receiver, and a closed one is remembered after its last.
+    pub disconnect_delay: Duration,
+    /// How long one receiver may stay attached. The client comes back at once, or has silently vanished and is found out.
+    pub receiver_age_max: Duration,
+    /// How many bytes of messages may wait for a receiver.
+    pub queue_bytes_max: usize,
+}
+
+/// One receiver of one session; a later one has another id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiverId(u64);
+
+/// A frame to be encoded for the receiver's transport.
+#[derive(Debug)]
+pub enum Frame<'a, M> {
+    /// `o`
+    Open,
+    /// `h`
+    Heartbeat,
+    /// `a[…]` of all of these
+    Messages(&'a [M]),
+    /// `c[…]`
+    Close(&'a Close),
+}
+
+/// What a receiver shall do now.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Transmit {
+    /// Send this, as one chunk.
+    Chunk(Bytes),
+    /// Wait.
+    Pending,
+    /// End the response.
+    End,
+}
+
+/// Why no receiver could be attached.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum AttachError {
+    /// There is one already: answer [`Close::ANOTHER_RECEIVER`], perhaps after a short wait for an aborted one to go.
+    #[error("another receiver is attached")]
+    Occupied,
+    /// The session is no more: forget it and make a new one.
+    #[error("the session is gone")]
+    Gone,
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum SendError {
+    /// The session is closing or closed.
+    #[error("the session is closed")]
+    Closed,
+    /// Too much waits already; the session has been closed for it.
+    #[error("the client does not read as fast as messages are sent")]
+    SlowConsumer,
+}
+
+/// How a session ended, for the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Code and reason as the client is told, if it can still be told.
+    pub close: Close,
+    /// Who or what ended it.
+    pub cause: Cause,
+}
+
+/// What ended a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The application closed it.
+    Application,
+    /// The client closed it, or broke off in the middle of a response.
+    Client,
+    /// The client did not come back within the disconnect delay.
+    TimedOut,
+    /// The client is attached and takes nothing any more.
+    Unresponsive,
+    /// The client reads slower than the application sends.
+    SlowConsumer,
+    /// The client broke the protocol.
+    ProtocolError,
+}
+
+/// The state of one session. See the module's documentation for how to drive it.
+#[derive(Debug)]
+pub struct Machine<M> {
+    settings: Arc<Settings>,
+    state: State,
+    receiver: Option<Receiver>,
+    receivers_seen: u64,
+    queue: VecDeque<M>,
+    queued_bytes: usize,
+    /// When the session goes, unless it is open and has a receiver.
+    disconnect_at: Instant,
+    ended: Option<Ended>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The open frame is still to be sent.
+    Opening,
+    Open,
+    /// The application has closed: what is queued goes out first, and the open frame before it if `opening`.
+    Closing {
+        close: Close,
+        opening: bool,
+    },
+    /// Every receiver gets the close frame again, until the disconnect delay is over.
+    Closed(Close),
+    Gone,
+}
+
+#[derive(Debug)]
+struct Receiver {
+    id: ReceiverId,
+    /// How many bytes until the response ends.
+    bytes_left: usize,
+    heartbeat_at: Instant,
+    heartbeat_due: bool,
+    ends_at: Instant,
+}
+
+impl<M: Payload> Machine<M> {
+    /// A new session, whose client has yet to attach its first receiver.
+    pub fn new(settings: Arc<Settings>, now: Instant) -> Self {
+        let disconnect_at = now + settings.disconnect_delay;
+        Self {
+            settings,
+            state: State::Opening,
+            receiver: None,
+            receivers_seen: 0,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            disconnect_at,
+            ended: None,
+        }
+    }
+
+    /// Whether the session is no more: it has nothing to say to anyone and may be forgotten.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.state, State::Gone)
+    }
+
+    /// Whether the application may still send.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Opening | State::Open)
+    }
+
+    /// Whether a receiver is attached.
+    pub fn is_attached(&self) -> bool {
+        self.receiver.is_some()
+    }
+
+    /// A receiver came, whose response may hold `response_limit` bytes (a frame is never split, so at least one goes).
+    ///
+    /// # Errors
+    /// When another one is attached to the open session. A closing session takes the new one and ends the old.
+    pub fn handle_attach(&mut self, response_limit: usize, now: Instant) -> Result<ReceiverId, AttachError> {
+        match self.state {
+            State::Gone => return Err(AttachError::Gone),
+            State::Opening | State::Open if self.receiver.is_some() => return Err(AttachError::Occupied),
+            _ => {}
+        }
+        self.receivers_seen += 1;
+        let id = ReceiverId(self.receivers_seen);
+        self.receiver = Some(Receiver {
+            id,
+            bytes_left: response_limit.max(1),
+            heartbeat_at: now + self.settings.heartbeat_delay,
+            heartbeat_due: false,
+            ends_at: now + self.settings.receiver_age_max,
+        });
+        self.disconnect_at = now + self.settings.disconnect_delay;
+        Ok(id)
+    }
+
+    /// A receiver's response was dropped. When the machine did not end it, the network did: what the client got of it
+    /// is unknown, so the session is over.
+    pub fn handle_detach(&mut self, id: ReceiverId, now: Instant) {
+        if self.current(id).is_none() {
+            return;
+        }
+        self.release_receiver(now);
+        if self.is_open() {
+            self.close_at_once(Ended { close: Close::INTERRUPTED, cause: Cause::Client }, now);
+        }
+    }
+
+    /// The application sends a message.
+    ///
+    /// # Errors
+    /// When the session is closed, or when too much waits already: then it is closed with [`Close::SLOW_CONSUMER`],
+    /// because the client would miss messages without knowing. A message bigger than the limit passes when nothing waits.
+    pub fn handle_send(&mut self, message: M, now: Instant) -> Result<(), SendError> {
+        if !self.is_open() {
+            return Err(SendError::Closed);
+        }
+        let queued_bytes = self.queued_bytes.saturating_add(message.bytes_len());
+        if !self.queue.is_empty() && queued_bytes > self.settings.queue_bytes_max {
+            self.close_at_once(Ended { close: Close::SLOW_CONSUMER, cause: Cause::SlowConsumer }, now);
+            return Err(SendError::SlowConsumer);
+        }
+        self.queued_bytes = queued_bytes;
+        self.queue.push_back(message);
+        Ok(())
+    }
+
+    /// The application closes the session; what it sent before still goes out. Nothing happens when it is closed already.
+    pub fn handle_close(&mut self, close: Close, now: Instant) {
+        if !self.is_open() {
+            return;
+        }
+        let opening = matches!(self.state, State::Opening);
+        self.ended = Some(Ended { close: close.clone(), cause: Cause::Application });
+        self.state = State::Closing { close, opening };
+        self.disconnect_at = now + self.settings.disconnect_delay;
+    }
+
+    /// A deadline of [`poll_timeout`](Self::poll_timeout) passed. Calling it early does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.receiver {
+            Some(receiver) if matches!(self.state, State::Opening | State::Open) => {
+                if receiver.ends_at <= now {
+                    self.release_receiver(now);
+                } else if receiver.heartbeat_at <= now {
+                    receiver.heartbeat_at = now + self.settings.heartbeat_delay;
+                    if std::mem::replace(&mut receiver.heartbeat_due, true) {
+                        let ended = Ended { close: Close::INTERRUPTED, cause: Cause::Unresponsive };
+                        self.close_at_once(ended, now);
+                    }
+                }
+            }
+            _ if self.disconnect_at <= now && !matches!(self.state, State::Gone) => {
+                if self.is_open() {
+                    self.ended = Some(Ended { close: Close::TIMED_OUT, cause: Cause::TimedOut });
+                }
+                self.receiver = None;
+                self.drop_queue();
+                self.state = State::Gone;
+            }
+            _ => {}
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout); `None` when the session is gone.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match (&self.state, &self.receiver) {
+            (State::Gone, _) => None,
+            (State::Opening | State::Open, Some(receiver)) => {
+                Some(receiver.heartbeat_at.min(receiver.ends_at))
+            }
+            _ => Some(self.disconnect_at),
+        }
+    }
+
+    /// The next chunk for a receiver, encoded by `encode` for its transport. All that is queued goes in one frame.
+    pub fn poll_transmit(
+        &mut self,
+        id: ReceiverId,
+        now: Instant,
+        encode: impl FnOnce(Frame<'_, M>) -> Bytes,
+    ) -> Transmit {
+        if self.current(id).is_none() {
+            return Transmit::End;
+        }
+        let mut last = false;
+        let chunk = match &mut self.state {
+            State::Gone => return Transmit::End,
+            State::Opening => {
+                self.state = State::Open;
+                encode(Frame::Open)
+            }
+            State::Closing { opening: opening @ true, .. } => {
+                *opening = false;
+                encode(Frame::Open)
+            }
+            State::Open | State::Closing { .. } if !self.queue.is_empty() => {
+                let chunk = encode(Frame::Messages(self.queue.make_contiguous()));
+                self.drop_queue();
+                chunk
+            }
+            State::Closing { close, .. } | State::Closed(close) => {
+                last = true;
+                let chunk = encode(Frame::Close(close));
+                self.state = State::Closed(std::mem::replace(close, Close::NORMAL));
+                chunk
+            }
+            State::Open => match &mut self.receiver {
+                Some(receiver @ Receiver { heartbeat_due: true, .. }) => {
+                    receiver.heartbeat_due = false;
+                    encode(Frame::Heartbeat)
+                }
+                _ => return Transmit::Pending,
+            },
+        };
+        if let Some(receiver) = &mut self.receiver {
+            receiver.bytes_left = receiver.bytes_left.saturating_sub(chunk.len());
+            last |= receiver.bytes_left == 0;
+        }
+        if last {
+            self.release_receiver(now);
+        }
+        Transmit::Chunk(chunk)
+    }
+
+    /// How the session ended; once, at the first call after it did.
+    pub fn poll_ended(&mut self) -> Option<Ended> {
+        self.ended.take()
+    }
+
+    fn current(&self, id: ReceiverId) -> Option<&Receiver> {
+        self.receiver.as_ref().filter(|receiver| receiver.id == id)
+    }
+
+    fn release_receiver(&mut self, now: Instant) {
+        self.receiver = None;
+        self.disconnect_at = now + self.settings.disconnect_delay;
+    }
+
+    /// Ends the open session without sending what is queued: it could be sent twice, or never be read.
+    fn close_at_once(&mut self, ended: Ended, now: Instant) {
+        self.drop_queue();
+        self.state = State::Closed(ended.close.clone());
+        self.ended = Some(ended);
+        self.disconnect_at = now + self.settings.disconnect_delay;
+    }
+
+    fn drop_queue(&mut self) {
+        /// What an idle session may keep, so that a burst does not stay in memory.
+        const IDLE_CAPACITY: usize = 8;
+        self.queue.clear();
+        self.queue.shrink_to(IDLE_CAPACITY);
+        self.queued_bytes = 0;
+    }
+}
