@@ -1,0 +1,54 @@
+// A process dies and comes back: our client notices, returns, and subscribes again by itself.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { System } from './processes.mjs';
+
+for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
+  describe(transport, () => {
+    const system = new System();
+    let mq;
+    let server;
+    let client;
+
+    before(async () => {
+      mq = await system.mq();
+      server = await system.server({ mq: mq.pub });
+      const token = await system.token('42');
+      client = system.client('pushnote_client.mjs', { url: server.url, transport, token });
+      await client.event('open');
+      await system.warm(mq.sub, [client]);
+    });
+    after(() => system.stop());
+
+    test('a server that is killed', async () => {
+      await server.end('SIGKILL');
+      await client.event('lost');
+      server = await system.server({ mq: mq.pub, port: server.port });
+      await client.event('open', 2);
+      await system.warm(mq.sub, [client]);
+      await system.publish({ after: 'kill' }, { to: mq.sub, users: ['42'] });
+      await client.message({ after: 'kill' });
+    });
+
+    test('a server that ends in order says so, and the client comes back', async () => {
+      const { code } = await server.end('SIGTERM');
+      assert.equal(code, 0, server.output);
+      await client.event('lost', 2);
+      server = await system.server({ mq: mq.pub, port: server.port });
+      await client.event('open', 3);
+      await system.warm(mq.sub, [client]);
+      await system.publish({ after: 'term' }, { to: mq.sub, users: ['42'] });
+      await client.message({ after: 'term' });
+    });
+
+    test('a forwarder that is killed is no matter of the client', async () => {
+      await mq.end('SIGKILL');
+      mq = await system.mq(mq.ports);
+      await system.warm(mq.sub, [client]);
+      await system.publish({ after: 'mq' }, { to: mq.sub, users: ['42'] });
+      await client.message({ after: 'mq' });
+      assert.equal(client.events.filter(({ event }) => event === 'open').length, 3);
+    });
+  });
+}

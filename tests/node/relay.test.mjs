@@ -1,0 +1,71 @@
+// From an application to clients in Node, through real processes, over each transport.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { freePort, System } from './processes.mjs';
+
+const TRANSPORTS = ['websocket', 'xhr-streaming', 'xhr-polling'];
+const DRIVERS = ['sockjs_client.mjs', 'pushnote_client.mjs'];
+
+/** Values whose way through every layer is not a matter of course. */
+const AWKWARD = [
+  { msg: 'Hi all!' },
+  'only text, with "quotes", \\ and </script>',
+  [1, -2.5, 1e21, true, null, { nested: [[]] }],
+  { 'Grüße': '😀 \u2028 \u0000 \u007f \ufeff' },
+  null,
+];
+
+for (const setup of ['mq and two servers', 'a single server']) {
+  describe(setup, () => {
+    const system = new System();
+    let to;
+    let servers;
+
+    before(async () => {
+      if (setup === 'a single server') {
+        to = `tcp://127.0.0.1:${await freePort()}`;
+        servers = [await system.server({ mq: to, single: true })];
+      } else {
+        const mq = await system.mq();
+        to = mq.sub;
+        servers = await Promise.all([1, 2].map(() => system.server({ mq: mq.pub })));
+      }
+    });
+    after(() => system.stop());
+
+    test('everyone gets what is for all, each user what is theirs, and nobody else anything', async () => {
+      const tokens = { 42: await system.token('42'), 7: await system.token('7') };
+      const clients = [];
+      for (const { url } of servers) {
+        for (const driver of DRIVERS) {
+          for (const transport of TRANSPORTS) {
+            for (const user of [42, 7, null]) {
+              const client = system.client(driver, { url, transport, token: user && tokens[user] });
+              clients.push(Object.assign(client, { user, transport }));
+            }
+          }
+        }
+      }
+      for (const client of clients) {
+        assert.equal((await client.event('open')).transport, client.transport);
+      }
+      await system.warm(to, clients);
+      const before = clients.map((client) => client.messages.length);
+
+      await system.publish({ to: 42 }, { to, users: ['42'] });
+      await system.publish({ to: 7 }, { to, users: ['7'] });
+      await system.publish({ to: 'both' }, { to, users: ['7', '42'] });
+      await system.publish({ to: 'nobody' }, { to, users: ['8'] });
+      for (const value of AWKWARD) await system.publish(value, { to });
+      await system.publish('the end', { to });
+
+      for (const [index, client] of clients.entries()) {
+        await client.message('the end');
+        const theirs = client.user ? [{ to: client.user }, { to: 'both' }] : [];
+        const received = client.messages.slice(before[index]).filter((data) => !data?.warm);
+        assert.deepEqual(received, [...theirs, ...AWKWARD, 'the end'], client.name);
+      }
+    });
+  });
+}
