@@ -1,0 +1,10 @@
+//! Frames and messages of RFC 6455 as plain functions of bytes.
+
+pub mod decode;
+pub mod encode;
+mod header;
+mod mask;
+mod utf8;
+
+#[cfg(test)]
+mod tests;

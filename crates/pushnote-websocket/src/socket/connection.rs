@@ -1,0 +1,290 @@
+//! What the driver does in one turn: reads, the outbox's rest, the closing handshake, the heartbeat.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use socket2::SockRef;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+use super::heartbeat::{Beat, Heartbeat, after};
+use super::{Cause, Disconnected, Driver, Message, Phase, scratch};
+use crate::decode::{Decoder, Event, Role};
+use crate::{close_code, encode};
+
+/// Reads per turn, so that a peer that never pauses leaves its thread to others.
+const READS_PER_TURN: usize = 2;
+
+/// An empty ping, ready for the wire.
+const PING: Bytes = Bytes::from_static(&[0x89, 0]);
+
+pub(super) struct Connection<F> {
+    driver: Driver,
+    decoder: Decoder,
+    on_message: F,
+    heartbeat: Heartbeat,
+    reading: Reading,
+    /// The timer has become that of the closing handshake.
+    closing: bool,
+}
+
+/// What is done with bytes from the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Messages,
+    /// After an error they cannot be understood. But to leave them unread would make the kernel reset the connection,
+    /// and our close frame might be lost.
+    Discarding,
+    /// After its close frame the peer sends nothing.
+    Nothing,
+}
+
+/// How a connection comes to its end.
+enum End {
+    /// Both close frames were sent.
+    Handshake,
+    /// The stream is at its end, or broken.
+    Lost,
+    /// The closing handshake took too long.
+    TimedOut,
+}
+
+impl<F> Connection<F>
+where
+    F: FnMut(Message<'_>) -> ControlFlow<(u16, Cow<'static, str>)>,
+{
+    pub(super) fn new(driver: Driver, on_message: F) -> Self {
+        Self {
+            decoder: Decoder::new(Role::Server, driver.socket.options.message_bytes_max),
+            heartbeat: Heartbeat::new(Instant::now()),
+            reading: Reading::Messages,
+            closing: false,
+            driver,
+            on_message,
+        }
+    }
+
+    pub(super) fn ping_at(&self) -> Instant {
+        self.heartbeat.ping_at(&self.driver.socket.options)
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Disconnected> {
+        match self.turn(cx, timer) {
+            Continue(()) => Poll::Pending,
+            Break(end) => Poll::Ready(self.finish(&end)),
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> ControlFlow<End> {
+        self.read(cx, timer.as_mut())?;
+        let flushed = self.drain(cx, timer.as_mut())?;
+        self.go_on_closing(flushed, timer.as_mut())?;
+        self.tick(cx, timer)
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> ControlFlow<End> {
+        if !self.driver.read_ahead.is_empty() {
+            let mut bytes = std::mem::take(&mut self.driver.read_ahead).to_vec();
+            self.receive(&mut bytes);
+        }
+        for _ in 0..READS_PER_TURN {
+            if self.reading == Reading::Nothing {
+                return Continue(());
+            }
+            match self.driver.socket.stream.poll_read_ready(cx) {
+                Poll::Pending => return Continue(()),
+                Poll::Ready(Err(_)) => return Break(End::Lost),
+                Poll::Ready(Ok(())) => {}
+            }
+            scratch::lend(|buffer| match try_read(&self.driver.socket.stream, buffer) {
+                Ok(0) => Break(End::Lost),
+                Ok(count) => {
+                    self.alive(timer.as_mut());
+                    self.receive(&mut buffer[..count]);
+                    Continue(())
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Continue(()),
+                Err(_) => Break(End::Lost),
+            })?;
+        }
+        cx.waker().wake_by_ref();
+        Continue(())
+    }
+
+    /// Handles what was read: messages to the handler, pings to pongs, errors and close frames to a close.
+    fn receive(&mut self, bytes: &mut [u8]) {
+        if self.reading == Reading::Discarding {
+            return;
+        }
+        let socket = &self.driver.socket;
+        let mut open = socket.is_open();
+        let mut pongs = BytesMut::new();
+        let mut at = 0;
+        loop {
+            let message = match self.decoder.decode(&mut bytes[at..]) {
+                Ok((_, None)) => break,
+                Ok((taken, Some(event))) => {
+                    at += taken;
+                    match event {
+                        Event::Text(text) => Message::Text(text),
+                        Event::Binary(bytes) => Message::Binary(bytes),
+                        Event::Ping(payload) => {
+                            encode::append_pong(&mut pongs, payload);
+                            continue;
+                        }
+                        Event::Pong(_) => continue,
+                        Event::Close { code, reason } => {
+                            self.reading = Reading::Nothing;
+                            flush(socket, &mut pongs);
+                            socket.begin_close(Cause::PeerClosed, code, reason);
+                            return;
+                        }
+                    }
+                }
+                Err(error) => {
+                    self.reading = Reading::Discarding;
+                    flush(socket, &mut pongs);
+                    socket.begin_close(Cause::ProtocolError, error.close_code(), &error.to_string());
+                    return;
+                }
+            };
+            if open {
+                // In the peer's order: an answer to this message must not overtake the pongs before it.
+                flush(socket, &mut pongs);
+                if let Break((code, reason)) = (self.on_message)(message) {
+                    open = false;
+                    socket.close(code, &reason);
+                }
+            }
+        }
+        flush(socket, &mut pongs);
+    }
+
+    /// Writes what waits, until the kernel refuses. `true`: nothing waits any more.
+    fn drain(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> ControlFlow<End, bool> {
+        loop {
+            {
+                let mut state = self.driver.socket.lock();
+                // Left behind before the outbox is looked at: whatever is queued from here on wakes us.
+                if !state.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
+                    state.driver = Some(cx.waker().clone());
+                }
+                if state.outbox.is_empty() {
+                    return Continue(true);
+                }
+            }
+            match self.driver.socket.stream.poll_write_ready(cx) {
+                Poll::Pending => return Continue(false),
+                Poll::Ready(Err(_)) => return Break(End::Lost),
+                Poll::Ready(Ok(())) => {}
+            }
+            let written = self.driver.socket.lock().outbox.write_to(&self.driver.socket.stream);
+            match written {
+                // The kernel has room again because the peer took something.
+                Ok(_) => self.alive(timer.as_mut()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Break(End::Lost),
+            }
+        }
+    }
+
+    fn go_on_closing(&mut self, flushed: bool, timer: Pin<&mut Sleep>) -> ControlFlow<End> {
+        match &self.driver.socket.lock().phase {
+            Phase::Open => return Continue(()),
+            Phase::Closing(disconnected) if disconnected.cause == Cause::Reset => return Break(End::Lost),
+            Phase::Closing(_) => {}
+            Phase::Closed => return Break(End::Lost),
+        }
+        if !self.closing {
+            self.closing = true;
+            timer.reset(after(Instant::now(), self.driver.socket.options.close_timeout));
+        }
+        match self.reading {
+            Reading::Nothing if flushed => Break(End::Handshake),
+            Reading::Discarding if flushed => {
+                // We fail the connection (RFC 6455, 7.1.7): the peer's FIN, or the timer, ends it.
+                let _ = SockRef::from(&self.driver.socket.stream).shutdown(Shutdown::Write);
+                Continue(())
+            }
+            Reading::Messages | Reading::Discarding | Reading::Nothing => Continue(()),
+        }
+    }
+
+    fn tick(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> ControlFlow<End> {
+        while timer.as_mut().poll(cx).is_ready() {
+            if self.closing {
+                return Break(End::TimedOut);
+            }
+            let socket = &self.driver.socket;
+            match self.heartbeat.beat(Instant::now(), &socket.options) {
+                Beat::Wait(until) => timer.as_mut().reset(until),
+                Beat::Ping(until) => {
+                    timer.as_mut().reset(until);
+                    // An error has closed the connection, and the next turn sees that.
+                    let _ = socket.send(&PING);
+                }
+                Beat::Dead => {
+                    // This wakes us for the closing handshake, which sets the timer.
+                    socket.begin_close(Cause::NoPong, close_code::NO_PONG, "no pong");
+                    break;
+                }
+            }
+        }
+        Continue(())
+    }
+
+    fn alive(&mut self, timer: Pin<&mut Sleep>) {
+        if self.heartbeat.alive(Instant::now()) && !self.closing {
+            timer.reset(self.ping_at());
+        }
+    }
+
+    fn finish(&mut self, end: &End) -> Disconnected {
+        let socket = &self.driver.socket;
+        if matches!(end, End::TimedOut) {
+            // What the kernel still holds for a peer that does not take it is thrown away, not kept for minutes.
+            let _ = SockRef::from(&socket.stream).set_linger(Some(std::time::Duration::ZERO));
+        }
+        let mut disconnected = socket.end().unwrap_or(Disconnected {
+            code: close_code::ABNORMAL,
+            reason: "".into(),
+            clean: false,
+            cause: Cause::Reset,
+        });
+        match end {
+            End::Handshake => disconnected.clean = true,
+            End::TimedOut if disconnected.cause == Cause::WeClosed => {
+                disconnected.cause = Cause::CloseTimeout
+            }
+            End::TimedOut | End::Lost => {}
+        }
+        disconnected
+    }
+}
+
+/// Sends the pongs gathered so far. An error has closed the connection, which is handled where that is seen.
+fn flush(socket: &super::Socket, pongs: &mut BytesMut) {
+    if !pongs.is_empty() {
+        let _ = socket.send(&pongs.split().freeze());
+    }
+}
+
+/// Reads without blocking, and without a second call to learn that there is no more.
+fn try_read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut count = 0;
+    let result = stream.try_io(Interest::READABLE, || {
+        count = (&*SockRef::from(stream)).read(buffer)?;
+        if 0 < count && count < buffer.len() {
+            // Readiness comes in edges: a short read has emptied the socket, so the next edge is to be waited for.
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(())
+    });
+    if count > 0 { Ok(count) } else { result.map(|()| 0) }
+}

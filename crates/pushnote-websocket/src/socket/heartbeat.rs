@@ -1,0 +1,97 @@
+//! When to ping, and when to give up. Without a clock: the time is an argument.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::SocketOptions;
+
+/// Tracks a peer's last sign of life.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    alive_at: Instant,
+    /// A ping was sent since.
+    pinged: bool,
+}
+
+/// What the heartbeat's timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beat {
+    /// Nothing until then.
+    Wait(Instant),
+    /// Send a ping; then nothing until then.
+    Ping(Instant),
+    /// The peer has been silent for too long.
+    Dead,
+}
+
+impl Heartbeat {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { alive_at: now, pinged: false }
+    }
+
+    /// Notes a sign of life. `true`: it answers a ping, and the timer is to be set for the next.
+    pub(super) fn alive(&mut self, now: Instant) -> bool {
+        self.alive_at = now;
+        std::mem::take(&mut self.pinged)
+    }
+
+    pub(super) fn ping_at(&self, options: &SocketOptions) -> Instant {
+        after(self.alive_at, options.ping_interval)
+    }
+
+    /// To be called when the timer fires.
+    pub(super) fn beat(&mut self, now: Instant, options: &SocketOptions) -> Beat {
+        let ping_at = self.ping_at(options);
+        if now < ping_at {
+            return Beat::Wait(ping_at);
+        }
+        let dead_at = after(ping_at, options.pong_timeout);
+        if now >= dead_at {
+            return Beat::Dead;
+        }
+        if std::mem::replace(&mut self.pinged, true) { Beat::Wait(dead_at) } else { Beat::Ping(dead_at) }
+    }
+}
+
+/// `start` and `delay`; for delays that mean "never", a time that is far enough.
+pub(super) fn after(start: Instant, delay: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+    start.checked_add(delay).unwrap_or(start + FAR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn silence_is_pinged_then_ended() {
+        let (start, options) = (Instant::now(), SocketOptions::default());
+        let mut heartbeat = Heartbeat::new(start);
+        assert_eq!(heartbeat.beat(start, &options), Beat::Wait(start + 25 * SECOND));
+        assert_eq!(heartbeat.beat(start + 25 * SECOND, &options), Beat::Ping(start + 35 * SECOND));
+        assert_eq!(heartbeat.beat(start + 30 * SECOND, &options), Beat::Wait(start + 35 * SECOND));
+        assert_eq!(heartbeat.beat(start + 35 * SECOND, &options), Beat::Dead);
+    }
+
+    #[test]
+    fn any_sign_of_life_starts_over() {
+        let (start, options) = (Instant::now(), SocketOptions::default());
+        let mut heartbeat = Heartbeat::new(start);
+        assert!(!heartbeat.alive(start + 10 * SECOND));
+        assert_eq!(heartbeat.beat(start + 25 * SECOND, &options), Beat::Wait(start + 35 * SECOND));
+        assert_eq!(heartbeat.beat(start + 35 * SECOND, &options), Beat::Ping(start + 45 * SECOND));
+        assert!(heartbeat.alive(start + 36 * SECOND), "an answered ping");
+        assert_eq!(heartbeat.beat(start + 45 * SECOND, &options), Beat::Wait(start + 61 * SECOND));
+    }
+
+    #[test]
+    fn never_is_a_long_time() {
+        let start = Instant::now();
+        let options = SocketOptions { ping_interval: Duration::MAX, ..SocketOptions::default() };
+        let Beat::Wait(until) = Heartbeat::new(start).beat(start, &options) else { panic!("no wait") };
+        assert!(until > start + 3600 * SECOND);
+    }
+}

@@ -1,0 +1,237 @@
+//! A taken-over TCP stream that any thread writes to, and the task that does everything else for it.
+
+mod connection;
+mod disconnected;
+mod driver;
+mod heartbeat;
+mod outbox;
+mod scratch;
+mod take_over;
+
+use std::net::{Shutdown, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use bytes::Bytes;
+use socket2::SockRef;
+use thiserror::Error;
+use tokio::net::TcpStream;
+
+pub use disconnected::{Cause, Disconnected};
+pub use driver::{Driver, Message};
+use outbox::Outbox;
+pub use take_over::{TakeOverError, take_over};
+
+use crate::{close_code, encode};
+
+/// How much the kernel may hold that it has not sent yet. The rest waits in the outbox, where it is counted and shared
+/// with other connections, and where its progress shows that the peer is alive.
+const KERNEL_BACKLOG_BYTES: u32 = 128 * 1024;
+
+/// Limits and delays of a [`Socket`]; one for all connections of a kind.
+#[derive(Clone, Debug)]
+pub struct SocketOptions {
+    /// What may wait for a peer that does not read, in bytes; over it the peer is a slow consumer. 1 MiB.
+    pub outbox_bytes_max: usize,
+    /// The longest message accepted from a peer, in bytes. 64 KiB.
+    pub message_bytes_max: usize,
+    /// The silence after which a ping is sent. 25 s.
+    pub ping_interval: Duration,
+    /// The silence after that ping which ends the connection. 10 s.
+    pub pong_timeout: Duration,
+    /// What the closing handshake may take, what is queued before it included. 5 s.
+    pub close_timeout: Duration,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self {
+            outbox_bytes_max: 1024 * 1024,
+            message_bytes_max: 64 * 1024,
+            ping_interval: Duration::from_secs(25),
+            pong_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why frames were not sent. None of them will arrive after either.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum SendError {
+    /// These frames filled the outbox; the connection is being closed for it. Returned once per connection.
+    #[error("slow consumer: the outbox is full, the connection is being closed")]
+    SlowConsumer,
+    /// The connection is closed, or being closed.
+    #[error("the connection is closed or closing")]
+    Closed,
+}
+
+/// The writing end of a connection. Its TCP stream is closed when the last `Arc` of it is gone, so drop it when
+/// [`Driver::run`] has returned.
+#[derive(Debug)]
+pub struct Socket {
+    stream: TcpStream,
+    options: Arc<SocketOptions>,
+    /// Held for one non-blocking system call at most, never across an await.
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    outbox: Outbox,
+    phase: Phase,
+    /// The driver's, from each of its polls until someone needs it.
+    driver: Option<Waker>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Open,
+    /// A close frame is queued or sent, or the stream is broken. Boxed: this is rare, and idle connections are many.
+    Closing(Box<Disconnected>),
+    Closed,
+}
+
+impl Socket {
+    /// Takes a stream after its `101` response, with the bytes read after the request. The driver must be run.
+    pub fn new(stream: TcpStream, read_ahead: Bytes, options: Arc<SocketOptions>) -> (Arc<Self>, Driver) {
+        // Both can only fail on a stream that is broken already; the driver's first read tells.
+        let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(KERNEL_BACKLOG_BYTES);
+        let state = State { outbox: Outbox::default(), phase: Phase::Open, driver: None };
+        let socket = Arc::new(Self { stream, options, state: Mutex::new(state) });
+        let driver = Driver::new(Arc::clone(&socket), read_ahead);
+        (socket, driver)
+    }
+
+    /// Sends one or more whole frames of [`encode`] that lie in one buffer. If nothing waits, they are written at once;
+    /// what the kernel refuses is kept (as a share of `frames`, not a copy) and written when it can be.
+    ///
+    /// Never blocks; callable from any thread, with and without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; the frames are lost then.
+    pub fn send(&self, frames: &Bytes) -> Result<(), SendError> {
+        self.send_all(std::slice::from_ref(frames))
+    }
+
+    /// Sends several buffers, each of whole frames, in one vectored write; else as [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; frames are lost then, whole buffers from the end.
+    pub fn send_all(&self, frames: &[Bytes]) -> Result<(), SendError> {
+        let mut state = self.lock();
+        if !matches!(state.phase, Phase::Open) {
+            return Err(SendError::Closed);
+        }
+        if !state.outbox.is_empty() {
+            // The driver waits for the kernel already.
+            state.outbox.push_all(frames, 0);
+            return self.check_limit(state);
+        }
+        match outbox::write(&self.stream, frames) {
+            Ok(written) => {
+                if !state.outbox.push_all(frames, written) {
+                    return Ok(());
+                }
+                let driver = state.driver.take();
+                let sent = self.check_limit(state);
+                wake(driver);
+                sent
+            }
+            Err(_) => {
+                state.phase = Phase::closing(Cause::Reset, close_code::ABNORMAL, "");
+                wake(release(state));
+                Err(SendError::Closed)
+            }
+        }
+    }
+
+    /// Starts the closing handshake behind whatever is queued. Has no effect on a connection that closes already.
+    ///
+    /// `code` is one that [`close_code::may_be_sent`]; `reason` is cut at 123 bytes.
+    pub fn close(&self, code: u16, reason: &str) {
+        self.begin_close(Cause::WeClosed, code, reason);
+    }
+
+    /// The address of the peer; `None` once the stream is disconnected.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
+    }
+
+    /// Bytes that wait in the outbox.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.lock().outbox.bytes()
+    }
+
+    fn begin_close(&self, cause: Cause, code: u16, reason: &str) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Open) {
+            state.outbox.push(encode::close(code, reason));
+            state.phase = Phase::closing(cause, code, reason);
+            wake(release(state));
+        }
+    }
+
+    /// Makes a slow consumer of a peer whose outbox is over its limit.
+    fn check_limit(&self, mut state: MutexGuard<'_, State>) -> Result<(), SendError> {
+        if state.outbox.cost() <= self.options.outbox_bytes_max {
+            return Ok(());
+        }
+        let (code, reason) = (close_code::SLOW_CONSUMER, "slow consumer");
+        state.outbox.drop_unstarted();
+        state.outbox.push(encode::close(code, reason));
+        state.phase = Phase::closing(Cause::SlowConsumer, code, reason);
+        wake(release(state));
+        Err(SendError::SlowConsumer)
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.lock().phase, Phase::Open)
+    }
+
+    /// Ends the connection on our side. Returns what was known of its end; `None`: nothing, or it had ended before.
+    fn end(&self) -> Option<Disconnected> {
+        let mut state = self.lock();
+        let phase = std::mem::replace(&mut state.phase, Phase::Closed);
+        state.outbox = Outbox::default();
+        // A waker may be the last share of its task, whose end drops a driver, which locks again: not under the lock.
+        drop(release(state));
+        if matches!(phase, Phase::Closed) {
+            return None;
+        }
+        // Other shares of this socket may live on: the peer need not wait for them. Fails when the peer was faster.
+        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
+        match phase {
+            Phase::Closing(disconnected) => Some(*disconnected),
+            Phase::Open | Phase::Closed => None,
+        }
+    }
+
+    /// The state is whole between any two statements that can panic, so poisoning carries no news.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Phase {
+    fn closing(cause: Cause, code: u16, reason: &str) -> Self {
+        Self::Closing(Box::new(Disconnected { code, reason: reason.into(), clean: false, cause }))
+    }
+}
+
+/// Unlocks, and hands out the driver's waker: to wake under the lock would make the driver wait for it.
+fn release(mut state: MutexGuard<'_, State>) -> Option<Waker> {
+    state.driver.take()
+}
+
+fn wake(driver: Option<Waker>) {
+    if let Some(driver) = driver {
+        driver.wake();
+    }
+}

@@ -1,0 +1,107 @@
+//! What the kernel refused, in order, until it takes it.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use bytes::{Buf, Bytes};
+use tokio::net::TcpStream;
+
+/// Buffers in one vectored write; what is beyond waits for the next. Linux takes 1024, our stack takes less.
+const SLICES_MAX: usize = 64;
+
+/// Shares of encoded frames. Takes no memory while it is empty.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    queue: VecDeque<Bytes>,
+    bytes: usize,
+    /// Part of the first buffer is on the wire, so the rest must follow.
+    front_started: bool,
+}
+
+impl Outbox {
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Bytes that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What the outbox holds in memory: its bytes and its entries, since a peer can be sent many tiny frames.
+    pub(super) fn cost(&self) -> usize {
+        self.bytes + self.queue.len() * size_of::<Bytes>()
+    }
+
+    pub(super) fn push(&mut self, frames: Bytes) {
+        if !frames.is_empty() {
+            self.bytes += frames.len();
+            self.queue.push_back(frames);
+        }
+    }
+
+    /// Keeps what is left of `all` after its first `written` bytes. `false`: nothing is.
+    pub(super) fn push_all(&mut self, all: &[Bytes], mut written: usize) -> bool {
+        for frames in all {
+            if written >= frames.len() {
+                written -= frames.len();
+                continue;
+            }
+            self.front_started |= written > 0;
+            self.push(frames.slice(written..));
+            written = 0;
+        }
+        !self.is_empty()
+    }
+
+    /// Drops all but the rest of a buffer that is partly on the wire, which would cut a frame in two.
+    pub(super) fn drop_unstarted(&mut self) {
+        self.queue.truncate(usize::from(self.front_started));
+        self.queue.shrink_to_fit();
+        self.bytes = self.queue.iter().map(Bytes::len).sum();
+    }
+
+    /// Writes as much as the kernel takes in one call, and returns how much that was.
+    pub(super) fn write_to(&mut self, stream: &TcpStream) -> io::Result<usize> {
+        let written = write_slices(stream, self.queue.iter())?;
+        self.advance(written);
+        Ok(written)
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.bytes -= written;
+        while let Some(front) = self.queue.front_mut() {
+            if written < front.len() {
+                front.advance(written);
+                self.front_started |= written > 0;
+                return;
+            }
+            written -= front.len();
+            self.front_started = false;
+            self.queue.pop_front();
+        }
+        self.queue = VecDeque::new();
+    }
+}
+
+/// Writes as much of `all` as the kernel takes without blocking: 0 when it takes nothing now.
+pub(super) fn write(stream: &TcpStream, all: &[Bytes]) -> io::Result<usize> {
+    let written = match all {
+        [one] => stream.try_write(one),
+        _ => write_slices(stream, all.iter()),
+    };
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        written => written,
+    }
+}
+
+fn write_slices<'a>(stream: &TcpStream, all: impl Iterator<Item = &'a Bytes>) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+    let mut count = 0;
+    for (slice, frames) in slices.iter_mut().zip(all) {
+        *slice = IoSlice::new(frames);
+        count += 1;
+    }
+    stream.try_write_vectored(&slices[..count])
+}

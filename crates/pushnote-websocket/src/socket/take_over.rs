@@ -1,0 +1,40 @@
+//! From hyper's upgraded connection back to the TCP stream under it.
+
+use bytes::Bytes;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use thiserror::Error;
+use tokio::net::TcpStream;
+
+/// Why there is no stream to take over.
+#[derive(Debug, Error)]
+pub enum TakeOverError {
+    /// The connection ended, or its server was not told to allow upgrades.
+    #[error("the connection was not upgraded: {0}")]
+    NotUpgraded(#[from] hyper::Error),
+    /// The server runs on something else than `TokioIo<TcpStream>`, a TLS stream say.
+    #[error("the upgraded connection is not a plain TCP stream")]
+    NotTcp,
+}
+
+/// Waits until the `101` response is written, then returns the TCP stream and what was read from it after the request.
+///
+/// Works behind hyper's HTTP/1 connection and hyper-util's automatic one, both over `TokioIo<TcpStream>`.
+///
+/// # Errors
+///
+/// [`TakeOverError`]; the connection is closed then.
+pub async fn take_over(upgrade: OnUpgrade) -> Result<(TcpStream, Bytes), TakeOverError> {
+    parts(upgrade.await?).ok_or(TakeOverError::NotTcp)
+}
+
+fn parts(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => Some((parts.io.into_inner(), parts.read_buf)),
+        Err(upgraded) => {
+            let parts = auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
+            Some((parts.io.into_inner(), parts.read_buf))
+        }
+    }
+}
