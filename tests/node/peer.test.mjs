@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import FayeWebSocket from 'faye-websocket';
 import sockjs from 'sockjs';
 import { connect } from '../../client-js/src/pushnote.js';
-import { soon } from './processes.mjs';
+import { soon } from './waiting.mjs';
 
 const TRANSPORTS = ['websocket', 'xhr-streaming', 'xhr-polling'];
 let server;

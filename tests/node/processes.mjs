@@ -6,12 +6,10 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { Heard, soon, withEvents } from './waiting.mjs';
 
 const BIN_DIR = process.env.PUSHNOTE_BIN_DIR ?? fileURLToPath(new URL('../../target/debug', import.meta.url));
 const SECRET = 'a secret of the test suites, which nobody else uses';
-
-/** How long anything may take before a test says what it waited for. */
-const PATIENCE_MS = 15_000;
 
 /** @returns {Promise<number>} a TCP port of 127.0.0.1 that was free a moment ago, for what must be restarted on it */
 export function freePort() {
@@ -25,69 +23,28 @@ export function freePort() {
   });
 }
 
-/** Rejects with what was awaited, and what came instead, if `promise` is not settled in time. */
-export async function soon(promise, what, context = () => '', ms = PATIENCE_MS) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: not within ${ms} ms. ${context()}`)), ms);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-/** A process whose lines can be awaited. Its lines are kept, so that none is missed. */
-export class Process {
-  lines = [];
-  #output = '';
-  #waiting = new Set();
-
+/** A process that is heard: `{line, isOutput}` for each line of its two streams. */
+export class Process extends Heard {
   constructor(command, args, env = {}) {
+    super();
     this.name = [command.split('/').pop(), ...args].join(' ');
     this.child = spawn(command, args, { env: { ...process.env, RUST_LOG: 'info', ...env } });
     this.exited = new Promise((resolve) => this.child.once('close', (code, signal) => resolve({ code, signal })));
-    this.child.once('error', (error) => (this.#output += error.message));
+    this.exited.then(({ code, signal }) => this.silence(`ended with ${code ?? signal}`));
+    this.child.once('error', (error) => this.silence(error.message));
     this.child.stdin.on('error', () => {}); // it has ended: `exited` tells
     for (const stream of [this.child.stdout, this.child.stderr]) {
-      createInterface({ input: stream }).on('line', (line) => this.#hear(line, stream === this.child.stdout));
+      const isOutput = stream === this.child.stdout;
+      createInterface({ input: stream }).on('line', (line) => this.hear({ line, isOutput }));
     }
   }
 
-  #hear(line, isOutput) {
-    this.#output += `\n  ${line}`;
-    this.lines.push({ line, isOutput });
-    for (const check of this.#waiting) check();
+  get story() {
+    return this.heard.map(({ line }) => `\n  ${line}`).join('') || ' nothing';
   }
 
-  /** All that it wrote, for a failing test. */
   get output() {
-    return `${this.name} wrote:${this.#output || ' nothing'}`;
-  }
-
-  /**
-   * Waits until `find` gives something for the lines heard so far.
-   *
-   * @template T
-   * @param {(lines: {line: string, isOutput: boolean}[]) => T} find
-   * @returns {Promise<NonNullable<T>>}
-   */
-  async until(find, what, ms) {
-    let check;
-    const found = new Promise((resolve) => {
-      check = () => {
-        const value = find(this.lines);
-        if (value) resolve(value);
-      };
-      this.#waiting.add(check);
-      check();
-    });
-    const ended = this.exited.then(({ code, signal }) => {
-      check();
-      throw new Error(`${what}: ended with ${code ?? signal}. ${this.output}`);
-    });
-    try {
-      return await soon(Promise.race([found, ended]), what, () => this.output, ms);
-    } finally {
-      this.#waiting.delete(check);
-    }
+    return this.heard.filter(({ isOutput }) => isOutput).map(({ line }) => line);
   }
 
   write(command) {
@@ -97,32 +54,18 @@ export class Process {
   /** @returns {Promise<{code: number | null, signal: string | null}>} how it ended */
   async end(signal = 'SIGKILL') {
     this.child.kill(signal);
-    return soon(this.exited, `the end of ${this.name} by ${signal}`, () => this.output);
+    return soon(this.exited, `the end of ${this.name} by ${signal}`, () => this.story);
   }
 }
 
 /** A driver of this folder: a client as a process, whose output is events. */
-export class Client extends Process {
+class Client extends withEvents(Process) {
   constructor(driver, args) {
     super(process.execPath, [fileURLToPath(new URL(driver, import.meta.url)), ...args]);
   }
 
   get events() {
-    return this.lines.filter(({ isOutput }) => isOutput).map(({ line }) => JSON.parse(line));
-  }
-
-  get messages() {
-    return this.events.filter(({ event }) => event === 'message').map(({ data }) => data);
-  }
-
-  /** Waits for the `nth` event of that name. */
-  event(name, nth = 1) {
-    return this.until(() => this.events.filter(({ event }) => event === name)[nth - 1], `event ${name} (${nth})`);
-  }
-
-  message(expected) {
-    const wanted = JSON.stringify(expected);
-    return this.until(() => this.messages.some((data) => JSON.stringify(data) === wanted), `message ${wanted}`);
+    return this.output.map((line) => JSON.parse(line));
   }
 }
 
@@ -154,7 +97,7 @@ export class System {
     const ports = { sub: sub ?? (await freePort()), pub: pub ?? (await freePort()) };
     const endpoint = (port) => `tcp://127.0.0.1:${port}`;
     const mq = this.start('pushnote-mq', [`--sub=${endpoint(ports.sub)}`, `--pub=${endpoint(ports.pub)}`]);
-    await mq.until(listening, 'readiness');
+    await ready(mq);
     return Object.assign(mq, { ports, sub: endpoint(ports.sub), pub: endpoint(ports.pub) });
   }
 
@@ -162,8 +105,15 @@ export class System {
   async server({ mq, port = 0, single = false, route = '/sockjs' }) {
     const args = [`--port=${port}`, `--mq_socket=${mq}`, `--route=${route}`, '--address=127.0.0.1'];
     const server = this.start('pushnote-server', single ? ['--single', ...args] : args);
-    const [, bound] = (await server.until(listening, 'readiness')).match(/:(\d+)/);
-    return Object.assign(server, { port: Number(bound), url: `http://127.0.0.1:${bound}${route}` });
+    const bound = await ready(server);
+    return Object.assign(server, { port: bound, url: `http://127.0.0.1:${bound}${route}` });
+  }
+
+  /** `pushnote dev`: its page, and where to publish. */
+  async dev() {
+    const mq = `tcp://127.0.0.1:${await freePort()}`;
+    const dev = this.start('pushnote', ['dev', '--port=0', `--mq_socket=${mq}`]);
+    return Object.assign(dev, { mq, page: `http://127.0.0.1:${await ready(dev)}/` });
   }
 
   /** `pushnote publish`, for everyone or for some users. */
@@ -174,14 +124,13 @@ export class System {
 
   /** `pushnote token` */
   async token(user, ...args) {
-    const run = await this.#run('pushnote', ['token', user, ...args]);
-    return run.lines.find(({ isOutput }) => isOutput).line.trim();
+    return (await this.#run('pushnote', ['token', user, ...args])).output[0].trim();
   }
 
   async #run(binary, args, env) {
     const run = this.start(binary, args, env);
-    const { code } = await soon(run.exited, run.name, () => run.output);
-    assert.equal(code, 0, run.output);
+    const { code } = await soon(run.exited, run.name, () => run.story);
+    assert.equal(code, 0, `${run.name}:${run.story}`);
     return run;
   }
 
@@ -191,15 +140,10 @@ export class System {
    * @param {{message(expected: unknown): Promise<unknown>}[]} clients
    */
   async warm(to, clients) {
-    const deadline = Date.now() + PATIENCE_MS;
     const warmUp = { warm: Math.random() };
-    const all = Promise.all(clients.map((client) => client.message(warmUp)));
-    let done = false;
-    all.then(
-      () => (done = true),
-      () => (done = true),
-    );
-    while (!done && Date.now() < deadline) await this.publish(warmUp, { to });
+    let waiting = true;
+    const all = Promise.all(clients.map((client) => client.message(warmUp))).finally(() => (waiting = false));
+    while (waiting) await this.publish(warmUp, { to });
     await all;
   }
 
@@ -208,6 +152,8 @@ export class System {
   }
 }
 
-function listening(lines) {
-  return lines.map(({ line }) => line).find((line) => /listening on \S+:\d+/.test(line));
+/** @returns {Promise<number>} the port that a binary says it listens on */
+async function ready(started) {
+  const port = () => started.story.match(/listening on \S+:(\d+)/)?.[1];
+  return Number(await started.until(port, 'readiness'));
 }
