@@ -1,0 +1,54 @@
+// A small web site with the pages of this folder: another origin than the push server's, as in life.
+
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import http from 'node:http';
+
+const SCRIPTS = {
+  '/sockjs.js': new URL('../node_modules/sockjs-client/dist/sockjs.js', import.meta.url),
+  '/pushnote.mjs': new URL('../../client-js/dist/pushnote.mjs', import.meta.url),
+  '/pushnote.js': new URL('../../client-js/dist/pushnote.js', import.meta.url),
+};
+
+/** Serves the pages until `close`. */
+export async function serve() {
+  const server = http.createServer((request, response) => {
+    answer(new URL(request.url, 'http://site')).then(
+      ({ type, body }) => response.writeHead(200, { 'Content-Type': `${type}; charset=utf-8` }).end(body),
+      () => response.writeHead(404).end(),
+    );
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  return {
+    /**
+     * Where a page is that connects as it is told to.
+     *
+     * @param {'original' | 'module' | 'script'} page
+     * @param {{url: string, transport?: string, token?: string | null}} parameters
+     * @param {string} [host] `localhost` makes it another site, not only another origin
+     */
+    address(page, { url, transport, token = null }, host = '127.0.0.1') {
+      const options = transport ? { transports: [transport] } : {};
+      const query = new URLSearchParams({
+        url: JSON.stringify(url),
+        token: JSON.stringify(token),
+        options: JSON.stringify(options),
+      });
+      return `http://${host}:${port}/${page}.html?${query}`;
+    },
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** A page's `{{name}}` is filled in from its query, as a template of a web framework would be. */
+async function answer({ pathname, searchParams }) {
+  if (Object.hasOwn(SCRIPTS, pathname)) return { type: 'text/javascript', body: await readFile(SCRIPTS[pathname]) };
+  const [, name] = pathname.match(/^\/(\w+)\.html$/);
+  const page = await readFile(new URL(`pages/${name}.html`, import.meta.url), 'utf8');
+  return { type: 'text/html', body: page.replace(/\{\{(\w+)\}\}/g, (_, key) => searchParams.get(key)) };
+}
