@@ -1,1 +1,35 @@
-//! The domain of pushnote: envelopes, tokens, the client protocol, subscriptions; no IO, no clock.
+//! The domain of pushnote: what a message, a user, a token and a subscription are. No IO, no clock, no
+//! runtime: bytes and the time (`now`, Unix seconds) come in as arguments, so that every rule can be tested
+//! with nothing around it.
+//!
+//! | module | says |
+//! |---|---|
+//! | [`envelope`] | how an application's message looks on ZeroMQ, and whom it is for |
+//! | [`user`] | what a user id may be |
+//! | [`token`] | how a browser proves whose it is: Django's signed values, keys, expiry |
+//! | [`client`] | what a browser may say, and what each kind of nonsense leads to |
+//! | [`index`] | which connections are a user's, with removal in constant time |
+//! | [`close`] | why a connection ends, in codes that tell whether to come back |
+//! | [`limits`] | every bound, in one place |
+//!
+//! A message's way through it: [`Envelope::parse`] → [`Verifier::verify`] for each of its recipients → an
+//! [`Audience`] → [`Index::of_user`]. A browser's: [`Command::parse`] → [`Verifier::verify`] →
+//! [`Index::subscribe`].
+
+pub mod client;
+pub mod close;
+pub mod envelope;
+pub mod index;
+mod json;
+pub mod limits;
+mod one_or_many;
+pub mod token;
+pub mod user;
+
+pub use client::{ClientError, Command};
+pub use close::CloseCode;
+pub use envelope::{Audience, Envelope, EnvelopeError};
+pub use index::{Index, Key};
+pub use limits::{Limits, LimitsError};
+pub use token::{Keys, Secret, SecretError, TokenError, Tokenizer, Verifier};
+pub use user::{UserId, UserIdError};

@@ -1,0 +1,195 @@
+//! An application's message as it travels on ZeroMQ: one JSON object in one part.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::json::{self, NotAnObject};
+use crate::user::UserId;
+
+const NOTIFY: &str = "notify";
+const NOTIFY_ALL: &str = "notify_all";
+
+/// Whom a message is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audience {
+    /// Every connection, with or without a user.
+    Everyone,
+    /// The connections of these users; nobody, if there are none.
+    Users(Vec<UserId>),
+}
+
+/// A message from an application.
+///
+/// | key | value |
+/// |---|---|
+/// | `name` | `"notify_all"`: for everyone; `"notify"`: for some users |
+/// | `data` | any JSON value; what browsers get |
+/// | `users` | user ids: strings or integers |
+/// | `recipients` | tokens, each standing for the user it was made for |
+///
+/// Other keys are skipped, so that newer publishers can talk to older servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// The payload: one JSON value as text without line breaks, byte for byte as it was published (a slice of
+    /// the parsed bytes, unless it had line breaks). Line breaks would end a frame of the event stream and of
+    /// the XHR transports too early.
+    pub data: Bytes,
+    /// Whom it names: everyone, or its `users`, in their order.
+    pub audience: Audience,
+    /// Tokens of further users, to be verified and reduced to ids. Empty if it is for everyone.
+    pub recipients: Vec<String>,
+}
+
+/// Why bytes are no envelope. The texts never quote the bytes: they may hold tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not JSON.
+    #[error("envelope is not JSON, at line {line} column {column}")]
+    NotJson {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1; 0 if the line has not begun.
+        column: usize,
+    },
+    /// JSON, but not an object; or one that has a key twice.
+    #[error("envelope is not a JSON object with distinct keys")]
+    NotAnObject,
+    /// No `name`.
+    #[error("envelope has no \"name\"; it must be \"notify\" or \"notify_all\"")]
+    NameMissing,
+    /// `name` is something else.
+    #[error("envelope's \"name\" is neither \"notify\" nor \"notify_all\"")]
+    NameUnknown,
+    /// No `data`.
+    #[error("envelope has no \"data\"")]
+    DataMissing,
+    /// `data` is longer than a message may be.
+    #[error("envelope's \"data\" has {len} bytes, {max} are allowed")]
+    DataTooLong {
+        /// Its length, in bytes.
+        len: usize,
+        /// What is allowed, in bytes.
+        max: usize,
+    },
+    /// `users` is something else.
+    #[error("envelope's \"users\" is not a list of user ids (strings of 1 to 128 bytes, or integers)")]
+    UsersNotIds,
+    /// `recipients` is something else.
+    #[error("envelope's \"recipients\" is not a list of tokens (strings)")]
+    RecipientsNotTokens,
+    /// `notify_all` with a list of users: what was meant for some must not go to all.
+    #[error("envelope is \"notify_all\" but names users; send \"notify\" to reach only them")]
+    EveryoneAndUsers,
+}
+
+impl EnvelopeError {
+    /// A short name of the kind, for counters and for logging each kind once.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotJson { .. } => "not_json",
+            Self::NotAnObject => "not_an_object",
+            Self::NameMissing => "name_missing",
+            Self::NameUnknown => "name_unknown",
+            Self::DataMissing => "data_missing",
+            Self::DataTooLong { .. } => "data_too_long",
+            Self::UsersNotIds => "users_not_ids",
+            Self::RecipientsNotTokens => "recipients_not_tokens",
+            Self::EveryoneAndUsers => "everyone_and_users",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default, deserialize_with = "json::field")]
+    name: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::field")]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::field")]
+    users: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::field")]
+    recipients: Option<&'a RawValue>,
+}
+
+impl Envelope {
+    /// Parses one envelope. `data` may have up to `data_bytes_max` bytes
+    /// ([`Limits::message_bytes_max`](crate::Limits::message_bytes_max)); the lists are bounded by the input.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`] for anything but an envelope. No input makes it panic.
+    pub fn parse(input: &Bytes, data_bytes_max: usize) -> Result<Self, EnvelopeError> {
+        let fields: Fields<'_> = json::object(input).map_err(|error| match error {
+            NotAnObject::Malformed { line, column } => EnvelopeError::NotJson { line, column },
+            NotAnObject::List | NotAnObject::Other => EnvelopeError::NotAnObject,
+        })?;
+        let name = fields.name.ok_or(EnvelopeError::NameMissing)?;
+        let data = fields.data.ok_or(EnvelopeError::DataMissing)?.get();
+        if data.len() > data_bytes_max {
+            return Err(EnvelopeError::DataTooLong { len: data.len(), max: data_bytes_max });
+        }
+        let users: Vec<UserId> = list(fields.users).ok_or(EnvelopeError::UsersNotIds)?;
+        let recipients: Vec<String> = list(fields.recipients).ok_or(EnvelopeError::RecipientsNotTokens)?;
+        let audience = match serde_json::from_str::<String>(name.get()).as_deref() {
+            Ok(NOTIFY) => Audience::Users(users),
+            Ok(NOTIFY_ALL) if users.is_empty() && recipients.is_empty() => Audience::Everyone,
+            Ok(NOTIFY_ALL) => return Err(EnvelopeError::EveryoneAndUsers),
+            _ => return Err(EnvelopeError::NameUnknown),
+        };
+        Ok(Self { data: one_line(input, data), audience, recipients })
+    }
+
+    /// The bytes that publish `data` to everyone: `{"name":"notify_all","data":…}`.
+    ///
+    /// # Errors
+    ///
+    /// `data` has no form in JSON, for example a map whose keys are not strings.
+    pub fn notify_all(data: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+        #[derive(Serialize)]
+        struct NotifyAll<'a, D> {
+            name: &'static str,
+            data: &'a D,
+        }
+        serde_json::to_vec(&NotifyAll { name: NOTIFY_ALL, data })
+    }
+
+    /// The bytes that publish `data` to `users`: `{"name":"notify","data":…,"users":["…",…]}`.
+    ///
+    /// # Errors
+    ///
+    /// `data` has no form in JSON, for example a map whose keys are not strings.
+    pub fn notify(data: &impl Serialize, users: &[UserId]) -> Result<Vec<u8>, serde_json::Error> {
+        #[derive(Serialize)]
+        struct Notify<'a, D> {
+            name: &'static str,
+            data: &'a D,
+            users: &'a [UserId],
+        }
+        serde_json::to_vec(&Notify { name: NOTIFY, data, users })
+    }
+}
+
+/// The items of an optional list; `None` if it is something else. What is wrong is not passed on: serde's
+/// texts quote the value, and it may be a token.
+fn list<'a, T: Deserialize<'a>>(field: Option<&'a RawValue>) -> Option<Vec<T>> {
+    match field {
+        None => Some(Vec::new()),
+        Some(raw) => serde_json::from_str(raw.get()).ok(),
+    }
+}
+
+/// `data`, a part of `input`, without line breaks. Between the tokens of JSON they mean nothing, and inside a
+/// string they cannot stand.
+fn one_line(input: &Bytes, data: &str) -> Bytes {
+    let breaks = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    if data.as_bytes().iter().any(breaks) {
+        data.bytes().filter(|byte| !breaks(byte)).collect()
+    } else {
+        input.slice_ref(data.as_bytes())
+    }
+}
+
+#[cfg(test)]
+#[path = "envelope_tests.rs"]
+mod tests;

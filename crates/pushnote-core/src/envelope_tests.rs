@@ -1,0 +1,210 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+const MAX: usize = 64 * 1024;
+
+fn parse(text: &str) -> Result<Envelope, EnvelopeError> {
+    Envelope::parse(&Bytes::copy_from_slice(text.as_bytes()), MAX)
+}
+
+fn user(id: &str) -> UserId {
+    UserId::new(id).unwrap()
+}
+
+#[test]
+fn reads_what_the_original_publishes() {
+    let all = parse(r#"{"data": {"msg": "Hi all!"}, "name": "notify_all"}"#).unwrap();
+    assert_eq!(all.data, r#"{"msg": "Hi all!"}"#);
+    assert_eq!(all.audience, Audience::Everyone);
+
+    let token = "42:uDUs1oFXzu61hu69utSBkli0ZXU";
+    let one = parse(&format!(r#"{{"data": {{"msg": "Hi"}}, "name": "notify", "recipients": ["{token}"]}}"#))
+        .unwrap();
+    assert_eq!(one.data, r#"{"msg": "Hi"}"#);
+    assert_eq!(one.audience, Audience::Users(vec![]));
+    assert_eq!(one.recipients, [token]);
+
+    let none = parse(r#"{"data": null, "name": "notify", "recipients": []}"#).unwrap();
+    assert_eq!((none.audience, none.recipients), (Audience::Users(vec![]), vec![]));
+}
+
+#[test]
+fn users_are_strings_or_integers() {
+    let envelope = parse(r#"{"name":"notify","data":1,"users":["42",42,-1,"a b"]}"#).unwrap();
+    assert_eq!(envelope.audience, Audience::Users(vec![user("42"), user("42"), user("-1"), user("a b")]));
+}
+
+#[test]
+fn data_is_any_json_byte_for_byte() {
+    for data in [
+        "null",
+        "false",
+        "0",
+        "-1.50e+3",
+        "\"\"",
+        "\"\\u00e9\\ud83d\"",
+        "\"é ✓\"",
+        "[ 1,\t2 ]",
+        "{\"b\":1,\"a\":1,\"b\":2}",
+    ] {
+        let envelope = parse(&format!(r#"{{"name":"notify_all","data":{data}}}"#)).unwrap();
+        assert_eq!(envelope.data, data);
+    }
+}
+
+#[test]
+fn data_is_a_slice_of_the_input() {
+    let input = Bytes::from_static(b" {\"name\":\"notify_all\", \"data\" : {\"msg\": 1} } ");
+    let envelope = Envelope::parse(&input, MAX).unwrap();
+    let within = input.as_ptr_range();
+    assert!(within.contains(&envelope.data.as_ptr()));
+    assert_eq!(envelope.data, "{\"msg\": 1}");
+}
+
+#[test]
+fn line_breaks_in_data_are_taken_out() {
+    let envelope =
+        parse("{\"name\":\"notify_all\",\n\"data\":\n{\r\n  \"a\": [1,\n2],\r\"b\": \"x\\ny\"\n}\n}")
+            .unwrap();
+    assert_eq!(envelope.data, "{  \"a\": [1,2],\"b\": \"x\\ny\"}");
+}
+
+#[test]
+fn unknown_keys_are_skipped() {
+    let text = r#"{"v":2,"name":"notify","id":[{"x":null}],"data":1,"users":[],"channel":"news"}"#;
+    assert_eq!(parse(text).unwrap().data, "1");
+}
+
+#[test]
+fn says_what_is_wrong() {
+    for (text, kind) in [
+        ("", "not_json"),
+        (" ", "not_json"),
+        ("nonsense", "not_json"),
+        ("{", "not_json"),
+        (r#"{"name":"notify_all","data":}"#, "not_json"),
+        (r#"{"name":"notify_all","data":1} {}"#, "not_json"),
+        ("{\"name\":\"notify_all\",\"data\":\"a\nb\"}", "not_json"),
+        ("[1", "not_json"),
+        ("[]", "not_an_object"),
+        (r#"["notify_all",{"msg":1}]"#, "not_an_object"),
+        ("5", "not_an_object"),
+        ("null", "not_an_object"),
+        ("\"notify_all\"", "not_an_object"),
+        (r#"{"name":"notify_all","name":"notify","data":1}"#, "not_an_object"),
+        ("{}", "name_missing"),
+        (r#"{"data":1}"#, "name_missing"),
+        (r#"{"name":"notify_all"}"#, "data_missing"),
+        (r#"{"name":"notify","users":["42"]}"#, "data_missing"),
+        (r#"{"name":"connect","data":1}"#, "name_unknown"),
+        (r#"{"name":"Notify","data":1}"#, "name_unknown"),
+        (r#"{"name":null,"data":1}"#, "name_unknown"),
+        (r#"{"name":["notify"],"data":1}"#, "name_unknown"),
+        (r#"{"name":"notify","data":1,"users":"42"}"#, "users_not_ids"),
+        (r#"{"name":"notify","data":1,"users":null}"#, "users_not_ids"),
+        (r#"{"name":"notify","data":1,"users":{"42":1}}"#, "users_not_ids"),
+        (r#"{"name":"notify","data":1,"users":["42",null]}"#, "users_not_ids"),
+        (r#"{"name":"notify","data":1,"users":[4.2]}"#, "users_not_ids"),
+        (r#"{"name":"notify","data":1,"users":[true]}"#, "users_not_ids"),
+        (r#"{"name":"notify","data":1,"users":[""]}"#, "users_not_ids"),
+        (r#"{"name":"notify","data":1,"users":["a\nb"]}"#, "users_not_ids"),
+        (r#"{"name":"notify","data":1,"recipients":"42:sig"}"#, "recipients_not_tokens"),
+        (r#"{"name":"notify","data":1,"recipients":[42]}"#, "recipients_not_tokens"),
+        (r#"{"name":"notify","data":1,"recipients":[["42:sig"]]}"#, "recipients_not_tokens"),
+        (r#"{"name":"notify_all","data":1,"users":["42"]}"#, "everyone_and_users"),
+        (r#"{"name":"notify_all","data":1,"recipients":["42:sig"]}"#, "everyone_and_users"),
+    ] {
+        assert_eq!(parse(text).unwrap_err().kind(), kind, "{text}");
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_not_json() {
+    for input in
+        [&b"\xff\xfe"[..], b"{\"name\":\"notify_all\",\"data\":\"\xff\"}", b"{\"name\":\"\xff\",\"data\":1}"]
+    {
+        assert_eq!(Envelope::parse(&Bytes::copy_from_slice(input), MAX).unwrap_err().kind(), "not_json");
+    }
+}
+
+#[test]
+fn data_has_a_limit() {
+    let input = Bytes::from_static(b"{\"name\":\"notify_all\",\"data\":\"12345678\"}");
+    assert!(Envelope::parse(&input, 10).is_ok());
+    let error = Envelope::parse(&input, 9).unwrap_err();
+    assert_eq!(error, EnvelopeError::DataTooLong { len: 10, max: 9 });
+    assert_eq!(error.to_string(), "envelope's \"data\" has 10 bytes, 9 are allowed");
+}
+
+#[test]
+fn deep_nesting_is_no_danger() {
+    let deep = "[".repeat(30_000) + &"]".repeat(30_000);
+    assert_eq!(parse(&format!(r#"{{"name":"notify_all","data":{deep}}}"#)).unwrap().data, deep);
+    assert_eq!(parse(&deep).unwrap_err().kind(), "not_an_object");
+    let users = format!(r#"{{"name":"notify","data":1,"users":{deep}}}"#);
+    assert_eq!(parse(&users).unwrap_err().kind(), "users_not_ids");
+}
+
+#[test]
+fn errors_never_quote_tokens() {
+    for text in [
+        r#"{"name":"notify","data":1,"recipients":"42:secret"}"#,
+        r#"{"name":"notify","data":1,"users":[{"42:secret":1}]}"#,
+        r#"{"name":"42:secret","data":1}"#,
+    ] {
+        assert!(!parse(text).unwrap_err().to_string().contains("secret"));
+    }
+}
+
+#[test]
+fn publishes_the_documented_bytes() {
+    let data = json!({"msg": "Hi ünï"});
+    let bytes = Envelope::notify_all(&data).unwrap();
+    assert_eq!(bytes, r#"{"name":"notify_all","data":{"msg":"Hi ünï"}}"#.as_bytes());
+    let bytes = Envelope::notify(&data, &[user("42"), user("a\"b")]).unwrap();
+    assert_eq!(bytes, r#"{"name":"notify","data":{"msg":"Hi ünï"},"users":["42","a\"b"]}"#.as_bytes());
+}
+
+#[test]
+fn what_is_published_is_read_back() {
+    let data = json!([null, {"a\nb": "c\rd"}]);
+    let all = Envelope::parse(&Envelope::notify_all(&data).unwrap().into(), MAX).unwrap();
+    assert_eq!(
+        (all.audience, serde_json::from_slice(&all.data).ok()),
+        (Audience::Everyone, Some(data.clone()))
+    );
+    let users = vec![user("42"), user("ü")];
+    let some = Envelope::parse(&Envelope::notify(&data, &users).unwrap().into(), MAX).unwrap();
+    assert_eq!((some.audience, some.recipients), (Audience::Users(users), vec![]));
+}
+
+#[test]
+fn what_has_no_json_is_refused() {
+    let keys_are_lists = std::collections::BTreeMap::from([(vec![1], 1)]);
+    assert!(Envelope::notify_all(&keys_are_lists).is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(input in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Envelope::parse(&input.into(), MAX);
+    }
+
+    #[test]
+    fn no_almost_envelope_makes_it_panic(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "{", "}", "[", "]", ",", ":", "\"name\"", "\"data\"", "\"users\"", "\"recipients\"",
+                "\"notify\"", "\"notify_all\"", "1", "null", "\"", "\\", "\n", "\u{e9}",
+            ]),
+            0..24,
+        )
+    ) {
+        if let Ok(envelope) = parse(&parts.concat()) {
+            prop_assert!(!envelope.data.contains(&b'\n'));
+            prop_assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&envelope.data).is_ok());
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Django's `sign_object` and `dumps`: JSON in base64url, perhaps compressed, then signed and stamped.
+
+use std::io::{self, Read};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flate2::read::ZlibDecoder;
+use serde::{Deserialize, Serialize};
+use serde_json::ser::{Formatter, Serializer};
+
+use crate::user::UserId;
+
+/// Most bytes that a compressed object may grow to. A few hundred bytes of zlib can unfold to a thousand times
+/// their size.
+pub(super) const UNFOLDED_BYTES_MAX: u64 = 64 * 1024;
+
+/// What a token says. Claims that are not known here are skipped.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Claims {
+    /// Whose it is.
+    #[serde(alias = "sub")]
+    pub(super) user: UserId,
+    /// From when on it is not valid, in Unix seconds; programs write whole numbers and fractions.
+    #[serde(default)]
+    pub(super) exp: Option<serde_json::Number>,
+}
+
+impl Claims {
+    /// Whether `exp` has come.
+    pub(super) fn expired(&self, now: u64) -> bool {
+        self.exp.as_ref().and_then(serde_json::Number::as_f64).is_some_and(|exp| now as f64 >= exp)
+    }
+}
+
+/// The payload of `object`, as Django's `dumps` has it before signing.
+pub(super) fn encode(object: &impl Serialize) -> serde_json::Result<String> {
+    let mut json = Vec::new();
+    object.serialize(&mut Serializer::with_formatter(&mut json, Ascii))?;
+    Ok(URL_SAFE_NO_PAD.encode(json))
+}
+
+/// The JSON in `payload`, whose signature is good; `None` if there is none or if it unfolds to too much.
+pub(super) fn decode(payload: &str) -> Option<Vec<u8>> {
+    match payload.strip_prefix('.') {
+        None => URL_SAFE_NO_PAD.decode(payload).ok(),
+        Some(payload) => {
+            let folded = URL_SAFE_NO_PAD.decode(payload).ok()?;
+            let mut json = Vec::new();
+            let read =
+                ZlibDecoder::new(&folded[..]).take(UNFOLDED_BYTES_MAX + 1).read_to_end(&mut json).ok()?;
+            (read as u64 <= UNFOLDED_BYTES_MAX).then_some(json)
+        }
+    }
+}
+
+/// JSON as Python writes it: Django reads it as Latin-1, so what is not ASCII has to be escaped.
+struct Ascii;
+
+impl Formatter for Ascii {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        for c in fragment.chars() {
+            if c.is_ascii() {
+                writer.write_all(&[c as u8])?;
+            } else {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! Verifying tokens.
+
+use std::fmt;
+
+use super::claims::{self, Claims};
+use super::keys::Keys;
+use super::signer::Signer;
+use super::timestamp::{self, Stamped};
+use super::tokenizer::signer;
+use super::{CLAIMS_SALT, LEGACY_SALT, PLAIN_SALT, TIMESTAMPED_SALT};
+use crate::limits::Limits;
+use crate::user::UserId;
+
+const DAY_S: u64 = 24 * 60 * 60;
+
+/// Reduces tokens to user ids; the server's side. The kinds it takes are those of [this module](super).
+pub struct Verifier {
+    claims: Signer,
+    timestamped: Signer,
+    plain: Signer,
+    legacy: Option<Signer>,
+    age_max_s: Option<u64>,
+    allow_unexpiring: bool,
+    token_bytes_max: usize,
+}
+
+/// Why a token is refused. What exactly is wrong with an invalid one is nobody's business: the answer to a
+/// forger is always the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It was good once. The page can get a new one and go on.
+    #[error("token has expired, get a new one")]
+    Expired,
+    /// Not made with a secret that is known here, of a kind that is not taken, damaged, or from the future.
+    #[error("token is invalid; is it whole, and made with this server's secret?")]
+    Invalid,
+    /// Refused unread.
+    #[error("token of {len} bytes is too long, {max} are allowed")]
+    TooLong {
+        /// Its length, in bytes.
+        len: usize,
+        /// What is allowed, in bytes.
+        max: usize,
+    },
+}
+
+impl TokenError {
+    /// A short name of the kind, for counters.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Invalid => "invalid",
+            Self::TooLong { .. } => "too_long",
+        }
+    }
+}
+
+impl Verifier {
+    /// Verifies with all of `keys`. Timestamped tokens live for 24 hours, plain ones for ever, legacy ones are
+    /// refused.
+    pub fn new(keys: &Keys) -> Self {
+        Self {
+            claims: signer(CLAIMS_SALT, keys),
+            timestamped: signer(TIMESTAMPED_SALT, keys),
+            plain: signer(PLAIN_SALT, keys),
+            legacy: None,
+            age_max_s: Some(DAY_S),
+            allow_unexpiring: true,
+            token_bytes_max: Limits::default().token_bytes_max,
+        }
+    }
+
+    /// How long a token lives that does not say it itself, in seconds; `None` for ever.
+    #[must_use]
+    pub fn with_age_max_s(mut self, age_max_s: Option<u64>) -> Self {
+        self.age_max_s = age_max_s;
+        self
+    }
+
+    /// Whether plain tokens, which never expire, are taken. They are by default: they are what an application
+    /// makes that takes the original's place. Refuse them where no page needs one.
+    #[must_use]
+    pub fn with_unexpiring(mut self, allow: bool) -> Self {
+        self.allow_unexpiring = allow;
+        self
+    }
+
+    /// Takes the original's tokens too, signed with `salt` (its setting `PUSHNOTE_SALT`) for a key.
+    ///
+    /// Whoever knows or guesses the salt is any user; its default, `pushnote_salt`, is published.
+    #[must_use]
+    pub fn with_legacy_salt(mut self, salt: &str) -> Self {
+        self.legacy = Some(Signer::new(LEGACY_SALT, salt.as_bytes(), []));
+        self
+    }
+
+    /// Longest token that is read, in bytes ([`Limits::token_bytes_max`]).
+    #[must_use]
+    pub fn with_token_bytes_max(mut self, token_bytes_max: usize) -> Self {
+        self.token_bytes_max = token_bytes_max;
+        self
+    }
+
+    /// Whose token it is, if it is valid `now` (Unix seconds).
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`] for any other text. No text makes it panic.
+    pub fn verify(&self, token: &str, now: u64) -> Result<UserId, TokenError> {
+        if token.len() > self.token_bytes_max {
+            return Err(TokenError::TooLong { len: token.len(), max: self.token_bytes_max });
+        }
+        if let Some(stamped) = timestamp::unsign(&self.claims, token) {
+            return self.user_of_claims(&stamped, now);
+        }
+        if let Some(stamped) = timestamp::unsign(&self.timestamped, token) {
+            stamped.check_not_in_future(now)?;
+            stamped.check_age(now, self.age_max_s)?;
+            return user(stamped.value);
+        }
+        let plain = self.allow_unexpiring.then_some(&self.plain);
+        let value = plain.into_iter().chain(&self.legacy).find_map(|signer| signer.unsign(token));
+        value.ok_or(TokenError::Invalid).and_then(user)
+    }
+
+    /// An `exp` counts alone: whoever has the secret may let a token live longer than the maximum age.
+    fn user_of_claims(&self, stamped: &Stamped<'_>, now: u64) -> Result<UserId, TokenError> {
+        stamped.check_not_in_future(now)?;
+        let json = claims::decode(stamped.value).ok_or(TokenError::Invalid)?;
+        let claims: Claims = serde_json::from_slice(&json).map_err(|_| TokenError::Invalid)?;
+        match claims.exp {
+            None => stamped.check_age(now, self.age_max_s)?,
+            Some(_) if claims.expired(now) => return Err(TokenError::Expired),
+            Some(_) => {}
+        }
+        Ok(claims.user)
+    }
+}
+
+fn user(id: &str) -> Result<UserId, TokenError> {
+    UserId::new(id).map_err(|_| TokenError::Invalid)
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("legacy", &self.legacy.is_some())
+            .field("age_max_s", &self.age_max_s)
+            .field("allow_unexpiring", &self.allow_unexpiring)
+            .field("token_bytes_max", &self.token_bytes_max)
+            .finish_non_exhaustive()
+    }
+}
