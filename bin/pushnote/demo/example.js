@@ -3,10 +3,11 @@ import { dev, form, show } from '/page.js';
 
 const conn = connect(dev.route);
 
-conn.on('message', (data) => show.message(data));
-conn.on('state', (state, detail) => show.state(state, detail));
-conn.on('error', (error) => show.error(error.message));
+conn.on('message', show.message);
+conn.on('state', show.state);
+conn.on('error', show.error);
 
 form.onsubmit = () => {
-  if (conn.subscribe(form.token.value)) show.subscribed(form.token.value);
+  const token = form.token.value;
+  if (conn.subscribe(token)) show.subscribed(token);
 };

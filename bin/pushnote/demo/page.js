@@ -1,6 +1,10 @@
 // What the page shows. What it does is in example.js.
 
 const LOG_LENGTH_MAX = 200;
+
+/** Longest JSON that is shown on one line. */
+const LINE_LENGTH_MAX = 48;
+
 const at = (id) => document.getElementById(id);
 
 /** What `pushnote dev` says of itself: `{route, token, user, publish, endpoint}`. */
@@ -10,9 +14,11 @@ export const form = at('subscribe');
 
 export const show = {
   message(data) {
+    const line = JSON.stringify(data);
     const text = document.createElement('pre');
-    text.append(...coloured(JSON.stringify(data, null, 2)));
+    text.append(...coloured(line.length > LINE_LENGTH_MAX ? JSON.stringify(data, null, 2) : line));
     log('message', text);
+    at('empty').hidden = true;
     at('count').textContent = Number(at('count').textContent) + 1;
   },
 
@@ -25,8 +31,8 @@ export const show = {
     if (retryInMs !== undefined) at('transport').textContent = `again in ${(retryInMs / 1000).toFixed(1)} s`;
   },
 
-  error(text) {
-    log('error', text);
+  error({ message }) {
+    log('error', message);
   },
 
   subscribed(token) {
@@ -47,7 +53,6 @@ function log(kind, ...content) {
   item.append(time, ...content);
   at('log').prepend(item);
   while (at('log').children.length > LOG_LENGTH_MAX) at('log').lastChild.remove();
-  at('empty').hidden = true;
 }
 
 /** JSON as text and spans. Never as HTML: what arrives here was written by somebody else. */
@@ -66,7 +71,9 @@ function* coloured(json) {
 }
 
 async function copy(button) {
-  await navigator.clipboard.writeText(at(button.dataset.copies).textContent);
+  const line = at(button.dataset.copies);
+  getSelection().selectAllChildren(line); // so that a person can copy it where the page may not
+  await navigator.clipboard.writeText(line.textContent);
   button.textContent = 'Copied';
   setTimeout(() => (button.textContent = 'Copy'), 1500);
 }

@@ -1,0 +1,89 @@
+// `pushnote dev` as a newcomer meets it: open the page, run the line that it shows, see the message.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { System } from '../node/processes.mjs';
+import { launch, Page } from './chromium.mjs';
+
+const system = new System();
+let browser;
+let dev;
+
+before(async () => {
+  [browser, dev] = await Promise.all([launch(), system.dev()]);
+});
+
+after(async () => {
+  await browser?.close();
+  await system.stop();
+});
+
+async function visit(t, options) {
+  const self = await Page.open(browser, dev.page, options);
+  t.after(() => self.close());
+  await self.page.getByRole('status').getByText('connected').waitFor();
+  return self;
+}
+
+const log = ({ page }) => page.getByRole('log');
+
+test('the line that the page shows makes the message appear', async (t) => {
+  const self = await visit(t);
+  await self.page.getByText('Nothing yet.').waitFor();
+  const line = await self.page.locator('#publish-all').textContent();
+  assert.equal(line, `pushnote publish -s ${dev.mq} '{"msg":"Hi all!"}'`);
+  await system.publish({ msg: 'Hi all!' }, { to: dev.mq });
+  await log(self).getByText('{"msg":"Hi all!"}').waitFor();
+  assert.equal(await self.page.locator('#count').textContent(), '1');
+  assert.equal(await self.page.locator('#transport').textContent(), 'by websocket');
+
+  await system.publish('<img src=x onerror=alert(1)>', { to: dev.mq });
+  await log(self).getByText('"<img src=x onerror=alert(1)>"').waitFor();
+  assert.equal(await self.page.locator('#log img').count(), 0);
+  await self.page.getByRole('button', { name: 'Clear' }).click();
+  assert.equal(await self.page.locator('#log li').count(), 0);
+  assert.deepEqual(self.events, [], 'nothing to complain of on the console');
+});
+
+test('subscribing brings the messages of that user', async (t) => {
+  const [subscribed, other] = [await visit(t), await visit(t)];
+  assert.equal(
+    await subscribed.page.locator('#publish-user').textContent(),
+    `pushnote publish --user 42 -s ${dev.mq} '{"msg":"Hi, 42!"}'`,
+  );
+  await subscribed.page.getByRole('button', { name: 'Subscribe' }).click();
+  assert.equal(await subscribed.page.getByRole('list', { name: 'Subscriptions' }).getByRole('listitem').count(), 1);
+  await system.publish({ msg: 'Hi, 42!' }, { to: dev.mq, users: ['42'] });
+  await log(subscribed).getByText('{"msg":"Hi, 42!"}').waitFor();
+  await system.publish('for all', { to: dev.mq });
+  await log(other).getByText('"for all"').waitFor();
+  assert.equal(await log(other).getByText('Hi, 42!').count(), 0);
+});
+
+test('the code that the page shows is the code that it runs', async (t) => {
+  const self = await visit(t);
+  const shown = await self.page.locator('#code').textContent();
+  assert.match(shown, /const conn = connect\(dev\.route\);/);
+  assert.equal(shown, await (await fetch(`${dev.page}example.js`)).text());
+  assert.ok(await self.page.locator('script[src="/example.js"]').count());
+});
+
+test('the page says when the server is gone', async (t) => {
+  const own = await system.dev();
+  const self = await Page.open(browser, own.page);
+  t.after(() => self.close());
+  await self.page.getByRole('status').getByText('connected').waitFor();
+  await own.end();
+  await self.page.getByRole('status').getByText('connecting').waitFor();
+  await self.page.locator('#log .error').first().waitFor();
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`on a phone nothing is cut off, ${colorScheme}`, async (t) => {
+    const self = await visit(t, { viewport: { width: 360, height: 740 }, colorScheme });
+    await system.publish({ msg: 'x'.repeat(500) }, { to: dev.mq });
+    await log(self).getByText('xxx').first().waitFor();
+    const { scrollWidth, clientWidth } = await self.page.evaluate(() => document.documentElement);
+    assert.ok(scrollWidth <= clientWidth, `${scrollWidth} > ${clientWidth}`);
+  });
+}
