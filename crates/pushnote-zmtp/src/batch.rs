@@ -1,0 +1,115 @@
+//! Runs of whole messages and single messages: slices of what was read, never copies.
+
+use crate::frame::{Parts, Spans, head_bytes, put_frame};
+use bytes::{Bytes, BytesMut};
+use thiserror::Error;
+
+/// A run of whole messages of one publisher, framed as ZMTP 2.0 and 3.x have it.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    bytes: Bytes,
+    messages: usize,
+    /// Bytes of memory that stay alive with `bytes`.
+    retained: usize,
+}
+
+impl Batch {
+    pub(crate) fn new(bytes: Bytes, messages: usize, retained: usize) -> Self {
+        Batch { bytes, messages, retained }
+    }
+
+    /// One message of one frame.
+    pub fn single(payload: &[u8]) -> Self {
+        let mut frame = BytesMut::with_capacity(head_bytes(payload.len()) + payload.len());
+        put_frame(&mut frame, 0, payload);
+        Batch { retained: frame.len(), bytes: frame.freeze(), messages: 1 }
+    }
+
+    /// Messages in it.
+    pub fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// The frames.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Bytes of memory which this batch keeps alive: the chunk it was read into, not only its own slice.
+    pub fn retained_bytes(&self) -> usize {
+        self.retained
+    }
+
+    /// Where each message lies.
+    pub fn spans(&self) -> Spans<'_> {
+        Spans::new(&self.bytes)
+    }
+}
+
+/// A batch that is taken apart message by message.
+#[derive(Debug, Default)]
+pub(crate) struct Unread {
+    batch: Batch,
+    at: usize,
+}
+
+impl From<Batch> for Unread {
+    fn from(batch: Batch) -> Self {
+        Unread { batch, at: 0 }
+    }
+}
+
+impl Iterator for Unread {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        let span = Spans::starting_at(&self.batch.bytes, self.at).next();
+        let Some(span) = span else {
+            *self = Unread::default();
+            return None;
+        };
+        self.at = span.end;
+        let topic = span.topic_start - span.start..span.topic_end - span.start;
+        Some(Message { bytes: self.batch.bytes.slice(span.start..span.end), topic })
+    }
+}
+
+/// One message: one frame, or several.
+///
+/// It is a slice of the chunk it was read into and keeps that chunk alive: copy what you keep for long.
+#[derive(Clone, Debug)]
+pub struct Message {
+    bytes: Bytes,
+    topic: std::ops::Range<usize>,
+}
+
+/// A message of several frames where one is wanted.
+#[derive(Clone, Debug, Error)]
+#[error("message of {parts} frames, one is wanted")]
+pub struct MultipartError {
+    /// Frames it has.
+    pub parts: usize,
+}
+
+impl Message {
+    /// The payload of a message of one frame.
+    ///
+    /// # Errors
+    /// [`MultipartError`] when it has several.
+    pub fn into_single(self) -> Result<Bytes, MultipartError> {
+        if self.topic.end == self.bytes.len() {
+            return Ok(self.bytes.slice(self.topic));
+        }
+        Err(MultipartError { parts: self.parts().count() })
+    }
+
+    /// The frames' bodies, as slices.
+    pub fn parts(&self) -> impl Iterator<Item = Bytes> + use<> {
+        Parts::new(self.bytes.clone())
+    }
+
+    /// The first frame's body, which subscriptions are compared with.
+    pub fn topic(&self) -> &[u8] {
+        &self.bytes[self.topic.clone()]
+    }
+}

@@ -1,0 +1,227 @@
+//! Greeting and NULL handshake (RFC 37 §2.1–2.4) for both roles, as a state machine without IO.
+//!
+//! The greeting goes out in three steps, each after what the peer sent so far, because a peer of 2012 takes anything
+//! after the part it knows for its first message.
+
+mod metadata;
+
+use crate::command::{put_command, split_name};
+use crate::frame::{COMMAND, Header, LONG};
+use bytes::{Buf, BufMut, BytesMut};
+use thiserror::Error;
+
+/// Read by a ZMTP 1.0 peer as an empty identity in the long form; by later ones as the signature.
+const SIGNATURE: [u8; 10] = [0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f];
+const GREETING_BYTES: usize = 64;
+const MECHANISM: std::ops::Range<usize> = 12..32;
+/// READY and ERROR are small; nobody needs more before it is known.
+const COMMAND_BYTES_MAX: u64 = 4096;
+const REASON_BYTES_MAX: usize = 128;
+
+/// The kinds of socket that can meet here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketType {
+    /// Publishes.
+    Pub,
+    /// Subscribes.
+    Sub,
+    /// Publishes and passes subscriptions on.
+    Xpub,
+    /// Subscribes by hand.
+    Xsub,
+}
+
+impl SocketType {
+    /// The name in READY.
+    pub fn name(self) -> &'static str {
+        match self {
+            SocketType::Pub => "PUB",
+            SocketType::Sub => "SUB",
+            SocketType::Xpub => "XPUB",
+            SocketType::Xsub => "XSUB",
+        }
+    }
+
+    fn from_name(name: &[u8]) -> Option<Self> {
+        [SocketType::Pub, SocketType::Sub, SocketType::Xpub, SocketType::Xsub]
+            .into_iter()
+            .find(|kind| kind.name().as_bytes() == name)
+    }
+
+    /// Whether it is on the publishing side.
+    pub fn publishes(self) -> bool {
+        matches!(self, SocketType::Pub | SocketType::Xpub)
+    }
+}
+
+/// The protocol spoken after the handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// ZMTP 3.0: commands, but subscriptions are messages and heartbeats unknown.
+    V3_0,
+    /// ZMTP 3.1 or later: subscriptions are commands, PING is answered.
+    V3_1,
+}
+
+/// What is known of a peer after the handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The protocol both speak.
+    pub version: Version,
+    /// Its socket type.
+    pub kind: SocketType,
+}
+
+/// Why a peer was turned away.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum HandshakeError {
+    /// The first bytes are no ZMTP greeting.
+    #[error("no ZMTP greeting: the peer speaks another protocol")]
+    NotZmtp,
+    /// A ZMTP version this crate does not speak.
+    #[error("ZMTP version {0} is not spoken here")]
+    Version(u8),
+    /// Another security mechanism.
+    #[error("security mechanism {0:?} is not offered here, only NULL")]
+    Mechanism(String),
+    /// Neither READY nor ERROR, or one with broken metadata.
+    #[error("malformed READY")]
+    Malformed,
+    /// A socket that cannot be joined with ours.
+    #[error("socket type {0:?} does not go with ours")]
+    SocketType(String),
+    /// The peer turned us away.
+    #[error("the peer refused: {0:?}")]
+    Refused(String),
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Signature,
+    Version,
+    Greeting,
+    Ready(Version),
+    Over,
+}
+
+/// One connection's handshake.
+///
+/// Call [`Handshake::advance`] with what has been read, then write [`Handshake::output`], until a [`Peer`] comes out.
+#[derive(Debug)]
+pub struct Handshake {
+    local: SocketType,
+    stage: Stage,
+    out: BytesMut,
+}
+
+impl Handshake {
+    /// Begins; the signature is already in [`Handshake::output`].
+    pub fn new(local: SocketType) -> Self {
+        Handshake { local, stage: Stage::Signature, out: BytesMut::from(&SIGNATURE[..]) }
+    }
+
+    /// Bytes to be written to the peer, also after an error: they say why. Take them with `split`.
+    pub fn output(&mut self) -> &mut BytesMut {
+        &mut self.out
+    }
+
+    /// Takes what it needs from the front of `input`; what is left after `Some` belongs to the connection.
+    ///
+    /// # Errors
+    /// [`HandshakeError`]: write the output, then close.
+    pub fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Peer>, HandshakeError> {
+        loop {
+            let next = match self.stage {
+                Stage::Signature => self.signature(input)?,
+                Stage::Version => self.version(input)?,
+                Stage::Greeting => self.greeting(input)?,
+                Stage::Ready(version) => {
+                    let Some(kind) = self.ready(input)? else { return Ok(None) };
+                    self.stage = Stage::Over;
+                    return Ok(Some(Peer { version, kind }));
+                }
+                Stage::Over => None,
+            };
+            match next {
+                Some(stage) => self.stage = stage,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn signature(&mut self, input: &[u8]) -> Result<Option<Stage>, HandshakeError> {
+        if input.first().is_some_and(|first| *first != 0xff) {
+            return Err(HandshakeError::NotZmtp);
+        }
+        let Some(last) = input.get(SIGNATURE.len() - 1) else { return Ok(None) };
+        if last & 1 == 0 {
+            return Err(HandshakeError::NotZmtp);
+        }
+        self.out.put_u8(3);
+        Ok(Some(Stage::Version))
+    }
+
+    fn version(&mut self, input: &[u8]) -> Result<Option<Stage>, HandshakeError> {
+        let Some(major) = input.get(SIGNATURE.len()).copied() else { return Ok(None) };
+        if major < 3 {
+            return Err(HandshakeError::Version(major));
+        }
+        let mut rest = [0; GREETING_BYTES - SIGNATURE.len() - 1];
+        rest[0] = 1;
+        rest[1..5].copy_from_slice(b"NULL");
+        self.out.put_slice(&rest);
+        Ok(Some(Stage::Greeting))
+    }
+
+    fn greeting(&mut self, input: &mut BytesMut) -> Result<Option<Stage>, HandshakeError> {
+        if input.len() < GREETING_BYTES {
+            return Ok(None);
+        }
+        let greeting = input.split_to(GREETING_BYTES);
+        let mechanism = greeting[MECHANISM].split(|byte| *byte == 0).next().unwrap_or_default();
+        if mechanism != b"NULL" {
+            return Err(HandshakeError::Mechanism(readable(mechanism)));
+        }
+        put_command(&mut self.out, "READY", &metadata::socket_type(self.local));
+        let oldest = greeting[10] == 3 && greeting[11] == 0;
+        Ok(Some(Stage::Ready(if oldest { Version::V3_0 } else { Version::V3_1 })))
+    }
+
+    fn ready(&mut self, input: &mut BytesMut) -> Result<Option<SocketType>, HandshakeError> {
+        let Some(header) = Header::parse(input) else { return Ok(None) };
+        if header.flags & !LONG != COMMAND || header.body_bytes > COMMAND_BYTES_MAX {
+            return Err(HandshakeError::Malformed);
+        }
+        let body_bytes = header.body_bytes as usize;
+        if input.len() < header.head_bytes + body_bytes {
+            return Ok(None);
+        }
+        input.advance(header.head_bytes);
+        let body = input.split_to(body_bytes);
+        match split_name(&body).map_err(|_| HandshakeError::Malformed)? {
+            (b"READY", properties) => self.meet(metadata::find_socket_type(properties)?),
+            (b"ERROR", reason) => Err(HandshakeError::Refused(readable(reason.get(1..).unwrap_or_default()))),
+            _ => Err(HandshakeError::Malformed),
+        }
+    }
+
+    fn meet(&mut self, name: &[u8]) -> Result<Option<SocketType>, HandshakeError> {
+        match SocketType::from_name(name) {
+            Some(kind) if kind.publishes() != self.local.publishes() => Ok(Some(kind)),
+            _ => {
+                let reason = b"Invalid socket type";
+                let mut data = vec![reason.len() as u8];
+                data.extend_from_slice(reason);
+                put_command(&mut self.out, "ERROR", &data);
+                Err(HandshakeError::SocketType(readable(name)))
+            }
+        }
+    }
+}
+
+/// A peer's text, short and harmless enough for a log.
+fn readable(text: &[u8]) -> String {
+    let text = &text[..text.len().min(REASON_BYTES_MAX)];
+    String::from_utf8_lossy(text).chars().map(|c| if c.is_control() { '.' } else { c }).collect()
+}

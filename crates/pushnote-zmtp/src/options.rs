@@ -1,0 +1,83 @@
+//! What a socket allows and how long it waits.
+
+use crate::scan::Limits;
+use bytes::Bytes;
+use std::time::Duration;
+
+/// What a listening publisher does with a message when a subscriber's queue is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlowSubscriber {
+    /// That subscriber does not get the message; it is counted. Nobody else notices.
+    #[default]
+    DropNewest,
+    /// As [`SlowSubscriber::DropNewest`], and the connection is closed when the queue stays full so long.
+    Disconnect(Duration),
+    /// Whoever awaits [`Publisher::ready`](crate::Publisher::ready) or [`Publisher::send`](crate::Publisher::send)
+    /// waits for room: nothing is lost, and one stalled subscriber holds up all others.
+    Wait,
+}
+
+/// Limits and times of one socket. The defaults suit a relay on a private network.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bytes of one frame. Default 1 MiB. A peer that announces more is disconnected before room is made for it.
+    pub frame_bytes_max: usize,
+    /// Bytes of one message with the heads of its frames. Default 2 MiB.
+    pub message_bytes_max: usize,
+    /// Frames of one message. Default 1024.
+    pub parts_max: usize,
+    /// Connections of a listener beyond the handshake. Default 1024. Further peers are closed at once.
+    pub peers_max: usize,
+    /// Connections of a listener within the handshake. Default 1024.
+    pub handshakes_max: usize,
+    /// Time for the handshake. Default 5 s.
+    pub handshake_timeout: Duration,
+    /// A PING each time; a peer silent for twice as long is dead. Default 5 s. Only peers of ZMTP 3.1 are asked.
+    pub heartbeat_interval: Duration,
+    /// Bytes waiting for one peer, counted as the memory they keep alive. Default 8 MiB.
+    pub queue_bytes_max: usize,
+    /// Bytes of one peer's subscriptions, 64 of overhead for each included. Default 1 MiB.
+    pub subscription_bytes_max: usize,
+    /// What happens when a subscriber's queue is full.
+    pub slow_subscriber: SlowSubscriber,
+    /// The first delay before connecting again. Default 100 ms.
+    pub backoff_min: Duration,
+    /// The longest delay before connecting again. Default 1 s.
+    pub backoff_max: Duration,
+    /// Bytes asked of the system by one read. Default 64 KiB.
+    pub read_bytes: usize,
+    /// What a subscriber wants: prefixes of the first frame. Default: everything.
+    pub topics: Vec<Bytes>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            frame_bytes_max: 1 << 20,
+            message_bytes_max: 2 << 20,
+            parts_max: 1024,
+            peers_max: 1024,
+            handshakes_max: 1024,
+            handshake_timeout: Duration::from_secs(5),
+            heartbeat_interval: Duration::from_secs(5),
+            queue_bytes_max: 8 << 20,
+            subscription_bytes_max: 1 << 20,
+            slow_subscriber: SlowSubscriber::DropNewest,
+            backoff_min: Duration::from_millis(100),
+            backoff_max: Duration::from_secs(1),
+            read_bytes: 64 << 10,
+            topics: vec![Bytes::new()],
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            frame_bytes_max: self.frame_bytes_max,
+            message_bytes_max: self.message_bytes_max,
+            parts_max: self.parts_max,
+            commands: true,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What waits to be written to one peer, bounded by the memory it keeps alive.
+
+use crate::frame::Spans;
+use crate::link::Outflow;
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Smaller slices are copied together: a copy is cheaper than a slice in `writev`, and keeps no chunk alive.
+const COPY_BELOW_BYTES: usize = 1024;
+const TAIL_BYTES_MAX: usize = 16 << 10;
+/// A peer that asks and does not read gets no more answers.
+const CONTROL_BYTES_MAX: usize = 4096;
+
+/// A piece of the stream.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) bytes: Bytes,
+    /// Bytes it takes of the bound.
+    charge: usize,
+    /// A command of the connection, worthless on the next one.
+    control: bool,
+}
+
+/// The queue's shared side.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    state: Mutex<State>,
+    bytes_max: usize,
+    /// The writer waits here for something to write.
+    work: Notify,
+    /// Senders and flushers wait here for something to be written.
+    progress: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: VecDeque<Entry>,
+    tail: BytesMut,
+    control: BytesMut,
+    charged: usize,
+    accepted: u64,
+    written: u64,
+}
+
+impl State {
+    fn seal_tail(&mut self) {
+        if !self.tail.is_empty() {
+            let bytes = std::mem::take(&mut self.tail).freeze();
+            self.entries.push_back(Entry { charge: bytes.len(), bytes, control: false });
+        }
+    }
+}
+
+impl Outbox {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Outbox { state: Mutex::default(), bytes_max, work: Notify::new(), progress: Notify::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes whole messages, in one slice or several of one chunk of `retained` bytes; false when there is no room.
+    /// What begins below the bound is taken whole, so that nothing is too large to pass.
+    pub(crate) fn push(&self, slices: &[Bytes], retained: usize) -> bool {
+        let mut state = self.state();
+        let shared = slices.iter().any(|slice| slice.len() >= COPY_BELOW_BYTES);
+        let copied: usize = slices.iter().map(Bytes::len).filter(|len| *len < COPY_BELOW_BYTES).sum();
+        let charge = copied + if shared { retained } else { 0 };
+        if state.charged >= self.bytes_max {
+            return false;
+        }
+        let idle = state.entries.is_empty() && state.tail.is_empty();
+        state.charged += charge;
+        let mut charge = retained;
+        for slice in slices {
+            state.accepted += slice.len() as u64;
+            if slice.len() < COPY_BELOW_BYTES {
+                state.tail.extend_from_slice(slice);
+                if state.tail.len() >= TAIL_BYTES_MAX {
+                    state.seal_tail();
+                }
+            } else {
+                state.seal_tail();
+                state.entries.push_back(Entry { bytes: slice.clone(), charge, control: false });
+                charge = 0;
+            }
+        }
+        drop(state);
+        if idle {
+            self.work.notify_one();
+        }
+        true
+    }
+
+    /// Takes a command of the connection, ahead of the messages; lost when the peer does not read.
+    pub(crate) fn push_control(&self, put: impl FnOnce(&mut BytesMut)) {
+        let mut state = self.state();
+        if state.control.len() < CONTROL_BYTES_MAX {
+            put(&mut state.control);
+        }
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// Lets the writer look again: something besides the queue has changed.
+    pub(crate) fn nudge(&self) {
+        self.work.notify_one();
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.state().charged >= self.bytes_max
+    }
+
+    /// How much was accepted: what [`Outbox::flushed`] waits for.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.state().accepted
+    }
+
+    /// Waits until everything up to `mark` is written.
+    pub(crate) async fn flushed(&self, mark: u64) {
+        self.until(|state| state.written >= mark).await;
+    }
+
+    /// Waits until something more can be accepted.
+    pub(crate) async fn room(&self) {
+        self.until(|state| state.charged < self.bytes_max).await;
+    }
+
+    async fn until(&self, done: impl Fn(&State) -> bool) {
+        loop {
+            let mut progress = std::pin::pin!(self.progress.notified());
+            progress.as_mut().enable();
+            if done(&self.state()) {
+                return;
+            }
+            progress.await;
+        }
+    }
+
+    fn progressed(&self, written: u64, charge: usize) {
+        let mut state = self.state();
+        state.written += written;
+        state.charged = state.charged.saturating_sub(charge);
+        drop(state);
+        self.progress.notify_waiters();
+    }
+
+    fn rewound(&self, written: usize, from: usize) {
+        let mut state = self.state();
+        state.written = (state.written + from as u64).saturating_sub(written as u64);
+        drop(state);
+        self.progress.notify_waiters();
+    }
+
+    /// Waits until there may be something to take.
+    pub(crate) async fn work(&self) {
+        self.work.notified().await;
+    }
+
+    /// Wakes everybody who waits for progress: the queue is given up.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.state();
+        state.entries.clear();
+        state.tail.clear();
+        state.charged = 0;
+        state.written = state.accepted;
+        drop(state);
+        self.progress.notify_waiters();
+    }
+}
+
+/// How often a message may be begun and not finished before it is given up: its peer seems to refuse it.
+const BEGUN_MAX: u32 = 3;
+
+/// The queue's writing side: what was taken out and is not wholly written. It outlives a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Unsent {
+    entries: VecDeque<Entry>,
+    /// Bytes written of the first entry.
+    written: usize,
+    /// How often the message at the front was begun on a connection that then broke.
+    begun: u32,
+    /// Bytes of that message.
+    begun_bytes: usize,
+}
+
+impl Unsent {
+    /// Begins with commands of the connection.
+    pub(crate) fn beginning_with(control: BytesMut) -> Self {
+        let entry = Entry { bytes: control.freeze(), charge: 0, control: true };
+        Unsent { entries: VecDeque::from([entry]), ..Unsent::default() }
+    }
+
+    /// Takes what waits: messages only when none are left here.
+    pub(crate) fn refill(&mut self, outbox: &Outbox, outflow: &impl Outflow) {
+        let mut state = outbox.state();
+        if !state.control.is_empty() {
+            let bytes = state.control.split().freeze();
+            let behind_begun = usize::from(self.written > 0);
+            self.entries.insert(behind_begun, Entry { bytes, charge: 0, control: true });
+        }
+        if !outflow.is_open() || self.entries.iter().any(|entry| !entry.control) {
+            return;
+        }
+        state.seal_tail();
+        let waiting = std::mem::take(&mut state.entries);
+        drop(state);
+        for mut entry in waiting {
+            if let Some(wanted) = outflow.pick(&entry.bytes) {
+                let left_out = entry.bytes.len() - wanted.len();
+                entry.bytes = wanted;
+                let charge = if entry.bytes.is_empty() { entry.charge } else { 0 };
+                outbox.progressed(left_out as u64, charge);
+            }
+            if !entry.bytes.is_empty() {
+                self.entries.push_back(entry);
+            }
+        }
+    }
+
+    /// What to write next, in order.
+    pub(crate) fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let mut skip = self.written;
+        self.entries.iter().map(move |entry| &entry.bytes[std::mem::take(&mut skip)..])
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Notes that the stream took `bytes`.
+    pub(crate) fn advance(&mut self, mut bytes: usize, outbox: &Outbox) {
+        let (mut written, mut charge) = (0, 0);
+        while let Some(first) = self.entries.front() {
+            let left = first.bytes.len() - self.written;
+            let step = left.min(bytes);
+            bytes -= step;
+            written += if first.control { 0 } else { step };
+            if step < left {
+                self.written += step;
+                break;
+            }
+            charge += first.charge;
+            self.written = 0;
+            self.begun = if first.control { self.begun } else { 0 };
+            self.entries.pop_front();
+        }
+        if self.written >= self.begun_bytes && self.entries.front().is_some_and(|first| !first.control) {
+            self.begun = 0;
+        }
+        outbox.progressed(written as u64, charge);
+    }
+
+    /// The connection broke: the next one begins with the first message that was not wholly written. Returns how
+    /// many messages were given up.
+    pub(crate) fn rewind(&mut self, outbox: &Outbox) -> usize {
+        if self.entries.front().is_some_and(|first| first.control) {
+            self.written = 0;
+        }
+        self.entries.retain(|entry| !entry.control);
+        let written = std::mem::take(&mut self.written);
+        let Some(first) = self.entries.front_mut().filter(|_| written > 0) else { return 0 };
+        let Some(span) = Spans::new(&first.bytes).find(|span| span.end > written) else { return 0 };
+        self.begun += u32::from(written > span.start);
+        self.begun_bytes = span.end - span.start;
+        let give_up = self.begun >= BEGUN_MAX;
+        let from = if give_up { span.end } else { span.start };
+        first.bytes = first.bytes.slice(from..);
+        outbox.rewound(written, from);
+        if give_up {
+            self.begun = 0;
+        }
+        usize::from(give_up)
+    }
+}

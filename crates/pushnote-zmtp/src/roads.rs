@@ -1,0 +1,118 @@
+//! How connections come about: a listener that accepts them, a connector that makes one again and again.
+
+use crate::backoff::Backoff;
+use crate::endpoint::Endpoint;
+use crate::handshake::SocketType;
+use crate::link::Link;
+use crate::options::Options;
+use crate::stats::{CloseCause, Counters};
+use crate::stream::{Listener, Stream};
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, info, warn};
+
+/// Out of file descriptors or memory: waiting lets connections end, trying at once would only burn the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A connection that stood so long was sound: the next delay is the shortest again.
+const SOUND: Duration = Duration::from_secs(1);
+
+/// What a socket does with its connections.
+pub(crate) trait Role: Send + Sync + 'static {
+    const LOCAL: SocketType;
+    fn options(&self) -> &Options;
+    fn counters(&self) -> &Counters;
+    /// Serves one connection until it ends.
+    fn serve(&self, link: Link) -> impl Future<Output = CloseCause> + Send;
+}
+
+/// Accepts connections for ever.
+pub(crate) async fn accept<R: Role>(listener: Listener, role: Arc<R>) {
+    let peers = Arc::new(Semaphore::new(role.options().peers_max));
+    let handshakes = Arc::new(Semaphore::new(role.options().handshakes_max));
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = match listener.accept().await {
+            Ok(stream) => stream,
+            Err(error) => {
+                debug!(%error, "cannot accept a connection");
+                if !is_about_one_peer(&error) {
+                    sleep(ACCEPT_PAUSE).await;
+                }
+                continue;
+            }
+        };
+        while connections.try_join_next().is_some() {}
+        let Ok(handshake) = Arc::clone(&handshakes).try_acquire_owned() else {
+            role.counters().close(&CloseCause::TooManyPeers, &stream.peer_name());
+            continue;
+        };
+        let (role, peers) = (Arc::clone(&role), Arc::clone(&peers));
+        connections.spawn(async move {
+            let name = stream.peer_name();
+            let established = Link::establish(stream, R::LOCAL, role.options()).await;
+            drop(handshake);
+            let cause = match (established, peers.try_acquire()) {
+                (Ok(link), Ok(_permit)) => serve(&*role, link, &name).await,
+                (Ok(_), Err(_)) => CloseCause::TooManyPeers,
+                (Err(cause), _) => cause,
+            };
+            role.counters().close(&cause, &name);
+        });
+    }
+}
+
+fn is_about_one_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | NotConnected | InvalidInput)
+}
+
+/// Keeps one connection to `endpoint`, for ever.
+pub(crate) async fn dial<R: Role>(endpoint: Endpoint, role: Arc<R>) {
+    let options = role.options();
+    let mut backoff = Backoff::new(options.backoff_min, options.backoff_max);
+    let name = endpoint.to_string();
+    let mut away = false;
+    loop {
+        let cause = match connect(&endpoint, &*role).await {
+            Ok(link) => {
+                let since = Instant::now();
+                let cause = serve(&*role, link, &name).await;
+                if since.elapsed() >= SOUND {
+                    backoff.reset();
+                }
+                away = false;
+                cause
+            }
+            Err(cause) => cause,
+        };
+        if !away {
+            warn!(peer = name, %cause, "no connection; trying again until there is one");
+            away = true;
+        }
+        role.counters().close(&cause, &name);
+        sleep(backoff.delay(random())).await;
+    }
+}
+
+async fn connect<R: Role>(endpoint: &Endpoint, role: &R) -> Result<Link, CloseCause> {
+    let connecting = timeout(role.options().handshake_timeout, Stream::connect(endpoint));
+    let stream = connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    Link::establish(stream, R::LOCAL, role.options()).await
+}
+
+async fn serve<R: Role>(role: &R, link: Link, name: &str) -> CloseCause {
+    info!(peer = name, kind = link.peer.kind.name(), version = ?link.peer.version, "peer connected");
+    let _counted = role.counters().peer();
+    role.serve(link).await
+}
+
+/// Good enough to spread reconnects; nothing secret depends on it.
+fn random() -> u32 {
+    RandomState::new().build_hasher().finish() as u32
+}

@@ -1,0 +1,184 @@
+//! Counters of one socket, and why connections end.
+
+use crate::handshake::HandshakeError;
+use crate::scan::ScanError;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use thiserror::Error;
+use tracing::{debug, warn};
+
+/// Why a connection ended or was refused.
+#[derive(Debug, Error)]
+pub enum CloseCause {
+    /// The peer closed it.
+    #[error("the peer closed the connection")]
+    Peer,
+    /// The system reports a fault: a reset, no route, refused.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Greeting and READY did not come in time.
+    #[error("no handshake within the time allowed")]
+    HandshakeTimeout,
+    /// The greeting or READY was not acceptable.
+    #[error("handshake failed: {0}")]
+    Handshake(#[from] HandshakeError),
+    /// The frames were not acceptable.
+    #[error("protocol fault: {0}")]
+    Protocol(#[from] ScanError),
+    /// A command was not acceptable.
+    #[error("protocol fault: malformed command")]
+    BadCommand,
+    /// [`Options::subscription_bytes_max`](crate::Options::subscription_bytes_max) is used up.
+    #[error("more subscriptions than one peer may have")]
+    TooManySubscriptions,
+    /// Nothing was heard for two heartbeat intervals.
+    #[error("nothing heard for two heartbeat intervals")]
+    HeartbeatLost,
+    /// Its queue stayed full too long.
+    #[error("slow subscriber: its queue stayed full")]
+    SlowSubscriber,
+    /// [`Options::peers_max`](crate::Options::peers_max) connections are there already.
+    #[error("as many peers as are allowed are connected")]
+    TooManyPeers,
+    /// This side's socket is closed.
+    #[error("closed by this side")]
+    Local,
+}
+
+impl CloseCause {
+    /// A word for metrics, of the same order as [`CloseCause::KINDS`].
+    pub fn kind(&self) -> &'static str {
+        Self::KINDS[self.index()]
+    }
+
+    /// All words [`CloseCause::kind`] gives.
+    pub const KINDS: [&'static str; 16] = [
+        "peer",
+        "io",
+        "handshake_timeout",
+        "not_zmtp",
+        "handshake",
+        "refused_by_peer",
+        "reserved_flags",
+        "frame_too_large",
+        "message_too_large",
+        "too_many_parts",
+        "bad_command",
+        "too_many_subscriptions",
+        "heartbeat_lost",
+        "slow_subscriber",
+        "too_many_peers",
+        "local",
+    ];
+
+    fn index(&self) -> usize {
+        match self {
+            CloseCause::Peer => 0,
+            CloseCause::Io(_) => 1,
+            CloseCause::HandshakeTimeout => 2,
+            CloseCause::Handshake(HandshakeError::NotZmtp) => 3,
+            CloseCause::Handshake(HandshakeError::Refused(_)) => 5,
+            CloseCause::Handshake(_) => 4,
+            CloseCause::Protocol(ScanError::ReservedFlags(_)) => 6,
+            CloseCause::Protocol(ScanError::FrameTooLarge { .. }) => 7,
+            CloseCause::Protocol(ScanError::MessageTooLarge { .. }) => 8,
+            CloseCause::Protocol(ScanError::TooManyParts { .. }) => 9,
+            CloseCause::Protocol(ScanError::CommandInMessage) | CloseCause::BadCommand => 10,
+            CloseCause::TooManySubscriptions => 11,
+            CloseCause::HeartbeatLost => 12,
+            CloseCause::SlowSubscriber => 13,
+            CloseCause::TooManyPeers => 14,
+            CloseCause::Local => 15,
+        }
+    }
+
+    /// Whether it belongs to the daily coming and going of peers.
+    fn ordinary(&self) -> bool {
+        matches!(self, CloseCause::Peer | CloseCause::Io(_) | CloseCause::Local)
+    }
+}
+
+/// Counters since the socket was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Peers connected now, handshake done.
+    pub peers: u64,
+    /// Handshakes that succeeded.
+    pub connections: u64,
+    /// Messages received, or accepted for sending.
+    pub messages: u64,
+    /// Bytes of these messages, with the heads of their frames.
+    pub bytes: u64,
+    /// Messages a peer did not get because its queue was full, or because it keeps refusing them.
+    pub dropped: u64,
+    /// Ended or refused connections for each of [`CloseCause::KINDS`].
+    pub closed: [u64; CloseCause::KINDS.len()],
+}
+
+impl Stats {
+    /// Connections that ended for `kind`, one of [`CloseCause::KINDS`].
+    pub fn closed_for(&self, kind: &str) -> u64 {
+        let index = CloseCause::KINDS.iter().position(|known| *known == kind);
+        index.map_or(0, |index| self.closed[index])
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    peers: AtomicU64,
+    connections: AtomicU64,
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    dropped: AtomicU64,
+    closed: [AtomicU64; CloseCause::KINDS.len()],
+}
+
+impl Counters {
+    pub(crate) fn snapshot(&self) -> Stats {
+        Stats {
+            peers: self.peers.load(Relaxed),
+            connections: self.connections.load(Relaxed),
+            messages: self.messages.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+            closed: std::array::from_fn(|index| self.closed[index].load(Relaxed)),
+        }
+    }
+
+    /// Counts a peer for as long as the guard lives.
+    pub(crate) fn peer(&self) -> PeerGuard<'_> {
+        self.connections.fetch_add(1, Relaxed);
+        self.peers.fetch_add(1, Relaxed);
+        PeerGuard(self)
+    }
+
+    pub(crate) fn add_messages(&self, messages: usize, bytes: usize) {
+        self.messages.fetch_add(messages as u64, Relaxed);
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Counts lost messages; the first are worth a warning, a flood of them is not worth a flood of lines.
+    pub(crate) fn add_dropped(&self, messages: usize, why: &'static str) {
+        if self.dropped.fetch_add(messages as u64, Relaxed) == 0 {
+            warn!(messages, why, "messages dropped; further ones are only counted");
+        }
+    }
+
+    /// Counts the end of a connection. The first of each kind is logged, later ones only at debug level.
+    pub(crate) fn close(&self, cause: &CloseCause, peer: &str) {
+        let first = self.closed[cause.index()].fetch_add(1, Relaxed) == 0;
+        if first && !cause.ordinary() {
+            warn!(peer, kind = cause.kind(), %cause, "peer closed; further ones of this kind are only counted");
+        } else {
+            debug!(peer, kind = cause.kind(), %cause, "peer closed");
+        }
+    }
+}
+
+pub(crate) struct PeerGuard<'a>(&'a Counters);
+
+impl Drop for PeerGuard<'_> {
+    fn drop(&mut self) {
+        self.0.peers.fetch_sub(1, Relaxed);
+    }
+}
