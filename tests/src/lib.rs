@@ -1,1 +1,16 @@
-//! Whole-system suites.
+//! What the suites share: the real binaries as processes, browsers that speak WebSocket, publishers in Python.
+
+mod browser;
+mod process;
+mod python;
+mod site;
+
+use std::time::Duration;
+
+pub use browser::Browser;
+pub use process::Process;
+pub use python::PythonPublisher;
+pub use site::{Forwarder, SECRET, Server, Single, free_endpoint, token};
+
+/// Nothing in a suite takes this long unless it hangs.
+pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,2 +1,38 @@
-//! Serves browsers by SockJS and WebSocket.
-fn main() {}
+//! `pushnote-server`: serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
+
+mod args;
+mod settings;
+
+use std::process::ExitCode;
+
+use pushnote_shell::{Failure, shutdown_signal, start_logs};
+use tokio::net::TcpListener;
+
+use crate::args::Args;
+
+fn main() -> ExitCode {
+    pushnote_shell::main(|args: Args| {
+        start_logs()?;
+        let settings = settings::from_args(&args)?;
+        let endpoint = settings::mq_endpoint(&args)?;
+        let runtime = tokio::runtime::Runtime::new()
+            .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
+        runtime.block_on(async {
+            let shutdown = shutdown_signal()?;
+            let listener = settings::listen(&args).await?;
+            let subscriber = settings::subscribe(&args, endpoint).await?;
+            announce(&args, &listener, &settings)?;
+            let farewell = pushnote_http::run(listener, subscriber, settings, shutdown).await;
+            tracing::info!(told = farewell.told, left = farewell.left, "ended");
+            Ok(())
+        })
+    })
+}
+
+/// One line on stdout once everything listens, for people and for supervisors.
+fn announce(args: &Args, listener: &TcpListener, settings: &pushnote_http::Settings) -> Result<(), Failure> {
+    let address = listener.local_addr().map_err(|error| Failure::system(error.to_string()))?;
+    let hears = if args.single { "bound to" } else { "connected to" };
+    println!("listening on http://{address}{}, {hears} {}", settings.route, args.mq_socket);
+    Ok(())
+}

@@ -1,2 +1,18 @@
-//! The operator's tool: dev, token, publish.
-fn main() {}
+//! `pushnote`: the operator's tool.
+
+mod args;
+mod dev;
+mod publish;
+mod token;
+
+use std::process::ExitCode;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    pushnote_shell::main(|args: Args| match args.command {
+        Command::Dev(args) => dev::run(&args),
+        Command::Publish(args) => publish::run(&args),
+        Command::Token(args) => token::run(&args),
+    })
+}

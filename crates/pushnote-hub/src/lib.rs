@@ -1,1 +1,27 @@
-//! Fan-out: shards, receivers, engines.
+//! Fan-out: the same message to many receivers, each written to directly and none waited for.
+//!
+//! # Layout
+//!
+//! - [`Hub`]: the handle; starts the shards, attaches receivers, takes publications
+//! - `shard`: one task per core, which owns its share of the receivers and writes to them
+//! - [`Publication`], [`Batch`]: what is delivered, and the cache of its encodings
+//! - [`Receiver`]: what a front end implements to be delivered to
+//! - [`Ingest`]: from an envelope's bytes to a publication
+//! - [`engine`]: where envelopes come from
+//! - [`Counters`]: what is counted
+
+mod clock;
+mod counters;
+pub mod engine;
+mod hub;
+mod ingest;
+mod publication;
+mod receiver;
+mod shard;
+
+pub use clock::unix_now;
+pub use counters::{Counter, Counters};
+pub use hub::{Attachment, Hub, HubLimits, ShardGone, SubscribeError};
+pub use ingest::Ingest;
+pub use publication::{Batch, Publication};
+pub use receiver::{Delivery, Receiver};

@@ -1,0 +1,50 @@
+"""Fails where a package uses one that lies against the direction of ARCHITECTURE.md's code map."""
+
+import json
+import subprocess
+import sys
+
+# What each package may use of this workspace.
+ALLOWED = {
+    "pushnote-core": set(),
+    "pushnote-websocket": set(),
+    "pushnote-sockjs-proto": set(),
+    "pushnote-zmtp": set(),
+    "pushnote-shell": set(),
+    "pushnote-sockjs": {"pushnote-sockjs-proto", "pushnote-websocket"},
+    "pushnote-hub": {"pushnote-core", "pushnote-zmtp"},
+    "pushnote-http": {
+        "pushnote-core", "pushnote-hub", "pushnote-sockjs", "pushnote-websocket", "pushnote-zmtp",
+    },
+    "pushnote-forwarder": {"pushnote-zmtp"},
+    "pushnote": {"pushnote-core", "pushnote-zmtp"},
+    "pushnote-mq": {"pushnote-forwarder", "pushnote-shell", "pushnote-zmtp"},
+    "pushnote-server": {"pushnote-core", "pushnote-http", "pushnote-shell", "pushnote-zmtp"},
+    "pushnote-tool": {"pushnote", "pushnote-core", "pushnote-http", "pushnote-shell", "pushnote-zmtp"},
+    "pushnote-tests": {"pushnote", "pushnote-core"},
+}
+# Who alone may use these from outside.
+ONLY = {
+    "warp": {"pushnote-http", "pushnote-sockjs"},
+    "clap": {"pushnote-shell", "pushnote-mq", "pushnote-server", "pushnote-tool"},
+    "anyhow": {"pushnote-tests"},
+}
+# Crates without IO and without a clock.
+SANS_IO = {"pushnote-core", "pushnote-sockjs-proto"}
+IO_CRATES = {"tokio", "hyper", "hyper-util", "warp", "socket2", "tracing"}
+
+metadata = json.loads(
+    subprocess.run(
+        ["cargo", "metadata", "--no-deps", "--format-version", "1"], capture_output=True, check=True
+    ).stdout
+)
+packages = {package["name"]: package for package in metadata["packages"]}
+faults = [f"{name} is not in the table of .ci/directions.py" for name in packages.keys() - ALLOWED.keys()]
+for name, package in packages.items():
+    normal = {dep["name"] for dep in package["dependencies"] if dep["kind"] is None}
+    faults += [f"{name} may not use {dep}" for dep in (normal & packages.keys()) - ALLOWED.get(name, set())]
+    faults += [f"{name} may not use {dep}" for dep in normal & ONLY.keys() if name not in ONLY[dep]]
+    if name in SANS_IO:
+        faults += [f"{name} is without IO and may not use {dep}" for dep in normal & IO_CRATES]
+print("\n".join(faults) or f"{len(packages)} packages, no dependency against the direction")
+sys.exit(bool(faults))

@@ -1,0 +1,19 @@
+# The jobs of this repository; `make test` is the one that must pass.
+
+.PHONY: build check test test-setup
+
+build:
+	cargo build --workspace
+
+# Everything the tests need that the machine lacks goes into ignored folders below tests/, Debian's packages apart.
+test-setup:
+	tests/setup
+
+test: test-setup build
+	cargo test --workspace
+	cd client-js && node --test
+	cd tests && node --test browser/
+
+# Style, lints, documentation, licences, directions, sizes.
+check:
+	.ci/check

@@ -1,0 +1,95 @@
+//! The command line: the original's flags, and what came since.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use clap::builder::FalseyValueParser;
+
+/// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
+///
+/// Secrets come by file or environment, never by flag: set PUSHNOTE_SECRET or --secret-file.
+#[derive(Debug, Parser)]
+#[command(name = "pushnote-server", version)]
+pub(crate) struct Args {
+    /// TCP port for browsers; 0 takes a free one
+    #[arg(short, long, env = "PUSHNOTE_PORT", default_value_t = 8080)]
+    pub(crate) port: u16,
+
+    /// IP address for browsers; empty for every address of the machine
+    #[arg(short, long, env = "PUSHNOTE_ADDRESS", default_value = "")]
+    pub(crate) address: String,
+
+    /// ZeroMQ endpoint: the forwarder's --pub; with --single the endpoint that applications publish to
+    #[arg(short = 's', long = "mq_socket", alias = "mq-socket", env = "PUSHNOTE_MQ_SOCKET")]
+    pub(crate) mq_socket: String,
+
+    /// Path that SockJS is served under
+    #[arg(short, long, env = "PUSHNOTE_ROUTE", default_value = "/sockjs")]
+    pub(crate) route: String,
+
+    /// Works without a forwarder: binds the ZeroMQ endpoint instead of connecting to it
+    #[arg(short = 'S', long, env = "PUSHNOTE_SINGLE", value_parser = FalseyValueParser::new())]
+    pub(crate) single: bool,
+
+    /// File with the secret that user tokens are signed with; several lines for rotation, the newest first
+    #[arg(long, env = "PUSHNOTE_SECRET_FILE", value_name = "PATH")]
+    pub(crate) secret_file: Option<PathBuf>,
+
+    /// Seconds after which a timestamped token is refused; 0 for never
+    #[arg(long, env = "PUSHNOTE_TOKEN_MAX_AGE", value_name = "SECONDS", default_value_t = 86_400)]
+    pub(crate) token_max_age: u64,
+
+    /// File with the PUSHNOTE_SALT of an original pushnote: accepts its tokens too, which anyone who knows
+    /// the salt can forge
+    #[arg(long, env = "PUSHNOTE_LEGACY_SALT_FILE", value_name = "PATH")]
+    pub(crate) legacy_salt_file: Option<PathBuf>,
+
+    /// Origin that pages may connect from, as in https://example.org; repeat for several; all without it
+    #[arg(long, env = "PUSHNOTE_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    pub(crate) allowed_origin: Vec<String>,
+
+    /// URL of sockjs-client for the iframe page of very old browsers
+    #[arg(long, env = "PUSHNOTE_SOCKJS_URL", value_name = "URL")]
+    pub(crate) sockjs_url: Option<String>,
+
+    /// Most TCP connections of browsers at once
+    #[arg(long, env = "PUSHNOTE_CONNECTIONS_MAX", value_name = "N")]
+    pub(crate) connections_max: Option<usize>,
+
+    /// Most TCP connections from one address at once; leave it unset behind a proxy
+    #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_IP_MAX", value_name = "N")]
+    pub(crate) connections_per_ip_max: Option<usize>,
+
+    /// Bytes that may wait for one connection before it is closed as a slow consumer
+    #[arg(long, env = "PUSHNOTE_OUTBOX_BYTES_MAX", value_name = "BYTES")]
+    pub(crate) outbox_bytes_max: Option<usize>,
+
+    /// Seconds that connections get to leave when the server ends
+    #[arg(long, env = "PUSHNOTE_DRAIN_DEADLINE", value_name = "SECONDS")]
+    pub(crate) drain_deadline: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_are_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_originals_command_lines_parse() {
+        let forwarded = "pushnote-server --port=8080 --mq_socket=tcp://127.0.0.1:8001 --route=/sockjs --address=";
+        let args = Args::try_parse_from(forwarded.split(' ')).unwrap();
+        assert_eq!((args.port, args.address.as_str(), args.single), (8080, "", false));
+
+        let single = "pushnote-server -S -p 8080 -s tcp://127.0.0.1:8002 -r /sockjs -a 127.0.0.1";
+        let args = Args::try_parse_from(single.split(' ')).unwrap();
+        assert_eq!((args.mq_socket.as_str(), args.single), ("tcp://127.0.0.1:8002", true));
+
+        let dashed = "pushnote-server --single --mq-socket tcp://127.0.0.1:8002";
+        assert!(Args::try_parse_from(dashed.split(' ')).unwrap().single);
+    }
+}

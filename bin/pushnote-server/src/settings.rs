@@ -1,0 +1,102 @@
+//! From flags and environment to what the server is told; each failure names its flag.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use pushnote_core::{Keys, Limits, Verifier};
+use pushnote_http::{Route, Settings};
+use pushnote_shell::{Failure, read_secret, read_setting};
+use pushnote_zmtp::{Endpoint, Options, Subscriber};
+use tokio::net::TcpListener;
+
+use crate::args::Args;
+
+const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
+
+pub(crate) fn from_args(args: &Args) -> Result<Settings, Failure> {
+    let route: Route = args.route.parse().map_err(|error| Failure::usage(format!("--route: {error}")))?;
+    let mut limits = Limits::default();
+    set(&mut limits.connections_max, args.connections_max);
+    set(&mut limits.outbox_bytes_max, args.outbox_bytes_max);
+    set(&mut limits.drain_deadline_s, args.drain_deadline);
+    // Behind a proxy every browser has the proxy's address: no limit unless one is asked for.
+    limits.connections_per_ip_max = args.connections_per_ip_max.unwrap_or(usize::MAX);
+    limits.validate().map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(Settings {
+        route,
+        verifier: Arc::new(verifier(args, &limits)?),
+        limits,
+        sockjs_url: args.sockjs_url.clone(),
+        allowed_origins: args.allowed_origin.clone(),
+        pages: Vec::new(),
+        shards: std::thread::available_parallelism().map_or(1, Into::into),
+    })
+}
+
+fn set<T>(limit: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *limit = given;
+    }
+}
+
+pub(crate) fn mq_endpoint(args: &Args) -> Result<Endpoint, Failure> {
+    args.mq_socket.parse().map_err(|error| Failure::usage(format!("--mq_socket: {error}")))
+}
+
+pub(crate) async fn subscribe(args: &Args, endpoint: Endpoint) -> Result<Subscriber, Failure> {
+    if !args.single {
+        return Ok(Subscriber::connect(endpoint, Options::default()));
+    }
+    Subscriber::bind(&endpoint, Options::default())
+        .await
+        .map_err(|error| Failure::unavailable(format!("--mq_socket: {error}")))
+}
+
+pub(crate) async fn listen(args: &Args) -> Result<TcpListener, Failure> {
+    let address = address(args)?;
+    let bound = match TcpListener::bind(address).await {
+        // A machine without IPv6 has no [::].
+        Err(_) if args.address.is_empty() => TcpListener::bind((Ipv4Addr::UNSPECIFIED, args.port)).await,
+        bound => bound,
+    };
+    bound.map_err(|error| {
+        Failure::unavailable(format!("--port {}: cannot listen on {address}: {error}", args.port))
+    })
+}
+
+fn address(args: &Args) -> Result<SocketAddr, Failure> {
+    if args.address.is_empty() {
+        return Ok((Ipv6Addr::UNSPECIFIED, args.port).into());
+    }
+    let ip: IpAddr = match args.address.as_str() {
+        "localhost" => Ipv4Addr::LOCALHOST.into(),
+        "*" => Ipv6Addr::UNSPECIFIED.into(),
+        text => text.trim_matches(['[', ']']).parse().map_err(|_| {
+            Failure::usage(format!("--address: {text:?} is no IP address; give one of this machine's, or '' for all"))
+        })?,
+    };
+    Ok((ip, args.port).into())
+}
+
+fn verifier(args: &Args, limits: &Limits) -> Result<Verifier, Failure> {
+    let secrets = read_secret(args.secret_file.as_deref())?;
+    let keys = Keys::parse(&secrets).map_err(|error| Failure::config(format!("secret: {error}")))?;
+    let mut verifier = Verifier::new(&keys)
+        .with_age_max_s((args.token_max_age > 0).then_some(args.token_max_age))
+        .with_token_bytes_max(limits.token_bytes_max);
+    if let Some(salt) = legacy_salt(args)? {
+        tracing::warn!(
+            "tokens of the original pushnote are accepted: anyone who knows its salt can forge them; \
+             move the application to pushnote's own tokens, then drop the legacy salt"
+        );
+        verifier = verifier.with_legacy_salt(&salt);
+    }
+    Ok(verifier)
+}
+
+fn legacy_salt(args: &Args) -> Result<Option<String>, Failure> {
+    match &args.legacy_salt_file {
+        Some(path) => Ok(Some(read_setting("--legacy-salt-file", path)?.trim().to_owned())),
+        None => Ok(std::env::var(LEGACY_SALT_VARIABLE).ok()),
+    }
+}

@@ -1,0 +1,86 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// Where `pushnote dev` listens for applications, and `pushnote publish` publishes, unless told otherwise.
+pub(crate) const MQ_SOCKET: &str = "tcp://127.0.0.1:8002";
+
+/// Tries pushnote out, publishes by hand, makes tokens.
+#[derive(Debug, Parser)]
+#[command(name = "pushnote", version)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Starts everything on this machine alone, with a demo page
+    Dev(DevArgs),
+    /// Publishes one message
+    Publish(PublishArgs),
+    /// Makes a token with which a browser subscribes as a user
+    Token(TokenArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DevArgs {
+    /// TCP port of the demo page on 127.0.0.1; 0 takes a free one
+    #[arg(short, long, default_value_t = 8080)]
+    pub(crate) port: u16,
+
+    /// ZeroMQ endpoint that applications publish to
+    #[arg(short = 's', long = "mq_socket", alias = "mq-socket", env = "PUSHNOTE_MQ_SOCKET", default_value = MQ_SOCKET)]
+    pub(crate) mq_socket: String,
+
+    /// User that the page's ready-made token is for
+    #[arg(short, long, default_value = "42")]
+    pub(crate) user: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PublishArgs {
+    /// The message: one JSON value, as in '{"msg":"Hi all!"}'; - reads it from standard input
+    #[arg(value_name = "JSON")]
+    pub(crate) json: String,
+
+    /// User to send it to; repeat for several; everyone without it
+    #[arg(short, long)]
+    pub(crate) user: Vec<String>,
+
+    /// ZeroMQ endpoint of pushnote-mq's --sub, of pushnote-server --single, or of pushnote dev
+    #[arg(short = 's', long = "mq_socket", alias = "mq-socket", env = "PUSHNOTE_MQ_SOCKET", default_value = MQ_SOCKET)]
+    pub(crate) mq_socket: String,
+
+    /// How long to wait for somebody to take it, as in 5s
+    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TokenArgs {
+    /// The user's id, as the application knows it
+    pub(crate) user: String,
+
+    /// How long it is valid, as in 1h or 30m; without it, as long as the server takes tokens of its age
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) ttl: Option<Duration>,
+
+    /// File with the server's secret; the environment variable PUSHNOTE_SECRET does as well
+    #[arg(long, env = "PUSHNOTE_SECRET_FILE", value_name = "PATH")]
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_are_well_formed() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,127 @@
+//! `pushnote dev`: everything on this machine alone, with a generated secret and a demo page.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use pushnote_core::{Keys, Limits, UserId, Verifier};
+use pushnote_http::{Page, Settings};
+use pushnote_shell::{Failure, SECRET_VARIABLE, shutdown_signal, start_logs};
+use pushnote_zmtp::{Endpoint, Options, Subscriber};
+use tokio::net::TcpListener;
+
+use crate::args::DevArgs;
+
+const ROUTE: &str = "/sockjs";
+
+/// A secret for this run alone.
+const SECRET_BYTES: usize = 48;
+
+pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
+    start_logs()?;
+    let user: UserId = args.user.parse().map_err(|error| Failure::usage(format!("--user: {error}")))?;
+    let endpoint: Endpoint =
+        args.mq_socket.parse().map_err(|error| Failure::usage(format!("--mq_socket: {error}")))?;
+    let secret = generate_secret()?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
+    runtime.block_on(async {
+        let shutdown = shutdown_signal()?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await.map_err(|error| {
+            Failure::unavailable(format!("--port {}: cannot listen: {error}; give another one", args.port))
+        })?;
+        let subscriber = Subscriber::bind(&endpoint, Options::default())
+            .await
+            .map_err(|error| Failure::unavailable(format!("--mq_socket: {error}")))?;
+        let demo = Demo::new(&listener, &subscriber, &secret, &user)?;
+        demo.announce();
+        pushnote_http::run(listener, subscriber, settings(&secret, demo.pages())?, shutdown).await;
+        Ok(())
+    })
+}
+
+fn generate_secret() -> Result<String, Failure> {
+    let mut bytes = [0; SECRET_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::system(format!("no randomness: {error}")))?;
+    Ok(BASE64.encode(bytes))
+}
+
+fn keys(secret: &str) -> Result<Keys, Failure> {
+    Keys::parse(secret).map_err(|error| Failure::config(error.to_string()))
+}
+
+fn settings(secret: &str, pages: Vec<Page>) -> Result<Settings, Failure> {
+    Ok(Settings {
+        route: ROUTE.parse().map_err(|error| Failure::config(format!("{ROUTE}: {error}")))?,
+        limits: Limits::default(),
+        verifier: Arc::new(Verifier::new(&keys(secret)?)),
+        sockjs_url: None,
+        allowed_origins: Vec::new(),
+        pages,
+        shards: 1,
+    })
+}
+
+/// What the page and the terminal show.
+struct Demo {
+    url: String,
+    mq_socket: String,
+    secret: String,
+    user: String,
+    token: String,
+    publish: String,
+}
+
+impl Demo {
+    fn new(
+        listener: &TcpListener,
+        subscriber: &Subscriber,
+        secret: &str,
+        user: &UserId,
+    ) -> Result<Self, Failure> {
+        let address = listener.local_addr().map_err(|error| Failure::system(error.to_string()))?;
+        let mq_socket = subscriber.local_endpoint().to_string();
+        let flag = if mq_socket == crate::args::MQ_SOCKET { String::new() } else { format!("-s {mq_socket} ") };
+        Ok(Self {
+            url: format!("http://{address}/"),
+            secret: secret.to_owned(),
+            user: user.to_string(),
+            token: crate::token::make(&keys(secret)?, user, None),
+            publish: format!("pushnote publish {flag}'{{\"msg\":\"Hi all!\"}}'"),
+            mq_socket,
+        })
+    }
+
+    fn announce(&self) {
+        let Self { url, mq_socket, secret, user, token, publish } = self;
+        println!("listening on {url}");
+        println!();
+        println!("  1. open      {url}");
+        println!("  2. then run  {publish}");
+        println!();
+        println!("  applications publish to  {mq_socket}");
+        println!("  a token for user {user}      {token}");
+        println!("  more tokens              {SECRET_VARIABLE}={secret} pushnote token USER");
+        println!();
+        println!("  Ctrl-C ends it; the secret is made anew at each start.");
+    }
+
+    fn pages(&self) -> Vec<Page> {
+        let parameters = serde_json::json!({
+            "route": ROUTE, "user": self.user, "token": self.token,
+            "publish": self.publish, "endpoint": self.mq_socket,
+        });
+        let fixed = |path, content_type, text: &'static str| Page {
+            path,
+            content_type,
+            body: Bytes::from_static(text.as_bytes()),
+        };
+        vec![
+            fixed("/", "text/html; charset=utf-8", include_str!("../demo/index.html")),
+            fixed("/pushnote.js", "text/javascript; charset=utf-8", include_str!("../../../client-js/dist/pushnote.mjs")),
+            Page { path: "/dev.json", content_type: "application/json", body: parameters.to_string().into() },
+        ]
+    }
+}

@@ -1,0 +1,37 @@
+//! `pushnote publish`: one message from the command line.
+
+use std::io::Read;
+
+use pushnote::Publisher;
+use pushnote_shell::Failure;
+use serde_json::value::RawValue;
+
+use crate::args::PublishArgs;
+
+pub(crate) fn run(args: &PublishArgs) -> Result<(), Failure> {
+    let json = read_json(&args.json)?;
+    let publisher = Publisher::builder()
+        .endpoint(&args.mq_socket)
+        .and_then(|builder| builder.subscriber_timeout(args.timeout).build())
+        .map_err(|error| Failure::usage(format!("--mq_socket: {error}")))?;
+    let queued = match args.user.as_slice() {
+        [] => publisher.notify_all(&json),
+        users => publisher.notify(&json, users),
+    };
+    queued.map_err(|error| Failure::data(error.to_string()))?;
+    publisher.flush(args.timeout).map_err(|error| {
+        Failure::unavailable(format!("{error}; is pushnote-mq, pushnote-server --single or pushnote dev there?"))
+    })
+}
+
+fn read_json(argument: &str) -> Result<Box<RawValue>, Failure> {
+    let mut text = argument.to_owned();
+    if argument == "-" {
+        text.clear();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(|error| Failure::data(format!("standard input: {error}")))?;
+    }
+    RawValue::from_string(text.trim().to_owned())
+        .map_err(|error| Failure::data(format!("the message is not JSON ({error}); quote it, as in '\"hello\"'")))
+}

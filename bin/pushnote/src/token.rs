@@ -1,0 +1,22 @@
+//! `pushnote token`: a token for one user.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pushnote_core::{Keys, Tokenizer, UserId};
+use pushnote_shell::{Failure, read_secret};
+
+use crate::args::TokenArgs;
+
+pub(crate) fn run(args: &TokenArgs) -> Result<(), Failure> {
+    let secret = read_secret(args.secret_file.as_deref())?;
+    let keys = Keys::parse(&secret).map_err(|error| Failure::config(format!("secret: {error}")))?;
+    let user: UserId = args.user.parse().map_err(|error| Failure::usage(format!("user: {error}")))?;
+    println!("{}", make(&keys, &user, args.ttl));
+    Ok(())
+}
+
+/// A token for `user`, made now.
+pub(crate) fn make(keys: &Keys, user: &UserId, ttl: Option<Duration>) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+    Tokenizer::new(keys).tokenize(user, now, ttl)
+}

@@ -1,0 +1,153 @@
+//! How many TCP connections may be open, in total and from one address.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+/// Counts open connections and refuses those above the limits.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    connections_max: usize,
+    per_ip_max: usize,
+    open: AtomicUsize,
+    per_ip: Mutex<HashMap<IpAddr, usize>>,
+    emptied: Notify,
+}
+
+/// An admitted connection's place; dropping it gives the place back.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    admission: Arc<Admission>,
+    ip: IpAddr,
+}
+
+/// Why a connection is not admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("{0} connections are open, the most allowed")]
+    Total(usize),
+    #[error("{0} connections are open from this address, the most allowed")]
+    PerIp(usize),
+}
+
+impl Refused {
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Total(_) => "connections_max",
+            Self::PerIp(_) => "connections_per_ip_max",
+        }
+    }
+}
+
+impl Admission {
+    pub(crate) fn new(connections_max: usize, per_ip_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            connections_max,
+            per_ip_max,
+            open: AtomicUsize::new(0),
+            per_ip: Mutex::default(),
+            emptied: Notify::new(),
+        })
+    }
+
+    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Arc<Permit>, Refused> {
+        // Only the accept loop admits: nobody else raises the count between the look and the addition.
+        if self.open.load(Relaxed) >= self.connections_max {
+            return Err(Refused::Total(self.connections_max));
+        }
+        if self.per_ip_limited() {
+            let mut per_ip = self.per_ip.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = per_ip.entry(ip).or_insert(0);
+            if *count >= self.per_ip_max {
+                return Err(Refused::PerIp(self.per_ip_max));
+            }
+            *count += 1;
+        }
+        self.open.fetch_add(1, Relaxed);
+        Ok(Arc::new(Permit { admission: Arc::clone(self), ip }))
+    }
+
+    fn per_ip_limited(&self) -> bool {
+        self.per_ip_max < self.connections_max
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+
+    /// Waits until no connection is open.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.open() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let admission = &self.admission;
+        if admission.per_ip_limited() {
+            let mut per_ip = admission.per_ip.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Entry::Occupied(mut entry) = per_ip.entry(self.ip) {
+                *entry.get_mut() -= 1;
+                if *entry.get() == 0 {
+                    entry.remove();
+                }
+            }
+        }
+        if admission.open.fetch_sub(1, Relaxed) == 1 {
+            admission.emptied.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const THERE: IpAddr = IpAddr::V6(std::net::Ipv6Addr::LOCALHOST);
+
+    #[test]
+    fn places_are_limited_in_total_and_given_back() {
+        let admission = Admission::new(2, 2);
+        let first = admission.admit(HERE).unwrap();
+        let _second = admission.admit(THERE).unwrap();
+        assert_eq!(admission.admit(HERE).unwrap_err(), Refused::Total(2));
+        drop(first);
+        assert!(admission.admit(HERE).is_ok());
+    }
+
+    #[test]
+    fn places_are_limited_per_address_and_forgotten_when_empty() {
+        let admission = Admission::new(10, 1);
+        let first = admission.admit(HERE).unwrap();
+        assert_eq!(admission.admit(HERE).unwrap_err(), Refused::PerIp(1));
+        assert!(admission.admit(THERE).is_ok());
+        drop(first);
+        assert!(admission.per_ip.lock().unwrap().is_empty());
+        assert!(admission.admit(HERE).is_ok());
+    }
+
+    #[tokio::test]
+    async fn emptied_waits_for_the_last() {
+        let admission = Admission::new(2, 2);
+        let permit = admission.admit(HERE).unwrap();
+        let waiting = tokio::spawn({
+            let admission = Arc::clone(&admission);
+            async move { admission.emptied().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(permit);
+        waiting.await.unwrap();
+    }
+}

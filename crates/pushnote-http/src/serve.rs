@@ -1,0 +1,145 @@
+//! The accept loop: what warp's own lacks — limits, a deadline for request heads, an end in bounded time.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use pushnote_core::Limits;
+use pushnote_sockjs::RemoteAddr;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+
+use crate::admission::{Admission, Permit};
+
+/// How long to leave the listener alone when the process is out of file descriptors or the like.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a client gets instead of a hang-up when there is no place for it.
+const NO_PLACE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// Accepts and serves connections until `shutdown`, then returns what is needed to wait for their end.
+pub(crate) async fn accept_until(
+    listener: TcpListener,
+    routes: BoxedFilter<(Response,)>,
+    limits: &Limits,
+    shutdown: impl Future<Output = ()>,
+) -> OpenConnections {
+    let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
+    let (drain, draining) = watch::channel(());
+    let connection = Connection {
+        routes,
+        header_bytes_max: limits.header_bytes_max,
+        header_timeout: Duration::from_secs(limits.handshake_timeout_s),
+        draining,
+    };
+    let mut refusals = Refusals::default();
+    tokio::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => match admission.admit(peer.ip()) {
+                Ok(permit) => {
+                    tokio::spawn(connection.clone().serve(stream, peer, permit));
+                }
+                Err(refused) => {
+                    refusals.log(refused.kind(), &refused);
+                    // The kernel takes these few bytes on a fresh socket, or the client just sees the end.
+                    let _ = stream.try_write(NO_PLACE);
+                }
+            },
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                refusals.log("accept", &error);
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    OpenConnections { admission, drain }
+}
+
+/// Connections that outlive the listener.
+pub(crate) struct OpenConnections {
+    admission: Arc<Admission>,
+    drain: watch::Sender<()>,
+}
+
+impl OpenConnections {
+    /// Ends every connection after the answer it is in, and waits until all are gone or `deadline` is over;
+    /// returns how many are left.
+    pub(crate) async fn drained(self, deadline: Duration) -> usize {
+        drop(self.drain);
+        // Running out of time is an answer, too: the count below.
+        let _ = tokio::time::timeout(deadline, self.admission.emptied()).await;
+        self.admission.open()
+    }
+}
+
+#[derive(Clone)]
+struct Connection {
+    routes: BoxedFilter<(Response,)>,
+    header_bytes_max: usize,
+    header_timeout: Duration,
+    draining: watch::Receiver<()>,
+}
+
+impl Connection {
+    async fn serve(mut self, stream: TcpStream, peer: SocketAddr, permit: Arc<Permit>) {
+        // Without it a small frame may wait for the acknowledgement of the one before; failing costs only that.
+        let _ = stream.set_nodelay(true);
+        let routes = TowerToHyperService::new(warp::service(self.routes));
+        let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
+            request.extensions_mut().insert(RemoteAddr(peer));
+            // A WebSocket outlives this task; it keeps its place as long as it holds the permit.
+            request.extensions_mut().insert(Arc::clone(&permit));
+            hyper::service::Service::call(&routes, request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .max_buf_size(self.header_bytes_max)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        tokio::pin!(connection);
+        let served = tokio::select! {
+            served = &mut connection => served,
+            // The sender is dropped, never used: changed() ends with an error when the drain begins.
+            _ = self.draining.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = served {
+            tracing::debug!(%peer, %error, "connection ended early");
+        }
+    }
+}
+
+/// Errors that concern one client that went away before it was accepted.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Logs the first refusal of each kind.
+#[derive(Default)]
+struct Refusals(Vec<&'static str>);
+
+impl Refusals {
+    fn log(&mut self, kind: &'static str, why: &dyn std::fmt::Display) {
+        if !self.0.contains(&kind) {
+            self.0.push(kind);
+            tracing::warn!(kind, %why, "connection refused; more of this kind are not logged");
+        }
+    }
+}

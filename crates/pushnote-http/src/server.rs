@@ -1,0 +1,80 @@
+//! The whole server: hub, routes and accept loop, as a function of listener, settings and shutdown.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushnote_core::{CloseCode, Limits, Verifier};
+use pushnote_hub::{Hub, HubLimits, Ingest, engine};
+use pushnote_zmtp::Subscriber;
+use tokio::net::TcpListener;
+
+use crate::client::Clients;
+use crate::page::Page;
+use crate::receiver::SockJsReceiver;
+use crate::route::Route;
+use crate::{routes, serve};
+
+/// How long to wait for the shards to count everybody out, between looks.
+const FAREWELL_LOOK: Duration = Duration::from_millis(20);
+
+/// What a server is told at its start.
+pub struct Settings {
+    /// Where SockJS is mounted, for example `/sockjs`.
+    pub route: Route,
+    /// All limits.
+    pub limits: Limits,
+    /// Verifies the tokens of browsers and those in envelopes.
+    pub verifier: Arc<Verifier>,
+    /// URL of sockjs-client for the iframe page that very old browsers use across origins; without it the
+    /// page is not served.
+    pub sockjs_url: Option<String>,
+    /// Origins (`https://example.org`) that may connect from a browser; empty for all.
+    pub allowed_origins: Vec<String>,
+    /// Fixed pages to serve beside it.
+    pub pages: Vec<Page>,
+    /// Shards of the hub; one per core is right.
+    pub shards: usize,
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Farewell {
+    /// Connections that were told to leave.
+    pub told: u64,
+    /// Connections that were still open when the deadline was over.
+    pub left: usize,
+}
+
+/// Serves browsers on `listener` with what `subscriber` hears, until `shutdown`; then refuses new
+/// connections, tells the old ones to leave and gives them `limits.drain_deadline_s`.
+pub async fn run(
+    listener: TcpListener,
+    subscriber: Subscriber,
+    settings: Settings,
+    shutdown: impl Future<Output = ()>,
+) -> Farewell {
+    let limits = settings.limits.clone();
+    let hub: Hub<SockJsReceiver> = Hub::start(settings.shards, HubLimits {
+        users_per_connection_max: limits.users_per_connection_max,
+        connections_per_user_max: limits.connections_per_user_max,
+    });
+    let ingest = Ingest::new(Arc::clone(&settings.verifier), limits.message_bytes_max, Arc::clone(hub.counters()));
+    let hearing = tokio::spawn(engine::zeromq::run(subscriber, ingest, hub.clone()));
+
+    let clients = Clients { hub: hub.clone(), verifier: Arc::clone(&settings.verifier) };
+    let routes = routes::all(settings, clients);
+    let open = serve::accept_until(listener, routes, &limits, shutdown).await;
+
+    let deadline = Duration::from_secs(limits.drain_deadline_s);
+    let told = hub.attached();
+    tracing::info!(connections = told, deadline_s = limits.drain_deadline_s, "draining");
+    hub.close_all(CloseCode::Shutdown);
+    let started = tokio::time::Instant::now();
+    while hub.attached() > 0 && started.elapsed() < deadline {
+        tokio::time::sleep(FAREWELL_LOOK).await;
+    }
+    let left = open.drained(deadline.saturating_sub(started.elapsed())).await;
+    hearing.abort();
+    Farewell { told, left }
+}

@@ -1,0 +1,38 @@
+//! What the hub counts.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Running totals since the start, shared by all shards and engines.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages accepted for fan-out.
+    pub publications: Counter,
+    /// Messages given to receivers (one publication to 1,000 receivers counts 1,000).
+    pub deliveries: Counter,
+    /// Receivers closed because they did not keep up.
+    pub slow_consumers: Counter,
+    /// Receivers attached since the start.
+    pub attached: Counter,
+    /// Receivers detached since the start.
+    pub detached: Counter,
+    /// Messages an engine refused because they were not a well-formed envelope.
+    pub envelopes_refused: Counter,
+    /// Recipient tokens that did not verify, in envelopes that were otherwise accepted.
+    pub recipients_refused: Counter,
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    /// The total so far.
+    pub fn total(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}

@@ -1,0 +1,74 @@
+//! From the bytes that an application published to a publication.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use pushnote_core::{Audience, Envelope, Verifier};
+
+use crate::counters::Counters;
+use crate::publication::Publication;
+
+/// Parses envelopes and reduces recipients to user ids. What is refused is counted, logged once per kind,
+/// and harms nothing else.
+pub struct Ingest {
+    verifier: Arc<Verifier>,
+    data_bytes_max: usize,
+    counters: Arc<Counters>,
+    logged: Mutex<HashSet<&'static str>>,
+}
+
+impl Ingest {
+    /// Recipients' tokens are verified by `verifier`, payloads have up to `data_bytes_max` bytes, refusals are
+    /// counted in `counters`.
+    pub fn new(verifier: Arc<Verifier>, data_bytes_max: usize, counters: Arc<Counters>) -> Self {
+        Self { verifier, data_bytes_max, counters, logged: Mutex::default() }
+    }
+
+    /// The publication that `bytes`, one envelope, asks for at `now` (Unix time, seconds); `None` if it is
+    /// refused or is for nobody.
+    pub fn publication<E: Default>(&self, bytes: &Bytes, now: u64) -> Option<Publication<E>> {
+        match Envelope::parse(bytes, self.data_bytes_max) {
+            Ok(envelope) => {
+                let audience = self.audience(&envelope, now);
+                match &audience {
+                    Audience::Users(users) if users.is_empty() => None,
+                    _ => Some(Publication::new(envelope.data, audience)),
+                }
+            }
+            Err(error) => {
+                self.refuse(error.kind(), &error);
+                None
+            }
+        }
+    }
+
+    /// Counts a message that was refused, and logs the first of its kind.
+    pub fn refuse(&self, kind: &'static str, why: &dyn std::fmt::Display) {
+        self.counters.envelopes_refused.add(1);
+        if self.first_of(kind) {
+            tracing::warn!(kind, %why, "message from an application refused; more of this kind are only counted");
+        }
+    }
+
+    fn audience(&self, envelope: &Envelope, now: u64) -> Audience {
+        let mut audience = envelope.audience.clone();
+        let Audience::Users(users) = &mut audience else { return audience };
+        for token in &envelope.recipients {
+            match self.verifier.verify(token, now) {
+                Ok(user) => users.push(user),
+                Err(error) => {
+                    self.counters.recipients_refused.add(1);
+                    if self.first_of("recipient_token") {
+                        tracing::warn!(%error, "recipient token refused; do application and server have the same secret?");
+                    }
+                }
+            }
+        }
+        audience
+    }
+
+    fn first_of(&self, kind: &'static str) -> bool {
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner).insert(kind)
+    }
+}

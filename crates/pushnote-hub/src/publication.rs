@@ -1,0 +1,79 @@
+//! What is fanned out: publications, and the batches a shard delivers them in.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pushnote_core::Audience;
+
+/// One accepted message: parsed once, shared by every shard and every receiver.
+///
+/// `E` caches its encodings, one per framing that any receiver asks for; the hub never looks inside.
+#[derive(Debug)]
+pub struct Publication<E> {
+    data: Bytes,
+    audience: Audience,
+    encodings: E,
+}
+
+impl<E: Default> Publication<E> {
+    /// A message for `audience`; `data` is one JSON value as text, without line breaks.
+    pub fn new(data: Bytes, audience: Audience) -> Self {
+        Self { data, audience, encodings: E::default() }
+    }
+}
+
+impl<E> Publication<E> {
+    /// The payload: one JSON value as text.
+    pub fn data(&self) -> &Bytes {
+        &self.data
+    }
+
+    /// Who is to get it.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+}
+
+/// What one receiver gets in one turn: one publication or more, oldest first.
+///
+/// Receivers that get the same batch share its encodings, so that a burst to 10,000 receivers costs one
+/// encoding and, for each of them, one system call.
+#[derive(Debug)]
+pub struct Batch<E> {
+    publications: Vec<Arc<Publication<E>>>,
+    encodings: E,
+}
+
+impl<E: Default> Batch<E> {
+    /// A batch of `publications`, oldest first.
+    pub fn new(publications: Vec<Arc<Publication<E>>>) -> Self {
+        Self { publications, encodings: E::default() }
+    }
+}
+
+impl<E> Batch<E> {
+    /// Where the encodings of exactly this batch are cached.
+    ///
+    /// For a single publication these are the publication's own, which other shards and other batches share.
+    pub fn encodings(&self) -> &E {
+        match self.publications.as_slice() {
+            [only] => &only.encodings,
+            _ => &self.encodings,
+        }
+    }
+
+    /// The payloads, oldest first.
+    pub fn payloads(&self) -> impl ExactSizeIterator<Item = &Bytes> {
+        self.publications.iter().map(|publication| publication.data())
+    }
+
+    /// How many messages it holds.
+    pub fn len(&self) -> usize {
+        self.publications.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.publications.is_empty()
+    }
+}

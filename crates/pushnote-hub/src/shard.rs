@@ -1,0 +1,243 @@
+//! One shard: a share of the receivers, owned by one task, so that fan-out takes no lock.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pushnote_core::{Audience, CloseCode, Index, Key, UserId};
+use tokio::sync::mpsc;
+use tokio::time;
+
+use crate::counters::Counters;
+use crate::publication::{Batch, Publication};
+use crate::receiver::{Delivery, Receiver};
+
+/// Publications that may wait for a shard before whoever publishes has to wait too.
+pub(crate) const WAITING_PUBLICATIONS_MAX: usize = 1024;
+
+/// Most publications in one batch.
+const BATCH_LEN_MAX: usize = 256;
+
+/// Most payload bytes in one batch (a single larger message still goes). Well below a receiver's outbox, so
+/// that a burst alone makes nobody a slow consumer.
+const BATCH_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a shard may hold its thread before others get a turn.
+const TURN: Duration = Duration::from_micros(500);
+
+/// Receivers served between two looks at the clock.
+const RECEIVERS_PER_LOOK: usize = 32;
+
+/// Receivers closed per [`DRAIN_TICK`] when everyone has to leave: all at once would come back all at once.
+const DRAINED_PER_TICK: usize = 100;
+const DRAIN_TICK: Duration = Duration::from_millis(10);
+
+/// Names an attached receiver; never used twice.
+pub(crate) type ReceiverId = u64;
+
+type Encodings<R> = <R as Receiver>::Encodings;
+
+/// What an attachment asks of its shard. Their number is bounded by the attachments: each sends one `Attach`,
+/// one `Detach` and one `Subscribe` per user it is allowed.
+pub(crate) enum Command<R> {
+    Attach(ReceiverId, R),
+    Subscribe(ReceiverId, UserId),
+    Detach(ReceiverId),
+    CloseAll(CloseCode),
+}
+
+/// The ways into a shard.
+pub(crate) struct Entrance<R: Receiver> {
+    pub(crate) commands: mpsc::UnboundedSender<Command<R>>,
+    pub(crate) publications: mpsc::Sender<Arc<Publication<Encodings<R>>>>,
+}
+
+pub(crate) struct Shard<R: Receiver> {
+    index: Index<R>,
+    keys: HashMap<ReceiverId, Key>,
+    commands: mpsc::UnboundedReceiver<Command<R>>,
+    publications: mpsc::Receiver<Arc<Publication<Encodings<R>>>>,
+    drain: Option<Drain>,
+    counters: Arc<Counters>,
+}
+
+/// The receivers still to be told to leave.
+struct Drain {
+    code: CloseCode,
+    remaining: Vec<Key>,
+    tick: time::Interval,
+}
+
+impl<R: Receiver> Shard<R> {
+    pub(crate) fn new(counters: Arc<Counters>) -> (Self, Entrance<R>) {
+        let (commands_in, commands) = mpsc::unbounded_channel();
+        let (publications_in, publications) = mpsc::channel(WAITING_PUBLICATIONS_MAX);
+        let shard =
+            Self { index: Index::new(), keys: HashMap::new(), commands, publications, drain: None, counters };
+        (shard, Entrance { commands: commands_in, publications: publications_in })
+    }
+
+    /// Runs until the hub and all attachments are gone.
+    pub(crate) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return,
+                },
+                () = next_tick(&mut self.drain) => self.drain_some(),
+                Some(first) = self.publications.recv() => {
+                    let waiting = self.take_waiting(first);
+                    self.fan_out(waiting).await;
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command<R>) {
+        match command {
+            Command::Attach(id, receiver) => {
+                if let Some(drain) = &self.drain {
+                    receiver.close(drain.code);
+                }
+                let key = self.index.insert(receiver);
+                self.keys.insert(id, key);
+            }
+            Command::Subscribe(id, user) => {
+                if let Some(&key) = self.keys.get(&id) {
+                    self.index.subscribe(key, user);
+                }
+            }
+            Command::Detach(id) => {
+                if let Some(key) = self.keys.remove(&id) {
+                    self.index.remove(key);
+                }
+            }
+            Command::CloseAll(code) => {
+                let remaining = self.index.iter().map(|(key, _)| key).collect();
+                self.drain = Some(Drain { code, remaining, tick: time::interval(DRAIN_TICK) });
+            }
+        }
+    }
+
+    fn drain_some(&mut self) {
+        let Some(drain) = &mut self.drain else { return };
+        let rest = drain.remaining.len().saturating_sub(DRAINED_PER_TICK);
+        for key in drain.remaining.drain(rest..) {
+            // A key may name a later receiver by now; that one has been told to leave too, on attaching.
+            if let Some(receiver) = self.index.get(key) {
+                receiver.close(drain.code);
+            }
+        }
+    }
+
+    /// Everything that waits, up to the limits of a batch.
+    fn take_waiting(&mut self, first: Arc<Publication<Encodings<R>>>) -> Vec<Arc<Publication<Encodings<R>>>> {
+        let mut bytes = first.data().len();
+        let mut waiting = vec![first];
+        while waiting.len() < BATCH_LEN_MAX && bytes < BATCH_BYTES_MAX {
+            let Ok(next) = self.publications.try_recv() else { break };
+            bytes += next.data().len();
+            waiting.push(next);
+        }
+        // A subscription made before these messages were published must see them.
+        while let Ok(command) = self.commands.try_recv() {
+            self.obey(command);
+        }
+        waiting
+    }
+
+    async fn fan_out(&mut self, waiting: Vec<Arc<Publication<Encodings<R>>>>) {
+        let (everyone, targeted) = self.plan(waiting);
+        let mut turn = Turn::start();
+        for (key, publications) in &targeted {
+            if let Some(receiver) = self.index.get(*key) {
+                deliver(receiver, &Batch::new(publications.clone()), &self.counters);
+            }
+            turn.maybe_yield().await;
+        }
+        if everyone.is_empty() {
+            return;
+        }
+        let batch = Batch::new(everyone);
+        for (key, receiver) in self.index.iter() {
+            if !targeted.contains_key(&key) {
+                deliver(receiver, &batch, &self.counters);
+            }
+            turn.maybe_yield().await;
+        }
+    }
+
+    /// Splits a turn's publications into the batch for everyone, and batches of their own for the receivers
+    /// that some of them name: those see the messages to everyone too, in the order of publication.
+    #[expect(clippy::type_complexity)]
+    fn plan(
+        &self,
+        waiting: Vec<Arc<Publication<Encodings<R>>>>,
+    ) -> (Vec<Arc<Publication<Encodings<R>>>>, HashMap<Key, Vec<Arc<Publication<Encodings<R>>>>>) {
+        let mut everyone = Vec::with_capacity(waiting.len());
+        let mut targeted: HashMap<Key, Vec<_>> = HashMap::new();
+        for publication in waiting {
+            match publication.audience() {
+                Audience::Everyone => {
+                    for batch in targeted.values_mut() {
+                        batch.push(Arc::clone(&publication));
+                    }
+                    everyone.push(publication);
+                }
+                Audience::Users(users) => {
+                    for key in users.iter().flat_map(|user| self.index.of_user(user)) {
+                        let batch = targeted.entry(key).or_insert_with(|| everyone.clone());
+                        // A connection that subscribed as two of the users gets the message once.
+                        if !batch.last().is_some_and(|last| Arc::ptr_eq(last, &publication)) {
+                            batch.push(Arc::clone(&publication));
+                        }
+                    }
+                }
+            }
+        }
+        (everyone, targeted)
+    }
+}
+
+/// The next moment to close some more; never, without a drain.
+async fn next_tick(drain: &mut Option<Drain>) {
+    match drain {
+        Some(drain) if !drain.remaining.is_empty() => {
+            drain.tick.tick().await;
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+fn deliver<R: Receiver>(receiver: &R, batch: &Batch<R::Encodings>, counters: &Counters) {
+    match receiver.deliver(batch) {
+        Delivery::Accepted => counters.deliveries.add(batch.len() as u64),
+        Delivery::SlowConsumer => counters.slow_consumers.add(1),
+        Delivery::Closed => {}
+    }
+}
+
+/// Gives the thread away when a fan-out has held it long enough.
+struct Turn {
+    started: Instant,
+    until_look: usize,
+}
+
+impl Turn {
+    fn start() -> Self {
+        Self { started: Instant::now(), until_look: RECEIVERS_PER_LOOK }
+    }
+
+    async fn maybe_yield(&mut self) {
+        self.until_look -= 1;
+        if self.until_look == 0 {
+            self.until_look = RECEIVERS_PER_LOOK;
+            if self.started.elapsed() >= TURN {
+                tokio::task::yield_now().await;
+                self.started = Instant::now();
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Who gets what, in which order, and how often it is encoded.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use bytes::Bytes;
+use pushnote_core::{Audience, CloseCode, UserId};
+use pushnote_hub::{Attachment, Batch, Delivery, Hub, HubLimits, Publication, Receiver, SubscribeError};
+
+#[derive(Default)]
+struct Encodings {
+    joined: OnceLock<String>,
+}
+
+#[derive(Default)]
+struct Seen {
+    batches: Vec<String>,
+    closed: Option<CloseCode>,
+}
+
+/// Records what it gets, in a framing that joins a batch's payloads with blanks.
+#[derive(Clone, Default)]
+struct Recorder {
+    seen: Arc<Mutex<Seen>>,
+    encodings_made: Arc<AtomicUsize>,
+    delivery: Option<Delivery>,
+}
+
+impl Recorder {
+    fn messages(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        seen.batches.iter().flat_map(|batch| batch.split(' ').map(str::to_owned)).collect()
+    }
+}
+
+impl Receiver for Recorder {
+    type Encodings = Encodings;
+
+    fn deliver(&self, batch: &Batch<Encodings>) -> Delivery {
+        let joined = batch.encodings().joined.get_or_init(|| {
+            self.encodings_made.fetch_add(1, SeqCst);
+            let payloads: Vec<_> = batch.payloads().map(|data| str::from_utf8(data).unwrap()).collect();
+            payloads.join(" ")
+        });
+        self.seen.lock().unwrap().batches.push(joined.clone());
+        self.delivery.unwrap_or(Delivery::Accepted)
+    }
+
+    fn close(&self, code: CloseCode) {
+        self.seen.lock().unwrap().closed = Some(code);
+    }
+}
+
+const LIMITS: HubLimits = HubLimits { users_per_connection_max: 2, connections_per_user_max: 2 };
+
+fn user(id: &str) -> UserId {
+    UserId::new(id).unwrap()
+}
+
+fn everyone(data: &'static str) -> Publication<Encodings> {
+    Publication::new(Bytes::from_static(data.as_bytes()), Audience::Everyone)
+}
+
+fn users(ids: &[&str], data: &'static str) -> Publication<Encodings> {
+    let users = ids.iter().map(|id| user(id)).collect();
+    Publication::new(Bytes::from_static(data.as_bytes()), Audience::Users(users))
+}
+
+/// Lets the shards do all that they can: on a current-thread runtime they run while this task gives way.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn attach(hub: &Hub<Recorder>) -> (Recorder, Attachment<Recorder>) {
+    let recorder = Recorder::default();
+    (recorder.clone(), hub.attach(recorder))
+}
+
+#[tokio::test]
+async fn everyone_gets_what_is_for_everyone_in_order() {
+    let hub = Hub::start(3, LIMITS);
+    let attached: Vec<_> = (0..10).map(|_| attach(&hub)).collect();
+    for data in ["1", "2", "3"] {
+        hub.publish(everyone(data)).await.unwrap();
+    }
+    settle().await;
+    for (recorder, _) in &attached {
+        assert_eq!(recorder.messages(), ["1", "2", "3"]);
+    }
+    assert_eq!(hub.counters().deliveries.total(), 30);
+    assert_eq!(hub.attached(), 10);
+}
+
+#[tokio::test]
+async fn what_waits_arrives_as_one_batch() {
+    let hub = Hub::start(1, LIMITS);
+    let (recorder, _attachment) = attach(&hub);
+    // Nothing gives way in between: the shard finds all three waiting.
+    for data in ["1", "2", "3"] {
+        hub.publish(everyone(data)).await.unwrap();
+    }
+    settle().await;
+    assert_eq!(recorder.seen.lock().unwrap().batches, ["1 2 3"]);
+}
+
+#[tokio::test]
+async fn a_batch_ends_at_its_budget() {
+    let hub = Hub::start(1, LIMITS);
+    let (recorder, _attachment) = attach(&hub);
+    let large: &'static str = "x".repeat(40 * 1024).leak();
+    for _ in 0..4 {
+        hub.publish(everyone(large)).await.unwrap();
+    }
+    settle().await;
+    assert_eq!(recorder.seen.lock().unwrap().batches.len(), 2);
+    assert_eq!(recorder.messages().len(), 4);
+}
+
+#[tokio::test]
+async fn a_users_messages_reach_that_user_between_those_for_all() {
+    let hub = Hub::start(2, LIMITS);
+    let (one, mut one_attachment) = attach(&hub);
+    let (other, _other_attachment) = attach(&hub);
+    one_attachment.subscribe(user("42")).unwrap();
+    one_attachment.subscribe(user("43")).unwrap();
+    hub.publish(everyone("1")).await.unwrap();
+    hub.publish(users(&["42"], "2")).await.unwrap();
+    hub.publish(everyone("3")).await.unwrap();
+    hub.publish(users(&["42", "43"], "4")).await.unwrap();
+    hub.publish(users(&["44"], "5")).await.unwrap();
+    settle().await;
+    assert_eq!(one.messages(), ["1", "2", "3", "4"]);
+    assert_eq!(other.messages(), ["1", "3"]);
+}
+
+#[tokio::test]
+async fn a_publication_is_encoded_once_for_all_receivers_of_all_shards() {
+    let hub = Hub::start(2, LIMITS);
+    let made = Arc::new(AtomicUsize::new(0));
+    let _attached: Vec<_> = (0..1000)
+        .map(|_| hub.attach(Recorder { encodings_made: Arc::clone(&made), ..Recorder::default() }))
+        .collect();
+    settle().await;
+    hub.publish(everyone("1")).await.unwrap();
+    settle().await;
+    assert_eq!(hub.counters().deliveries.total(), 1000);
+    assert_eq!(made.load(SeqCst), 1);
+
+    // A batch of two: once per shard.
+    hub.publish(everyone("2")).await.unwrap();
+    hub.publish(everyone("3")).await.unwrap();
+    settle().await;
+    assert_eq!(hub.counters().deliveries.total(), 3000);
+    assert_eq!(made.load(SeqCst), 3);
+}
+
+#[tokio::test]
+async fn one_users_message_costs_that_users_connections_alone() {
+    let hub = Hub::start(1, LIMITS);
+    let attached: Vec<_> = (0..1000).map(|_| attach(&hub)).collect();
+    let (recorder, mut attachment) = attach(&hub);
+    attachment.subscribe(user("42")).unwrap();
+    hub.publish(users(&["42"], "1")).await.unwrap();
+    settle().await;
+    assert_eq!(recorder.messages(), ["1"]);
+    assert_eq!(hub.counters().deliveries.total(), 1);
+    assert!(attached.iter().all(|(recorder, _)| recorder.messages().is_empty()));
+}
+
+#[tokio::test]
+async fn who_detaches_gets_nothing_more_and_frees_the_place() {
+    let hub = Hub::start(1, LIMITS);
+    let (gone, mut gone_attachment) = attach(&hub);
+    let (_, mut second) = attach(&hub);
+    let (_, mut third) = attach(&hub);
+    gone_attachment.subscribe(user("42")).unwrap();
+    second.subscribe(user("42")).unwrap();
+    assert_eq!(third.subscribe(user("42")), Err(SubscribeError::TooManyConnections(2)));
+    drop(gone_attachment);
+    third.subscribe(user("42")).unwrap();
+    hub.publish(everyone("1")).await.unwrap();
+    hub.publish(users(&["42"], "2")).await.unwrap();
+    settle().await;
+    assert!(gone.messages().is_empty());
+    assert_eq!(hub.attached(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_has_a_limit_of_users() {
+    let hub = Hub::start(1, LIMITS);
+    let (_, mut attachment) = attach(&hub);
+    attachment.subscribe(user("1")).unwrap();
+    attachment.subscribe(user("1")).unwrap();
+    attachment.subscribe(user("2")).unwrap();
+    assert_eq!(attachment.subscribe(user("3")), Err(SubscribeError::TooManyUsers(2)));
+}
+
+#[tokio::test]
+async fn slow_consumers_are_counted() {
+    let hub = Hub::start(1, LIMITS);
+    let _attachment = hub.attach(Recorder { delivery: Some(Delivery::SlowConsumer), ..Recorder::default() });
+    hub.publish(everyone("1")).await.unwrap();
+    settle().await;
+    assert_eq!((hub.counters().slow_consumers.total(), hub.counters().deliveries.total()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_tells_everyone_and_every_newcomer() {
+    let hub = Hub::start(2, LIMITS);
+    let attached: Vec<_> = (0..1000).map(|_| attach(&hub)).collect();
+    hub.close_all(CloseCode::Shutdown);
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let (newcomer, _attachment) = attach(&hub);
+    settle().await;
+    let recorders = attached.iter().map(|(recorder, _)| recorder).chain([&newcomer]);
+    for recorder in recorders {
+        assert_eq!(recorder.seen.lock().unwrap().closed, Some(CloseCode::Shutdown));
+    }
+}

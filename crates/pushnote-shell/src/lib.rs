@@ -1,0 +1,73 @@
+//! What the pushnote binaries share at their edge: flags, logs, signals, exit codes.
+//!
+//! Used by `bin/*` alone; libraries return errors and take a shutdown future instead.
+
+mod failure;
+mod secret;
+mod signals;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use tracing_subscriber::EnvFilter;
+
+pub use failure::Failure;
+pub use secret::{SECRET_VARIABLE, read_secret, read_setting};
+pub use signals::shutdown_signal;
+
+/// Environment variable with the log filter, for example `info` or `pushnote_hub=debug`.
+pub const LOG_VARIABLE: &str = "PUSHNOTE_LOG";
+
+/// Parses the command line and runs the program: a failure is one line on stderr and its exit code.
+pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
+    match parse().and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{}: {failure}", A::command().get_name());
+            failure.exit_code()
+        }
+    }
+}
+
+/// Sends logs to stderr, filtered by [`LOG_VARIABLE`] (default: `info`).
+pub fn start_logs() -> Result<(), Failure> {
+    let filter = match std::env::var(LOG_VARIABLE) {
+        Ok(filter) => EnvFilter::try_new(&filter)
+            .map_err(|error| Failure::config(format!("{LOG_VARIABLE}={filter}: {error}")))?,
+        Err(_) => EnvFilter::new("info"),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    Ok(())
+}
+
+fn parse<A: Parser>() -> Result<A, Failure> {
+    match A::try_parse() {
+        Ok(args) => Ok(args),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            // Clap's own way out: the text on stdout, exit code 0.
+            error.exit()
+        }
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            Err(Failure::usage("a command is missing"))
+        }
+        Err(error) => Err(Failure::usage(one_line(&error.render().to_string()))),
+    }
+}
+
+/// Clap's message without its usage section, on one line.
+fn one_line(rendered: &str) -> String {
+    let text: Vec<_> = rendered
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    format!("{} (see --help)", text.join(" ").trim_start_matches("error: "))
+}

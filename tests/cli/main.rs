@@ -1,0 +1,104 @@
+//! What a person sees: one line that names what is wrong and what to do, and an exit code of `sysexits.h`.
+
+use std::net::TcpListener;
+
+use pushnote_tests::{Process, SECRET, Single};
+
+/// Runs a binary that must fail: with this exit code, and one line on stderr that holds these words.
+#[track_caller]
+fn fails(binary: &str, arguments: &[&str], environment: &[(&str, &str)], code: i32, words: &[&str]) {
+    let output = Process::output(binary, arguments, environment);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{binary} {arguments:?}: {stderr}");
+    let lines: Vec<_> = stderr.lines().collect();
+    assert_eq!(lines.len(), 1, "one line, but: {stderr}");
+    for word in words {
+        assert!(lines[0].contains(word), "{word:?} is not in: {stderr}");
+    }
+}
+
+const WITH_SECRET: &[(&str, &str)] = &[("PUSHNOTE_SECRET", SECRET)];
+const MQ: &str = "--mq_socket=tcp://127.0.0.1:1";
+
+#[test]
+fn a_server_without_a_secret_says_how_to_make_one() {
+    fails("pushnote-server", &[MQ], &[], 78, &["PUSHNOTE_SECRET", "--secret-file", "openssl rand"]);
+    fails("pushnote-server", &[MQ], &[("PUSHNOTE_SECRET", "short")], 78, &["secret", "32", "openssl rand"]);
+    let missing = ["--secret-file=/nonexistent/secret", MQ];
+    fails("pushnote-server", &missing, &[], 78, &["--secret-file", "/nonexistent/secret"]);
+}
+
+#[test]
+fn a_servers_flags_are_checked() {
+    fails("pushnote-server", &[], WITH_SECRET, 64, &["--mq_socket"]);
+    fails("pushnote-server", &["--mq_socket=http://x"], WITH_SECRET, 64, &["--mq_socket", "tcp://"]);
+    fails("pushnote-server", &["--route=sockjs", MQ], WITH_SECRET, 64, &["--route", "slash", "sockjs"]);
+    fails("pushnote-server", &["--address=here", MQ], WITH_SECRET, 64, &["--address", "here"]);
+    fails("pushnote-server", &["--port=70000", MQ], WITH_SECRET, 64, &["--port", "70000"]);
+    fails("pushnote-server", &["--nonsense", MQ], WITH_SECRET, 64, &["--nonsense"]);
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let endpoint = format!("tcp://127.0.0.1:{port}");
+    let port_flag = format!("--port={port}");
+    let port_text = port.to_string();
+    fails("pushnote-server", &[&port_flag, "--address=127.0.0.1", MQ], WITH_SECRET, 69, &["--port", &port_text]);
+    let single = ["--single", "--port=0", &format!("--mq_socket={endpoint}")];
+    fails("pushnote-server", &single, WITH_SECRET, 69, &["--mq_socket", &port_text]);
+    let sub = format!("--sub={endpoint}");
+    fails("pushnote-mq", &[&sub, "--pub=tcp://127.0.0.1:0"], &[], 69, &["--sub", &port_text]);
+}
+
+#[test]
+fn a_forwarders_flags_are_checked() {
+    fails("pushnote-mq", &["--sub=tcp://127.0.0.1:0"], &[], 64, &["--pub"]);
+    fails("pushnote-mq", &["--sub=udp://127.0.0.1:1", "--pub=tcp://127.0.0.1:0"], &[], 64, &["--sub", "udp"]);
+}
+
+#[test]
+fn publishing_to_nobody_is_an_error() {
+    let nobody = pushnote_tests::free_endpoint();
+    let arguments = ["publish", "--timeout=300ms", "-s", &nobody, "1"];
+    fails("pushnote", &arguments, &[], 69, &[&nobody]);
+    fails("pushnote", &["publish", "-s", &nobody, "{msg:1}"], &[], 65, &["JSON"]);
+    fails("pushnote", &["publish", "-s", "nowhere", "1"], &[], 64, &["--mq_socket", "nowhere"]);
+}
+
+#[test]
+fn tokens_need_a_secret_and_a_user() {
+    fails("pushnote", &["token", "42"], &[], 78, &["PUSHNOTE_SECRET"]);
+    fails("pushnote", &["token", ""], WITH_SECRET, 64, &["user"]);
+    fails("pushnote", &["token", "42", "--ttl", "soon"], WITH_SECRET, 64, &["--ttl"]);
+}
+
+#[test]
+fn a_supervisors_signal_ends_both_servers_cleanly() {
+    let mut single = Single::start();
+    single.server.process.terminate();
+    assert!(single.server.process.ended().success());
+
+    let mut forwarder = pushnote_tests::Forwarder::start();
+    forwarder.process.terminate();
+    assert!(forwarder.process.ended().success());
+}
+
+#[test]
+fn the_legacy_salt_warns_at_every_start() {
+    let endpoint = format!("--mq_socket={}", pushnote_tests::free_endpoint());
+    let salt = [("PUSHNOTE_SECRET", SECRET), ("PUSHNOTE_LEGACY_SALT", "pushnote_salt")];
+    let mut server = std::process::Command::new(Process::path("pushnote-server"))
+        .args(["--single", "--port=0", "--address=127.0.0.1", &endpoint])
+        .envs(salt)
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let stderr = std::io::BufReader::new(server.stderr.take().unwrap());
+    let warned = std::io::BufRead::lines(stderr).map_while(Result::ok).find(|line| line.contains("forge"));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(warned.is_some_and(|line| line.contains("WARN")));
+}

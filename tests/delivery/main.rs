@@ -1,0 +1,157 @@
+//! What is promised about delivery: order, no doubles, nobody held up by another, an end that is announced.
+
+use std::time::{Duration, Instant};
+
+use pushnote::{PublishError, Publisher};
+use pushnote_tests::{Browser, Forwarder, PATIENCE, Server, Single, token};
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
+
+fn publisher(endpoint: &str) -> Publisher {
+    Publisher::builder().endpoint(endpoint).unwrap().build().unwrap()
+}
+
+/// Publishes with patience: a full queue is the publisher's way to say "slower".
+async fn publish_all(publisher: &Publisher, data: &serde_json::Value) {
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(PublishError::QueueFull { .. }) = publisher.notify_all(data) {
+        assert!(Instant::now() < deadline, "the queue stays full");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_message_arrives_once_and_in_order() {
+    const MESSAGES: usize = 20_000;
+    let forwarder = Forwarder::start();
+    let server = Server::start(&forwarder.publ);
+    let mut browsers = Vec::new();
+    for _ in 0..10 {
+        browsers.push(Browser::open(&server.websocket_url()).await);
+    }
+    let publisher = publisher(&forwarder.sub);
+    // The forwarder has nobody to send to until the server has subscribed.
+    while browsers[0].next_within(Duration::from_millis(50)).await.is_none() {
+        publisher.notify_all("settle").unwrap();
+    }
+    let readers: Vec<_> = browsers
+        .into_iter()
+        .map(|mut browser| {
+            tokio::spawn(async move {
+                let mut expected = 0;
+                while expected < MESSAGES {
+                    let message = browser.next().await;
+                    if message != json!("settle") {
+                        assert_eq!(message, json!({ "n": expected }));
+                        expected += 1;
+                    }
+                }
+            })
+        })
+        .collect();
+    for number in 0..MESSAGES {
+        publish_all(&publisher, &json!({ "n": number })).await;
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_holds_between_messages_for_all_and_for_one() {
+    let single = Single::start();
+    let mut page = Browser::open(&single.server.websocket_url()).await;
+    let publisher = publisher(&single.endpoint);
+    page.subscribe(&token("42")).await;
+    while page.next_within(Duration::from_millis(50)).await.is_none() {
+        publisher.notify(json!("settle"), ["42"]).unwrap();
+    }
+    for number in 0..2000 {
+        match number % 3 {
+            0 => publisher.notify_all(number).unwrap(),
+            1 => publisher.notify(number, ["42"]).unwrap(),
+            // For one of two users, and for both: once to a page of both.
+            _ => publisher.notify(number, ["41", "42", "43"]).unwrap(),
+        }
+    }
+    let mut expected = 0;
+    while expected < 2000 {
+        let message = page.next().await;
+        if message != json!("settle") {
+            assert_eq!(message, json!(expected));
+            expected += 1;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_is_closed_and_delays_nobody() {
+    let single = Single::with(&["--outbox_bytes_max=131072".replace('_', "-").as_str()]);
+    let mut reader = Browser::open(&single.server.websocket_url()).await;
+    let mut stalled = stalled_websocket(&single.server.address).await;
+    let publisher = publisher(&single.endpoint);
+    let data = json!({ "fill": "x".repeat(16_000) });
+    // Far more than the stalled one's outbox and the kernel's buffers hold.
+    for _ in 0..1500 {
+        publish_all(&publisher, &data).await;
+        assert_eq!(reader.next().await, data);
+    }
+    // The stalled one finds, behind what the kernel still had for it, the end of its connection.
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, tokio::io::AsyncReadExt::read_to_end(&mut stalled, &mut rest)).await;
+    assert!(read.is_ok(), "the stalled connection was not closed");
+    assert!(rest.len() < 1500 * 16_000, "it was given everything");
+    publish_all(&publisher, &json!("after")).await;
+    assert_eq!(reader.next().await, json!("after"));
+}
+
+/// A WebSocket with a small receive buffer of which nothing is read.
+async fn stalled_websocket(address: &str) -> tokio::net::TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
+    let request = format!(
+        "GET /sockjs/websocket HTTP/1.1\r\nhost: {address}\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 101");
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_ends_says_so_and_refuses_new_connections() {
+    let mut single = Single::start();
+    let url = single.server.websocket_url();
+    let mut browsers = Vec::new();
+    for _ in 0..50 {
+        browsers.push(Browser::open(&url).await);
+    }
+    let asked = Instant::now();
+    single.server.process.terminate();
+    for browser in &mut browsers {
+        assert_eq!(browser.close_code().await, Some(3001));
+    }
+    drop(browsers);
+    assert!(single.server.process.ended().success());
+    assert!(asked.elapsed() < Duration::from_secs(5), "it waited for nobody");
+    assert!(Browser::try_open(&url).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_above_the_limit_are_refused_and_places_are_given_back() {
+    let single = Single::with(&["--connections-max=2"]);
+    let url = single.server.websocket_url();
+    let first = Browser::open(&url).await;
+    let _second = Browser::open(&url).await;
+    let refused = Browser::try_open(&url).await.err().expect("no third place").to_string();
+    assert!(refused.contains("503"), "{refused}");
+    drop(first);
+    let deadline = Instant::now() + PATIENCE;
+    while Browser::try_open(&url).await.is_err() {
+        assert!(Instant::now() < deadline, "the place is not given back");
+    }
+}

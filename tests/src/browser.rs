@@ -1,0 +1,92 @@
+//! A browser's WebSocket, by an independent client library.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::PATIENCE;
+
+/// A raw WebSocket to a server's SockJS route.
+pub struct Browser {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Browser {
+    /// Connects.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not take it.
+    pub async fn open(url: &str) -> Self {
+        Self::try_open(url).await.unwrap_or_else(|error| panic!("{url}: {error}"))
+    }
+
+    /// Connects, if the server takes it.
+    pub async fn try_open(url: &str) -> anyhow::Result<Self> {
+        let (stream, _) = tokio::time::timeout(PATIENCE, tokio_tungstenite::connect_async(url)).await??;
+        Ok(Self { stream })
+    }
+
+    /// Says `{"name":"subscribe","data":{"token":…}}`.
+    pub async fn subscribe(&mut self, token: &str) {
+        self.say(&json!({"name": "subscribe", "data": {"token": token}}).to_string()).await;
+    }
+
+    /// Sends one text as it is.
+    ///
+    /// # Panics
+    ///
+    /// If the connection is gone.
+    pub async fn say(&mut self, text: &str) {
+        self.stream.send(Message::text(text)).await.expect("an open connection");
+    }
+
+    /// The next message, parsed.
+    ///
+    /// # Panics
+    ///
+    /// If none comes in time, or the connection ends.
+    pub async fn next(&mut self) -> Value {
+        match self.next_within(PATIENCE).await {
+            Some(Ok(value)) => value,
+            Some(Err(end)) => panic!("the connection ended: {end:?}"),
+            None => panic!("no message came"),
+        }
+    }
+
+    /// The next message within `patience`; `None` if none comes, an error with the close frame if the
+    /// connection ends.
+    pub async fn next_within(&mut self, patience: Duration) -> Option<Result<Value, Option<CloseFrame>>> {
+        tokio::time::timeout(patience, async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("JSON")),
+                    Some(Ok(Message::Close(frame))) => return Err(frame),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return Err(None),
+                }
+            }
+        })
+        .await
+        .ok()
+    }
+
+    /// Reads to the end and returns the close code, if there was one.
+    ///
+    /// # Panics
+    ///
+    /// If the connection does not end in time.
+    pub async fn close_code(&mut self) -> Option<u16> {
+        loop {
+            match self.next_within(PATIENCE).await.expect("the connection does not end") {
+                Ok(_) => {}
+                Err(frame) => return frame.map(|frame| frame.code.into()),
+            }
+        }
+    }
+}

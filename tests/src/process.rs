@@ -1,0 +1,151 @@
+//! A binary of this workspace, started as a process and ended with the value.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::PATIENCE;
+
+/// Between two looks at whether a process has ended.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A running process. Dropping it kills it.
+pub struct Process {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Process {
+    /// The path of a binary of this workspace, built beside the tests.
+    ///
+    /// # Panics
+    ///
+    /// If it has not been built.
+    pub fn path(binary: &str) -> PathBuf {
+        let tests = std::env::current_exe().expect("the path of this test");
+        // target/debug/deps/SUITE-HASH → target/debug/BINARY
+        let path = tests.ancestors().nth(2).expect("a target folder").join(binary);
+        assert!(path.exists(), "{} is missing: run 'cargo build --workspace' first", path.display());
+        path
+    }
+
+    /// Starts a binary of this workspace.
+    pub fn start<A: AsRef<OsStr>>(binary: &str, arguments: &[A], environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(Self::path(binary));
+        command.args(arguments).envs(environment.iter().copied());
+        Self::spawn(&mut command)
+    }
+
+    /// Starts any command; its lines on stdout can be waited for, stderr goes to the test's.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let stdout = child.stdout.take().expect("a pipe");
+        let (line_in, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if line_in.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// Runs a binary to its end.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn output(binary: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        Command::new(Self::path(binary))
+            .args(arguments)
+            .env_remove("PUSHNOTE_SECRET")
+            .envs(environment.iter().copied())
+            .output()
+            .expect("a binary that starts")
+    }
+
+    /// Waits for a line on stdout that contains `part`, and returns what follows it.
+    ///
+    /// # Panics
+    ///
+    /// If none comes in time.
+    pub fn line_after(&self, part: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("no line with {part:?} came"));
+            if let Some((_, rest)) = line.split_once(part) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as a crash would: SIGKILL.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Asks it to end: SIGTERM.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be asked.
+    pub fn terminate(&self) {
+        let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().expect("kill(1)");
+        assert!(asked.success(), "the process is gone already");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end in time.
+    pub fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the process does not end");
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Its standard input.
+    ///
+    /// # Panics
+    ///
+    /// If it was closed.
+    pub fn stdin(&mut self) -> &mut std::process::ChildStdin {
+        self.child.stdin.as_mut().expect("an open stdin")
+    }
+
+    /// Closes its standard input, which many programs take as the end of their work.
+    pub fn close_stdin(&mut self) {
+        self.child.stdin = None;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
