@@ -84,6 +84,41 @@ test('takes WebSocket first, and streams where the server has none', async (t) =
   assert.equal((await state(joined(t, '/disabled_websocket'), 'connected')).transport, 'xhr-streaming');
 });
 
+/** A proxy of the old kind: it knows no WebSocket, and may hold a response back until it is whole. */
+async function proxy(t, { holds }) {
+  const front = http.createServer((request, response) => {
+    const { method, url, headers } = request;
+    delete headers.upgrade;
+    const onward = http.request(origin + url, { method, headers: { ...headers, connection: 'close' } }, async (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      if (!holds) return answer.pipe(response);
+      const whole = await answer.toArray().catch(() => []);
+      response.end(Buffer.concat(whole));
+    });
+    onward.on('error', () => response.destroy());
+    response.on('close', () => onward.destroy());
+    request.pipe(onward);
+  });
+  front.listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  t.after(() => {
+    front.close();
+    front.closeAllConnections();
+  });
+  return `http://127.0.0.1:${front.address().port}/echo`;
+}
+
+for (const [holds, transport] of [[false, 'xhr-streaming'], [true, 'xhr-polling']]) {
+  test(`behind a proxy that knows no WebSocket${holds ? ' and holds streams back' : ''}: ${transport}`, async (t) => {
+    const conn = connect(await proxy(t, { holds }), { WebSocket: FayeWebSocket.Client, openTimeoutMs: 1000 });
+    t.after(() => conn.close());
+    assert.equal((await state(conn, 'connected')).transport, transport);
+    const received = messages(conn, 1);
+    conn.emit('note', 'through');
+    assert.deepEqual((await received).map((text) => JSON.parse(text).data), ['through']);
+  });
+}
+
 test('Node without a WebSocket streams', { skip: 'WebSocket' in globalThis && 'this Node has one' }, async (t) => {
   const conn = joined(t, '/echo', { WebSocket: undefined });
   assert.equal((await state(conn, 'connected')).transport, 'xhr-streaming');
