@@ -1,1 +1,183 @@
 //! SUB to PUB over bytes: the relay behind pushnote-mq.
+//!
+//! It never looks into a message. What one publisher sent in a row leaves as one slice of the chunk it was read into,
+//! shared by all subscribers; see `pushnote-zmtp` for how.
+
+use pushnote_zmtp::{
+    Batch, BindError, Endpoint, Options, Publisher, SendError, SlowSubscriber, Stats, Subscriber,
+};
+use std::fmt;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+/// How one end of the forwarder meets its peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Peers connect to it.
+    Listen(Endpoint),
+    /// It connects to a peer.
+    Connect(Endpoint),
+}
+
+/// What a forwarder is made of.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where publishers are met, at least one.
+    pub sub: Vec<Way>,
+    /// Where subscribers are met, at least one.
+    pub r#pub: Vec<Way>,
+    /// Limits and times of both ends.
+    pub options: Options,
+    /// Time to write what was received when it is told to stop.
+    pub drain: Duration,
+}
+
+impl Default for Settings {
+    /// No ends, the default limits, and a second to drain.
+    fn default() -> Self {
+        Settings {
+            sub: Vec::new(),
+            r#pub: Vec::new(),
+            options: Options::default(),
+            drain: Duration::from_secs(1),
+        }
+    }
+}
+
+/// One of the two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Where messages come in.
+    Sub,
+    /// Where messages go out.
+    Pub,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            End::Sub => "sub",
+            End::Pub => "pub",
+        })
+    }
+}
+
+/// A forwarder that cannot start.
+#[derive(Debug, Error)]
+#[error("{end}: {source}")]
+pub struct StartError {
+    /// The end at fault.
+    pub end: End,
+    /// Why.
+    pub source: BindError,
+}
+
+/// Counters of both ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// What came in.
+    pub received: Stats,
+    /// What went out. `dropped` includes messages for which a peer it connects to had no room.
+    pub sent: Stats,
+}
+
+/// A relay that is listening; [`Forwarder::run`] makes it work.
+#[derive(Debug)]
+pub struct Forwarder {
+    sub: Subscriber,
+    r#pub: Publisher,
+    waits: bool,
+    drain: Duration,
+    refused: u64,
+}
+
+impl Forwarder {
+    /// Listens on what is to be listened on, and begins to connect to the rest.
+    ///
+    /// # Errors
+    /// [`StartError`] names the end and says what to do.
+    pub async fn bind(settings: Settings) -> Result<Forwarder, StartError> {
+        let Settings { sub, r#pub, options, drain } = settings;
+        let waits = options.slow_subscriber == SlowSubscriber::Wait;
+        let mut subscriber = Subscriber::new(Options { topics: vec![Default::default()], ..options.clone() });
+        for way in sub {
+            match way {
+                Way::Connect(endpoint) => subscriber.connect_also(endpoint),
+                Way::Listen(endpoint) => {
+                    let bound = subscriber.bind_also(&endpoint).await;
+                    bound.map_err(|source| StartError { end: End::Sub, source })?;
+                }
+            }
+        }
+        let mut publisher = Publisher::new(options);
+        for way in r#pub {
+            match way {
+                Way::Connect(endpoint) => publisher.connect_also(endpoint),
+                Way::Listen(endpoint) => {
+                    let bound = publisher.bind_also(&endpoint).await;
+                    bound.map_err(|source| StartError { end: End::Pub, source })?;
+                }
+            }
+        }
+        Ok(Forwarder { sub: subscriber, r#pub: publisher, waits, drain, refused: 0 })
+    }
+
+    /// Endpoints publishers can connect to, with their real ports.
+    pub fn sub_endpoints(&self) -> &[Endpoint] {
+        self.sub.local_endpoints()
+    }
+
+    /// Endpoints subscribers can connect to, with their real ports.
+    pub fn pub_endpoints(&self) -> &[Endpoint] {
+        self.r#pub.local_endpoints()
+    }
+
+    /// Counters since it was made.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals { received: self.sub.stats(), sent: self.r#pub.stats() };
+        totals.sent.dropped += self.refused;
+        totals
+    }
+
+    /// Passes messages on until `shutdown`, then writes what was received, for as long as it may drain.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Totals {
+        tokio::select! {
+            () = self.relay() => {}
+            () = shutdown => {}
+        }
+        self.sub.close();
+        let drain = self.drain;
+        let drained = timeout(drain, async {
+            self.relay().await;
+            self.r#pub.flush().await;
+        });
+        if drained.await.is_err() {
+            warn!(?drain, "stopped before every subscriber had taken what waited for it");
+        }
+        let totals = self.totals();
+        let (received, dropped) = (totals.received.messages, totals.sent.dropped);
+        info!(received, dropped, "stopped");
+        totals
+    }
+
+    /// Ends when the subscriber is closed and empty.
+    async fn relay(&mut self) {
+        while let Some(batch) = self.sub.recv_batch().await {
+            if self.waits {
+                self.r#pub.ready().await;
+            }
+            self.pass(&batch);
+        }
+    }
+
+    fn pass(&mut self, batch: &Batch) {
+        if self.r#pub.send_batch(batch) == Err(SendError::Full) {
+            if self.refused == 0 {
+                warn!("messages dropped: no peer to send to has room; further ones are only counted");
+            }
+            self.refused += batch.messages() as u64;
+        }
+    }
+}

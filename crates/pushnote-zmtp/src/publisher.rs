@@ -46,7 +46,8 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    fn new(options: Options) -> Self {
+    /// A socket without endpoints: give it some with `bind_also` and `connect_also`.
+    pub fn new(options: Options) -> Self {
         Publisher { fanout: Arc::new(Fanout::new(options)), listening: Vec::new(), tasks: JoinSet::new() }
     }
 

@@ -30,7 +30,8 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    fn new(options: Options) -> Self {
+    /// A socket without endpoints: give it some with `bind_also` and `connect_also`.
+    pub fn new(options: Options) -> Self {
         let (sender, batches) = mpsc::channel(BATCHES_MAX);
         let inlet = Arc::new(Inlet { batches: sender, options, counters: Counters::default() });
         let (unread, listening, tasks) = Default::default();
