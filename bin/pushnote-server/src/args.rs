@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn the_originals_command_lines_parse() {
-        let forwarded = "pushnote-server --port=8080 --mq_socket=tcp://127.0.0.1:8001 --route=/sockjs --address=";
+        let forwarded =
+            "pushnote-server --port=8080 --mq_socket=tcp://127.0.0.1:8001 --route=/sockjs --address=";
         let args = Args::try_parse_from(forwarded.split(' ')).unwrap();
         assert_eq!((args.port, args.address.as_str(), args.single), (8080, "", false));
 

@@ -22,7 +22,9 @@ fn main() -> ExitCode {
             let listener = settings::listen(&args).await?;
             let subscriber = settings::subscribe(&args, endpoint).await?;
             announce(&args, &listener, &settings)?;
-            let farewell = pushnote_http::run(listener, subscriber, settings, shutdown).await;
+            let farewell = pushnote_http::run(listener, subscriber, settings, shutdown)
+                .await
+                .map_err(|crash| Failure::software(crash.to_string()))?;
             tracing::info!(told = farewell.told, left = farewell.left, "ended");
             Ok(())
         })

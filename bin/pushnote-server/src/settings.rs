@@ -72,7 +72,9 @@ fn address(args: &Args) -> Result<SocketAddr, Failure> {
         "localhost" => Ipv4Addr::LOCALHOST.into(),
         "*" => Ipv6Addr::UNSPECIFIED.into(),
         text => text.trim_matches(['[', ']']).parse().map_err(|_| {
-            Failure::usage(format!("--address: {text:?} is no IP address; give one of this machine's, or '' for all"))
+            Failure::usage(format!(
+                "--address: {text:?} is no IP address; give one of this machine's, or '' for all"
+            ))
         })?,
     };
     Ok((ip, args.port).into())

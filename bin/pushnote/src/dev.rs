@@ -37,8 +37,10 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
             .map_err(|error| Failure::unavailable(format!("--mq_socket: {error}")))?;
         let demo = Demo::new(&listener, &subscriber, &secret, &user)?;
         demo.announce();
-        pushnote_http::run(listener, subscriber, settings(&secret, demo.pages())?, shutdown).await;
-        Ok(())
+        pushnote_http::run(listener, subscriber, settings(&secret, demo.pages())?, shutdown)
+            .await
+            .map(|_| ())
+            .map_err(|crash| Failure::software(crash.to_string()))
     })
 }
 
@@ -82,8 +84,9 @@ impl Demo {
         user: &UserId,
     ) -> Result<Self, Failure> {
         let address = listener.local_addr().map_err(|error| Failure::system(error.to_string()))?;
-        let mq_socket = subscriber.local_endpoint().to_string();
-        let flag = if mq_socket == crate::args::MQ_SOCKET { String::new() } else { format!("-s {mq_socket} ") };
+        let mq_socket = subscriber.local_endpoint().map(Endpoint::to_string).unwrap_or_default();
+        let flag =
+            if mq_socket == crate::args::MQ_SOCKET { String::new() } else { format!("-s {mq_socket} ") };
         Ok(Self {
             url: format!("http://{address}/"),
             secret: secret.to_owned(),
@@ -120,7 +123,11 @@ impl Demo {
         };
         vec![
             fixed("/", "text/html; charset=utf-8", include_str!("../demo/index.html")),
-            fixed("/pushnote.js", "text/javascript; charset=utf-8", include_str!("../../../client-js/dist/pushnote.mjs")),
+            fixed(
+                "/pushnote.js",
+                "text/javascript; charset=utf-8",
+                include_str!("../../../client-js/dist/pushnote.mjs"),
+            ),
             Page { path: "/dev.json", content_type: "application/json", body: parameters.to_string().into() },
         ]
     }

@@ -43,7 +43,7 @@ impl Connection for Client {
     }
 
     fn closed(&mut self, reason: &CloseReason) {
-        tracing::debug!(%reason, "client gone");
+        tracing::debug!(code = reason.close.code, cause = ?reason.cause, "client gone");
     }
 }
 

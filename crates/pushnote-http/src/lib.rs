@@ -1,1 +1,22 @@
-//! The HTTP surfaces of pushnote-server.
+//! The server: the hub, SockJS and the accept loop put together.
+//!
+//! # Layout
+//!
+//! - [`run`]: the whole server, a function of listener, subscriber, settings and shutdown
+//! - `routes`: every route
+//! - `client`: the client protocol on a SockJS session
+//! - `receiver`: what the hub delivers into
+//! - `serve`: accepts connections and drains them; `admission` counts them
+
+mod admission;
+mod client;
+mod page;
+mod receiver;
+mod route;
+mod routes;
+mod serve;
+mod server;
+
+pub use page::Page;
+pub use route::{Route, RouteError};
+pub use server::{Farewell, Settings, run};

@@ -7,11 +7,11 @@ use pushnote_hub::{Batch, Delivery, Receiver};
 use pushnote_sockjs::{Message, SendError, Session};
 
 /// A SockJS session (on any transport) as a receiver of publications.
-pub struct SockJsReceiver(pub(crate) Session);
+pub(crate) struct SockJsReceiver(pub(crate) Session);
 
 /// A publication's or batch's encodings, made by the first receiver that needs them and shared by all others.
 #[derive(Debug, Default)]
-pub struct Encodings {
+pub(crate) struct Encodings {
     // Holds in turn one encoding per transport.
     sockjs: OnceLock<Message>,
 }
@@ -24,7 +24,8 @@ impl Receiver for SockJsReceiver {
         match self.0.send(message) {
             Ok(()) => Delivery::Accepted,
             Err(SendError::SlowConsumer) => Delivery::SlowConsumer,
-            Err(SendError::Closed) => Delivery::Closed,
+            // Publications are text: the last case is of no message.
+            Err(SendError::Closed | SendError::BinaryUnsupported) => Delivery::Closed,
         }
     }
 

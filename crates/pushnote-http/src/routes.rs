@@ -1,11 +1,15 @@
 //! Every route of the server, put together.
 
-use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use pushnote_core::Limits;
 use pushnote_sockjs::SockJs;
-use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::reply::Response;
+use warp::path::FullPath;
+use warp::reply::{Reply, Response};
+use warp::{Filter, Rejection};
 
 use crate::client::Clients;
 use crate::page::Page;
@@ -14,7 +18,11 @@ use crate::server::Settings;
 /// The routes that `settings` ask for.
 pub(crate) fn all(settings: Settings, clients: Clients) -> BoxedFilter<(Response,)> {
     let Settings { route, limits, sockjs_url, allowed_origins, pages, .. } = settings;
-    let mut sockjs = SockJs::builder().limits(sockjs_limits(&limits));
+    let mut sockjs = SockJs::builder()
+        .heartbeat_delay(Duration::from_secs(limits.heartbeat_delay_s))
+        .disconnect_delay(Duration::from_secs(limits.disconnect_delay_s))
+        .response_limit(limits.response_bytes_max)
+        .limits(sockjs_limits(&limits));
     if let Some(url) = sockjs_url {
         sockjs = sockjs.sockjs_url(url);
     }
@@ -22,5 +30,40 @@ pub(crate) fn all(settings: Settings, clients: Clients) -> BoxedFilter<(Response
         sockjs = sockjs.allowed_origins(allowed_origins);
     }
     let sockjs = sockjs.build(clients).filter(route.as_str());
-    sockjs.or(fixed(pages)).unify().boxed()
+    sockjs.or(fixed(pages)).unify().recover(not_found).unify().boxed()
+}
+
+fn sockjs_limits(limits: &Limits) -> pushnote_sockjs::Limits {
+    pushnote_sockjs::Limits {
+        request_body_bytes_max: limits.body_bytes_max,
+        websocket_message_bytes_max: limits.body_bytes_max,
+        queue_bytes_max: limits.session_queue_bytes_max,
+        outbox_bytes_max: limits.outbox_bytes_max,
+        sessions_max: limits.connections_max,
+    }
+}
+
+fn fixed(pages: Vec<Page>) -> BoxedFilter<(Response,)> {
+    let pages = std::sync::Arc::<[Page]>::from(pages);
+    warp::get()
+        .or(warp::head())
+        .unify()
+        .and(warp::path::full())
+        .and_then(move |path: FullPath| {
+            let page = pages.iter().find(|page| page.path == path.as_str()).cloned();
+            async move { page.map(answer).ok_or_else(warp::reject::not_found) }
+        })
+        .boxed()
+}
+
+fn answer(page: Page) -> Response {
+    let mut response = Response::new(page.body.into());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+async fn not_found(_: Rejection) -> Result<Response, std::convert::Infallible> {
+    Ok(warp::reply::with_status("nothing is served at this path\n", StatusCode::NOT_FOUND).into_response())
 }

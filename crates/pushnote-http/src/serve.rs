@@ -10,7 +10,6 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use pushnote_core::Limits;
-use pushnote_sockjs::RemoteAddr;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use warp::filters::BoxedFilter;
@@ -99,7 +98,8 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         let routes = TowerToHyperService::new(warp::service(self.routes));
         let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
-            request.extensions_mut().insert(RemoteAddr(peer));
+            // Where the SockJS filter looks for the client's address.
+            request.extensions_mut().insert(peer);
             // A WebSocket outlives this task; it keeps its place as long as it holds the permit.
             request.extensions_mut().insert(Arc::clone(&permit));
             hyper::service::Service::call(&routes, request)

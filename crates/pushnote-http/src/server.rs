@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote_core::{CloseCode, Limits, Verifier};
-use pushnote_hub::{Hub, HubLimits, Ingest, engine};
+use pushnote_hub::{Hub, HubLimits, Ingest, ShardGone, engine};
 use pushnote_zmtp::Subscriber;
 use tokio::net::TcpListener;
 
@@ -48,23 +48,38 @@ pub struct Farewell {
 
 /// Serves browsers on `listener` with what `subscriber` hears, until `shutdown`; then refuses new
 /// connections, tells the old ones to leave and gives them `limits.drain_deadline_s`.
+///
+/// # Errors
+///
+/// [`ShardGone`] when the fan-out has crashed: better no server than one that is deaf.
 pub async fn run(
     listener: TcpListener,
     subscriber: Subscriber,
     settings: Settings,
     shutdown: impl Future<Output = ()>,
-) -> Farewell {
+) -> Result<Farewell, ShardGone> {
     let limits = settings.limits.clone();
-    let hub: Hub<SockJsReceiver> = Hub::start(settings.shards, HubLimits {
-        users_per_connection_max: limits.users_per_connection_max,
-        connections_per_user_max: limits.connections_per_user_max,
-    });
-    let ingest = Ingest::new(Arc::clone(&settings.verifier), limits.message_bytes_max, Arc::clone(hub.counters()));
-    let hearing = tokio::spawn(engine::zeromq::run(subscriber, ingest, hub.clone()));
+    let hub: Hub<SockJsReceiver> = Hub::start(
+        settings.shards,
+        HubLimits {
+            users_per_connection_max: limits.users_per_connection_max,
+            connections_per_user_max: limits.connections_per_user_max,
+        },
+    );
+    let ingest =
+        Ingest::new(Arc::clone(&settings.verifier), limits.message_bytes_max, Arc::clone(hub.counters()));
+    let mut hearing = tokio::spawn(engine::zeromq::run(subscriber, ingest, hub.clone()));
 
     let clients = Clients { hub: hub.clone(), verifier: Arc::clone(&settings.verifier) };
     let routes = routes::all(settings, clients);
-    let open = serve::accept_until(listener, routes, &limits, shutdown).await;
+    let mut crashed = None;
+    let asked_or_crashed = async {
+        tokio::select! {
+            () = shutdown => {}
+            ended = &mut hearing => crashed = Some(ended.unwrap_or(Err(ShardGone))),
+        }
+    };
+    let open = serve::accept_until(listener, routes, &limits, asked_or_crashed).await;
 
     let deadline = Duration::from_secs(limits.drain_deadline_s);
     let told = hub.attached();
@@ -76,5 +91,8 @@ pub async fn run(
     }
     let left = open.drained(deadline.saturating_sub(started.elapsed())).await;
     hearing.abort();
-    Farewell { told, left }
+    match crashed {
+        Some(Err(crash)) => Err(crash),
+        _ => Ok(Farewell { told, left }),
+    }
 }

@@ -27,6 +27,11 @@ impl Failure {
         Self { code: 69, message: message.into() }
     }
 
+    /// A fault of this program (70, `EX_SOFTWARE`).
+    pub fn software(message: impl Into<String>) -> Self {
+        Self { code: 70, message: message.into() }
+    }
+
     /// Something of the system's failed (71, `EX_OSERR`).
     pub fn system(message: impl Into<String>) -> Self {
         Self { code: 71, message: message.into() }

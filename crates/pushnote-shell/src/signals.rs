@@ -8,7 +8,8 @@ use crate::Failure;
 ///
 /// The handlers are in place when this returns, so that no signal is missed before the future is polled.
 pub fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
-    let listen = |kind| signal(kind).map_err(|error| Failure::system(format!("cannot handle signals: {error}")));
+    let listen =
+        |kind| signal(kind).map_err(|error| Failure::system(format!("cannot handle signals: {error}")));
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     Ok(async move {
