@@ -95,16 +95,16 @@ pub enum SendError {
 
 /// How a session ended, for the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct CloseReason {
     /// Code and reason as the client is told, if it can still be told.
     pub close: Close,
     /// Who or what ended it.
-    pub cause: Cause,
+    pub cause: CloseCause,
 }
 
 /// What ended a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum CloseCause {
     /// The application closed it.
     Application,
     /// The client closed it, or broke off in the middle of a response.
@@ -130,7 +130,7 @@ pub struct Machine<M> {
     queued_bytes: usize,
     /// When the session goes, unless it is open and has a receiver.
     disconnect_at: Instant,
-    ended: Option<Ended>,
+    ended: Option<CloseReason>,
 }
 
 #[derive(Debug)]
@@ -220,7 +220,7 @@ impl<M: Payload> Machine<M> {
         }
         self.release_receiver(now);
         if self.is_open() {
-            self.close_at_once(Ended { close: Close::INTERRUPTED, cause: Cause::Client }, now);
+            self.close_at_once(CloseReason { close: Close::INTERRUPTED, cause: CloseCause::Client }, now);
         }
     }
 
@@ -235,7 +235,10 @@ impl<M: Payload> Machine<M> {
         }
         let queued_bytes = self.queued_bytes.saturating_add(message.bytes_len());
         if !self.queue.is_empty() && queued_bytes > self.settings.queue_bytes_max {
-            self.close_at_once(Ended { close: Close::SLOW_CONSUMER, cause: Cause::SlowConsumer }, now);
+            self.close_at_once(
+                CloseReason { close: Close::SLOW_CONSUMER, cause: CloseCause::SlowConsumer },
+                now,
+            );
             return Err(SendError::SlowConsumer);
         }
         self.queued_bytes = queued_bytes;
@@ -249,7 +252,7 @@ impl<M: Payload> Machine<M> {
             return;
         }
         let opening = matches!(self.state, State::Opening);
-        self.ended = Some(Ended { close: close.clone(), cause: Cause::Application });
+        self.ended = Some(CloseReason { close: close.clone(), cause: CloseCause::Application });
         self.state = State::Closing { close, opening };
         self.disconnect_at = now + self.settings.disconnect_delay;
     }
@@ -263,14 +266,15 @@ impl<M: Payload> Machine<M> {
                 } else if receiver.heartbeat_at <= now {
                     receiver.heartbeat_at = now + self.settings.heartbeat_delay;
                     if std::mem::replace(&mut receiver.heartbeat_due, true) {
-                        let ended = Ended { close: Close::INTERRUPTED, cause: Cause::Unresponsive };
+                        let ended =
+                            CloseReason { close: Close::INTERRUPTED, cause: CloseCause::Unresponsive };
                         self.close_at_once(ended, now);
                     }
                 }
             }
             _ if self.disconnect_at <= now && !matches!(self.state, State::Gone) => {
                 if self.is_open() {
-                    self.ended = Some(Ended { close: Close::TIMED_OUT, cause: Cause::TimedOut });
+                    self.ended = Some(CloseReason { close: Close::TIMED_OUT, cause: CloseCause::TimedOut });
                 }
                 self.receiver = None;
                 self.drop_queue();
@@ -342,7 +346,7 @@ impl<M: Payload> Machine<M> {
     }
 
     /// How the session ended; once, at the first call after it did.
-    pub fn poll_ended(&mut self) -> Option<Ended> {
+    pub fn poll_ended(&mut self) -> Option<CloseReason> {
         self.ended.take()
     }
 
@@ -356,7 +360,7 @@ impl<M: Payload> Machine<M> {
     }
 
     /// Ends the open session without sending what is queued: it could be sent twice, or never be read.
-    fn close_at_once(&mut self, ended: Ended, now: Instant) {
+    fn close_at_once(&mut self, ended: CloseReason, now: Instant) {
         self.drop_queue();
         self.state = State::Closed(ended.close.clone());
         self.ended = Some(ended);

@@ -1,1 +1,29 @@
 //! A complete SockJS server for warp.
+
+mod body;
+mod builder;
+mod client_script;
+mod filter;
+mod handler;
+mod headers;
+mod http_session;
+mod message;
+mod origin;
+mod proxy;
+mod registry;
+mod service;
+mod session;
+mod transport;
+
+pub use builder::{Builder, Limits};
+pub use client_script::ClientScript;
+pub use handler::{Connection, Handler, SessionInfo};
+pub use message::Message;
+pub use proxy::{IpRange, ParseIpRangeError};
+pub use pushnote_sockjs_proto::{
+    Close,
+    session::{CloseCause, CloseReason},
+};
+pub use service::SockJs;
+pub use session::{SendError, Session};
+pub use transport::Transport;

@@ -96,7 +96,7 @@ impl Bench {
         self.now = end;
     }
 
-    fn ended(&mut self) -> Option<Cause> {
+    fn ended(&mut self) -> Option<CloseCause> {
         self.machine.poll_ended().map(|ended| ended.cause)
     }
 }
@@ -153,7 +153,7 @@ fn a_lost_receiver_ends_the_session() {
     assert_eq!(bench.drain(id), "o…");
     bench.send("lost").unwrap();
     bench.detach(id);
-    assert_eq!(bench.ended(), Some(Cause::Client));
+    assert_eq!(bench.ended(), Some(CloseCause::Client));
     assert_eq!(bench.ended(), None, "the application is told once");
     assert_eq!(bench.send("late"), Err(SendError::Closed));
     assert_eq!(bench.poll(), "c[1002,Connection interrupted]");
@@ -175,7 +175,7 @@ fn close_lets_queued_messages_go_first_and_is_repeated() {
     let mut bench = Bench::opened();
     bench.send("1").unwrap();
     bench.close();
-    assert_eq!(bench.ended(), Some(Cause::Application));
+    assert_eq!(bench.ended(), Some(CloseCause::Application));
     assert_eq!(bench.send("2"), Err(SendError::Closed));
     assert_eq!(bench.poll(), "a[1]");
     assert_eq!(bench.poll(), "c[3000,Go away!]");
@@ -217,7 +217,7 @@ fn without_a_receiver_the_session_times_out() {
     assert!(!bench.machine.is_gone());
     bench.pass(Duration::from_millis(1));
     assert!(bench.machine.is_gone());
-    assert_eq!(bench.ended(), Some(Cause::TimedOut));
+    assert_eq!(bench.ended(), Some(CloseCause::TimedOut));
     assert_eq!(bench.machine.poll_timeout(), None);
 }
 
@@ -226,7 +226,7 @@ fn a_session_nobody_ever_asks_for_times_out() {
     let mut bench = Bench::new();
     bench.pass(DISCONNECT);
     assert!(bench.machine.is_gone());
-    assert_eq!(bench.ended(), Some(Cause::TimedOut));
+    assert_eq!(bench.ended(), Some(CloseCause::TimedOut));
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_poll_ends_with_a_heartbeat() {
     bench.pass(HEARTBEAT);
     assert_eq!(bench.drain(id), "h$");
     bench.pass(DISCONNECT);
-    assert_eq!(bench.ended(), Some(Cause::TimedOut), "nobody came back");
+    assert_eq!(bench.ended(), Some(CloseCause::TimedOut), "nobody came back");
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_receiver_that_takes_no_heartbeat_is_dead() {
     bench.pass(HEARTBEAT);
     assert_eq!(bench.ended(), None);
     bench.pass(HEARTBEAT);
-    assert_eq!(bench.ended(), Some(Cause::Unresponsive));
+    assert_eq!(bench.ended(), Some(CloseCause::Unresponsive));
     assert_eq!(bench.drain(id), "c[1002,Connection interrupted]$");
     bench.pass(DISCONNECT);
     assert!(bench.machine.is_gone());
@@ -288,7 +288,7 @@ fn a_full_queue_closes_the_session() {
     bench.send("12345678").unwrap();
     bench.send("12345678").unwrap();
     assert_eq!(bench.send("9"), Err(SendError::SlowConsumer));
-    assert_eq!(bench.ended(), Some(Cause::SlowConsumer));
+    assert_eq!(bench.ended(), Some(CloseCause::SlowConsumer));
     assert_eq!(bench.send("9"), Err(SendError::Closed));
     assert_eq!(bench.poll(), "c[3008,Slow consumer]");
 }

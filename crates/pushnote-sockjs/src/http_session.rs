@@ -1,0 +1,177 @@
+//! A session over HTTP requests: the session machine behind a lock, and the wakers of those who wait for it.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use pushnote_sockjs_proto::{
+    Close,
+    frame::{self, Framing},
+    session::{AttachError, CloseReason, Frame, Machine, ReceiverId, SendError, Settings, Transmit},
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+
+use crate::{message::Message, transport::Transport};
+
+/// How long a request waits for the receiver before it to go. A client that breaks a request off and asks again at once
+/// is often faster than the news of the break.
+const HANDOVER_PATIENCE: Duration = Duration::from_millis(50);
+
+/// One session. Its receiver is a response body (see [`crate::body`]), its clock a task (see [`crate::registry`]).
+#[derive(Debug)]
+pub(crate) struct HttpSession {
+    transport: Transport,
+    /// A std lock: it is held for one step of the machine, never across an await, and never while the application runs.
+    state: Mutex<State>,
+    /// The session ended, its receiver went, or its next deadline is earlier than the clock knows.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    machine: Machine<Message>,
+    /// The receiver's, while it waits for a frame.
+    receiver: Option<Waker>,
+    /// The deadline that the clock waits for.
+    clock_at: Option<std::time::Instant>,
+}
+
+/// What others than the receiver wait to see changed.
+struct Situation {
+    open: bool,
+    attached: bool,
+}
+
+impl Situation {
+    fn of(machine: &Machine<Message>) -> Self {
+        Self { open: machine.is_open(), attached: machine.is_attached() }
+    }
+}
+
+impl HttpSession {
+    pub(crate) fn new(transport: Transport, settings: Arc<Settings>) -> Self {
+        let machine = Machine::new(settings, now());
+        Self {
+            transport,
+            state: Mutex::new(State { machine, receiver: None, clock_at: None }),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    pub(crate) fn send(&self, message: Message) -> Result<(), SendError> {
+        // Encoded here, not under the lock.
+        message.elements();
+        self.step(|machine| machine.handle_send(message, now()))
+    }
+
+    pub(crate) fn close(&self, close: Close) {
+        self.step(|machine| machine.handle_close(close, now()));
+    }
+
+    /// Attaches a receiver, after a short wait if another one is in the way.
+    pub(crate) async fn attach(&self, response_limit: usize) -> Result<ReceiverId, AttachError> {
+        let patience = Instant::now() + HANDOVER_PATIENCE;
+        loop {
+            let changed = self.changed.notified();
+            let attached = self.step(|machine| machine.handle_attach(response_limit, now()));
+            if attached != Err(AttachError::Occupied) || timeout_at(patience, changed).await.is_err() {
+                return attached;
+            }
+        }
+    }
+
+    /// The receiver's response was dropped.
+    pub(crate) fn detach(&self, id: ReceiverId) {
+        self.step(|machine| machine.handle_detach(id, now()));
+    }
+
+    /// The receiver's next chunk; `waker` is called when there may be one.
+    pub(crate) fn poll_transmit(&self, id: ReceiverId, framing: Framing<'_>, waker: &Waker) -> Transmit {
+        let mut state = self.lock();
+        let before = Situation::of(&state.machine);
+        let transmit = state.machine.poll_transmit(id, now(), |frame| encode(framing, &frame));
+        if transmit == Transmit::Pending {
+            state.receiver = Some(waker.clone());
+        }
+        self.announce(&before, state);
+        transmit
+    }
+
+    /// One turn of the session's clock: waits for the next deadline, or for a change before it. Returns the reason when
+    /// the session ended in between; [`is_gone`](Self::is_gone) says when to stop.
+    pub(crate) async fn tick(&self) -> Option<CloseReason> {
+        let changed = self.changed.notified();
+        let (ended, deadline) = {
+            let mut state = self.lock();
+            state.clock_at = state.machine.poll_timeout();
+            (state.machine.poll_ended(), state.clock_at)
+        };
+        let (None, Some(deadline)) = (&ended, deadline) else { return ended };
+        if timeout_at(deadline.into(), changed).await.is_err() {
+            self.step(|machine| machine.handle_timeout(now()));
+        }
+        self.lock().machine.poll_ended()
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.lock().machine.is_gone()
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().machine.is_open()
+    }
+
+    /// One input to the machine. Whoever waits for its outcome is woken after the lock is released.
+    fn step<T>(&self, input: impl FnOnce(&mut Machine<Message>) -> T) -> T {
+        let mut state = self.lock();
+        let before = Situation::of(&state.machine);
+        let outcome = input(&mut state.machine);
+        let receiver = state.receiver.take();
+        self.announce(&before, state);
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+        outcome
+    }
+
+    /// Unlocks, and wakes the clock and waiting requests when it matters to them.
+    fn announce(&self, before: &Situation, state: MutexGuard<'_, State>) {
+        let after = Situation::of(&state.machine);
+        let sooner = state.machine.poll_timeout() < state.clock_at;
+        drop(state);
+        if sooner || before.open && !after.open || before.attached && !after.attached {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// The machine is whole between any two of its steps, and a step that panics is a fault of ours that one session
+    /// may suffer from, not its neighbours: poisoning carries no news.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// tokio's clock, so that tests can make it virtual.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+fn encode(framing: Framing<'_>, frame: &Frame<'_, Message>) -> Bytes {
+    match frame {
+        Frame::Open => framing.wrap(frame::OPEN),
+        Frame::Heartbeat => framing.wrap(frame::HEARTBEAT),
+        Frame::Messages([message]) => message.chunk(framing),
+        Frame::Messages(messages) => framing.wrap(&frame::messages(messages.iter().map(Message::elements))),
+        Frame::Close(close) => framing.wrap(&frame::close(close)),
+    }
+}

@@ -1,0 +1,171 @@
+//! A message with its encodings: each is made once, when the first receiver of its kind asks.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Bytes, BytesMut};
+use pushnote_sockjs_proto::{
+    escape,
+    frame::{self, Framing},
+    session::Payload,
+};
+use pushnote_websocket::encode;
+
+/// What an application sends: the element, or elements, of one `a[…]` frame.
+///
+/// A clone is another handle to the same message. Sending one message to many sessions costs one encoding for each
+/// framing among them (WebSocket, raw WebSocket, xhr, eventsource, htmlfile), however many sessions there are.
+#[derive(Clone, Debug)]
+pub struct Message(Arc<Encodings>);
+
+#[derive(Debug)]
+struct Encodings {
+    source: Source,
+    /// Escaped and joined by commas, for every framing but the raw one.
+    elements: OnceLock<Bytes>,
+    websocket: OnceLock<Bytes>,
+    raw_websocket: OnceLock<Vec<Bytes>>,
+    xhr: OnceLock<Bytes>,
+    eventsource: OnceLock<Bytes>,
+    htmlfile: OnceLock<Bytes>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Text(Box<str>),
+    Json(Vec<Bytes>),
+}
+
+impl Message {
+    /// A string, as SockJS messages are. The client's `onmessage` gets it as `event.data`.
+    pub fn text(text: &str) -> Self {
+        Self::new(Source::Text(text.into()))
+    }
+
+    /// Any JSON value, which the client's `onmessage` gets parsed, as `event.data`. On a raw WebSocket its text is sent.
+    ///
+    /// `json` must be one JSON value; it is not parsed again. If it is not, clients refuse the frame it stands in.
+    pub fn json(json: Bytes) -> Self {
+        Self::batch([json])
+    }
+
+    /// Several JSON values that go out in one frame; the client's `onmessage` is called for each.
+    pub fn batch(elements: impl IntoIterator<Item = Bytes>) -> Self {
+        Self::new(Source::Json(elements.into_iter().collect()))
+    }
+
+    fn new(source: Source) -> Self {
+        Self(Arc::new(Encodings {
+            source,
+            elements: OnceLock::new(),
+            websocket: OnceLock::new(),
+            raw_websocket: OnceLock::new(),
+            xhr: OnceLock::new(),
+            eventsource: OnceLock::new(),
+            htmlfile: OnceLock::new(),
+        }))
+    }
+
+    /// The `a[…]` frame as a WebSocket message ready for the wire (RFC 6455 §5.2, unmasked).
+    pub fn websocket(&self) -> &Bytes {
+        self.0.websocket.get_or_init(|| {
+            let elements = self.elements();
+            let length = elements.len() + 3;
+            let mut out = BytesMut::with_capacity(encode::header_len(length) + length);
+            encode::append_header(&mut out, encode::Opcode::Text, length);
+            out.extend_from_slice(b"a[");
+            out.extend_from_slice(elements);
+            out.extend_from_slice(b"]");
+            out.freeze()
+        })
+    }
+
+    /// The message on a raw WebSocket, ready for the wire: one WebSocket message for each element.
+    pub fn raw_websocket(&self) -> &[Bytes] {
+        self.0.raw_websocket.get_or_init(|| match &self.0.source {
+            Source::Text(text) => vec![encode::text(text)],
+            Source::Json(elements) => {
+                elements.iter().map(|json| encode::text(&String::from_utf8_lossy(json))).collect()
+            }
+        })
+    }
+
+    /// The chunk of an HTTP transport. Jsonp's depends on the request, so it alone is not kept.
+    pub(crate) fn chunk(&self, framing: Framing<'_>) -> Bytes {
+        let wrapped = || framing.wrap(&frame::messages(std::iter::once(self.elements())));
+        let kept = match framing {
+            Framing::Xhr => &self.0.xhr,
+            Framing::EventSource => &self.0.eventsource,
+            Framing::HtmlFile => &self.0.htmlfile,
+            Framing::WebSocket | Framing::Jsonp(_) => return wrapped(),
+        };
+        kept.get_or_init(wrapped).clone()
+    }
+
+    /// The inside of `a[…]`.
+    pub(crate) fn elements(&self) -> &Bytes {
+        self.0.elements.get_or_init(|| match &self.0.source {
+            Source::Text(text) => {
+                let mut out = Vec::new();
+                escape::text(text, &mut out);
+                out.into()
+            }
+            Source::Json(elements) => match elements.as_slice() {
+                [json] => escaped(json),
+                several => several.iter().map(escaped).collect::<Vec<_>>().join(&b","[..]).into(),
+            },
+        })
+    }
+}
+
+impl Payload for Message {
+    fn bytes_len(&self) -> usize {
+        self.elements().len()
+    }
+}
+
+/// The same bytes when there is nothing to escape.
+fn escaped(json: &Bytes) -> Bytes {
+    match std::str::from_utf8(json).map(escape::raw_json) {
+        Ok(std::borrow::Cow::Borrowed(_)) => json.clone(),
+        Ok(std::borrow::Cow::Owned(escaped)) => escaped.into(),
+        Err(_) => escape::raw_json(&String::from_utf8_lossy(json)).into_owned().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn framings() {
+        let message = Message::text("x<");
+        assert_eq!(message.websocket(), &b"\x81\x07a[\"x<\"]"[..]);
+        assert_eq!(message.raw_websocket(), [&b"\x81\x02x<"[..]]);
+        assert_eq!(message.chunk(Framing::Xhr), "a[\"x<\"]\n");
+        assert_eq!(message.chunk(Framing::EventSource), "data: a[\"x<\"]\r\n\r\n");
+        assert_eq!(message.chunk(Framing::HtmlFile), "<script>\np(\"a[\\\"x\\u003c\\\"]\");\n</script>\r\n");
+    }
+
+    #[test]
+    fn every_receiver_shares_one_encoding() {
+        let message = Message::json(r#"{"msg":"Hi all!"}"#.into());
+        let other = message.clone();
+        assert_eq!(message.websocket().as_ptr(), other.websocket().as_ptr());
+        assert_eq!(message.chunk(Framing::Xhr).as_ptr(), other.chunk(Framing::Xhr).as_ptr());
+    }
+
+    #[test]
+    fn json_is_passed_on_and_batched() {
+        let batch = Message::batch([Bytes::from("{}"), Bytes::from("[1,\n2]"), Bytes::from("\"é\"")]);
+        assert_eq!(batch.chunk(Framing::Xhr), "a[{},[1, 2],\"é\"]\n");
+        assert_eq!(batch.raw_websocket().len(), 3);
+        assert_eq!(Message::batch([]).chunk(Framing::Xhr), "a[]\n");
+    }
+
+    #[test]
+    fn invalid_utf8_never_reaches_a_client() {
+        let message = Message::json(Bytes::from_static(b"\"\xff\""));
+        assert_eq!(message.chunk(Framing::Xhr), "a[\"\\ufffd\"]\n");
+        assert_eq!(message.raw_websocket(), [encode::text("\"\u{fffd}\"")]);
+    }
+}

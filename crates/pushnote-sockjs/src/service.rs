@@ -1,0 +1,162 @@
+//! A service: one application, its options, its sessions.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use pushnote_sockjs_proto::{Close, session::Settings};
+use pushnote_websocket::SocketOptions;
+use warp::{Filter, Rejection, reply::Response};
+
+use crate::{
+    builder::{Builder, Options},
+    filter,
+    handler::{Handler, SessionInfo},
+    http_session::HttpSession,
+    proxy,
+    registry::{Found, HttpEntry, Refused, Registry},
+    session::Session,
+    transport::Transport,
+};
+
+/// A SockJS service. A clone is another handle to the same one.
+pub struct SockJs<H: Handler>(Arc<Service<H>>);
+
+impl<H: Handler> Clone for SockJs<H> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<H: Handler> fmt::Debug for SockJs<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SockJs").field("session_count", &self.session_count()).finish_non_exhaustive()
+    }
+}
+
+impl SockJs<fn(&Session, &SessionInfo) -> Result<fn(&str), Close>> {
+    /// A builder with every option at its default. (The handler's type comes with [`Builder::build`].)
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
+impl<H: Handler> SockJs<H> {
+    pub(crate) fn new(
+        handler: H,
+        options: Options,
+        settings: Arc<Settings>,
+        socket_options: Arc<SocketOptions>,
+    ) -> Self {
+        let registry = Registry::new(options.limits.sessions_max);
+        let told = Told::default();
+        Self(Arc::new(Service { handler, options, settings, socket_options, registry, told }))
+    }
+
+    /// A filter that serves every URL under `prefix` (such as `/echo`; `/` serves from the root) and rejects every other.
+    ///
+    /// It matches the request's whole path, undecoded, so it does not go behind `warp::path`. The client's address is that
+    /// of `warp::serve`; another accept loop puts it into the request's extensions, as a [`std::net::SocketAddr`].
+    pub fn filter(
+        &self,
+        prefix: &str,
+    ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static + use<H> {
+        filter::filter(&self.0, prefix)
+    }
+
+    /// How many sessions there are. Closed ones count until they are forgotten, after the disconnect delay.
+    pub fn session_count(&self) -> usize {
+        self.0.registry.count()
+    }
+
+    /// Closes every session with a code and a reason, and lets no new one in: requests for one get 503.
+    ///
+    /// The closing begins with this call. The future only waits for its end, which comes when every client has been told
+    /// or its time is over (disconnect delay, or 5 s for a WebSocket's closing handshake); give it a shorter time with
+    /// [`tokio::time::timeout`].
+    pub fn close_all(&self, code: u16, reason: &str) -> impl Future<Output = ()> + Send + use<H> {
+        let close = Close::new(code, reason.to_owned());
+        for session in self.0.registry.start_closing(close.clone()) {
+            session.close_with(close.clone());
+        }
+        let service = Arc::clone(&self.0);
+        async move { service.registry.wait_empty().await }
+    }
+}
+
+pub(crate) struct Service<H: Handler> {
+    pub(crate) handler: H,
+    pub(crate) options: Options,
+    settings: Arc<Settings>,
+    pub(crate) socket_options: Arc<SocketOptions>,
+    pub(crate) registry: Registry<H::Connection>,
+    pub(crate) told: Told,
+}
+
+/// What has been logged once and need not be again: clients decide how often these happen.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) no_client_script: Once,
+    pub(crate) unknown_session: Once,
+    pub(crate) full: Once,
+    pub(crate) not_tcp: Once,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Once(AtomicBool);
+
+impl Once {
+    /// Whether this is the first call.
+    pub(crate) fn first(&self) -> bool {
+        !self.0.swap(true, Ordering::Relaxed)
+    }
+}
+
+impl<H: Handler> Service<H> {
+    pub(crate) fn offers(&self, transport: Transport) -> bool {
+        self.options.transports.contains(&transport)
+    }
+
+    /// The session of an id, opened if there is none. Its clock is a task that ends with it.
+    pub(crate) fn find_or_open(
+        self: &Arc<Self>,
+        id: &str,
+        transport: Transport,
+        info: impl FnOnce() -> SessionInfo,
+    ) -> Result<Arc<HttpEntry<H::Connection>>, Refused> {
+        let session = || HttpSession::new(transport, Arc::clone(&self.settings));
+        let entry = match self.registry.find_or_add(id, session)? {
+            Found::Known(entry) => return Ok(entry),
+            Found::New(entry) => entry,
+        };
+        let attendance = Attendance { service: Arc::clone(self), entry: Arc::clone(&entry) };
+        let session = Session::from(Arc::clone(&entry.session));
+        match self.handler.open(&session, &info()) {
+            Ok(connection) => entry.connect(connection),
+            Err(close) => session.close_with(close),
+        }
+        tokio::spawn(async move { attendance.entry.attend().await });
+        Ok(entry)
+    }
+
+    pub(crate) fn client_addr(&self, peer: Option<IpAddr>, headers: &http::HeaderMap) -> Option<IpAddr> {
+        proxy::client_addr(peer, headers, &self.options.trusted_proxies)
+    }
+}
+
+/// Forgets the session when its task ends, even if that is by a panic of the application.
+struct Attendance<H: Handler> {
+    service: Arc<Service<H>>,
+    entry: Arc<HttpEntry<H::Connection>>,
+}
+
+impl<H: Handler> Drop for Attendance<H> {
+    fn drop(&mut self) {
+        self.service.registry.remove(&self.entry);
+    }
+}

@@ -1,0 +1,196 @@
+//! The application's handle to one session.
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+use pushnote_sockjs_proto::{
+    Close, frame,
+    session::{self, CloseCause, CloseReason},
+};
+use pushnote_websocket::{Socket, encode};
+use thiserror::Error;
+
+use crate::{Transport, http_session::HttpSession, message::Message};
+
+/// A handle to one session: to send to its client and to close it, from any thread, without ever waiting.
+///
+/// A clone is another handle to the same session. A handle does not keep the session open, only its memory; drop it when
+/// [`Connection::closed`](crate::Connection::closed) has been called. It does not tell the session's id, which is a
+/// secret between client and server.
+#[derive(Clone, Debug)]
+pub struct Session(Link);
+
+#[derive(Clone, Debug)]
+enum Link {
+    Http(Arc<HttpSession>),
+    WebSocket(Arc<WebSocketSession>),
+}
+
+/// Why a message was not taken. The session is closed in each case but the last.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum SendError {
+    /// The session is closed, or closing.
+    #[error("the session is closed")]
+    Closed,
+    /// The client reads slower than messages are sent, and too much waits already. The session is closed for it, because
+    /// the client would miss messages without knowing.
+    #[error("the client reads slower than messages are sent to it; its session is being closed")]
+    SlowConsumer,
+    /// Binary messages exist on raw WebSockets alone.
+    #[error("binary messages can only be sent to a raw websocket")]
+    BinaryUnsupported,
+}
+
+impl Session {
+    /// Sends a message. It is on its way to the client, or queued, when this returns; it never waits for the client.
+    ///
+    /// # Errors
+    /// When the session is closed, or is closed now as a slow consumer.
+    pub fn send(&self, message: &Message) -> Result<(), SendError> {
+        match &self.0 {
+            Link::WebSocket(session) => session.send(message),
+            Link::Http(session) => session.send(message.clone()).map_err(|error| match error {
+                session::SendError::Closed => SendError::Closed,
+                session::SendError::SlowConsumer => SendError::SlowConsumer,
+            }),
+        }
+    }
+
+    /// Sends a binary message, on a raw WebSocket.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and on any other transport: SockJS has no binary messages.
+    pub fn send_binary(&self, payload: &[u8]) -> Result<(), SendError> {
+        match &self.0 {
+            Link::WebSocket(session) if session.transport == Transport::RawWebSocket => {
+                session.write(&[encode::binary(payload)])
+            }
+            _ => Err(SendError::BinaryUnsupported),
+        }
+    }
+
+    /// Closes the session with a code and a reason, after what has been sent so far. Nothing happens when it is closed.
+    ///
+    /// Codes 3000–4999 are the application's, 1000 is an ordinary end. On a raw WebSocket the code is that of the WebSocket's
+    /// close frame, which takes no others.
+    pub fn close(&self, code: u16, reason: &str) {
+        self.close_with(Close::new(code, reason.to_owned()));
+    }
+
+    /// The transport of the session's first request. A client does not change it within a session.
+    pub fn transport(&self) -> Transport {
+        match &self.0 {
+            Link::Http(session) => session.transport(),
+            Link::WebSocket(session) => session.transport,
+        }
+    }
+
+    pub(crate) fn close_with(&self, close: Close) {
+        match &self.0 {
+            Link::Http(session) => session.close(close),
+            Link::WebSocket(session) => session.close(close),
+        }
+    }
+}
+
+impl From<Arc<HttpSession>> for Session {
+    fn from(session: Arc<HttpSession>) -> Self {
+        Self(Link::Http(session))
+    }
+}
+
+impl From<Arc<WebSocketSession>> for Session {
+    fn from(session: Arc<WebSocketSession>) -> Self {
+        Self(Link::WebSocket(session))
+    }
+}
+
+/// A session that lives and ends with its WebSocket.
+#[derive(Debug)]
+pub(crate) struct WebSocketSession {
+    socket: Arc<Socket>,
+    /// [`Transport::WebSocket`] or [`Transport::RawWebSocket`].
+    transport: Transport,
+    /// Why we close it; the WebSocket's close frame does not always say so. Boxed, as most sessions never have it.
+    closing: OnceLock<Box<CloseReason>>,
+}
+
+impl WebSocketSession {
+    pub(crate) fn new(socket: Arc<Socket>, transport: Transport) -> Self {
+        Self { socket, transport, closing: OnceLock::new() }
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// The open frame. It must be the first thing sent.
+    pub(crate) fn open(&self) {
+        if self.transport == Transport::WebSocket {
+            // A socket that is gone already tells its driver, which ends the session.
+            let _ = self.socket.send(&Bytes::from_static(b"\x81\x01o"));
+        }
+    }
+
+    /// The application's close is told in SockJS's own close frame, and then ends the WebSocket normally.
+    pub(crate) fn close(&self, close: Close) {
+        let raw = self.transport == Transport::RawWebSocket;
+        let frame = frame::close(&close);
+        let last = if raw { close.clone() } else { Close::NORMAL };
+        if self.set_closing(close, CloseCause::Application) {
+            if !raw {
+                let _ = self.socket.send(&encode::text(&String::from_utf8_lossy(&frame)));
+            }
+            self.socket.close(last.code, &last.reason);
+        }
+    }
+
+    /// Ends the WebSocket of a client that breaks the protocol.
+    pub(crate) fn abort(&self, close: Close) {
+        self.socket.close(close.code, &close.reason);
+        self.set_closing(close, CloseCause::ProtocolError);
+    }
+
+    /// Notes why we close it; `false` when we do already.
+    fn set_closing(&self, close: Close, cause: CloseCause) -> bool {
+        self.closing.set(Box::new(CloseReason { close, cause })).is_ok()
+    }
+
+    /// Why we closed it, if we did.
+    pub(crate) fn close_reason(&self) -> Option<&CloseReason> {
+        self.closing.get().map(|reason| &**reason)
+    }
+
+    fn send(&self, message: &Message) -> Result<(), SendError> {
+        match self.transport {
+            Transport::RawWebSocket => self.write(message.raw_websocket()),
+            _ => self.write(std::slice::from_ref(message.websocket())),
+        }
+    }
+
+    fn write(&self, frames: &[Bytes]) -> Result<(), SendError> {
+        if self.closing.get().is_some() {
+            return Err(SendError::Closed);
+        }
+        self.socket.send_all(frames).map_err(|error| match error {
+            pushnote_websocket::SendError::Closed => SendError::Closed,
+            pushnote_websocket::SendError::SlowConsumer => SendError::SlowConsumer,
+        })
+    }
+}
+
+/// What a WebSocket's end means to the application: our own reason if we closed it, else what the peer or network said.
+pub(crate) fn websocket_close_reason(
+    ours: Option<&CloseReason>,
+    code: u16,
+    reason: &str,
+    cause: CloseCause,
+) -> CloseReason {
+    match ours {
+        Some(ours) => ours.clone(),
+        None => CloseReason { close: Close::new(code, Cow::Owned(reason.to_owned())), cause },
+    }
+}

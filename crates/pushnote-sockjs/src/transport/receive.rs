@@ -1,0 +1,64 @@
+//! What all receiving requests have in common.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, StatusCode, header};
+use pushnote_sockjs_proto::{Close, session::AttachError};
+use warp::reply::Response;
+
+use super::Transport;
+use crate::{
+    body::{self, ReceiverKind},
+    filter::{Mount, Request, text},
+    handler::Handler,
+    headers,
+    registry::Refused,
+    service::Service,
+};
+
+/// Attaches the request to its session as the receiver, opening the session if there is none.
+pub(crate) async fn receive<H: Handler>(
+    mount: &Arc<Mount<H>>,
+    request: &Request,
+    id: &str,
+    transport: Transport,
+    kind: ReceiverKind,
+    content_type: HeaderValue,
+) -> Response {
+    let service = &mount.service;
+    let response_limit = match transport {
+        Transport::XhrPolling | Transport::JsonpPolling => 1,
+        _ => service.options.response_limit_bytes,
+    };
+    let mut response = loop {
+        let entry = match service.find_or_open(id, transport, || request.info(mount, transport)) {
+            Ok(entry) => entry,
+            Err(refused) => return unavailable(service, &refused),
+        };
+        match entry.session.attach(response_limit).await {
+            Ok(receiver) => break body::receiver(Arc::clone(&entry.session), receiver, kind),
+            Err(AttachError::Occupied) => break body::refusal(&Close::ANOTHER_RECEIVER, &kind),
+            // It went between the look-up and now; the next turn makes a new one.
+            Err(AttachError::Gone) => service.registry.remove(&entry),
+        }
+    };
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    headers::unbuffered(response.headers_mut());
+    response
+}
+
+/// No new sessions now.
+pub(crate) fn unavailable<H: Handler>(service: &Service<H>, refused: &Refused) -> Response {
+    match refused {
+        Refused::Closing(_) => text(StatusCode::SERVICE_UNAVAILABLE, "The service is closing.\n"),
+        Refused::Full => {
+            if service.told.full.first() {
+                tracing::warn!(
+                    sessions_max = service.options.limits.sessions_max,
+                    "new sessions are refused: raise Limits::sessions_max, or find out who opens so many"
+                );
+            }
+            text(StatusCode::SERVICE_UNAVAILABLE, "Too many sessions.\n")
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What both sending requests have in common.
+
+use std::pin::pin;
+
+use bytes::Buf;
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, StatusCode, header};
+use pushnote_sockjs_proto::input::{InputError, Messages};
+use thiserror::Error;
+use warp::reply::Response;
+
+use crate::{
+    filter::{Mount, text},
+    handler::Handler,
+};
+
+/// Why messages were not delivered.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub(crate) enum SendRefused {
+    #[error("Payload too large.")]
+    TooLarge,
+    #[error("Incomplete body.")]
+    Incomplete,
+    #[error("{0}")]
+    Input(#[from] InputError),
+    #[error("404 Error: Page not found")]
+    UnknownSession,
+}
+
+impl SendRefused {
+    /// The protocol wants 500 for what a client did wrong.
+    pub(crate) fn response(self) -> Response {
+        let status = match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Incomplete => StatusCode::BAD_REQUEST,
+            Self::Input(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::UnknownSession => StatusCode::NOT_FOUND,
+        };
+        text(status, self.to_string())
+    }
+}
+
+/// The request's body, within the limit.
+pub(crate) async fn collect<S, B>(
+    headers: &HeaderMap,
+    body: S,
+    bytes_max: usize,
+) -> Result<Vec<u8>, SendRefused>
+where
+    S: Stream<Item = Result<B, warp::Error>>,
+    B: Buf,
+{
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let announced = announced.unwrap_or(0);
+    if announced > bytes_max {
+        return Err(SendRefused::TooLarge);
+    }
+    let mut body = pin!(body);
+    let mut collected = Vec::with_capacity(announced);
+    while let Some(chunk) = body.next().await {
+        let mut chunk = chunk.map_err(|_| SendRefused::Incomplete)?;
+        if chunk.remaining() > bytes_max - collected.len() {
+            return Err(SendRefused::TooLarge);
+        }
+        while chunk.has_remaining() {
+            let part = chunk.chunk();
+            collected.extend_from_slice(part);
+            let length = part.len();
+            chunk.advance(length);
+        }
+    }
+    Ok(collected)
+}
+
+/// Delivers an array of messages to a session.
+pub(crate) fn deliver<H: Handler>(mount: &Mount<H>, id: &str, body: &str) -> Result<(), SendRefused> {
+    let messages = Messages::from_body(body)?;
+    let Some(entry) = mount.service.registry.find(id) else {
+        if mount.service.told.unknown_session.first() {
+            tracing::warn!(
+                prefix = mount.prefix,
+                "messages came for a session that is unknown here: it timed out, or, if this goes on, a load balancer \
+                 sends the requests of one client to several servers (see the jsessionid option); told once"
+            );
+        }
+        return Err(SendRefused::UnknownSession);
+    };
+    entry.deliver(&messages);
+    Ok(())
+}

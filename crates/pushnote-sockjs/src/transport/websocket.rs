@@ -1,0 +1,177 @@
+//! websocket, with SockJS's framing and raw. The session lives and ends with its connection.
+
+use std::{borrow::Cow, ops::ControlFlow, sync::Arc};
+
+use bytes::Bytes;
+use http::{Method, StatusCode, Version};
+use hyper::upgrade::OnUpgrade;
+use pushnote_sockjs_proto::{Close, input::Messages, session::CloseCause};
+use pushnote_websocket::{Cause, Message, Socket, TakeOverError, handshake, take_over};
+use warp::reply::{Reply, Response};
+
+use super::{Transport, receive::unavailable};
+use crate::{
+    filter::{Mount, Request, forbidden, method_not_allowed, not_found, text},
+    handler::{Connection, Handler, SessionInfo},
+    registry::Refused,
+    service::Service,
+    session::{Session, WebSocketSession, websocket_close_reason},
+};
+
+pub(crate) fn answer<H: Handler>(
+    mount: &Arc<Mount<H>>,
+    mut request: Request,
+    transport: Transport,
+) -> Response {
+    let service = &mount.service;
+    if !service.offers(transport) {
+        return not_found();
+    }
+    if request.method != Method::GET {
+        return method_not_allowed("GET");
+    }
+    if !service.options.allowed_origins.allow(&request.headers) {
+        return forbidden();
+    }
+    // Hyper offers an upgrade on HTTP/1.1 alone.
+    let accept = match handshake::check(&request.method, Version::HTTP_11, &request.headers) {
+        Ok(accept) => accept,
+        Err(error) => return error.response().into_response(),
+    };
+    let Some(upgrade) = request.upgrade.take() else {
+        return text(StatusCode::BAD_REQUEST, "This connection cannot become a WebSocket.\n");
+    };
+    if let Err(refused) = service.registry.check_room() {
+        return unavailable(service, &refused);
+    }
+    let info = Box::new(request.info(mount, transport));
+    tokio::spawn(connect(Arc::clone(service), upgrade, info, transport));
+    accept.response().map(|()| Bytes::new()).into_response()
+}
+
+/// One connection, from its upgrade to its end.
+async fn connect<H: Handler>(
+    service: Arc<Service<H>>,
+    upgrade: OnUpgrade,
+    info: Box<SessionInfo>,
+    transport: Transport,
+) {
+    let (stream, read_ahead) = match take_over(upgrade).await {
+        Ok(parts) => parts,
+        Err(error) => return note_failure(&service, &error),
+    };
+    let (socket, driver) = Socket::new(stream, read_ahead, Arc::clone(&service.socket_options));
+    let session = Arc::new(WebSocketSession::new(socket, transport));
+    session.open();
+    let _registered = Registered::new(&service, &session);
+    let mut connection = open(&service, &session, &info);
+    drop(info);
+    let end = driver.run(|message| receive(&session, &mut connection, message)).await;
+    if let Some(mut connection) = connection {
+        let reason =
+            websocket_close_reason(session.close_reason(), end.code, &end.reason, close_cause(end.cause));
+        connection.closed(&reason);
+    }
+}
+
+/// Asks the application. `None` when it refused, or was not asked because the service closes.
+fn open<H: Handler>(
+    service: &Service<H>,
+    session: &Arc<WebSocketSession>,
+    info: &SessionInfo,
+) -> Option<H::Connection> {
+    if session.close_reason().is_some() {
+        return None;
+    }
+    match service.handler.open(&Session::from(Arc::clone(session)), info) {
+        Ok(connection) => Some(connection),
+        Err(close) => {
+            session.close(close);
+            None
+        }
+    }
+}
+
+/// Messages from the client, to the application. After the session is closed nothing is delivered any more.
+fn receive<C: Connection>(
+    session: &WebSocketSession,
+    connection: &mut Option<C>,
+    message: Message<'_>,
+) -> ControlFlow<(u16, Cow<'static, str>)> {
+    let Some(connection) = connection.as_mut().filter(|_| session.close_reason().is_none()) else {
+        return ControlFlow::Continue(());
+    };
+    match (session.transport(), message) {
+        (Transport::RawWebSocket, Message::Text(text)) => connection.message(text),
+        (Transport::RawWebSocket, Message::Binary(payload)) => {
+            if let Err(close) = connection.binary(payload) {
+                session.close(close);
+            }
+        }
+        (_, Message::Text(text)) => deliver(session, connection, text),
+        (_, Message::Binary(payload)) => deliver(session, connection, &String::from_utf8_lossy(payload)),
+    }
+    ControlFlow::Continue(())
+}
+
+fn deliver<C: Connection>(session: &WebSocketSession, connection: &mut C, text: &str) {
+    let Ok(messages) = Messages::from_websocket(text) else {
+        return session.abort(Close::BROKEN_FRAMING);
+    };
+    for message in messages.iter() {
+        if session.close_reason().is_some() {
+            return;
+        }
+        connection.message(&message);
+    }
+}
+
+fn close_cause(cause: Cause) -> CloseCause {
+    match cause {
+        Cause::PeerClosed | Cause::Reset => CloseCause::Client,
+        Cause::WeClosed | Cause::CloseTimeout => CloseCause::Application,
+        Cause::ProtocolError => CloseCause::ProtocolError,
+        Cause::NoPong => CloseCause::Unresponsive,
+        Cause::SlowConsumer => CloseCause::SlowConsumer,
+    }
+}
+
+fn note_failure<H: Handler>(service: &Service<H>, error: &TakeOverError) {
+    match error {
+        TakeOverError::NotTcp if service.told.not_tcp.first() => {
+            tracing::warn!("WebSocket needs plain TCP connections under warp: end TLS in a proxy in front");
+        }
+        _ => tracing::debug!(%error, "a WebSocket handshake came to nothing"),
+    }
+}
+
+/// The session's place in the registry, left when its task ends, even if that is by a panic of the application.
+struct Registered<H: Handler> {
+    service: Arc<Service<H>>,
+    key: Option<usize>,
+}
+
+impl<H: Handler> Registered<H> {
+    /// Closes the session when the service began to close, or filled up, since the handshake.
+    fn new(service: &Arc<Service<H>>, session: &Arc<WebSocketSession>) -> Self {
+        let key = match service.registry.add_websocket(Arc::clone(session)) {
+            Ok(key) => Some(key),
+            Err(refused) => {
+                session.close(match refused {
+                    Refused::Closing(close) => close,
+                    Refused::Full => Close::new(1013, "Too many sessions"),
+                });
+                None
+            }
+        };
+        Self { service: Arc::clone(service), key }
+    }
+}
+
+impl<H: Handler> Drop for Registered<H> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.service.registry.remove_websocket(key);
+        }
+    }
+}
