@@ -1,1 +1,44 @@
 //! Send a message to every browser concerned with one line.
+//!
+//! ```no_run
+//! use serde_json::json;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! pushnote::notify_all(json!({"msg": "Hi all!"}))?;     // every browser
+//! pushnote::notify(json!({"msg": "Hi"}), ["42"])?;      // the pages of user 42
+//! let token = pushnote::tokenize("42")?;                // what user 42's pages subscribe with
+//! pushnote::flush(std::time::Duration::from_secs(5))?;  // before a program ends
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The environment says where to and with which secret: `PUSHNOTE_MQ_SOCKET` is what `pushnote-mq --sub` (or
+//! `pushnote-server --single --mq_socket`) listens on, such as `tcp://127.0.0.1:8002`; `PUSHNOTE_SECRET`, or the file
+//! that `PUSHNOTE_SECRET_FILE` names, is the secret of the servers. Everything else is set with
+//! [`Publisher::builder`].
+//!
+//! No call but [`flush`] waits for the network, so all can be made from async code as from any other. A message is
+//! queued, and a thread of the publisher's own writes it. What is queued before the connection stands is not lost; and
+//! what cannot be written is never dropped silently:
+//!
+//! | what happens | who is told |
+//! |---|---|
+//! | the queue is full | whoever publishes: [`PublishError::QueueFull`] |
+//! | nothing can be written for 5 s (no connection, or nobody there subscribes) | the messages are given up: counted in [`Stats`], one warning logged, and the next [`flush`] says so |
+//! | the program ends | whoever called [`flush`]: it succeeds only if everything was written |
+//!
+//! Written means: to the socket of the peer, in order, once. Whether a browser was there to see it, nobody knows.
+
+mod builder;
+mod driver;
+mod environment;
+mod error;
+mod publisher;
+mod queue;
+
+pub use builder::PublisherBuilder;
+pub use environment::{flush, notify, notify_all, tokenize};
+pub use error::{BuildError, FlushError, Obstacle, PublishError, TokenizeError};
+pub use publisher::{Publisher, Stats};
+pub use pushnote_core::{Keys, Secret, SecretError, Tokenizer, UserId, UserIdError};
+pub use pushnote_zmtp::{Endpoint, EndpointError};

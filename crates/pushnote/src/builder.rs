@@ -1,0 +1,110 @@
+//! How a publisher is told what it needs to know.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushnote_core::Limits;
+use pushnote_zmtp::{Endpoint, Options};
+use tokio::runtime;
+
+use crate::driver::Driver;
+use crate::error::BuildError;
+use crate::publisher::Publisher;
+use crate::queue::Queue;
+
+/// Settings of a [`Publisher`]. All but the endpoint have defaults.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct PublisherBuilder {
+    endpoint: Option<Endpoint>,
+    queue_messages_max: usize,
+    queue_bytes_max: usize,
+    message_bytes_max: usize,
+    subscriber_timeout: Duration,
+    linger: Duration,
+    options: Options,
+}
+
+impl PublisherBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            endpoint: None,
+            queue_messages_max: 10_000,
+            queue_bytes_max: 8 * 1024 * 1024,
+            message_bytes_max: Limits::default().message_bytes_max,
+            subscriber_timeout: Duration::from_secs(5),
+            linger: Duration::from_secs(1),
+            options: Options::default(),
+        }
+    }
+
+    /// Where to connect to: what `pushnote-mq --sub` or `pushnote-server --single --mq_socket` listens on.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Endpoint`] if it is not `tcp://host:port` or `ipc://path`.
+    pub fn endpoint(mut self, endpoint: &str) -> Result<Self, BuildError> {
+        self.endpoint = Some(endpoint.parse()?);
+        Ok(self)
+    }
+
+    /// Messages that may wait to be written. Default 10,000.
+    pub fn queue_messages_max(mut self, messages: usize) -> Self {
+        self.queue_messages_max = messages;
+        self
+    }
+
+    /// Bytes of the messages that may wait to be written. Default 8 MiB.
+    pub fn queue_bytes_max(mut self, bytes: usize) -> Self {
+        self.queue_bytes_max = bytes;
+        self
+    }
+
+    /// Bytes of one message's data, as JSON: what the servers take. Default 64 KiB, as theirs.
+    pub fn message_bytes_max(mut self, bytes: usize) -> Self {
+        self.message_bytes_max = bytes;
+        self
+    }
+
+    /// How long messages are held when none can be written, because there is no connection or nobody there has
+    /// subscribed. It counts from when a message was queued, or from when the last one was written if that is later.
+    /// Then they are given up. Default 5 s.
+    pub fn subscriber_timeout(mut self, timeout: Duration) -> Self {
+        self.subscriber_timeout = timeout;
+        self
+    }
+
+    /// How long dropping the publisher may block to write what still waits. Default 1 s.
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.linger = linger;
+        self
+    }
+
+    /// The shortest and the longest delay before connecting again. Default 100 ms and 1 s.
+    pub fn backoff(mut self, min: Duration, max: Duration) -> Self {
+        self.options.backoff_min = min;
+        self.options.backoff_max = max;
+        self
+    }
+
+    /// Starts the publisher's thread, which connects in the background: also when nobody is there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::NoEndpoint`], or [`BuildError::Thread`] if the system gives none.
+    pub fn build(self) -> Result<Publisher, BuildError> {
+        let endpoint = self.endpoint.ok_or(BuildError::NoEndpoint)?;
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().map_err(BuildError::Thread)?;
+        let frame_bytes_max = self.options.frame_bytes_max;
+        let queue = Queue::new(self.queue_messages_max, self.queue_bytes_max);
+        let driver = Driver::new(queue, endpoint, self.options, self.subscriber_timeout, &runtime);
+        let driver = Arc::new(driver);
+        let shared = Arc::clone(&driver);
+        let thread = std::thread::Builder::new()
+            .name("pushnote".into())
+            .spawn(move || runtime.block_on(shared.run()))
+            .map_err(BuildError::Thread)?;
+        Ok(Publisher::new(driver, thread, self.message_bytes_max, frame_bytes_max, self.linger))
+    }
+}

@@ -1,0 +1,123 @@
+//! The thread that writes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use pushnote_zmtp::{Endpoint, Options, Publisher as Socket};
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+use tokio::time::timeout_at;
+
+use crate::error::Obstacle;
+use crate::queue::{Queue, Queued};
+
+/// Envelopes are handed to the socket in runs of about this size, and the next one when the last is written: so that
+/// what waits, waits in the queue, where it is counted.
+const BATCH_BYTES_MAX: usize = 64 * 1024;
+
+/// What the thread and the publisher's handle share.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(crate) queue: Queue,
+    pub(crate) endpoint: Endpoint,
+    /// How long nothing may be written before messages are given up.
+    pub(crate) patience: Duration,
+    pub(crate) stop: Notify,
+    options: Options,
+    socket: Mutex<Arc<Socket>>,
+}
+
+impl Driver {
+    /// Connects, in `runtime`.
+    pub(crate) fn new(
+        queue: Queue,
+        endpoint: Endpoint,
+        options: Options,
+        patience: Duration,
+        runtime: &Runtime,
+    ) -> Self {
+        let _inside = runtime.enter();
+        let socket = Mutex::new(Arc::new(Socket::connect(endpoint.clone(), options.clone())));
+        Self { queue, endpoint, patience, stop: Notify::new(), options, socket }
+    }
+
+    fn socket(&self) -> Arc<Socket> {
+        Arc::clone(&self.socket.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is in the way, if anything is.
+    pub(crate) fn obstacle(&self) -> Obstacle {
+        let socket = self.socket();
+        if socket.is_subscribed() {
+            Obstacle::Slow
+        } else if socket.stats().peers > 0 {
+            Obstacle::NotSubscribed
+        } else {
+            Obstacle::NotConnected
+        }
+    }
+
+    /// Writes what comes, until told to stop.
+    pub(crate) async fn run(&self) {
+        tokio::select! {
+            () = self.stop.notified() => {}
+            () = self.write_all() => {}
+        }
+    }
+
+    async fn write_all(&self) {
+        let mut last_written = Instant::now();
+        let mut warned = false;
+        loop {
+            let since = self.queue.waiting_since().await.max(last_written);
+            let deadline = since + self.patience;
+            let (batch, obstacle) = self.write_some(deadline).await;
+            match obstacle {
+                None => {
+                    self.queue.written(&batch);
+                    last_written = Instant::now();
+                    warned = false;
+                }
+                Some(obstacle) => {
+                    self.queue.given_up(&batch, obstacle);
+                    if !warned {
+                        let why = obstacle.at(&self.endpoint);
+                        tracing::warn!(%why, "messages given up; until one is written, more are only counted");
+                        warned = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes some messages and writes them, or takes some and fails at `deadline`.
+    async fn write_some(&self, deadline: Instant) -> (Vec<Queued>, Option<Obstacle>) {
+        let socket = self.socket();
+        if timeout_at(deadline.into(), socket.subscribed()).await.is_err() {
+            let obstacle = self.obstacle();
+            return (self.queue.take(0), Some(obstacle));
+        }
+        let batch = self.queue.take(BATCH_BYTES_MAX);
+        let write = async {
+            for queued in &batch {
+                // Never too large: that was checked before it was queued.
+                let _ = socket.send(&queued.envelope).await;
+            }
+            socket.flush().await;
+        };
+        // A run may begin just before the deadline; the other side gets its time for it.
+        if timeout_at((Instant::now() + self.patience).into(), write).await.is_ok() {
+            return (batch, None);
+        }
+        let obstacle = self.obstacle();
+        self.connect_anew();
+        (batch, Some(obstacle))
+    }
+
+    /// A socket that forgets what the last one could not write: those messages are counted as given up, and must not
+    /// arrive later all the same.
+    fn connect_anew(&self) {
+        let socket = Arc::new(Socket::connect(self.endpoint.clone(), self.options.clone()));
+        *self.socket.lock().unwrap_or_else(PoisonError::into_inner) = socket;
+    }
+}

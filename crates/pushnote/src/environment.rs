@@ -1,0 +1,105 @@
+//! The one publisher and the one tokenizer that the environment describes.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pushnote_core::{Keys, Tokenizer, UserId};
+use serde::Serialize;
+
+use crate::error::{BuildError, FlushError, PublishError, TokenizeError};
+use crate::publisher::Publisher;
+
+const MQ_SOCKET: &str = "PUSHNOTE_MQ_SOCKET";
+const SECRET: &str = "PUSHNOTE_SECRET";
+const SECRET_FILE: &str = "PUSHNOTE_SECRET_FILE";
+
+/// Queues `data` for every browser. Does not block; see [`Publisher::notify_all`].
+///
+/// # Errors
+///
+/// [`PublishError`]: `PUSHNOTE_MQ_SOCKET` is not set, the data has no JSON or too much of it, or the queue is full.
+pub fn notify_all(data: impl Serialize) -> Result<(), PublishError> {
+    publisher()?.notify_all(data)
+}
+
+/// Queues `data` for the browsers of some users. Does not block; see [`Publisher::notify`].
+///
+/// # Errors
+///
+/// [`PublishError`]: `PUSHNOTE_MQ_SOCKET` is not set, the data has no JSON or too much of it, one of the ids is none,
+/// or the queue is full.
+pub fn notify(
+    data: impl Serialize,
+    users: impl IntoIterator<Item = impl ToString>,
+) -> Result<(), PublishError> {
+    publisher()?.notify(data, users)
+}
+
+/// Blocks until everything queued before is written, but not longer than `timeout`; see [`Publisher::flush`]. At the
+/// end of a program: the global publisher is never dropped.
+///
+/// # Errors
+///
+/// [`FlushError`] if something is not written yet, or was given up.
+pub fn flush(timeout: Duration) -> Result<(), FlushError> {
+    // What was never made has nothing to write.
+    GLOBAL.get().map_or(Ok(()), |publisher| publisher.flush(timeout))
+}
+
+/// A token for `user`, which its pages subscribe with. Signed with the secret in `PUSHNOTE_SECRET`, or in the file
+/// that `PUSHNOTE_SECRET_FILE` names, which is read once; of several lines the first signs. It expires when the server
+/// thinks it too old, by default after 24 hours. For another life span use a [`Tokenizer`].
+///
+/// # Errors
+///
+/// [`TokenizeError`]: there is no secret, or it is too short, or `user` is no id.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "an id is a number or a literal more often than a variable"
+)]
+pub fn tokenize(user: impl ToString) -> Result<String, TokenizeError> {
+    static TOKENIZER: OnceLock<Tokenizer> = OnceLock::new();
+    let user = UserId::new(&user.to_string())?;
+    let tokenizer = match TOKENIZER.get() {
+        Some(tokenizer) => tokenizer,
+        None => {
+            let tokenizer = Tokenizer::new(&keys()?);
+            TOKENIZER.get_or_init(|| tokenizer)
+        }
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    Ok(tokenizer.tokenize(&user, now, None))
+}
+
+static GLOBAL: OnceLock<Publisher> = OnceLock::new();
+
+fn publisher() -> Result<&'static Publisher, BuildError> {
+    // Two publishers, one of them dropped at once, would be two threads and two connections.
+    static MAKING: Mutex<()> = Mutex::new(());
+    if let Some(publisher) = GLOBAL.get() {
+        return Ok(publisher);
+    }
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(publisher) = GLOBAL.get() {
+        return Ok(publisher);
+    }
+    let endpoint = variable(MQ_SOCKET).ok_or(BuildError::NotConfigured)?;
+    let publisher = Publisher::builder().endpoint(&endpoint)?.build()?;
+    Ok(GLOBAL.get_or_init(|| publisher))
+}
+
+fn keys() -> Result<Keys, TokenizeError> {
+    let secrets = match variable(SECRET_FILE).map(PathBuf::from) {
+        Some(path) => {
+            std::fs::read_to_string(&path).map_err(|source| TokenizeError::File { path, source })?
+        }
+        None => variable(SECRET).ok_or(TokenizeError::NotConfigured)?,
+    };
+    Ok(Keys::parse(&secrets)?)
+}
+
+/// What is set to nothing is not set.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

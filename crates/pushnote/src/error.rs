@@ -1,0 +1,149 @@
+//! What can go wrong, and what to do about it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{fmt, io};
+
+use pushnote_core::{SecretError, UserIdError};
+use pushnote_zmtp::{Endpoint, EndpointError};
+
+/// Why a publisher cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Neither the environment nor the program says where to.
+    #[error(
+        "PUSHNOTE_MQ_SOCKET is not set; set it to the endpoint that pushnote-mq --sub or pushnote-server --single \
+         listens on, as in tcp://127.0.0.1:8002"
+    )]
+    NotConfigured,
+    /// A builder without an endpoint.
+    #[error("publisher has no endpoint; give one, as in tcp://127.0.0.1:8002")]
+    NoEndpoint,
+    /// Not an endpoint.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The system gives no thread, or no descriptors for its event loop.
+    #[error("cannot start the publisher's thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// Why a message was not queued. Nothing of it will be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The global publisher cannot be made.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The data has no form in JSON.
+    #[error("message has no form in JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// One of the users is none.
+    #[error(transparent)]
+    User(#[from] UserIdError),
+    /// The data is longer than servers take.
+    #[error("message of {len} bytes is too long, servers take {max}")]
+    TooLong {
+        /// Its length as JSON, in bytes.
+        len: usize,
+        /// What is allowed, in bytes.
+        max: usize,
+    },
+    /// The list of users is longer than servers take.
+    #[error(
+        "message with its list of users has {len} bytes, servers take {max}; send it to fewer users at a time"
+    )]
+    TooManyUsers {
+        /// Length of the envelope, in bytes.
+        len: usize,
+        /// What is allowed, in bytes.
+        max: usize,
+    },
+    /// The network takes less than is published, or nothing.
+    #[error("queue is full (messages: {messages}, bytes: {bytes}): {}", .obstacle.at(.endpoint))]
+    QueueFull {
+        /// Messages that wait.
+        messages: usize,
+        /// Their bytes.
+        bytes: usize,
+        /// Where to.
+        endpoint: Endpoint,
+        /// What they wait for.
+        obstacle: Obstacle,
+    },
+}
+
+/// What keeps messages from being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// There is no connection; one is tried for again and again.
+    NotConnected,
+    /// There is a connection, but the other side has not subscribed to anything.
+    NotSubscribed,
+    /// The other side is there, and takes messages more slowly than they come.
+    Slow,
+}
+
+impl Obstacle {
+    /// A sentence about it.
+    pub(crate) fn at(self, endpoint: &Endpoint) -> impl fmt::Display {
+        match self {
+            Self::NotConnected => format!("not connected to {endpoint}"),
+            Self::NotSubscribed => format!("connected to {endpoint}, but it has not subscribed"),
+            Self::Slow => format!("{endpoint} takes them too slowly"),
+        }
+    }
+}
+
+/// Why not everything that was published has been written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlushError {
+    /// Messages that still wait; they are written as soon as that is possible.
+    pub left: u64,
+    /// Messages that were given up since the last flush that said so.
+    pub given_up: u64,
+    /// How long nothing could be written before messages were given up.
+    pub patience: Duration,
+    /// Where to.
+    pub endpoint: Endpoint,
+    /// What is, or was, in the way.
+    pub obstacle: Obstacle,
+}
+
+impl fmt::Display for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { left, given_up, patience, endpoint, obstacle } = self;
+        if *given_up > 0 {
+            write!(f, "messages given up after {patience:?}: {given_up}; ")?;
+        }
+        if *left > 0 {
+            write!(f, "messages not written yet: {left}; ")?;
+        }
+        obstacle.at(endpoint).fmt(f)
+    }
+}
+
+impl std::error::Error for FlushError {}
+
+/// Why no token was made.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenizeError {
+    /// The environment has no secret.
+    #[error(
+        "no secret for tokens: set PUSHNOTE_SECRET, or PUSHNOTE_SECRET_FILE to the name of a file with it, to what the \
+         servers have"
+    )]
+    NotConfigured,
+    /// The secret's file cannot be read.
+    #[error("PUSHNOTE_SECRET_FILE: cannot read {}: {source}", .path.display())]
+    File {
+        /// Its name.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The secret is none.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The user is none.
+    #[error(transparent)]
+    User(#[from] UserIdError),
+}

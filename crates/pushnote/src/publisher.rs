@@ -1,0 +1,162 @@
+//! The publisher's handle.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use pushnote_core::{Envelope, UserId};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::builder::PublisherBuilder;
+use crate::driver::Driver;
+use crate::error::{FlushError, PublishError};
+
+/// Sends messages to one endpoint. Share it by reference or in an `Arc`; one is enough for a program.
+///
+/// ```
+/// use std::time::Duration;
+/// use pushnote::Publisher;
+/// use serde_json::json;
+///
+/// # let runtime = tokio::runtime::Runtime::new()?;
+/// # let any_port = "tcp://127.0.0.1:0".parse()?;
+/// # let mut server = runtime.block_on(pushnote_zmtp::Subscriber::bind(&any_port, Default::default()))?;
+/// # let endpoint = server.local_endpoint().ok_or("not listening")?.to_string();
+/// # let endpoint = endpoint.as_str();
+/// // let endpoint = "tcp://127.0.0.1:8002";
+/// let publisher = Publisher::builder().endpoint(endpoint)?.build()?;
+/// publisher.notify_all(json!({"msg": "Hi all!"}))?;
+/// publisher.notify(json!({"msg": "Hi"}), [42, 43])?;
+/// publisher.flush(Duration::from_secs(5))?;
+/// # runtime.block_on(async {
+/// #     let all = server.recv().await.ok_or("closed")?;
+/// #     assert_eq!(all.topic(), br#"{"name":"notify_all","data":{"msg":"Hi all!"}}"#);
+/// #     let some = server.recv().await.ok_or("closed")?;
+/// #     assert_eq!(some.topic(), br#"{"name":"notify","data":{"msg":"Hi"},"users":["42","43"]}"#);
+/// #     Ok::<(), &str>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Dropping it blocks for [`PublisherBuilder::linger`] at most, if messages still wait; what cannot be written in that
+/// time is lost, with a warning in the log. [`Publisher::flush`] first to know.
+#[derive(Debug)]
+pub struct Publisher {
+    driver: Arc<Driver>,
+    /// Taken when dropped.
+    thread: Option<JoinHandle<()>>,
+    message_bytes_max: usize,
+    frame_bytes_max: usize,
+    linger: Duration,
+}
+
+/// Messages since the publisher was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// Queued and not yet written.
+    pub waiting: u64,
+    /// Written to the peer's socket.
+    pub written: u64,
+    /// Never written, because it was not possible for too long.
+    pub given_up: u64,
+}
+
+impl Publisher {
+    /// A publisher with other settings than the global one's.
+    pub fn builder() -> PublisherBuilder {
+        PublisherBuilder::new()
+    }
+
+    pub(crate) fn new(
+        driver: Arc<Driver>,
+        thread: JoinHandle<()>,
+        message_bytes_max: usize,
+        frame_bytes_max: usize,
+        linger: Duration,
+    ) -> Self {
+        Self { driver, thread: Some(thread), message_bytes_max, frame_bytes_max, linger }
+    }
+
+    /// Queues `data` for every browser. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]: it has no JSON or too much of it, or the queue is full.
+    pub fn notify_all(&self, data: impl Serialize) -> Result<(), PublishError> {
+        let data = self.raw(&data)?;
+        self.queue(Envelope::notify_all(&data)?)
+    }
+
+    /// Queues `data` for the browsers of some users: their ids, as text, as numbers, as anything that has a
+    /// `Display`. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]: it has no JSON or too much of it, one of the ids is none, or the queue is full.
+    pub fn notify(
+        &self,
+        data: impl Serialize,
+        users: impl IntoIterator<Item = impl ToString>,
+    ) -> Result<(), PublishError> {
+        let data = self.raw(&data)?;
+        let users = users.into_iter().map(|user| UserId::new(&user.to_string()));
+        self.queue(Envelope::notify(&data, &users.collect::<Result<Vec<_>, _>>()?)?)
+    }
+
+    /// Blocks until everything queued before is written to the peer's socket, but not longer than `timeout`. For
+    /// programs that end; in async code, where nothing may block, in `spawn_blocking`.
+    ///
+    /// # Errors
+    ///
+    /// [`FlushError`] if something is not written yet, or was given up since the last flush that said so: how much,
+    /// and what is in the way.
+    pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        let driver = &self.driver;
+        driver.queue.flush(timeout).map_err(|unflushed| FlushError {
+            left: unflushed.left,
+            given_up: unflushed.given_up,
+            patience: driver.patience,
+            endpoint: driver.endpoint.clone(),
+            obstacle: unflushed.obstacle.unwrap_or_else(|| driver.obstacle()),
+        })
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> Stats {
+        let counts = self.driver.queue.counts();
+        Stats { waiting: counts.waiting, written: counts.written, given_up: counts.given_up }
+    }
+
+    fn raw(&self, data: &impl Serialize) -> Result<Box<RawValue>, PublishError> {
+        let data = to_raw_value(data)?;
+        let (len, max) = (data.get().len(), self.message_bytes_max);
+        if len > max { Err(PublishError::TooLong { len, max }) } else { Ok(data) }
+    }
+
+    fn queue(&self, envelope: Vec<u8>) -> Result<(), PublishError> {
+        let (len, max) = (envelope.len(), self.frame_bytes_max);
+        if len > max {
+            return Err(PublishError::TooManyUsers { len, max });
+        }
+        self.driver.queue.push(envelope, Instant::now()).map_err(|full| PublishError::QueueFull {
+            messages: full.messages,
+            bytes: full.bytes,
+            endpoint: self.driver.endpoint.clone(),
+            obstacle: self.driver.obstacle(),
+        })
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        if let Err(error) = self.flush(self.linger) {
+            tracing::warn!(%error, "publisher dropped before everything was written");
+        }
+        self.driver.stop.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by then, and a second one here would abort.
+            let _ = thread.join();
+        }
+    }
+}

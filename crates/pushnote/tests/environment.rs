@@ -1,0 +1,115 @@
+//! The global functions read the environment once, so each case runs in a process of its own: this test program
+//! again, with one of the ignored tests.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pushnote_core::{Keys, Verifier};
+use pushnote_zmtp::{Options, Subscriber};
+use tokio::time::timeout;
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs `case` in a process with this environment. Returns what it printed; fails if the case fails.
+fn run(case: &str, environment: &[(&str, &str)]) -> String {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", case, "--ignored", "--nocapture"]);
+    for variable in ["PUSHNOTE_MQ_SOCKET", "PUSHNOTE_SECRET", "PUSHNOTE_SECRET_FILE"] {
+        command.env_remove(variable);
+    }
+    let output = command.envs(environment.iter().copied()).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
+    stdout
+}
+
+/// The line that a case printed after `name: `.
+fn printed(output: &str, name: &str) -> String {
+    let marker = format!("{name}: ");
+    let line = output.lines().find_map(|line| line.split_once(&marker));
+    line.unwrap_or_else(|| panic!("no {name} in {output}")).1.to_owned()
+}
+
+#[test]
+#[ignore = "a case"]
+fn publishes() {
+    pushnote::notify_all("Hi all!").unwrap();
+    pushnote::notify("Hi", [42]).unwrap();
+    pushnote::flush(PATIENCE).unwrap();
+}
+
+#[test]
+#[ignore = "a case"]
+fn cannot_publish() {
+    println!("error: {}", pushnote::notify_all("Hi all!").unwrap_err());
+    assert_eq!(pushnote::flush(Duration::ZERO), Ok(()), "nothing was queued");
+}
+
+#[test]
+#[ignore = "a case"]
+fn makes_a_token() {
+    println!("token: {}", pushnote::tokenize(42).unwrap());
+}
+
+#[test]
+#[ignore = "a case"]
+fn cannot_make_a_token() {
+    println!("error: {}", pushnote::tokenize("42").unwrap_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_go_where_the_variable_says() {
+    let any_port = "tcp://127.0.0.1:0".parse().unwrap();
+    let mut subscriber = Subscriber::bind(&any_port, Options::default()).await.unwrap();
+    let endpoint = subscriber.local_endpoint().unwrap().to_string();
+    let child = tokio::task::spawn_blocking(move || run("publishes", &[("PUSHNOTE_MQ_SOCKET", &endpoint)]));
+    for expected in
+        [r#"{"name":"notify_all","data":"Hi all!"}"#, r#"{"name":"notify","data":"Hi","users":["42"]}"#]
+    {
+        let message = timeout(PATIENCE, subscriber.recv()).await.unwrap().unwrap();
+        assert_eq!(message.topic(), expected.as_bytes());
+    }
+    child.await.unwrap();
+}
+
+#[test]
+fn a_missing_or_wrong_endpoint_is_named() {
+    let text = "PUSHNOTE_MQ_SOCKET is not set; set it to the endpoint that pushnote-mq --sub or \
+                pushnote-server --single listens on, as in tcp://127.0.0.1:8002";
+    assert_eq!(printed(&run("cannot_publish", &[]), "error"), text);
+    assert_eq!(printed(&run("cannot_publish", &[("PUSHNOTE_MQ_SOCKET", "")]), "error"), text);
+    let wrong = run("cannot_publish", &[("PUSHNOTE_MQ_SOCKET", "localhost")]);
+    assert!(printed(&wrong, "error").contains("tcp://127.0.0.1:8002"), "{wrong}");
+}
+
+#[test]
+fn tokens_are_those_of_the_servers() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, format!("{SECRET}\n{}\n", "old".repeat(20))).unwrap();
+    let file = file.to_str().unwrap();
+    let verifier = Verifier::new(&Keys::parse(SECRET).unwrap());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let other = "x".repeat(40);
+    for environment in [
+        &[("PUSHNOTE_SECRET", SECRET)][..],
+        &[("PUSHNOTE_SECRET_FILE", file)],
+        &[("PUSHNOTE_SECRET_FILE", file), ("PUSHNOTE_SECRET", &other)],
+    ] {
+        let token = printed(&run("makes_a_token", environment), "token");
+        assert_eq!(verifier.verify(&token, now).unwrap().as_str(), "42");
+        assert!(verifier.verify(&token, now + 2 * 86_400).is_err(), "it expires");
+    }
+}
+
+#[test]
+fn a_missing_or_short_secret_is_named() {
+    let error = |environment: &[(&str, &str)]| printed(&run("cannot_make_a_token", environment), "error");
+    assert!(error(&[]).starts_with("no secret for tokens: set PUSHNOTE_SECRET"));
+    assert!(error(&[("PUSHNOTE_SECRET", "short")]).starts_with("secret has 5 bytes, at least 32 are needed"));
+    let missing = error(&[("PUSHNOTE_SECRET_FILE", "/nowhere/secret")]);
+    assert!(missing.starts_with("PUSHNOTE_SECRET_FILE: cannot read /nowhere/secret: "), "{missing}");
+}
