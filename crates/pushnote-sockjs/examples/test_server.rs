@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     env, io,
+    net::Ipv4Addr,
     process::ExitCode,
     sync::{
         Arc, Mutex, PoisonError,
@@ -17,7 +18,10 @@ use std::{
 use pushnote_sockjs::{
     Builder, ClientScript, Close, CloseReason, Connection, Limits, Message, Session, SessionInfo, SockJs,
 };
-use tokio::{net::TcpListener, time};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    time,
+};
 use warp::Filter;
 
 const USAGE: &str = "usage: test_server [--port PORT] [--sockjs-url URL-or-file]";
@@ -72,7 +76,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> io::Result<()> {
-    let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await?;
+    let listener = listen(arguments.port)?;
     println!("listening on http://{}", listener.local_addr()?);
     let limits = Limits {
         request_body_bytes_max: 16 << 20,
@@ -99,6 +103,15 @@ async fn serve(arguments: Arguments) -> io::Result<()> {
         .unify();
     warp::serve(routes).incoming(listener).run().await;
     Ok(())
+}
+
+/// Small frames must not wait for the client's acknowledgement of the frame before. Accepted sockets inherit the option.
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_nodelay(true)?;
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    socket.listen(1024)
 }
 
 /// Sends back what it gets.

@@ -54,6 +54,7 @@ pub(crate) struct Options {
     pub(crate) response_limit_bytes: usize,
     pub(crate) transports: Vec<Transport>,
     pub(crate) jsessionid: bool,
+    pub(crate) same_address: bool,
     pub(crate) client_script: Option<ClientScript>,
     pub(crate) base_url: Option<String>,
     pub(crate) allowed_origins: AllowedOrigins,
@@ -72,6 +73,7 @@ impl Default for Builder {
                 response_limit_bytes: 128 * 1024,
                 transports: Transport::ALL.to_vec(),
                 jsessionid: false,
+                same_address: false,
                 client_script: None,
                 base_url: None,
                 allowed_origins: AllowedOrigins::Any,
@@ -155,6 +157,13 @@ impl Builder {
     /// one server. Off. A value that the load balancer made is kept.
     pub fn jsessionid(mut self, on: bool) -> Self {
         self.options.jsessionid = on;
+        self
+    }
+
+    /// Whether all requests of a session over HTTP must come from the address that opened it. Off: addresses of mobile
+    /// clients change, and a session's id is a secret already.
+    pub fn same_address(mut self, on: bool) -> Self {
+        self.options.same_address = on;
         self
     }
 

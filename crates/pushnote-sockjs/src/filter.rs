@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Buf;
 use futures_util::Stream;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use pushnote_sockjs_proto::route::{self, Endpoint, Route};
 use warp::{
@@ -19,12 +19,14 @@ use warp::{
 
 use crate::{
     handler::{Handler, SessionInfo},
-    headers,
+    headers, proxy,
     service::Service,
     transport::{
         Transport, eventsource, htmlfile,
         iframe::{self, IframePage},
-        info, jsonp, websocket, xhr,
+        info, jsonp,
+        send::collect,
+        websocket, xhr,
     },
 };
 
@@ -41,7 +43,8 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
-    peer: Option<IpAddr>,
+    /// The client's address.
+    pub(crate) client: Option<IpAddr>,
     pub(crate) upgrade: Option<OnUpgrade>,
 }
 
@@ -67,7 +70,8 @@ pub(crate) fn filter<H: Handler>(
         .and(warp::body::stream())
         .then(move |path, method, query, headers, peer: Option<SocketAddr>, remote, upgrade, body| {
             let peer = peer.or(remote).map(|address: SocketAddr| address.ip());
-            let request = Request { method, query, headers, peer, upgrade };
+            let client = proxy::client_addr(peer, &headers, &mount.service.options.trusted_proxies);
+            let request = Request { method, query, headers, client, upgrade };
             answer(Arc::clone(&mount), path, request, body)
         })
 }
@@ -96,7 +100,7 @@ impl Request {
             }
         }
         SessionInfo {
-            remote_addr: mount.service.client_addr(self.peer, &self.headers),
+            remote_addr: self.client,
             transport,
             path: mount.prefix.clone(),
             query: Some(self.query.clone()).filter(|query| !query.is_empty()),
@@ -115,7 +119,7 @@ where
     let Some(route) = Route::parse(rest) else {
         return match mount.iframe.as_ref().and_then(|page| page.script_at(rest)) {
             Some(script) if is_read(&request.method) => script,
-            Some(_) => method_not_allowed("GET, HEAD"),
+            Some(_) => method_not_allowed(&[Method::GET, Method::HEAD]),
             None => not_found(),
         };
     };
@@ -124,8 +128,8 @@ where
         Route::Info if is_read(&request.method) => info::answer(&mount, &request),
         Route::Info if request.method == Method::OPTIONS => info::preflight(&mount, &request),
         Route::Iframe if is_read(&request.method) => iframe::answer(&mount, &request),
-        Route::Greeting | Route::Iframe => method_not_allowed("GET, HEAD"),
-        Route::Info => method_not_allowed("GET, HEAD, OPTIONS"),
+        Route::Greeting | Route::Iframe => method_not_allowed(&[Method::GET, Method::HEAD]),
+        Route::Info => method_not_allowed(&[Method::GET, Method::HEAD, Method::OPTIONS]),
         Route::RawWebSocket => websocket::answer(&mount, request, Transport::RawWebSocket),
         Route::Session { endpoint: Endpoint::WebSocket, .. } => {
             websocket::answer(&mount, request, Transport::WebSocket)
@@ -144,39 +148,63 @@ async fn session<H, S, B>(
 ) -> Response
 where
     H: Handler,
-    S: Stream<Item = Result<B, warp::Error>> + Send + 'static,
+    S: Stream<Item = Result<B, warp::Error>>,
     B: Buf,
 {
     let options = &mount.service.options;
     if !offered(mount, endpoint) {
         return not_found();
     }
-    let across_origins = !matches!(endpoint, Endpoint::HtmlFile | Endpoint::Jsonp | Endpoint::JsonpSend);
-    let mut response = match (endpoint, &request.method) {
-        (Endpoint::Xhr | Endpoint::XhrStreaming | Endpoint::XhrSend, &Method::OPTIONS) => xhr::preflight(),
-        _ if !options.allowed_origins.allow(&request.headers) => forbidden(),
-        (Endpoint::Xhr, &Method::POST) => xhr::poll(mount, request, id).await,
-        (Endpoint::XhrStreaming, &Method::POST) => xhr::stream(mount, request, id).await,
-        (Endpoint::XhrSend, &Method::POST) => xhr::send(mount, request, id, body).await,
-        (Endpoint::Xhr | Endpoint::XhrStreaming | Endpoint::XhrSend, _) => {
-            return method_not_allowed("OPTIONS, POST");
+    if !methods(endpoint).contains(&request.method) {
+        return method_not_allowed(methods(endpoint));
+    }
+    let mut response = if request.method == Method::OPTIONS {
+        headers::preflight(methods(endpoint))
+    } else if !options.allowed_origins.allow(&request.headers) {
+        forbidden()
+    } else {
+        // Also where no body is wanted: behind an unread one the server would not see the client go.
+        match collect(&request.headers, body, options.limits.request_body_bytes_max).await {
+            Ok(body) => handle(mount, request, id, endpoint, &body).await,
+            Err(refused) => refused.response(),
         }
-        (Endpoint::EventSource, &Method::GET) => eventsource::stream(mount, request, id).await,
-        (Endpoint::HtmlFile, &Method::GET) => htmlfile::stream(mount, request, id).await,
-        (Endpoint::Jsonp, &Method::GET) => jsonp::poll(mount, request, id).await,
-        (Endpoint::JsonpSend, &Method::POST) => jsonp::send(mount, request, id, body).await,
-        (Endpoint::JsonpSend, _) => return method_not_allowed("POST"),
-        _ => return method_not_allowed("GET"),
     };
     let headers = response.headers_mut();
     if request.method != Method::OPTIONS {
         headers::not_cached(headers);
     }
     headers::sticky_cookie(options, &request.headers, headers);
-    if across_origins {
+    if !matches!(endpoint, Endpoint::HtmlFile | Endpoint::Jsonp | Endpoint::JsonpSend) {
         headers::cors(options, &request.headers, headers);
     }
     response
+}
+
+async fn handle<H: Handler>(
+    mount: &Arc<Mount<H>>,
+    request: &Request,
+    id: &str,
+    endpoint: Endpoint,
+    body: &[u8],
+) -> Response {
+    match endpoint {
+        Endpoint::EventSource => eventsource::stream(mount, request, id).await,
+        Endpoint::HtmlFile => htmlfile::stream(mount, request, id).await,
+        Endpoint::Jsonp => jsonp::poll(mount, request, id).await,
+        Endpoint::JsonpSend => jsonp::send(mount, request, id, body),
+        Endpoint::WebSocket => not_found(),
+        Endpoint::Xhr => xhr::poll(mount, request, id).await,
+        Endpoint::XhrSend => xhr::send(mount, request, id, body),
+        Endpoint::XhrStreaming => xhr::stream(mount, request, id).await,
+    }
+}
+
+fn methods(endpoint: Endpoint) -> &'static [Method] {
+    match endpoint {
+        Endpoint::EventSource | Endpoint::HtmlFile | Endpoint::Jsonp | Endpoint::WebSocket => &[Method::GET],
+        Endpoint::JsonpSend => &[Method::POST],
+        Endpoint::Xhr | Endpoint::XhrSend | Endpoint::XhrStreaming => &[Method::OPTIONS, Method::POST],
+    }
 }
 
 /// Whether the transports that are offered include one that uses this URL.
@@ -218,8 +246,8 @@ pub(crate) fn forbidden() -> Response {
 }
 
 /// Without a body or content type, as the protocol wants it.
-pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
+pub(crate) fn method_not_allowed(allowed: &[Method]) -> Response {
     let mut response = StatusCode::METHOD_NOT_ALLOWED.into_response();
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    response.headers_mut().insert(header::ALLOW, headers::list(allowed));
     response
 }

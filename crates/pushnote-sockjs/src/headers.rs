@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use warp::reply::{Reply, Response};
 
 use crate::{builder::Options, origin};
 
@@ -50,10 +51,19 @@ pub(crate) fn cors(options: &Options, request: &HeaderMap, response: &mut Header
 }
 
 /// The answer to a preflight request, beside [`cors`].
-pub(crate) fn preflight(methods: &'static str, response: &mut HeaderMap) {
-    long_cached(response);
-    response.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("31536000"));
-    response.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+pub(crate) fn preflight(methods: &[Method]) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    long_cached(headers);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("31536000"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, list(methods));
+    response
+}
+
+/// Methods as a header has them.
+pub(crate) fn list(methods: &[Method]) -> HeaderValue {
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// The cookie that load balancers stick to, when it is wanted: the one they made, or a dummy for them to replace.

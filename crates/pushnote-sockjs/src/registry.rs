@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry as MapEntry},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -38,6 +39,8 @@ struct Sessions<C> {
 #[derive(Debug)]
 pub(crate) struct HttpEntry<C> {
     id: Arc<str>,
+    /// Who opened it.
+    pub(crate) client: Option<IpAddr>,
     pub(crate) session: Arc<HttpSession>,
     /// `None` before it opens, when it was refused, and after it was told of the close. A std lock: the application runs
     /// under it, and does not block.
@@ -47,8 +50,12 @@ pub(crate) struct HttpEntry<C> {
 /// Why there is no new session.
 #[derive(Debug)]
 pub(crate) enum Refused {
+    /// The service closes.
     Closing(Close),
+    /// There are as many as may be.
     Full,
+    /// The session is another client's.
+    Stranger,
 }
 
 /// Whether a session was there already.
@@ -80,6 +87,7 @@ impl<C> Registry<C> {
     pub(crate) fn find_or_add(
         &self,
         id: &str,
+        client: Option<IpAddr>,
         session: impl FnOnce() -> HttpSession,
     ) -> Result<Found<C>, Refused> {
         let mut sessions = self.lock();
@@ -89,7 +97,8 @@ impl<C> Registry<C> {
         sessions.check_room(self.sessions_max)?;
         let id: Arc<str> = id.into();
         let session = Arc::new(session());
-        let entry = Arc::new(HttpEntry { id: Arc::clone(&id), session, connection: Mutex::new(None) });
+        let entry =
+            Arc::new(HttpEntry { id: Arc::clone(&id), client, session, connection: Mutex::new(None) });
         sessions.http.insert(id, Arc::clone(&entry));
         Ok(Found::New(entry))
     }

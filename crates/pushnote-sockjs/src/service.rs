@@ -18,7 +18,6 @@ use crate::{
     filter,
     handler::{Handler, SessionInfo},
     http_session::HttpSession,
-    proxy,
     registry::{Found, HttpEntry, Refused, Registry},
     session::Session,
     transport::Transport,
@@ -122,16 +121,23 @@ impl<H: Handler> Service<H> {
         self.options.transports.contains(&transport)
     }
 
+    /// The session of an id, if there is one that the client may use.
+    pub(crate) fn find(&self, id: &str, client: Option<IpAddr>) -> Option<Arc<HttpEntry<H::Connection>>> {
+        self.registry.find(id).filter(|entry| self.may_use(entry, client))
+    }
+
     /// The session of an id, opened if there is none. Its clock is a task that ends with it.
     pub(crate) fn find_or_open(
         self: &Arc<Self>,
         id: &str,
         transport: Transport,
+        client: Option<IpAddr>,
         info: impl FnOnce() -> SessionInfo,
     ) -> Result<Arc<HttpEntry<H::Connection>>, Refused> {
         let session = || HttpSession::new(transport, Arc::clone(&self.settings));
-        let entry = match self.registry.find_or_add(id, session)? {
-            Found::Known(entry) => return Ok(entry),
+        let entry = match self.registry.find_or_add(id, client, session)? {
+            Found::Known(entry) if self.may_use(&entry, client) => return Ok(entry),
+            Found::Known(_) => return Err(Refused::Stranger),
             Found::New(entry) => entry,
         };
         let attendance = Attendance { service: Arc::clone(self), entry: Arc::clone(&entry) };
@@ -144,8 +150,8 @@ impl<H: Handler> Service<H> {
         Ok(entry)
     }
 
-    pub(crate) fn client_addr(&self, peer: Option<IpAddr>, headers: &http::HeaderMap) -> Option<IpAddr> {
-        proxy::client_addr(peer, headers, &self.options.trusted_proxies)
+    fn may_use(&self, entry: &HttpEntry<H::Connection>, client: Option<IpAddr>) -> bool {
+        !self.options.same_address || entry.client == client
     }
 }
 

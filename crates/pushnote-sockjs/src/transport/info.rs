@@ -1,6 +1,6 @@
 //! `/info`: what the client asks first, also to measure the round trip by which it sets its timeouts.
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use pushnote_sockjs_proto::info::Info;
 use warp::reply::{Reply, Response};
 
@@ -32,9 +32,7 @@ pub(crate) fn answer<H: Handler>(mount: &Mount<H>, request: &Request) -> Respons
 }
 
 pub(crate) fn preflight<H: Handler>(mount: &Mount<H>, request: &Request) -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let headers = response.headers_mut();
-    headers::preflight("OPTIONS, GET", headers);
-    headers::cors(&mount.service.options, &request.headers, headers);
+    let mut response = headers::preflight(&[Method::OPTIONS, Method::GET]);
+    headers::cors(&mount.service.options, &request.headers, response.headers_mut());
     response
 }

@@ -2,17 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Buf;
-use futures_util::Stream;
 use http::{HeaderValue, StatusCode, header};
 use pushnote_sockjs_proto::{callback::Callback, input};
 use warp::reply::Response;
 
-use super::{
-    Transport,
-    receive::receive,
-    send::{collect, deliver},
-};
+use super::{Transport, receive::receive, send::deliver};
 use crate::{
     body::ReceiverKind,
     filter::{Mount, Request, text},
@@ -36,22 +30,13 @@ pub(crate) async fn poll<H: Handler>(mount: &Arc<Mount<H>>, request: &Request, i
 }
 
 /// 200 with a body, because a browser of old did strange things on 204.
-pub(crate) async fn send<H, S, B>(mount: &Mount<H>, request: &Request, id: &str, body: S) -> Response
-where
-    H: Handler,
-    S: Stream<Item = Result<B, warp::Error>>,
-    B: Buf,
-{
-    let bytes_max = mount.service.options.limits.request_body_bytes_max;
+pub(crate) fn send<H: Handler>(mount: &Mount<H>, request: &Request, id: &str, body: &[u8]) -> Response {
     let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let delivered = match collect(&request.headers, body, bytes_max).await {
-        Ok(form) if input::is_form(content_type.unwrap_or_default()) => {
-            deliver(mount, id, &input::form_field(&form))
-        }
-        Ok(body) => deliver(mount, id, &String::from_utf8_lossy(&body)),
-        Err(refused) => Err(refused),
+    let messages = match content_type {
+        Some(content_type) if input::is_form(content_type) => input::form_field(body).into(),
+        _ => String::from_utf8_lossy(body),
     };
-    match delivered {
+    match deliver(mount, request, id, &messages) {
         Err(refused) => refused.response(),
         Ok(()) => text(StatusCode::OK, "ok"),
     }

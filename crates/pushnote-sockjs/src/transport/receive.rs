@@ -9,7 +9,7 @@ use warp::reply::Response;
 use super::Transport;
 use crate::{
     body::{self, ReceiverKind},
-    filter::{Mount, Request, text},
+    filter::{Mount, Request, not_found, text},
     handler::Handler,
     headers,
     registry::Refused,
@@ -31,10 +31,11 @@ pub(crate) async fn receive<H: Handler>(
         _ => service.options.response_limit_bytes,
     };
     let mut response = loop {
-        let entry = match service.find_or_open(id, transport, || request.info(mount, transport)) {
-            Ok(entry) => entry,
-            Err(refused) => return unavailable(service, &refused),
-        };
+        let entry =
+            match service.find_or_open(id, transport, request.client, || request.info(mount, transport)) {
+                Ok(entry) => entry,
+                Err(refused) => return unavailable(service, &refused),
+            };
         match entry.session.attach(response_limit).await {
             Ok(receiver) => break body::receiver(Arc::clone(&entry.session), receiver, kind),
             Err(AttachError::Occupied) => break body::refusal(&Close::ANOTHER_RECEIVER, &kind),
@@ -50,6 +51,7 @@ pub(crate) async fn receive<H: Handler>(
 /// No new sessions now.
 pub(crate) fn unavailable<H: Handler>(service: &Service<H>, refused: &Refused) -> Response {
     match refused {
+        Refused::Stranger => not_found(),
         Refused::Closing(_) => text(StatusCode::SERVICE_UNAVAILABLE, "The service is closing.\n"),
         Refused::Full => {
             if service.told.full.first() {

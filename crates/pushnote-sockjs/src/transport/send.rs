@@ -10,7 +10,7 @@ use thiserror::Error;
 use warp::reply::Response;
 
 use crate::{
-    filter::{Mount, text},
+    filter::{Mount, Request, text},
     handler::Handler,
 };
 
@@ -73,9 +73,14 @@ where
 }
 
 /// Delivers an array of messages to a session.
-pub(crate) fn deliver<H: Handler>(mount: &Mount<H>, id: &str, body: &str) -> Result<(), SendRefused> {
+pub(crate) fn deliver<H: Handler>(
+    mount: &Mount<H>,
+    request: &Request,
+    id: &str,
+    body: &str,
+) -> Result<(), SendRefused> {
     let messages = Messages::from_body(body)?;
-    let Some(entry) = mount.service.registry.find(id) else {
+    let Some(entry) = mount.service.find(id, request.client) else {
         if mount.service.told.unknown_session.first() {
             tracing::warn!(
                 prefix = mount.prefix,

@@ -28,7 +28,7 @@ pub(crate) fn answer<H: Handler>(
         return not_found();
     }
     if request.method != Method::GET {
-        return method_not_allowed("GET");
+        return method_not_allowed(&[Method::GET]);
     }
     if !service.options.allowed_origins.allow(&request.headers) {
         return forbidden();
@@ -159,7 +159,7 @@ impl<H: Handler> Registered<H> {
             Err(refused) => {
                 session.close(match refused {
                     Refused::Closing(close) => close,
-                    Refused::Full => Close::new(1013, "Too many sessions"),
+                    Refused::Full | Refused::Stranger => Close::new(1013, "Too many sessions"),
                 });
                 None
             }

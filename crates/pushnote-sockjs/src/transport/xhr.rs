@@ -2,16 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::Buf;
-use futures_util::Stream;
 use http::{StatusCode, header};
 use warp::reply::{Reply, Response};
 
-use super::{
-    Transport,
-    receive::receive,
-    send::{collect, deliver},
-};
+use super::{Transport, receive::receive, send::deliver};
 use crate::{
     body::ReceiverKind,
     filter::{Mount, Request},
@@ -29,18 +23,8 @@ pub(crate) async fn stream<H: Handler>(mount: &Arc<Mount<H>>, request: &Request,
 }
 
 /// 204, with a content type all the same: some browsers take an answer without one for broken XML.
-pub(crate) async fn send<H, S, B>(mount: &Mount<H>, request: &Request, id: &str, body: S) -> Response
-where
-    H: Handler,
-    S: Stream<Item = Result<B, warp::Error>>,
-    B: Buf,
-{
-    let bytes_max = mount.service.options.limits.request_body_bytes_max;
-    let delivered = match collect(&request.headers, body, bytes_max).await {
-        Ok(body) => deliver(mount, id, &String::from_utf8_lossy(&body)),
-        Err(refused) => Err(refused),
-    };
-    match delivered {
+pub(crate) fn send<H: Handler>(mount: &Mount<H>, request: &Request, id: &str, body: &[u8]) -> Response {
+    match deliver(mount, request, id, &String::from_utf8_lossy(body)) {
         Err(refused) => refused.response(),
         Ok(()) => {
             let mut response = StatusCode::NO_CONTENT.into_response();
@@ -48,10 +32,4 @@ where
             response
         }
     }
-}
-
-pub(crate) fn preflight() -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    headers::preflight("OPTIONS, POST", response.headers_mut());
-    response
 }
