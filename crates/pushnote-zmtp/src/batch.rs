@@ -1,6 +1,6 @@
 //! Runs of whole messages and single messages: slices of what was read, never copies.
 
-use crate::frame::{Parts, Spans, head_bytes, put_frame};
+use crate::frame::{Parts, Span, Spans, head_bytes, put_frame};
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 
@@ -38,6 +38,18 @@ impl Batch {
     /// Bytes of memory which this batch keeps alive: the chunk it was read into, not only its own slice.
     pub fn retained_bytes(&self) -> usize {
         self.retained
+    }
+
+    /// Only the messages whose topic is wanted: the same batch when all are.
+    pub(crate) fn keep(self, wanted: impl Fn(&[u8]) -> bool) -> Self {
+        let topic = |span: &Span| wanted(&self.bytes[span.topic_start..span.topic_end]);
+        let kept: Vec<Span> = self.spans().filter(topic).collect();
+        if kept.len() == self.messages {
+            return self;
+        }
+        let mut bytes = BytesMut::new();
+        kept.iter().for_each(|span| bytes.extend_from_slice(&self.bytes[span.start..span.end]));
+        Batch { retained: bytes.len(), bytes: bytes.freeze(), messages: kept.len() }
     }
 
     /// Where each message lies.

@@ -2,6 +2,7 @@
 
 use crate::batch::Batch;
 use crate::frame::Spans;
+use crate::handshake::Version;
 use crate::options::{Options, SlowSubscriber};
 use crate::outbox::Outbox;
 use crate::stats::Counters;
@@ -94,6 +95,15 @@ impl Fanout {
             outlet.outbox.abandon();
         }
         self.count(&shared);
+    }
+
+    /// A peer is here. One of ZMTP 1.0 cannot subscribe: it gets everything and picks. Returns whether it is one.
+    pub(crate) fn welcome(&self, outlet: &Outlet, version: Version) -> bool {
+        let legacy = version == Version::V1_0;
+        if legacy {
+            let _ = self.subscribe(outlet, b""); // never too many: it is the first
+        }
+        legacy
     }
 
     pub(crate) fn subscribe(&self, outlet: &Outlet, prefix: &[u8]) -> Result<(), TooMany> {

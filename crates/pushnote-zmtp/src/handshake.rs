@@ -1,4 +1,5 @@
-//! Greeting and NULL handshake (RFC 37 §2.1–2.4) for both roles, as a state machine without IO.
+//! Greeting and NULL handshake (RFC 37 §2.1–2.4) for both roles, as a state machine without IO; and the greetings of
+//! ZMTP 2.0 (RFC 15) and of 1.0 (RFC 13), which has none.
 //!
 //! The greeting goes out in three steps, each after what the peer sent so far, because a peer of 2012 takes anything
 //! after the part it knows for its first message.
@@ -32,6 +33,8 @@ pub enum SocketType {
 }
 
 impl SocketType {
+    const ALL: [SocketType; 4] = [SocketType::Pub, SocketType::Sub, SocketType::Xpub, SocketType::Xsub];
+
     /// The name in READY.
     pub fn name(self) -> &'static str {
         match self {
@@ -42,10 +45,23 @@ impl SocketType {
         }
     }
 
+    /// The number in a ZMTP 2.0 greeting (RFC 15 §2.2), as libzmq extends it.
+    fn number(self) -> u8 {
+        match self {
+            SocketType::Pub => 1,
+            SocketType::Sub => 2,
+            SocketType::Xpub => 9,
+            SocketType::Xsub => 10,
+        }
+    }
+
+    /// What is on the other end if nothing else is known.
+    fn partner(self) -> Self {
+        if self.publishes() { SocketType::Sub } else { SocketType::Pub }
+    }
+
     fn from_name(name: &[u8]) -> Option<Self> {
-        [SocketType::Pub, SocketType::Sub, SocketType::Xpub, SocketType::Xsub]
-            .into_iter()
-            .find(|kind| kind.name().as_bytes() == name)
+        Self::ALL.into_iter().find(|kind| kind.name().as_bytes() == name)
     }
 
     /// Whether it is on the publishing side.
@@ -57,6 +73,10 @@ impl SocketType {
 /// The protocol spoken after the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
+    /// ZMTP 1.0 of libzmq 2.x: other frames, no subscriptions, no socket types.
+    V1_0,
+    /// ZMTP 2.0 of libzmq 3.x: no commands, subscriptions are messages.
+    V2_0,
     /// ZMTP 3.0: commands, but subscriptions are messages and heartbeats unknown.
     V3_0,
     /// ZMTP 3.1 or later: subscriptions are commands, PING is answered.
@@ -100,9 +120,15 @@ pub enum HandshakeError {
 enum Stage {
     Signature,
     Version,
+    /// ZMTP 1.0: the identity.
+    OldIdentity,
+    /// ZMTP 2.0: the socket type.
+    Number,
+    /// ZMTP 2.0: the identity, of a peer of this type.
+    Identity(SocketType),
     Greeting,
     Ready(Version),
-    Over,
+    Over(Peer),
 }
 
 /// One connection's handshake.
@@ -135,13 +161,12 @@ impl Handshake {
             let next = match self.stage {
                 Stage::Signature => self.signature(input)?,
                 Stage::Version => self.version(input)?,
+                Stage::OldIdentity => self.old_identity(input)?,
+                Stage::Number => self.number(input)?,
+                Stage::Identity(kind) => self.identity(input, kind)?,
                 Stage::Greeting => self.greeting(input)?,
-                Stage::Ready(version) => {
-                    let Some(kind) = self.ready(input)? else { return Ok(None) };
-                    self.stage = Stage::Over;
-                    return Ok(Some(Peer { version, kind }));
-                }
-                Stage::Over => None,
+                Stage::Ready(version) => self.ready(input)?.map(|kind| self.over(version, kind)),
+                Stage::Over(peer) => return Ok(Some(peer)),
             };
             match next {
                 Some(stage) => self.stage = stage,
@@ -150,9 +175,14 @@ impl Handshake {
         }
     }
 
+    fn over(&self, version: Version, kind: SocketType) -> Stage {
+        Stage::Over(Peer { version, kind })
+    }
+
+    /// A peer that does not begin as we do speaks ZMTP 1.0 or no ZMTP at all: its first frame is its identity.
     fn signature(&mut self, input: &[u8]) -> Result<Option<Stage>, HandshakeError> {
-        if input.first().is_some_and(|first| *first != 0xff) {
-            return Err(HandshakeError::NotZmtp);
+        if input.first().is_some_and(|first| *first != SIGNATURE[0]) {
+            return Ok(Some(Stage::OldIdentity));
         }
         let Some(last) = input.get(SIGNATURE.len() - 1) else { return Ok(None) };
         if last & 1 == 0 {
@@ -162,16 +192,59 @@ impl Handshake {
         Ok(Some(Stage::Version))
     }
 
-    fn version(&mut self, input: &[u8]) -> Result<Option<Stage>, HandshakeError> {
+    fn version(&mut self, input: &mut BytesMut) -> Result<Option<Stage>, HandshakeError> {
         let Some(major) = input.get(SIGNATURE.len()).copied() else { return Ok(None) };
-        if major < 3 {
-            return Err(HandshakeError::Version(major));
+        match major {
+            0 => Err(HandshakeError::Version(major)),
+            1 | 2 => {
+                input.advance(SIGNATURE.len() + 1);
+                self.out.put_slice(&[self.local.number(), 0, 0]); // type, and an empty identity in a frame
+                Ok(Some(Stage::Number))
+            }
+            _ => {
+                let mut rest = [0; GREETING_BYTES - SIGNATURE.len() - 1];
+                rest[0] = 1;
+                rest[1..5].copy_from_slice(b"NULL");
+                self.out.put_slice(&rest);
+                Ok(Some(Stage::Greeting))
+            }
         }
-        let mut rest = [0; GREETING_BYTES - SIGNATURE.len() - 1];
-        rest[0] = 1;
-        rest[1..5].copy_from_slice(b"NULL");
-        self.out.put_slice(&rest);
-        Ok(Some(Stage::Greeting))
+    }
+
+    /// Length and flags of a short final frame: what other protocols begin with is hardly ever that.
+    fn old_identity(&mut self, input: &mut BytesMut) -> Result<Option<Stage>, HandshakeError> {
+        let (Some(length), Some(flags)) = (input.first(), input.get(1)) else { return Ok(None) };
+        let frame_bytes = 1 + usize::from(*length);
+        if *length == 0 || *flags != 0 {
+            return Err(HandshakeError::NotZmtp);
+        }
+        if input.len() < frame_bytes {
+            return Ok(None);
+        }
+        input.advance(frame_bytes);
+        Ok(Some(self.over(Version::V1_0, self.local.partner())))
+    }
+
+    fn number(&mut self, input: &mut BytesMut) -> Result<Option<Stage>, HandshakeError> {
+        let Some(number) = input.first().copied() else { return Ok(None) };
+        input.advance(1);
+        match SocketType::ALL.into_iter().find(|kind| kind.number() == number) {
+            Some(kind) if kind.publishes() != self.local.publishes() => Ok(Some(Stage::Identity(kind))),
+            _ => Err(HandshakeError::SocketType(number.to_string())),
+        }
+    }
+
+    fn identity(&mut self, input: &mut BytesMut, kind: SocketType) -> Result<Option<Stage>, HandshakeError> {
+        let (Some(flags), Some(length)) = (input.first(), input.get(1)) else { return Ok(None) };
+        let frame_bytes = 2 + usize::from(*length);
+        if *flags != 0 {
+            return Err(HandshakeError::Malformed);
+        }
+        if input.len() < frame_bytes {
+            return Ok(None);
+        }
+        input.advance(frame_bytes);
+        Ok(Some(self.over(Version::V2_0, kind)))
     }
 
     fn greeting(&mut self, input: &mut BytesMut) -> Result<Option<Stage>, HandshakeError> {

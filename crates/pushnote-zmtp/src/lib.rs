@@ -22,6 +22,7 @@ mod stats;
 mod stream;
 mod subscriber;
 pub mod topics;
+pub mod v1;
 
 pub use batch::{Batch, Message, MultipartError};
 pub use endpoint::{Endpoint, EndpointError};

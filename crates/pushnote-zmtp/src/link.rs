@@ -9,6 +9,7 @@ use crate::outbox::{Outbox, Unsent};
 use crate::scan::{Item, Scanner};
 use crate::stats::CloseCause;
 use crate::stream::Stream;
+use crate::v1;
 use bytes::{Bytes, BytesMut};
 use std::io::{ErrorKind, IoSlice};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -78,17 +79,11 @@ impl Link {
     ) -> CloseCause {
         let pulse = Pulse::new(options.heartbeat_interval);
         let Link { stream, peer, input } = self;
-        let reader = Reader {
-            stream: &stream,
-            outbox,
-            pulse: &pulse,
-            input,
-            chunk: 0,
-            read_bytes: options.read_bytes,
-        };
+        let legacy = peer.version == Version::V1_0;
+        let reader = Reader { stream: &stream, outbox, pulse: &pulse, input, chunk: 0, options };
         let cause = tokio::select! {
-            cause = reader.run(Scanner::new(options.limits()), intake) => cause,
-            cause = write(&stream, outbox, unsent, outflow) => cause,
+            cause = reader.run(peer.version, intake) => cause,
+            cause = write(&stream, outbox, unsent, (outflow, legacy)) => cause,
             cause = pulse.run(peer.version, outbox) => cause,
         };
         cause.err().unwrap_or(CloseCause::Peer)
@@ -133,12 +128,17 @@ struct Reader<'a> {
     input: BytesMut,
     /// Bytes of the memory `input` lies in.
     chunk: usize,
-    read_bytes: usize,
+    options: &'a Options,
 }
 
 impl Reader<'_> {
-    async fn run(mut self, mut scanner: Scanner, mut intake: impl Intake) -> Result<(), CloseCause> {
+    async fn run(mut self, version: Version, mut intake: impl Intake) -> Result<(), CloseCause> {
+        let mut scanner = Scanner::new(self.options.limits(version));
+        let mut legacy = (version == Version::V1_0).then(|| std::mem::take(&mut self.input));
         loop {
+            if let Some(old) = &mut legacy {
+                v1::decode(old, &mut self.input, self.options.frame_bytes_max)?;
+            }
             match scanner.scan(&self.input)? {
                 Item::Messages { bytes, messages } => {
                     let batch = self.take(bytes, messages);
@@ -151,7 +151,14 @@ impl Reader<'_> {
                     self.command(&frame[body], &mut intake)?;
                 }
                 Item::Incomplete { bytes_wanted } => {
-                    self.fill(bytes_wanted).await?;
+                    match &mut legacy {
+                        Some(old) => self.fill(old, 0).await?,
+                        None => {
+                            let mut input = std::mem::take(&mut self.input);
+                            self.fill(&mut input, bytes_wanted).await?;
+                            self.input = input;
+                        }
+                    }
                     tokio::task::consume_budget().await;
                 }
             }
@@ -171,16 +178,16 @@ impl Reader<'_> {
 
     /// Reads at least a byte. Room grows with what came, not with what a header announces; an idle connection
     /// keeps no buffer.
-    async fn fill(&mut self, bytes_wanted: usize) -> Result<(), CloseCause> {
+    async fn fill(&mut self, input: &mut BytesMut, bytes_wanted: usize) -> Result<(), CloseCause> {
         loop {
-            if self.input.is_empty() {
-                self.input = BytesMut::new();
+            if input.is_empty() {
+                *input = BytesMut::new();
             }
             self.stream.readable().await?;
-            let missing = bytes_wanted.saturating_sub(self.input.len());
-            self.input.reserve(missing.min(self.input.len()).max(self.read_bytes));
-            self.chunk = self.input.capacity();
-            match self.stream.try_read(&mut self.input) {
+            let missing = bytes_wanted.saturating_sub(input.len());
+            input.reserve(missing.min(input.len()).max(self.options.read_bytes));
+            self.chunk = input.capacity();
+            match self.stream.try_read(input) {
                 Ok(0) => return Err(CloseCause::Peer),
                 Ok(_) => {
                     self.pulse.heartbeat().heard(now());
@@ -209,10 +216,10 @@ async fn write(
     stream: &Stream,
     outbox: &Outbox,
     unsent: &mut Unsent,
-    outflow: impl Outflow,
+    (outflow, legacy): (impl Outflow, bool),
 ) -> Result<(), CloseCause> {
     loop {
-        unsent.refill(outbox, &outflow);
+        unsent.refill(outbox, &outflow, legacy);
         if unsent.is_empty() {
             outbox.work().await;
             continue;

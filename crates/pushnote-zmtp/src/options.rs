@@ -1,5 +1,6 @@
 //! What a socket allows and how long it waits.
 
+use crate::handshake::Version;
 use crate::scan::Limits;
 use bytes::Bytes;
 use std::time::Duration;
@@ -72,12 +73,13 @@ impl Default for Options {
 }
 
 impl Options {
-    pub(crate) fn limits(&self) -> Limits {
+    /// Limits for what a peer of this version sends.
+    pub(crate) fn limits(&self, version: Version) -> Limits {
         Limits {
             frame_bytes_max: self.frame_bytes_max,
             message_bytes_max: self.message_bytes_max,
             parts_max: self.parts_max,
-            commands: true,
+            commands: version >= Version::V3_0,
         }
     }
 }

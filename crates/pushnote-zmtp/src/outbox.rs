@@ -2,7 +2,8 @@
 
 use crate::frame::Spans;
 use crate::link::Outflow;
-use bytes::{Bytes, BytesMut};
+use crate::v1;
+use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -19,8 +20,16 @@ pub(crate) struct Entry {
     pub(crate) bytes: Bytes,
     /// Bytes it takes of the bound.
     charge: usize,
+    /// With its last byte, everything up to this push is written.
+    push: u64,
     /// A command of the connection, worthless on the next one.
     control: bool,
+}
+
+impl Entry {
+    fn control(bytes: BytesMut) -> Self {
+        Entry { bytes: bytes.freeze(), charge: 0, push: 0, control: true }
+    }
 }
 
 /// The queue's shared side.
@@ -40,7 +49,9 @@ struct State {
     tail: BytesMut,
     control: BytesMut,
     charged: usize,
+    /// Pushes that were taken.
     accepted: u64,
+    /// The last of them that is wholly written.
     written: u64,
 }
 
@@ -48,7 +59,7 @@ impl State {
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
             let bytes = std::mem::take(&mut self.tail).freeze();
-            self.entries.push_back(Entry { charge: bytes.len(), bytes, control: false });
+            self.entries.push_back(Entry { charge: bytes.len(), bytes, push: self.accepted, control: false });
         }
     }
 }
@@ -76,7 +87,6 @@ impl Outbox {
         state.charged += charge;
         let mut charge = retained;
         for slice in slices {
-            state.accepted += slice.len() as u64;
             if slice.len() < COPY_BELOW_BYTES {
                 state.tail.extend_from_slice(slice);
                 if state.tail.len() >= TAIL_BYTES_MAX {
@@ -84,8 +94,16 @@ impl Outbox {
                 }
             } else {
                 state.seal_tail();
-                state.entries.push_back(Entry { bytes: slice.clone(), charge, control: false });
+                let push = state.accepted;
+                state.entries.push_back(Entry { bytes: slice.clone(), charge, push, control: false });
                 charge = 0;
+            }
+        }
+        state.accepted += 1;
+        if state.tail.is_empty() {
+            let push = state.accepted;
+            if let Some(last) = state.entries.back_mut() {
+                last.push = push;
             }
         }
         drop(state);
@@ -114,7 +132,7 @@ impl Outbox {
         self.state().charged >= self.bytes_max
     }
 
-    /// How much was accepted: what [`Outbox::flushed`] waits for.
+    /// How many pushes were taken: what [`Outbox::flushed`] waits for.
     pub(crate) fn accepted(&self) -> u64 {
         self.state().accepted
     }
@@ -140,17 +158,11 @@ impl Outbox {
         }
     }
 
-    fn progressed(&self, written: u64, charge: usize) {
+    /// Everything up to this push is written.
+    fn progressed(&self, push: u64, charge: usize) {
         let mut state = self.state();
-        state.written += written;
+        state.written = state.written.max(push);
         state.charged = state.charged.saturating_sub(charge);
-        drop(state);
-        self.progress.notify_waiters();
-    }
-
-    fn rewound(&self, written: usize, from: usize) {
-        let mut state = self.state();
-        state.written = (state.written + from as u64).saturating_sub(written as u64);
         drop(state);
         self.progress.notify_waiters();
     }
@@ -190,17 +202,16 @@ pub(crate) struct Unsent {
 impl Unsent {
     /// Begins with commands of the connection.
     pub(crate) fn beginning_with(control: BytesMut) -> Self {
-        let entry = Entry { bytes: control.freeze(), charge: 0, control: true };
+        let entry = Entry::control(control);
         Unsent { entries: VecDeque::from([entry]), ..Unsent::default() }
     }
 
     /// Takes what waits: messages only when none are left here.
-    pub(crate) fn refill(&mut self, outbox: &Outbox, outflow: &impl Outflow) {
+    pub(crate) fn refill(&mut self, outbox: &Outbox, outflow: &impl Outflow, legacy: bool) {
         let mut state = outbox.state();
         if !state.control.is_empty() {
-            let bytes = state.control.split().freeze();
             let behind_begun = usize::from(self.written > 0);
-            self.entries.insert(behind_begun, Entry { bytes, charge: 0, control: true });
+            self.entries.insert(behind_begun, Entry::control(state.control.split()));
         }
         if !outflow.is_open() || self.entries.iter().any(|entry| !entry.control) {
             return;
@@ -210,14 +221,27 @@ impl Unsent {
         drop(state);
         for mut entry in waiting {
             if let Some(wanted) = outflow.pick(&entry.bytes) {
-                let left_out = entry.bytes.len() - wanted.len();
                 entry.bytes = wanted;
-                let charge = if entry.bytes.is_empty() { entry.charge } else { 0 };
-                outbox.progressed(left_out as u64, charge);
             }
-            if !entry.bytes.is_empty() {
-                self.entries.push_back(entry);
+            if entry.bytes.is_empty() {
+                self.leave_out(&entry, outbox);
+                continue;
             }
+            if legacy {
+                entry.bytes = v1::encode(&entry.bytes);
+            }
+            self.entries.push_back(entry);
+        }
+    }
+
+    /// An entry nobody wants counts as written with the one before it.
+    fn leave_out(&mut self, entry: &Entry, outbox: &Outbox) {
+        match self.entries.back_mut().filter(|before| !before.control) {
+            Some(before) => {
+                before.charge += entry.charge;
+                before.push = entry.push;
+            }
+            None => outbox.progressed(entry.push, entry.charge),
         }
     }
 
@@ -233,43 +257,58 @@ impl Unsent {
 
     /// Notes that the stream took `bytes`.
     pub(crate) fn advance(&mut self, mut bytes: usize, outbox: &Outbox) {
-        let (mut written, mut charge) = (0, 0);
+        let (mut push, mut charge) = (0, 0);
         while let Some(first) = self.entries.front() {
             let left = first.bytes.len() - self.written;
-            let step = left.min(bytes);
-            bytes -= step;
-            written += if first.control { 0 } else { step };
-            if step < left {
-                self.written += step;
+            if bytes < left {
+                self.written += bytes;
                 break;
             }
-            charge += first.charge;
+            bytes -= left;
             self.written = 0;
+            push = first.push.max(push);
+            charge += first.charge;
             self.begun = if first.control { self.begun } else { 0 };
             self.entries.pop_front();
         }
         if self.written >= self.begun_bytes && self.entries.front().is_some_and(|first| !first.control) {
             self.begun = 0;
         }
-        outbox.progressed(written as u64, charge);
+        if push > 0 {
+            outbox.progressed(push, charge);
+        }
     }
 
     /// The connection broke: the next one begins with the first message that was not wholly written. Returns how
     /// many messages were given up.
-    pub(crate) fn rewind(&mut self, outbox: &Outbox) -> usize {
+    pub(crate) fn rewind(&mut self, legacy: bool) -> usize {
         if self.entries.front().is_some_and(|first| first.control) {
             self.written = 0;
         }
         self.entries.retain(|entry| !entry.control);
+        let given_up = self.rewind_first(legacy);
+        for entry in self.entries.iter_mut().filter(|_| legacy) {
+            let (mut old, mut bytes) = (BytesMut::from(&entry.bytes[..]), BytesMut::new());
+            // We made these frames ourselves a moment ago: they are sound.
+            let _ = v1::decode(&mut old, &mut bytes, usize::MAX);
+            entry.bytes = bytes.freeze();
+        }
+        given_up
+    }
+
+    fn rewind_first(&mut self, legacy: bool) -> usize {
         let written = std::mem::take(&mut self.written);
         let Some(first) = self.entries.front_mut().filter(|_| written > 0) else { return 0 };
-        let Some(span) = Spans::new(&first.bytes).find(|span| span.end > written) else { return 0 };
-        self.begun += u32::from(written > span.start);
-        self.begun_bytes = span.end - span.start;
+        let message = if legacy {
+            v1::messages(&first.bytes).find(|message| message.end > written)
+        } else {
+            Spans::new(&first.bytes).map(|span| span.start..span.end).find(|message| message.end > written)
+        };
+        let Some(message) = message else { return 0 };
+        self.begun += u32::from(written > message.start);
+        self.begun_bytes = message.len();
         let give_up = self.begun >= BEGUN_MAX;
-        let from = if give_up { span.end } else { span.start };
-        first.bytes = first.bytes.slice(from..);
-        outbox.rewound(written, from);
+        first.bytes.advance(if give_up { message.end } else { message.start });
         if give_up {
             self.begun = 0;
         }

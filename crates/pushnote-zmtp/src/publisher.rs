@@ -186,6 +186,7 @@ impl Role for Hub {
         let _here = Here { fanout: &self.0, outlet: &outlet };
         let intake = Subscriptions { fanout: &self.0, outlet: &outlet };
         let mut unsent = Unsent::default();
+        self.0.welcome(&outlet, link.peer.version);
         let run = link.run(&self.0.options, &outlet.outbox, &mut unsent, Everything, intake);
         tokio::select! {
             cause = run => cause,
@@ -217,8 +218,9 @@ impl Role for Spoke {
         let _here = Here { fanout: &self.fanout, outlet };
         let intake = Subscriptions { fanout: &self.fanout, outlet };
         let mut unsent = self.unsent.lock().await;
+        let legacy = self.fanout.welcome(outlet, link.peer.version);
         let cause = link.run(&self.fanout.options, &outlet.outbox, &mut unsent, self, intake).await;
-        let given_up = unsent.rewind(&outlet.outbox);
+        let given_up = unsent.rewind(legacy);
         if given_up > 0 {
             self.fanout.counters.add_dropped(given_up, "the peer hangs up on it each time");
         }

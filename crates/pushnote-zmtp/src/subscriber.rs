@@ -10,7 +10,7 @@ use crate::outbox::{Outbox, Unsent};
 use crate::roads::{Role, accept, dial};
 use crate::stats::{CloseCause, Counters, Stats};
 use crate::stream::{BindError, Listener};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -140,6 +140,17 @@ struct Inlet {
     counters: Counters,
 }
 
+impl Inlet {
+    /// Publishers filter, save those of ZMTP 1.0.
+    fn pick(&self, batch: Batch) -> Batch {
+        let topics = &self.options.topics;
+        if topics.iter().any(Bytes::is_empty) {
+            return batch;
+        }
+        batch.keep(|topic| topics.iter().any(|prefix| topic.starts_with(prefix)))
+    }
+}
+
 impl Role for Inlet {
     const LOCAL: SocketType = SocketType::Sub;
 
@@ -153,7 +164,8 @@ impl Role for Inlet {
 
     async fn serve(&self, link: Link) -> CloseCause {
         let mut subscriptions = BytesMut::new();
-        for topic in &self.options.topics {
+        let silent = link.peer.version == Version::V1_0; // sends everything, understands nothing
+        for topic in self.options.topics.iter().filter(|_| !silent) {
             put_subscribe(&mut subscriptions, topic, link.peer.version >= Version::V3_1);
         }
         let outbox = Outbox::new(self.options.queue_bytes_max);
@@ -164,6 +176,10 @@ impl Role for Inlet {
 
 impl Intake for &Inlet {
     async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
+        let batch = self.pick(batch);
+        if batch.messages() == 0 {
+            return Ok(());
+        }
         self.counters.add_messages(batch.messages(), batch.bytes().len());
         self.batches.send(batch).await.map_err(|_| CloseCause::Local)
     }

@@ -1,0 +1,149 @@
+//! Frames as ZMTP 1.0 has them (RFC 13), which libzmq 2.x speaks: a length that counts the flags, the flags, a body.
+//! They are turned into later frames when read and back when written, so that nothing else knows of them.
+
+use crate::frame::{Header, MORE, Spans, put_frame};
+use crate::scan::ScanError;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use std::ops::Range;
+
+/// Marks a length of eight bytes.
+const LONG: u8 = 0xff;
+
+/// The head of a frame.
+struct Head {
+    /// Bytes before the body.
+    bytes: usize,
+    more: bool,
+    body_bytes: u64,
+}
+
+impl Head {
+    /// `None` while bytes are missing.
+    fn parse(input: &[u8]) -> Result<Option<Head>, ScanError> {
+        let (length, bytes) = match input {
+            [LONG, rest @ ..] => match rest.first_chunk() {
+                Some(length) => (u64::from_be_bytes(*length), 10),
+                None => return Ok(None),
+            },
+            [length, ..] => (u64::from(*length), 2),
+            [] => return Ok(None),
+        };
+        // A frame without room for its flags; no flags to blame, but no sense either.
+        let Some(body_bytes) = length.checked_sub(1) else { return Err(ScanError::ReservedFlags(0)) };
+        match input.get(bytes - 1) {
+            None => Ok(None),
+            Some(flags) if flags & !MORE != 0 => Err(ScanError::ReservedFlags(*flags)),
+            Some(flags) => Ok(Some(Head { bytes, more: *flags == MORE, body_bytes })),
+        }
+    }
+}
+
+/// Moves whole frames from the front of `input` to `out`, as ZMTP 2.0 frames.
+///
+/// # Errors
+/// [`ScanError`] for reserved flags and for frames larger than `frame_bytes_max`; frames before are moved.
+pub fn decode(input: &mut BytesMut, out: &mut BytesMut, frame_bytes_max: usize) -> Result<(), ScanError> {
+    while let Some(head) = Head::parse(input)? {
+        if head.body_bytes > frame_bytes_max as u64 {
+            return Err(ScanError::FrameTooLarge { announced: head.body_bytes, max: frame_bytes_max });
+        }
+        let end = head.bytes + head.body_bytes as usize;
+        let Some(body) = input.get(head.bytes..end) else { break };
+        put_frame(out, if head.more { MORE } else { 0 }, body);
+        input.advance(end);
+    }
+    Ok(())
+}
+
+/// A run of whole ZMTP 2.0 messages as ZMTP 1.0 frames.
+pub fn encode(run: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(run.len());
+    for span in Spans::new(run) {
+        let mut at = span.start;
+        while let Some(header) = run.get(at..span.end).and_then(Header::parse) {
+            let body = at + header.head_bytes..at + header.head_bytes + header.body_bytes as usize;
+            at = body.end;
+            let body = &run[body];
+            if body.len() + 1 < usize::from(LONG) {
+                out.put_u8(body.len() as u8 + 1);
+            } else {
+                out.put_u8(LONG);
+                out.put_u64(body.len() as u64 + 1);
+            }
+            out.put_u8(u8::from(header.more()));
+            out.put_slice(body);
+        }
+    }
+    out.freeze()
+}
+
+/// Where each whole message lies in a run that [`encode`] made.
+pub(crate) fn messages(run: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at;
+        loop {
+            let head = Head::parse(run.get(at..)?).ok()??;
+            at += head.bytes + head.body_bytes as usize;
+            if !head.more {
+                return Some(start..at);
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn later(parts: &[&[u8]]) -> BytesMut {
+        let mut out = BytesMut::new();
+        for (index, part) in parts.iter().enumerate() {
+            put_frame(&mut out, if index + 1 < parts.len() { MORE } else { 0 }, part);
+        }
+        out
+    }
+
+    #[test]
+    fn frames_survive_both_ways_at_every_length_boundary() {
+        for length in [0, 1, 252, 253, 254, 255, 256, 70_000] {
+            let body = vec![7; length];
+            let run = later(&[&body, b"", &body]);
+            let mut old = BytesMut::from(&encode(&run)[..]);
+            assert!(messages(&old).eq(std::iter::once(0..old.len())));
+            let mut back = BytesMut::new();
+            decode(&mut old, &mut back, 1 << 20).unwrap();
+            assert!(old.is_empty() && back == run, "body of {length} bytes");
+        }
+    }
+
+    #[test]
+    fn the_original_publishers_bytes_are_read() {
+        let body = br#"{"data": {"msg": "Hi all!"}, "name": "notify_all"}"#;
+        let mut input = BytesMut::from(&b"3\0"[..]);
+        input.extend_from_slice(body);
+        let mut out = BytesMut::new();
+        decode(&mut input, &mut out, 100).unwrap();
+        assert_eq!(out, later(&[body]));
+    }
+
+    #[test]
+    fn a_frame_in_pieces_waits_for_its_end() {
+        let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
+        for byte in encode(&later(&[&[5; 300], b"x"])) {
+            input.put_u8(byte);
+            decode(&mut input, &mut out, 300).unwrap();
+        }
+        assert_eq!(out, later(&[&[5; 300], b"x"]));
+    }
+
+    #[test]
+    fn what_is_no_frame_is_refused() {
+        let fault = |bytes: &[u8]| decode(&mut BytesMut::from(bytes), &mut BytesMut::new(), 100).unwrap_err();
+        assert_eq!(fault(&[0]), ScanError::ReservedFlags(0));
+        assert_eq!(fault(&[2, 0x7e, 1]), ScanError::ReservedFlags(0x7e));
+        assert_eq!(fault(&[255, 255, 255, 255, 255, 255, 255, 255, 255, 0]), {
+            ScanError::FrameTooLarge { announced: u64::MAX - 1, max: 100 }
+        });
+    }
+}
