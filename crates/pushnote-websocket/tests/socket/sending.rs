@@ -1,0 +1,152 @@
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use pushnote_websocket::{Cause, SendError, SocketOptions, close_code, encode};
+
+use crate::peer::{Clock, Got, connect, connect_narrow, run};
+
+const MEGABYTE: usize = 1024 * 1024;
+
+fn outbox(bytes_max: usize) -> SocketOptions {
+    SocketOptions { outbox_bytes_max: bytes_max, ..SocketOptions::default() }
+}
+
+#[tokio::test]
+async fn frames_are_written_by_whoever_sends_them() {
+    let (socket, driver, mut peer) = connect(SocketOptions::default()).await;
+    socket.send(&encode::text("one")).unwrap();
+    let mut two = BytesMut::new();
+    encode::append_text(&mut two, "two");
+    encode::append_text(&mut two, "three");
+    socket.send_all(&[two.freeze(), encode::binary(&[4])]).unwrap();
+    assert_eq!(socket.queued_bytes(), 0, "the driver does not run");
+    for expected in [Got::text("one"), Got::text("two"), Got::text("three"), Got::Binary(vec![4])] {
+        assert_eq!(peer.next().await, expected);
+    }
+    drop(driver);
+}
+
+#[tokio::test]
+async fn a_thread_without_a_runtime_sends() {
+    let (socket, driver, mut peer) = connect_narrow(SocketOptions::default()).await;
+    let run = run(driver);
+    let sender = Arc::clone(&socket);
+    let thread = std::thread::spawn(move || {
+        for number in 0..1000 {
+            sender.send(&encode::text(&format!("{number:0>100}"))).unwrap();
+        }
+        sender.close(close_code::NORMAL, "");
+    });
+    for number in 0..1000 {
+        assert_eq!(peer.next().await, Got::Text(format!("{number:0>100}")));
+    }
+    assert_eq!(peer.next().await, Got::close(1000, ""));
+    peer.send_close(1000, "").await;
+    assert!(run.await.unwrap().clean);
+    thread.join().unwrap();
+}
+
+/// Sends of all sizes, alone and together, cut by the kernel in all places: everything arrives, in order.
+#[tokio::test]
+async fn order_outlives_partial_writes() {
+    let (socket, driver, mut peer) = connect_narrow(outbox(16 * MEGABYTE)).await;
+    let run = run(driver);
+    let text = |number: usize| format!("{number}:{}", "x".repeat(number * 7919 % 5000));
+    let mut number = 0;
+    while number < 1500 {
+        let frames: Vec<Bytes> = (number..number + 1 + number % 3).map(|n| encode::text(&text(n))).collect();
+        socket.send_all(&frames).unwrap();
+        number += frames.len();
+        if number.is_multiple_of(100) {
+            // The driver, the kernel and the peer get ahead of us now and then.
+            peer.stream.readable().await.unwrap();
+        }
+    }
+    assert!(socket.queued_bytes() > 0, "the kernel took it all; nothing was tested");
+    for expected in 0..number {
+        assert_eq!(peer.next().await, Got::Text(text(expected)));
+    }
+    assert_eq!(socket.queued_bytes(), 0);
+    run.abort();
+}
+
+#[tokio::test]
+async fn more_buffers_than_one_write_takes() {
+    let (socket, driver, mut peer) = connect(SocketOptions::default()).await;
+    let run = run(driver);
+    let frames: Vec<Bytes> = (0..500).map(|number| encode::text(&number.to_string())).collect();
+    socket.send_all(&frames).unwrap();
+    for number in 0..500 {
+        assert_eq!(peer.next().await, Got::Text(number.to_string()));
+    }
+    run.abort();
+}
+
+#[tokio::test]
+async fn ten_megabytes_pass() {
+    let (socket, driver, mut peer) = connect(outbox(16 * MEGABYTE)).await;
+    let run = run(driver);
+    let payload: Vec<u8> = (0..10 * MEGABYTE).map(|at| (at % 251) as u8).collect();
+    socket.send(&encode::binary(&payload)).unwrap();
+    assert!(socket.queued_bytes() > 0);
+    assert_eq!(peer.next().await, Got::Binary(payload));
+    run.abort();
+}
+
+#[tokio::test]
+async fn a_slow_consumer_gets_whole_frames_and_then_the_reason() {
+    let (socket, driver, mut peer) = connect_narrow(outbox(100_000)).await;
+    let run = run(driver);
+    let frame = encode::text(&"x".repeat(1000));
+    let error = (0..1000).find_map(|_| socket.send(&frame).err());
+    assert_eq!(error, Some(SendError::SlowConsumer));
+    assert_eq!(socket.send(&frame), Err(SendError::Closed));
+    assert!(socket.queued_bytes() < 2 * frame.len(), "what was queued is dropped");
+
+    let mut received = 0;
+    let last = loop {
+        match peer.next().await {
+            Got::Text(text) => {
+                assert_eq!(text.len(), 1000);
+                received += 1;
+            }
+            other => break other,
+        }
+    };
+    assert!(received > 0);
+    assert_eq!(last, Got::close(close_code::SLOW_CONSUMER, "slow consumer"));
+    peer.send_close(close_code::SLOW_CONSUMER, "").await;
+    let disconnected = run.await.unwrap();
+    assert_eq!((disconnected.cause, disconnected.code), (Cause::SlowConsumer, 3008));
+    assert!(disconnected.clean);
+}
+
+#[tokio::test]
+async fn tiny_frames_fill_the_outbox_too() {
+    let (socket, driver, _peer) = connect_narrow(outbox(100_000)).await;
+    let empty = encode::text("");
+    let error = (0..200_000).find_map(|_| socket.send(&empty).err());
+    assert_eq!(error, Some(SendError::SlowConsumer));
+    drop(driver);
+}
+
+#[tokio::test]
+async fn a_stalled_peer_is_cut_off() {
+    let (socket, driver, mut peer) = connect_narrow(outbox(10_000)).await;
+    let clock = Clock::stop();
+    let run = run(driver);
+    let frame = encode::text(&"x".repeat(1000));
+    while socket.send(&frame).is_ok() {}
+    tokio::task::yield_now().await;
+    clock.advance(5).await;
+    let disconnected = run.await.unwrap();
+    assert_eq!((disconnected.cause, disconnected.clean), (Cause::SlowConsumer, false));
+    drop(socket);
+    let end = loop {
+        match peer.next().await {
+            Got::Text(_) => {}
+            end => break end,
+        }
+    };
+    assert_eq!(end, Got::Reset, "what the kernel held is thrown away");
+}

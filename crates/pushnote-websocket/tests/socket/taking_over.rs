@@ -1,0 +1,68 @@
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use pushnote_websocket::{Message, Socket, encode, handshake, take_over};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::peer::{Got, Peer, streams};
+
+/// The request and, without waiting for its answer, a text frame `Hi`, masked with zeros.
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x82\0\0\0\0Hi";
+
+async fn answer(mut request: Request<Incoming>) -> Result<Response<String>, Infallible> {
+    let accept = handshake::check(request.method(), request.version(), request.headers()).unwrap();
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let (stream, read_ahead) = take_over(upgrade).await.unwrap();
+        let (socket, driver) = Socket::new(stream, read_ahead, Arc::default());
+        let echo = move |message: Message<'_>| {
+            let Message::Text(text) = message else { panic!("not sent") };
+            socket.send(&encode::text(text)).unwrap();
+            ControlFlow::Continue(())
+        };
+        driver.run(echo).await
+    });
+    Ok(accept.response().map(|()| String::new()))
+}
+
+async fn assert_echo(mut client: TcpStream) {
+    client.write_all(REQUEST).await.unwrap();
+    let mut response = Vec::new();
+    while !response.ends_with(b"\r\n\r\n") {
+        response.push(client.read_u8().await.unwrap());
+    }
+    assert!(response.starts_with(b"HTTP/1.1 101"), "{}", response.escape_ascii());
+    let mut peer = Peer::new(client);
+    assert_eq!(peer.next().await, Got::text("Hi"));
+    peer.send_close(1000, "").await;
+    assert_eq!(peer.next().await, Got::close(1000, ""));
+}
+
+#[tokio::test]
+async fn from_an_http1_connection() {
+    let (server, client) = streams().await;
+    let connection = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(server), service_fn(answer))
+        .with_upgrades();
+    tokio::spawn(connection);
+    assert_echo(client).await;
+}
+
+#[tokio::test]
+async fn from_an_automatic_connection() {
+    let (server, client) = streams().await;
+    tokio::spawn(async move {
+        auto::Builder::new(TokioExecutor::new())
+            .serve_connection_with_upgrades(TokioIo::new(server), service_fn(answer))
+            .await
+    });
+    assert_echo(client).await;
+}
