@@ -83,7 +83,10 @@ for (const colorScheme of ['light', 'dark']) {
     const self = await visit(t, { viewport: { width: 360, height: 740 }, colorScheme });
     await system.publish({ msg: 'x'.repeat(500) }, { to: dev.mq });
     await log(self).getByText('xxx').first().waitFor();
-    const { scrollWidth, clientWidth } = await self.page.evaluate(() => document.documentElement);
-    assert.ok(scrollWidth <= clientWidth, `${scrollWidth} > ${clientWidth}`);
+    const [needed, given] = await self.page.evaluate(() => {
+      const { scrollWidth, clientWidth } = document.documentElement;
+      return [scrollWidth, clientWidth];
+    });
+    assert.ok(needed <= given, `${needed} > ${given}`);
   });
 }
