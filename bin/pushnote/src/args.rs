@@ -18,6 +18,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Measures a server under load, its deliveries counted and checked
+    Bench(Box<crate::bench::BenchArgs>),
     /// Starts everything on this machine alone, with a demo page
     Dev(DevArgs),
     /// Publishes one message

@@ -1,6 +1,7 @@
 //! `pushnote`: the operator's tool.
 
 mod args;
+mod bench;
 mod dev;
 mod publish;
 mod token;
@@ -11,6 +12,7 @@ use crate::args::{Args, Command};
 
 fn main() -> ExitCode {
     pushnote_shell::main(|args: Args| match args.command {
+        Command::Bench(args) => bench::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Token(args) => token::run(&args),

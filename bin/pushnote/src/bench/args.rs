@@ -1,0 +1,113 @@
+//! The flags of `pushnote bench`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::preset::Preset;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pushnote bench --url ws://127.0.0.1:8080/sockjs/websocket --publish tcp://127.0.0.1:8002 --pid $(pidof pushnote-server)
+  pushnote bench --preset sockjs-websocket --url http://127.0.0.1:8080/sockjs --publish tcp://127.0.0.1:8002 \\
+      --in-flight 16 --limit --pid PID --pin-server 0 --pin-generator 1 --json out.json
+  pushnote bench --url ws://127.0.0.1:8080/sockjs/websocket -n 10000 --messages 0 --duration 30s --pid PID
+  pushnote bench --limit")]
+pub(crate) struct BenchArgs {
+    /// Server to connect to, as in ws://127.0.0.1:8080/sockjs/websocket; repeat to share out the connections
+    #[arg(long)]
+    pub(crate) url: Vec<String>,
+
+    /// Protocol spoken to the server
+    #[arg(long, value_enum, default_value_t = Preset::Raw)]
+    pub(crate) preset: Preset,
+
+    /// Connections
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1000)]
+    pub(crate) connections: usize,
+
+    /// Where messages are published: tcp://HOST:PORT for ZeroMQ (also zmq:tcp://…), or the http:// URL to POST to
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) publish: Option<String>,
+
+    /// Header of HTTP publishing, as in 'X-API-Key: secret'; repeat for several
+    #[arg(long, value_name = "HEADER")]
+    pub(crate) publish_header: Vec<String>,
+
+    /// Closed loop: publish so many messages at once, and the next when all connections have them
+    #[arg(long, value_name = "W", default_value_t = 1, conflicts_with = "rate")]
+    pub(crate) in_flight: u32,
+
+    /// Open loop: messages per second, sent when due whatever the server does; latency counts from then
+    #[arg(long, value_name = "R")]
+    pub(crate) rate: Option<f64>,
+
+    /// Bytes of one message, 44 to 65536
+    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    pub(crate) payload_bytes: usize,
+
+    /// Messages to measure, at most; 0 publishes none and measures idle connections for --duration
+    #[arg(long, value_name = "N")]
+    pub(crate) messages: Option<u64>,
+
+    /// How long to measure, at most, as in 10s
+    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) duration: Duration,
+
+    /// How long to run before measuring
+    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
+    pub(crate) warmup: Duration,
+
+    /// How long to wait for what does not come, before it is lost
+    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+
+    /// Targeted: the connections are shared out among so many users, and each message goes to the next user;
+    /// needs the server's secret (--secret-file or PUSHNOTE_SECRET)
+    #[arg(long = "user", alias = "users", value_name = "USERS")]
+    pub(crate) users: Option<usize>,
+
+    /// File with the server's secret, for --user
+    #[arg(long, env = "PUSHNOTE_SECRET_FILE", value_name = "PATH")]
+    pub(crate) secret_file: Option<PathBuf>,
+
+    /// Process of the server, whose CPU time and memory are measured; repeat for several
+    #[arg(long)]
+    pub(crate) pid: Vec<u32>,
+
+    /// Percentage of the connections that never read
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    pub(crate) stalled_percent: f64,
+
+    /// Further connections that come and go, so many a second
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 0)]
+    pub(crate) churn: u32,
+
+    /// Measure first, in the same way, the bare limit: a loop of send(2) over as many sockets
+    #[arg(long, conflicts_with = "users")]
+    pub(crate) limit: bool,
+
+    /// Core that the server (and the bare limit) is kept on
+    #[arg(long, value_name = "CORE")]
+    pub(crate) pin_server: Option<usize>,
+
+    /// Core that the load is made on
+    #[arg(long, value_name = "CORE")]
+    pub(crate) pin_generator: Option<usize>,
+
+    /// Writes the figures there, too
+    #[arg(long, value_name = "PATH")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Draws the latencies there
+    #[arg(long, value_name = "PATH")]
+    pub(crate) svg: Option<PathBuf>,
+
+    /// Allow a server that is not on this machine
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+
+    /// Be the bare limit: serve on a free port until the publisher goes
+    #[arg(long, hide = true, exclusive = true)]
+    pub(crate) serve_limit: bool,
+}

@@ -1,0 +1,299 @@
+//! One run: connect, settle, warm up, measure, wait for the rest.
+
+use std::io::ErrorKind;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mio::{Events, Interest, Poll, Token};
+use pushnote_shell::Failure;
+
+use super::connection::Clock;
+use super::crowd::Crowd;
+use super::measurement::{Connecting, Idle, Measurement, Memory, Running, Stalled};
+use super::message::Stamp;
+use super::pace::Schedule;
+use super::plan::Plan;
+use super::process::{CpuTimes, Processes};
+use super::progress::Progress;
+use super::publisher::Publisher;
+
+const PUBLISHER: Token = Token(usize::MAX - 1);
+const EVENTS: usize = 1024;
+/// How long after the last handshake memory is read and messages begin.
+const SETTLE: Duration = Duration::from_millis(500);
+/// The longest turn: how exactly phases end and progress is shown.
+const TURN: Duration = Duration::from_millis(100);
+
+/// Makes the load that `plan` says and measures what comes of it.
+pub(crate) fn run(plan: &Plan) -> Result<Measurement, Failure> {
+    let mut load = Load::new(plan)?;
+    let memory_before = load.resident()?;
+    let connecting = load.connect()?;
+    load.settle(SETTLE)?;
+    let memory_idle = load.resident()?;
+    let (mut idle, mut running) = (None, None);
+    match &plan.publish {
+        None => idle = Some(load.idle()?),
+        Some(publish) => {
+            let mut publisher = Publisher::connect(publish, plan.preset)?;
+            load.register(&mut publisher)?;
+            running = Some(load.drive(publisher)?);
+        }
+    }
+    let memory = match (memory_before, memory_idle, load.resident()?) {
+        (Some(before), Some(idle), Some(end)) => Some(Memory { before, idle, end }),
+        _ => None,
+    };
+    let stalled = load.stalled()?;
+    Ok(Measurement::new(plan, load.crowd.tally, connecting, memory, idle, running, stalled))
+}
+
+struct Load<'a> {
+    plan: &'a Plan,
+    poll: Poll,
+    events: Events,
+    crowd: Crowd,
+    publisher: Option<Publisher>,
+    publisher_failed: Option<Failure>,
+    clock: Clock,
+    generator: Processes,
+    progress: Progress,
+    /// Connections come and go from then on.
+    churn_from_ns: Option<u64>,
+}
+
+/// Where a stretch of time begins that is measured.
+struct Start {
+    ns: u64,
+    published: u64,
+    server: CpuTimes,
+    generator: CpuTimes,
+    churned: u64,
+}
+
+impl<'a> Load<'a> {
+    fn new(plan: &'a Plan) -> Result<Self, Failure> {
+        let clock = Clock::start();
+        Ok(Self {
+            plan,
+            poll: Poll::new().map_err(|error| Failure::system(format!("epoll: {error}")))?,
+            events: Events::with_capacity(EVENTS),
+            crowd: Crowd::new(plan, run_number(), clock),
+            publisher: None,
+            publisher_failed: None,
+            clock,
+            generator: Processes::new(&[std::process::id()])?,
+            progress: Progress::new(&plan.label),
+            churn_from_ns: None,
+        })
+    }
+
+    fn resident(&self) -> Result<Option<u64>, Failure> {
+        let server = &self.plan.server;
+        if server.is_empty() { Ok(None) } else { server.resident_bytes().map(Some) }
+    }
+
+    fn register(&mut self, publisher: &mut Publisher) -> Result<(), Failure> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registered = self.poll.registry().register(&mut publisher.socket, PUBLISHER, interest);
+        registered.map_err(|error| Failure::system(format!("epoll: {error}")))
+    }
+
+    fn connect(&mut self) -> Result<Connecting, Failure> {
+        let start = self.start(self.clock.now_ns())?;
+        let wanted = self.plan.connections();
+        let (mut open_before, mut since_ns) = (0, start.ns);
+        while !self.crowd.open_more(self.poll.registry())? {
+            self.turn(TURN)?;
+            let now_ns = self.clock.now_ns();
+            if self.crowd.open > open_before {
+                (open_before, since_ns) = (self.crowd.open, now_ns);
+            } else if now_ns - since_ns > nanoseconds(self.plan.timeout) {
+                let open = self.crowd.open;
+                return Err(Failure::unavailable(format!("{open} of {wanted} connections are open, and no more come")));
+            }
+            self.progress.show(now_ns, || format!("{} of {wanted} connections", self.crowd.open));
+        }
+        let now_ns = self.clock.now_ns();
+        Ok(Connecting { wall_ns: now_ns - start.ns, server_cpu_ns: self.server_cpu(&start)? })
+    }
+
+    fn settle(&mut self, duration: Duration) -> Result<(), Failure> {
+        let until_ns = self.clock.now_ns() + nanoseconds(duration);
+        while self.clock.now_ns() < until_ns {
+            self.turn(TURN.min(duration))?;
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self) -> Result<Idle, Failure> {
+        let start = self.start(self.clock.now_ns())?;
+        self.churn_from_ns = (self.plan.churn_per_second > 0).then_some(start.ns);
+        let until_ns = start.ns + nanoseconds(self.plan.duration);
+        loop {
+            let now_ns = self.clock.now_ns();
+            if now_ns >= until_ns {
+                return Ok(Idle {
+                    wall_ns: now_ns - start.ns,
+                    server_cpu_ns: self.server_cpu(&start)?,
+                    churned: self.crowd.churned() - start.churned,
+                });
+            }
+            self.turn(TURN)?;
+            self.progress.show(now_ns, || format!("idle, {} s left", (until_ns - now_ns) / 1_000_000_000));
+        }
+    }
+
+    /// Publishes as the plan paces it, first to warm up, then to measure, and waits for what is still to come.
+    fn drive(&mut self, publisher: Publisher) -> Result<Running, Failure> {
+        self.publisher = Some(publisher);
+        let begin_ns = self.clock.now_ns();
+        let warm_ns = begin_ns + nanoseconds(self.plan.warmup);
+        self.churn_from_ns = (self.plan.churn_per_second > 0).then_some(begin_ns);
+        self.crowd.tally.last_arrival_ns = begin_ns;
+        let mut schedule = Schedule::new(self.plan.pace, begin_ns);
+        let mut measured: Option<Start> = None;
+        loop {
+            let now_ns = self.clock.now_ns();
+            let quiet = self.crowd.tally.outstanding == 0;
+            let round_over = quiet || !schedule.has_rounds();
+            if measured.is_none() && now_ns >= warm_ns && round_over {
+                self.crowd.tally.start_measuring(now_ns);
+                measured = Some(self.start(now_ns)?);
+            }
+            let left = measured.as_ref().map_or(u64::MAX, |start| self.left(start, now_ns));
+            if left == 0 && quiet {
+                break;
+            }
+            if !quiet && now_ns.saturating_sub(self.crowd.tally.last_arrival_ns) > nanoseconds(self.plan.timeout) {
+                self.crowd.give_up();
+                break;
+            }
+            self.publish_due(&mut schedule, now_ns, left)?;
+            self.turn(schedule.wait(now_ns).filter(|_| left > 0).unwrap_or(TURN).min(TURN))?;
+            self.show(now_ns, measured.is_some());
+        }
+        let start = match measured {
+            Some(start) => start,
+            None => return Err(Failure::unavailable("messages were lost before the warm-up was over; nothing is measured")),
+        };
+        self.finish(&start)
+    }
+
+    /// Messages that may still be published.
+    fn left(&self, start: &Start, now_ns: u64) -> u64 {
+        if now_ns - start.ns >= nanoseconds(self.plan.duration) {
+            return 0;
+        }
+        self.plan.messages_max.saturating_sub(self.crowd.tally.published - start.published)
+    }
+
+    fn publish_due(&mut self, schedule: &mut Schedule, now_ns: u64, left: u64) -> Result<(), Failure> {
+        let Some(publisher) = &mut self.publisher else { return Ok(()) };
+        let (mut message, mut left) = (Vec::new(), left);
+        while (left > 0 || schedule.in_round())
+            && let Some(due_ns) = schedule.due(now_ns, self.crowd.tally.outstanding == 0)
+        {
+            let number = self.crowd.tally.published;
+            let (user, audience) = self.crowd.audience(number);
+            if audience == 0 {
+                return Err(Failure::unavailable(format!("no connection is left: {}", self.crowd.tally.why_ended())));
+            }
+            if self.crowd.tally.outstanding == 0 {
+                self.crowd.tally.last_arrival_ns = now_ns;
+            }
+            message.clear();
+            self.crowd.shared.messages.write(&mut message, Stamp { number, due_ns });
+            publisher.push(user, &message)?;
+            self.crowd.tally.published += 1;
+            self.crowd.tally.outstanding += audience;
+            left = left.saturating_sub(1);
+        }
+        publisher.flush()
+    }
+
+    fn finish(&mut self, start: &Start) -> Result<Running, Failure> {
+        let now_ns = self.clock.now_ns();
+        Ok(Running {
+            wall_ns: now_ns - start.ns,
+            published: self.crowd.tally.published - start.published,
+            server_cpu_ns: self.server_cpu(start)?,
+            generator_cpu_ns: self.generator.cpu_times()?.since(&start.generator),
+            churned: self.crowd.churned() - start.churned,
+        })
+    }
+
+    fn stalled(&mut self) -> Result<Option<Stalled>, Failure> {
+        if self.plan.stalled == 0 {
+            return Ok(None);
+        }
+        let mut endings = std::collections::BTreeMap::<String, u64>::new();
+        // What the server had written, and its word of farewell, come in as fast as they are read.
+        let until_ns = self.clock.now_ns() + nanoseconds(SETTLE);
+        while self.clock.now_ns() < until_ns {
+            for reason in self.crowd.wake_stalled() {
+                *endings.entry(reason).or_default() += 1;
+            }
+            self.turn(Duration::from_millis(10))?;
+        }
+        Ok(Some(Stalled { connections: self.plan.stalled, open: self.crowd.stalled_open(), endings }))
+    }
+
+    fn start(&self, ns: u64) -> Result<Start, Failure> {
+        Ok(Start {
+            ns,
+            published: self.crowd.tally.published,
+            server: self.plan.server.cpu_times()?,
+            generator: self.generator.cpu_times()?,
+            churned: self.crowd.churned(),
+        })
+    }
+
+    fn server_cpu(&self, start: &Start) -> Result<Option<u64>, Failure> {
+        let server = &self.plan.server;
+        if server.is_empty() { Ok(None) } else { Ok(Some(server.cpu_times()?.since(&start.server))) }
+    }
+
+    /// Waits for the next events and deals with them.
+    fn turn(&mut self, timeout: Duration) -> Result<(), Failure> {
+        // epoll counts in milliseconds, rounded up: what is due sooner is waited for by asking again.
+        let timeout = if timeout < Duration::from_millis(1) { Duration::ZERO } else { timeout };
+        match self.poll.poll(&mut self.events, Some(timeout)) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => {
+                return Err(Failure::system(format!("epoll: {error}")));
+            }
+            _ => {}
+        }
+        let registry = self.poll.registry();
+        for event in &self.events {
+            if event.token() == PUBLISHER {
+                let Some(publisher) = &mut self.publisher else { continue };
+                let done = publisher.flush().and_then(|()| if event.is_readable() { publisher.read() } else { Ok(()) });
+                self.publisher_failed = done.err().or(self.publisher_failed.take());
+            } else {
+                self.crowd.on_event(registry, event);
+            }
+        }
+        if let Some(start_ns) = self.churn_from_ns {
+            self.crowd.churn(registry, start_ns, self.clock.now_ns());
+        }
+        self.publisher_failed.take().map_or(Ok(()), Err)
+    }
+
+    fn show(&mut self, now_ns: u64, measuring: bool) {
+        let tally = &self.crowd.tally;
+        self.progress.show(now_ns, || {
+            let phase = if measuring { "measuring" } else { "warming up" };
+            format!("{phase}, {} deliveries, {} outstanding", tally.deliveries, tally.outstanding)
+        });
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    duration.as_nanos().try_into().unwrap_or(u64::MAX)
+}
+
+/// Unlike that of any other run on this machine for a long time.
+fn run_number() -> u32 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (now.as_nanos() as u32) ^ std::process::id().rotate_left(16)
+}

@@ -1,0 +1,155 @@
+//! What arrived, counted.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use super::message::Stamp;
+use super::sequence::{Arrival, Sequence};
+
+/// What a connection is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Every message is to reach it.
+    Counted,
+    /// Reads nothing once it is open.
+    Stalled,
+    /// Comes and goes; what it gets is checked for order, not for completeness.
+    Churning,
+}
+
+/// Counts of one run. Latencies are in nanoseconds.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    /// From when a message was due to when it was read.
+    pub(crate) latency: Histogram<u64>,
+    /// From the first packet of a connection to its readiness.
+    pub(crate) handshake: Histogram<u64>,
+    /// The same while messages flow.
+    pub(crate) churn_handshake: Histogram<u64>,
+    /// Messages published, the warm-up's too: the number of the next one.
+    pub(crate) published: u64,
+    pub(crate) deliveries: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) out_of_order: u64,
+    pub(crate) misdelivered: u64,
+    /// Deliveries that are still to come.
+    pub(crate) outstanding: u64,
+    /// Deliveries that will never come: their connection ended, or time did.
+    pub(crate) lost: u64,
+    /// Why counted connections ended that should not have.
+    pub(crate) endings: BTreeMap<String, u64>,
+    /// The same for connections that come and go.
+    pub(crate) churn_failures: BTreeMap<String, u64>,
+    /// Latencies of messages due before are left out.
+    pub(crate) measured_from_ns: u64,
+    pub(crate) last_arrival_ns: u64,
+}
+
+impl Tally {
+    pub(crate) fn new() -> Self {
+        Self {
+            latency: histogram(),
+            handshake: histogram(),
+            churn_handshake: histogram(),
+            published: 0,
+            deliveries: 0,
+            duplicates: 0,
+            out_of_order: 0,
+            misdelivered: 0,
+            outstanding: 0,
+            lost: 0,
+            endings: BTreeMap::new(),
+            churn_failures: BTreeMap::new(),
+            measured_from_ns: 0,
+            last_arrival_ns: 0,
+        }
+    }
+
+    /// Forgets the warm-up's latencies and deliveries; its faults stay.
+    pub(crate) fn start_measuring(&mut self, now_ns: u64) {
+        self.deliveries = 0;
+        self.latency.reset();
+        self.measured_from_ns = now_ns;
+    }
+
+    #[inline]
+    pub(crate) fn arrived(&mut self, role: Role, sequence: &mut Sequence, stamp: Stamp, now_ns: u64) {
+        match sequence.arrived(stamp.number) {
+            Arrival::InOrder | Arrival::Early => {}
+            Arrival::Late => self.out_of_order += 1,
+            Arrival::Duplicate => {
+                self.duplicates += 1;
+                return;
+            }
+            Arrival::Misdelivered => {
+                self.misdelivered += 1;
+                return;
+            }
+        }
+        if role == Role::Counted {
+            self.deliveries += 1;
+            self.outstanding = self.outstanding.saturating_sub(1);
+            self.last_arrival_ns = now_ns;
+            if stamp.due_ns >= self.measured_from_ns {
+                self.latency.saturating_record(now_ns.saturating_sub(stamp.due_ns));
+            }
+        }
+    }
+
+    /// Why connections ended, for people to read.
+    pub(crate) fn why_ended(&self) -> String {
+        let reasons = self.endings.iter().map(|(reason, count)| format!("{count} × {reason}"));
+        reasons.collect::<Vec<_>>().join(", ")
+    }
+
+    pub(crate) fn churn_failed(&mut self, reason: String) {
+        *self.churn_failures.entry(reason).or_default() += 1;
+    }
+
+    /// A counted connection is gone, and with it what it had still to get.
+    pub(crate) fn ended(&mut self, pending: u64, reason: String) {
+        self.lost += pending;
+        self.outstanding = self.outstanding.saturating_sub(pending);
+        *self.endings.entry(reason).or_default() += 1;
+    }
+}
+
+/// Up to an hour, to three digits.
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(3_600_000_000_000, 3).expect("constant bounds")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_counts_is_counted() {
+        let mut tally = Tally::new();
+        tally.outstanding = 4;
+        let mut sequence = Sequence::new(0, 1);
+        let mut arrive = |tally: &mut Tally, number, due_ns| {
+            tally.arrived(Role::Counted, &mut sequence, Stamp { number, due_ns }, 100);
+        };
+        arrive(&mut tally, 0, 10);
+        tally.start_measuring(50);
+        arrive(&mut tally, 1, 49);
+        arrive(&mut tally, 3, 60);
+        arrive(&mut tally, 2, 60);
+        arrive(&mut tally, 2, 60);
+        assert_eq!((tally.deliveries, tally.outstanding), (3, 0));
+        assert_eq!((tally.duplicates, tally.out_of_order), (1, 1));
+        assert_eq!((tally.latency.len(), tally.latency.max()), (2, 40));
+        tally.arrived(Role::Churning, &mut Sequence::new(0, 1), Stamp { number: 0, due_ns: 60 }, 100);
+        assert_eq!(tally.deliveries, 3);
+    }
+
+    #[test]
+    fn what_a_lost_connection_had_to_get_is_lost() {
+        let mut tally = Tally::new();
+        tally.outstanding = 5;
+        tally.ended(3, "reset".into());
+        assert_eq!((tally.lost, tally.outstanding, tally.endings["reset"]), (3, 2, 1));
+    }
+}
