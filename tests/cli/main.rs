@@ -24,6 +24,8 @@ const MQ: &str = "--mq_socket=tcp://127.0.0.1:1";
 fn a_server_without_a_secret_says_how_to_make_one() {
     fails("pushnote-server", &[MQ], &[], 78, &["PUSHNOTE_SECRET", "--secret-file", "openssl rand"]);
     fails("pushnote-server", &[MQ], &[("PUSHNOTE_SECRET", "short")], 78, &["secret", "32", "openssl rand"]);
+    let empty_salt = [("PUSHNOTE_SECRET", SECRET), ("PUSHNOTE_LEGACY_SALT", "")];
+    fails("pushnote-server", &[MQ], &empty_salt, 78, &["PUSHNOTE_LEGACY_SALT", "empty"]);
     let missing = ["--secret-file=/nonexistent/secret", MQ];
     fails("pushnote-server", &missing, &[], 78, &["--secret-file", "/nonexistent/secret"]);
 }
@@ -45,7 +47,13 @@ fn a_port_in_use_is_named() {
     let endpoint = format!("tcp://127.0.0.1:{port}");
     let port_flag = format!("--port={port}");
     let port_text = port.to_string();
-    fails("pushnote-server", &[&port_flag, "--address=127.0.0.1", MQ], WITH_SECRET, 69, &["--port", &port_text]);
+    fails(
+        "pushnote-server",
+        &[&port_flag, "--address=127.0.0.1", MQ],
+        WITH_SECRET,
+        69,
+        &["--port", &port_text],
+    );
     let single = ["--single", "--port=0", &format!("--mq_socket={endpoint}")];
     fails("pushnote-server", &single, WITH_SECRET, 69, &["--mq_socket", &port_text]);
     let sub = format!("--sub={endpoint}");

@@ -1,4 +1,5 @@
 //! What is promised about delivery: order, no doubles, nobody held up by another, an end that is announced.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::{Duration, Instant};
 
@@ -99,7 +100,8 @@ async fn a_client_that_does_not_read_is_closed_and_delays_nobody() {
     }
     // The stalled one finds, behind what the kernel still had for it, the end of its connection.
     let mut rest = Vec::new();
-    let read = tokio::time::timeout(PATIENCE, tokio::io::AsyncReadExt::read_to_end(&mut stalled, &mut rest)).await;
+    let read =
+        tokio::time::timeout(PATIENCE, tokio::io::AsyncReadExt::read_to_end(&mut stalled, &mut rest)).await;
     assert!(read.is_ok(), "the stalled connection was not closed");
     assert!(rest.len() < 1500 * 16_000, "it was given everything");
     publish_all(&publisher, &json!("after")).await;

@@ -1,4 +1,5 @@
 //! What must not do harm: crashes of every process in turn, garbage on every port, nonsense in every message.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::{Duration, Instant};
 
@@ -135,7 +136,7 @@ fn malformed_envelope(number: usize) -> String {
         11 => r#"{"name":"notify","data":1,"recipients":["42:forged"]}"#.to_owned(),
         12 => r#"{"name":"notify_all","data":"#.to_owned(),
         13 => format!(r#"{{"name":"notify_all","data":"{}"}}"#, "x".repeat(70_000)),
-        14 => format!(r#"{{"name":"notify_all","data":{}1{}}}"#, "[".repeat(200), "]".repeat(200)),
+        14 => format!(r#"{{"name":"notify_all","data":{}"#, "[".repeat(20_000)),
         15 => "hex: fffe00".to_owned(),
         16 => "hex: 00 01 02".to_owned(),
         17 => format!("hex: {} {}", hex("topic"), hex(r#"{"name":"notify_all","data":1}"#)),
@@ -227,7 +228,8 @@ async fn garbage_on_either_port_is_harmless() {
                 if round % 2 == 0 {
                     let _ = stream.shutdown().await;
                     let mut rest = Vec::new();
-                    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("an end");
+                    let _ =
+                        tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("an end");
                 }
             }
         }

@@ -13,7 +13,8 @@ pub const SECRET: &str = "a-secret-of-the-test-suites-0123456789abcdef";
 ///
 /// If this machine has no free port.
 pub fn free_endpoint() -> String {
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let port =
+        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
     format!("tcp://127.0.0.1:{port}")
 }
 
@@ -79,7 +80,8 @@ impl Server {
     }
 
     fn run(port: &str, arguments: Vec<String>) -> Self {
-        let mut all = vec![format!("--port={port}"), "--address=127.0.0.1".to_owned(), "--route=/sockjs".to_owned()];
+        let mut all =
+            vec![format!("--port={port}"), "--address=127.0.0.1".to_owned(), "--route=/sockjs".to_owned()];
         all.extend(arguments.iter().cloned());
         let process = Process::start("pushnote-server", &all, &[("PUSHNOTE_SECRET", SECRET)]);
         let rest = process.line_after("listening on http://");

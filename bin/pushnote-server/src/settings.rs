@@ -97,8 +97,17 @@ fn verifier(args: &Args, limits: &Limits) -> Result<Verifier, Failure> {
 }
 
 fn legacy_salt(args: &Args) -> Result<Option<String>, Failure> {
-    match &args.legacy_salt_file {
-        Some(path) => Ok(Some(read_setting("--legacy-salt-file", path)?.trim().to_owned())),
-        None => Ok(std::env::var(LEGACY_SALT_VARIABLE).ok()),
+    let (source, salt) = match &args.legacy_salt_file {
+        Some(path) => ("--legacy-salt-file", read_setting("--legacy-salt-file", path)?.trim().to_owned()),
+        None => match std::env::var(LEGACY_SALT_VARIABLE) {
+            Ok(salt) => (LEGACY_SALT_VARIABLE, salt),
+            Err(_) => return Ok(None),
+        },
+    };
+    if salt.is_empty() {
+        return Err(Failure::config(format!(
+            "{source} is empty: give the original's PUSHNOTE_SALT, or leave it unset to refuse its tokens"
+        )));
     }
+    Ok(Some(salt))
 }

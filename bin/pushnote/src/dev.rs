@@ -16,7 +16,18 @@ use crate::args::DevArgs;
 
 const ROUTE: &str = "/sockjs";
 
-/// A secret for this run alone.
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The demo page's files: path, media type, text.
+const FILES: [(&str, &str, &str); 5] = [
+    ("/", "text/html; charset=utf-8", include_str!("../demo/index.html")),
+    ("/demo.css", "text/css; charset=utf-8", include_str!("../demo/demo.css")),
+    ("/example.js", SCRIPT, include_str!("../demo/example.js")),
+    ("/page.js", SCRIPT, include_str!("../demo/page.js")),
+    ("/pushnote.js", SCRIPT, include_str!("../../../client-js/dist/pushnote.mjs")),
+];
+
+/// Length of the secret of a run.
 const SECRET_BYTES: usize = 48;
 
 pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
@@ -116,19 +127,16 @@ impl Demo {
             "route": ROUTE, "user": self.user, "token": self.token,
             "publish": self.publish, "endpoint": self.mq_socket,
         });
-        let fixed = |path, content_type, text: &'static str| Page {
+        let mut pages = vec![Page {
+            path: "/dev.json",
+            content_type: "application/json",
+            body: parameters.to_string().into(),
+        }];
+        pages.extend(FILES.map(|(path, content_type, text)| Page {
             path,
             content_type,
             body: Bytes::from_static(text.as_bytes()),
-        };
-        vec![
-            fixed("/", "text/html; charset=utf-8", include_str!("../demo/index.html")),
-            fixed(
-                "/pushnote.js",
-                "text/javascript; charset=utf-8",
-                include_str!("../../../client-js/dist/pushnote.mjs"),
-            ),
-            Page { path: "/dev.json", content_type: "application/json", body: parameters.to_string().into() },
-        ]
+        }));
+        pages
     }
 }

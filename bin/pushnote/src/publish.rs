@@ -20,7 +20,9 @@ pub(crate) fn run(args: &PublishArgs) -> Result<(), Failure> {
     };
     queued.map_err(|error| Failure::data(error.to_string()))?;
     publisher.flush(args.timeout).map_err(|error| {
-        Failure::unavailable(format!("{error}; is pushnote-mq, pushnote-server --single or pushnote dev there?"))
+        Failure::unavailable(format!(
+            "{error}; is pushnote-mq, pushnote-server --single or pushnote dev there?"
+        ))
     })
 }
 
@@ -32,6 +34,7 @@ fn read_json(argument: &str) -> Result<Box<RawValue>, Failure> {
             .read_to_string(&mut text)
             .map_err(|error| Failure::data(format!("standard input: {error}")))?;
     }
-    RawValue::from_string(text.trim().to_owned())
-        .map_err(|error| Failure::data(format!("the message is not JSON ({error}); quote it, as in '\"hello\"'")))
+    RawValue::from_string(text.trim().to_owned()).map_err(|error| {
+        Failure::data(format!("the message is not JSON ({error}); quote it, as in '\"hello\"'"))
+    })
 }

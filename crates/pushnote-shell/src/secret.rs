@@ -14,7 +14,7 @@ pub fn read_secret(file: Option<&Path>) -> Result<String, Failure> {
         (None, Ok(secret)) => Ok(secret),
         (None, Err(_)) => Err(Failure::config(format!(
             "no secret for user tokens: set {SECRET_VARIABLE} or --secret-file to your Django SECRET_KEY, \
-             or to the output of 'openssl rand -base64 48'"
+             or to the output of 'openssl rand -base64 32'"
         ))),
     }
 }
