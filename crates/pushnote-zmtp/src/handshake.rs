@@ -298,3 +298,6 @@ fn readable(text: &[u8]) -> String {
     let text = &text[..text.len().min(REASON_BYTES_MAX)];
     String::from_utf8_lossy(text).chars().map(|c| if c.is_control() { '.' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests;

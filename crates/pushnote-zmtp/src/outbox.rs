@@ -315,3 +315,6 @@ impl Unsent {
         usize::from(give_up)
     }
 }
+
+#[cfg(test)]
+mod tests;
