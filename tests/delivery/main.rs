@@ -144,16 +144,18 @@ async fn a_server_that_ends_says_so_and_refuses_new_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_above_the_limit_are_refused_and_places_are_given_back() {
-    let single = Single::with(&["--connections-max=2"]);
-    let url = single.server.websocket_url();
-    let first = Browser::open(&url).await;
-    let _second = Browser::open(&url).await;
-    let refused = Browser::try_open(&url).await.err().expect("no third place").to_string();
-    assert!(refused.contains("503"), "{refused}");
-    drop(first);
-    let deadline = Instant::now() + PATIENCE;
-    while Browser::try_open(&url).await.is_err() {
-        assert!(Instant::now() < deadline, "the place is not given back");
+async fn connections_above_a_limit_are_refused_and_places_are_given_back() {
+    for limit in ["--connections-max=2", "--connections-per-ip-max=2"] {
+        let single = Single::with(&[limit]);
+        let url = single.server.websocket_url();
+        let first = Browser::open(&url).await;
+        let _second = Browser::open(&url).await;
+        let refused = Browser::try_open(&url).await.err().expect("no third place").to_string();
+        assert!(refused.contains("503"), "{limit}: {refused}");
+        drop(first);
+        let deadline = Instant::now() + PATIENCE;
+        while Browser::try_open(&url).await.is_err() {
+            assert!(Instant::now() < deadline, "{limit}: the place is not given back");
+        }
     }
 }

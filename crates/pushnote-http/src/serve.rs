@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use pushnote_core::Limits;
+use pushnote_sockjs::ConnectionGuard;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use warp::filters::BoxedFilter;
@@ -100,8 +101,8 @@ impl Connection {
         let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
             // Where the SockJS filter looks for the client's address.
             request.extensions_mut().insert(peer);
-            // A WebSocket outlives this task; it keeps its place as long as it holds the permit.
-            request.extensions_mut().insert(Arc::clone(&permit));
+            // A WebSocket outlives this task; it keeps its place as long as it lives.
+            request.extensions_mut().insert(ConnectionGuard::new(Arc::clone(&permit)));
             hyper::service::Service::call(&routes, request)
         });
         let connection = http1::Builder::new()

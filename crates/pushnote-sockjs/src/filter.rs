@@ -18,6 +18,7 @@ use warp::{
 };
 
 use crate::{
+    guard::ConnectionGuard,
     handler::{Handler, SessionInfo},
     headers, proxy,
     service::Service,
@@ -46,6 +47,8 @@ pub(crate) struct Request {
     /// The client's address.
     pub(crate) client: Option<IpAddr>,
     pub(crate) upgrade: Option<OnUpgrade>,
+    /// The accept loop's, if it has one.
+    pub(crate) guard: Option<ConnectionGuard>,
 }
 
 pub(crate) fn filter<H: Handler>(
@@ -67,11 +70,12 @@ pub(crate) fn filter<H: Handler>(
         .and(warp::ext::optional::<SocketAddr>())
         .and(warp::addr::remote())
         .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::ext::optional::<ConnectionGuard>())
         .and(warp::body::stream())
-        .then(move |path, method, query, headers, peer: Option<SocketAddr>, remote, upgrade, body| {
+        .then(move |path, method, query, headers, peer: Option<SocketAddr>, remote, upgrade, guard, body| {
             let peer = peer.or(remote).map(|address: SocketAddr| address.ip());
             let client = proxy::client_addr(peer, &headers, &mount.service.options.trusted_proxies);
-            let request = Request { method, query, headers, client, upgrade };
+            let request = Request { method, query, headers, client, upgrade, guard };
             answer(Arc::clone(&mount), path, request, body)
         })
 }

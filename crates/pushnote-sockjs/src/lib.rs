@@ -4,6 +4,7 @@ mod body;
 mod builder;
 mod client_script;
 mod filter;
+mod guard;
 mod handler;
 mod headers;
 mod http_session;
@@ -17,6 +18,7 @@ mod transport;
 
 pub use builder::{Builder, Limits};
 pub use client_script::ClientScript;
+pub use guard::ConnectionGuard;
 pub use handler::{Connection, Handler, SessionInfo};
 pub use message::Message;
 pub use proxy::{IpRange, ParseIpRangeError};

@@ -12,6 +12,7 @@ use warp::reply::{Reply, Response};
 use super::{Transport, receive::unavailable};
 use crate::{
     filter::{Mount, Request, forbidden, method_not_allowed, not_found, text},
+    guard::ConnectionGuard,
     handler::{Connection, Handler, SessionInfo},
     registry::Refused,
     service::Service,
@@ -45,7 +46,7 @@ pub(crate) fn answer<H: Handler>(
         return unavailable(service, &refused);
     }
     let info = Box::new(request.info(mount, transport));
-    tokio::spawn(connect(Arc::clone(service), upgrade, info, transport));
+    tokio::spawn(connect(Arc::clone(service), upgrade, info, transport, request.guard));
     accept.response().map(|()| Bytes::new()).into_response()
 }
 
@@ -55,6 +56,7 @@ async fn connect<H: Handler>(
     upgrade: OnUpgrade,
     info: Box<SessionInfo>,
     transport: Transport,
+    _guard: Option<ConnectionGuard>,
 ) {
     let (stream, read_ahead) = match take_over(upgrade).await {
         Ok(parts) => parts,
