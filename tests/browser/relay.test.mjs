@@ -27,35 +27,36 @@ after(async () => {
   await system.stop();
 });
 
-/** Opens a page and waits until it is connected. */
-async function visit(t, name, parameters, host) {
-  const page = await Page.open(browser, site.address(name, parameters, host));
+/** Opens a page, and waits until what is published reaches it. */
+async function visit(t, name, { user, host, ...parameters }) {
+  const page = await Page.open(browser, site.address(name, { ...parameters, token: user && tokens[user] }, host));
   t.after(() => page.close());
   await page.event('open');
+  await system.warm(mq.sub, page, user ? [user] : []);
   return page;
 }
 
 const faults = (page) => page.events.filter(({ event }) => event === 'fault');
-const received = (page) => page.messages.filter((data) => !data?.warm);
 
 for (const name of ['original', 'module', 'script']) {
   for (const transport of [undefined, ...TRANSPORTS]) {
     test(`${name} over ${transport ?? 'what it chooses'}: all, its own, and nobody else's`, async (t) => {
       const [first, second] = servers;
-      const mine = await visit(t, name, { url: first.url, transport, token: tokens[42] });
-      const other = await visit(t, name, { url: second.url, transport, token: tokens[7] }, 'localhost');
-      const nobody = await visit(t, name, { url: second.url, transport });
-      const pages = [mine, other, nobody];
+      const pages = await Promise.all([
+        visit(t, name, { url: first.url, transport, user: '42' }),
+        visit(t, name, { url: second.url, transport, user: '7', host: 'localhost' }),
+        visit(t, name, { url: second.url, transport }),
+      ]);
+      const [mine, other, nobody] = pages;
       assert.equal((await mine.event('open')).transport, transport ?? 'websocket');
-      await system.warm(mq.sub, pages);
 
       await system.publish({ msg: 'Hi' }, { to: mq.sub, users: ['42'] });
       await system.publish({ msg: 'Hi all!' }, { to: mq.sub });
       for (const page of pages) await page.message({ msg: 'Hi all!' });
 
-      assert.deepEqual(received(mine), [{ msg: 'Hi' }, { msg: 'Hi all!' }]);
-      assert.deepEqual(received(other), [{ msg: 'Hi all!' }]);
-      assert.deepEqual(received(nobody), [{ msg: 'Hi all!' }]);
+      assert.deepEqual(mine.received, [{ msg: 'Hi' }, { msg: 'Hi all!' }]);
+      assert.deepEqual(other.received, [{ msg: 'Hi all!' }]);
+      assert.deepEqual(nobody.received, [{ msg: 'Hi all!' }]);
       for (const page of pages) assert.deepEqual(faults(page), []);
     });
   }
@@ -64,15 +65,12 @@ for (const name of ['original', 'module', 'script']) {
 for (const transport of TRANSPORTS) {
   test(`a page comes back over ${transport} when its server does, with its subscription`, async (t) => {
     let server = await system.server({ mq: mq.pub });
-    const page = await visit(t, 'module', { url: server.url, transport, token: tokens[42] });
-    await system.warm(mq.sub, [page]);
+    const page = await visit(t, 'module', { url: server.url, transport, user: '42' });
     await server.end('SIGKILL');
     await page.event('connecting');
     server = await system.server({ mq: mq.pub, port: server.port });
     await page.event('open', 2);
-    await system.warm(mq.sub, [page]);
-    await system.publish({ back: true }, { to: mq.sub, users: ['42'] });
-    await page.message({ back: true });
+    await system.warm(mq.sub, page, ['42']);
     await server.end();
   });
 }

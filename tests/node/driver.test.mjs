@@ -30,7 +30,7 @@ after(async () => {
 for (const driver of ['sockjs_client.mjs', 'pushnote_client.mjs']) {
   for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
     test(`${driver} over ${transport}`, async () => {
-      const client = system.client(driver, { url, transport, token: '42:a' });
+      const client = system.client(driver, { url, transport, tokens: ['42:a'] });
       assert.equal((await client.event('open')).transport, transport);
       await client.message('{"name":"subscribe","data":{"token":"42:a"}}');
       client.write({ do: 'emit', name: 'note', data: [1, '😀'] });

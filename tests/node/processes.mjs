@@ -80,11 +80,20 @@ export class System {
   }
 
   /** A client in Node: `sockjs_client.mjs` or `pushnote_client.mjs`. */
-  client(driver, { url, transport, token }) {
+  client(driver, { url, transport, tokens = [] }) {
     const args = ['--url', url];
     if (transport) args.push('--transport', transport);
-    for (const each of [token ?? []].flat()) args.push('--token', each);
+    for (const token of tokens) args.push('--token', token);
     return this.#keep(new Client(driver, args));
+  }
+
+  /** The same, connected and subscribed as these users; `to` is where to publish to it. */
+  async subscriber(driver, { url, transport, users = [], to }) {
+    const tokens = await Promise.all(users.map((user) => this.token(user)));
+    const client = this.client(driver, { url, transport, tokens });
+    await client.event('open');
+    await this.warm(to, client, users);
+    return client;
   }
 
   #keep(started) {
@@ -135,16 +144,17 @@ export class System {
   }
 
   /**
-   * Publishes until each client has got something: a subscriber that has only just connected may miss the first.
-   *
-   * @param {{message(expected: unknown): Promise<unknown>}[]} clients
+   * Publishes until a client gets what is for all, and what is for each of its users: neither a server's subscription
+   * nor a page's is acknowledged, and what is published before them is missed.
    */
-  async warm(to, clients) {
-    const warmUp = { warm: Math.random() };
-    let waiting = true;
-    const all = Promise.all(clients.map((client) => client.message(warmUp))).finally(() => (waiting = false));
-    while (waiting) await this.publish(warmUp, { to });
-    await all;
+  async warm(to, client, users = []) {
+    for (const audience of [[], ...users.map((user) => [user])]) {
+      const warmUp = { warm: Math.random() };
+      let waiting = true;
+      const arrived = client.message(warmUp).finally(() => (waiting = false));
+      while (waiting) await this.publish(warmUp, { to, users: audience });
+      await arrived;
+    }
   }
 
   async stop() {

@@ -14,10 +14,7 @@ for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
     before(async () => {
       mq = await system.mq();
       server = await system.server({ mq: mq.pub });
-      const token = await system.token('42');
-      client = system.client('pushnote_client.mjs', { url: server.url, transport, token });
-      await client.event('open');
-      await system.warm(mq.sub, [client]);
+      client = await system.subscriber('pushnote_client.mjs', { url: server.url, transport, users: ['42'], to: mq.sub });
     });
     after(() => system.stop());
 
@@ -26,28 +23,22 @@ for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
       await client.event('lost');
       server = await system.server({ mq: mq.pub, port: server.port });
       await client.event('open', 2);
-      await system.warm(mq.sub, [client]);
-      await system.publish({ after: 'kill' }, { to: mq.sub, users: ['42'] });
-      await client.message({ after: 'kill' });
+      await system.warm(mq.sub, client, ['42']);
     });
 
     test('a server that ends in order says so, and the client comes back', async () => {
       const { code } = await server.end('SIGTERM');
       assert.equal(code, 0, server.output);
-      await client.event('lost', 2);
+      assert.equal((await client.event('lost', 2)).code, 3001);
       server = await system.server({ mq: mq.pub, port: server.port });
       await client.event('open', 3);
-      await system.warm(mq.sub, [client]);
-      await system.publish({ after: 'term' }, { to: mq.sub, users: ['42'] });
-      await client.message({ after: 'term' });
+      await system.warm(mq.sub, client, ['42']);
     });
 
     test('a forwarder that is killed is no matter of the client', async () => {
       await mq.end('SIGKILL');
       mq = await system.mq(mq.ports);
-      await system.warm(mq.sub, [client]);
-      await system.publish({ after: 'mq' }, { to: mq.sub, users: ['42'] });
-      await client.message({ after: 'mq' });
+      await system.warm(mq.sub, client, ['42']);
       assert.equal(client.events.filter(({ event }) => event === 'open').length, 3);
     });
   });

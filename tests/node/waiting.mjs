@@ -64,6 +64,11 @@ export const withEvents = (Base) =>
       return this.events.filter(({ event }) => event === 'message').map(({ data }) => data);
     }
 
+    /** Those that a test means, without the ones that System.warm sends ahead. */
+    get received() {
+      return this.messages.filter((data) => !data?.warm);
+    }
+
     /** Waits for the `nth` event of that name. */
     event(name, nth = 1) {
       return this.until(() => this.events.filter(({ event }) => event === name)[nth - 1], `event ${name} (${nth})`);
