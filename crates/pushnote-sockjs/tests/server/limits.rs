@@ -1,0 +1,106 @@
+//! What a client may take of memory, and that it is given back.
+
+use std::time::Duration;
+
+use pushnote_sockjs::{CloseCause, Limits, Message, SendError};
+
+use crate::support::Server;
+
+#[tokio::test]
+async fn bodies_over_the_limit_are_refused_announced_or_not() {
+    let limits = Limits { request_body_bytes_max: 10, ..Limits::default() };
+    let mut server = Server::with(|builder| builder.limits(limits)).await;
+    server.open_polling("id").await;
+    assert_eq!(server.post("/app/0/id/xhr_send", "[\"123456\"]").await.status, 204);
+    assert_eq!(server.message().await, "123456");
+    let answer = server.post("/app/0/id/xhr_send", "[\"1234567\"]").await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (413, "*"));
+    let mut client = server.connect().await;
+    client
+        .write("POST /app/0/id/xhr_send HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await;
+    client.write("6\r\n[\"1234\r\n6\r\n56789\"\r\n").await;
+    assert_eq!(client.answer("POST").await.status, 413);
+    server.no_event();
+}
+
+#[tokio::test]
+async fn a_full_queue_closes_the_session() {
+    let limits = Limits { queue_bytes_max: 100, ..Limits::default() };
+    let mut server = Server::with(|builder| builder.limits(limits)).await;
+    let session = server.open_polling("id").await;
+    let message = Message::text(&"x".repeat(40));
+    assert_eq!(session.send(&message), Ok(()));
+    assert_eq!(session.send(&message), Ok(()));
+    assert_eq!(session.send(&message), Err(SendError::SlowConsumer));
+    assert_eq!(session.send(&message), Err(SendError::Closed));
+    assert_eq!(server.closed().await.cause, CloseCause::SlowConsumer);
+    assert_eq!(server.post("/app/0/id/xhr", "").await.body, "c[3008,\"Slow consumer\"]\n");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_read_is_closed() {
+    let mut server = Server::with(|builder| builder.response_limit(usize::MAX)).await;
+    let mut client = server.connect().await;
+    client.open("POST", "/app/0/id/xhr_streaming").await;
+    let session = server.opened().await;
+    let message = Message::text(&"x".repeat(16 * 1024));
+    let mut sent = 0;
+    while session.send(&message).is_ok() {
+        sent += 1;
+        assert!(sent < 10_000, "160 MiB are queued somewhere");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.closed().await.cause, CloseCause::SlowConsumer);
+}
+
+#[tokio::test]
+async fn sessions_over_the_limit_are_refused() {
+    let limits = Limits { sessions_max: 2, ..Limits::default() };
+    let server = Server::with(|builder| builder.limits(limits)).await;
+    for (id, status) in [("1", 200), ("2", 200), ("3", 503), ("4", 503)] {
+        assert_eq!(server.post(&format!("/app/0/{id}/xhr"), "").await.status, status);
+    }
+    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n";
+    assert_eq!(server.request("GET", "/app/websocket", upgrade, "").await.status, 503);
+    assert_eq!(server.sockjs.session_count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_sessions_leave_nothing_behind() {
+    const CLIENTS: usize = 20;
+    const EACH: usize = 500;
+    let mut server = Server::with(|builder| builder.disconnect_delay(Duration::from_millis(100))).await;
+    let addr = server.addr;
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..CLIENTS {
+        clients.spawn(async move {
+            let mut polling = crate::support::Client::connect(addr).await;
+            for session in 0..EACH {
+                let path = format!("/app/0/{client}-{session}/xhr");
+                // Every tenth is broken off in the middle of a stream, the others just never come back.
+                if session % 10 == 0 {
+                    let mut streaming = crate::support::Client::connect(addr).await;
+                    streaming.open("POST", &format!("{path}_streaming")).await;
+                } else {
+                    assert_eq!(polling.request("POST", &path, "", "").await.body, "o\n");
+                }
+            }
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done.unwrap();
+    }
+    server.empty().await;
+    let (mut opened, mut closed) = (0, 0);
+    while closed < CLIENTS * EACH {
+        match server.event().await {
+            crate::support::Event::Opened(..) => opened += 1,
+            crate::support::Event::Closed(_) => closed += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(opened, CLIENTS * EACH);
+    server.no_event();
+}
