@@ -5,7 +5,7 @@ mod settings;
 
 use std::process::ExitCode;
 
-use pushnote_shell::{Failure, shutdown_signal, start_logs};
+use pushnote_shell::{Failure, say, shutdown_signal, start_logs};
 use tokio::net::TcpListener;
 
 use crate::args::Args;
@@ -35,6 +35,6 @@ fn main() -> ExitCode {
 fn announce(args: &Args, listener: &TcpListener, settings: &pushnote_http::Settings) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(|error| Failure::system(error.to_string()))?;
     let hears = if args.single { "bound to" } else { "connected to" };
-    println!("listening on http://{address}{}, {hears} {}", settings.route, args.mq_socket);
+    say(format_args!("listening on http://{address}{}, {hears} {}", settings.route, args.mq_socket));
     Ok(())
 }

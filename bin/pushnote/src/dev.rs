@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use pushnote_core::{Keys, Limits, UserId, Verifier};
 use pushnote_http::{Page, Settings};
-use pushnote_shell::{Failure, SECRET_VARIABLE, shutdown_signal, start_logs};
+use pushnote_shell::{Failure, SECRET_VARIABLE, say, shutdown_signal, start_logs};
 use pushnote_zmtp::{Endpoint, Options, Subscriber};
 use tokio::net::TcpListener;
 
@@ -110,16 +110,18 @@ impl Demo {
 
     fn announce(&self) {
         let Self { url, mq_socket, secret, user, token, publish } = self;
-        println!("listening on {url}");
-        println!();
-        println!("  1. open      {url}");
-        println!("  2. then run  {publish}");
-        println!();
-        println!("  applications publish to  {mq_socket}");
-        println!("  a token for user {user}      {token}");
-        println!("  more tokens              {SECRET_VARIABLE}={secret} pushnote token USER");
-        println!();
-        println!("  Ctrl-C ends it; the secret is made anew at each start.");
+        say(format_args!(
+            "listening on {url}
+
+  1. open      {url}
+  2. then run  {publish}
+
+  applications publish to  {mq_socket}
+  a token for user {user}      {token}
+  more tokens              {SECRET_VARIABLE}={secret} pushnote token USER
+
+  Ctrl-C ends it; the secret is made anew at each start."
+        ));
     }
 
     fn pages(&self) -> Vec<Page> {

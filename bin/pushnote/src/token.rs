@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pushnote_core::{Keys, Tokenizer, UserId};
-use pushnote_shell::{Failure, read_secret};
+use pushnote_shell::{Failure, read_secret, say};
 
 use crate::args::TokenArgs;
 
@@ -11,7 +11,7 @@ pub(crate) fn run(args: &TokenArgs) -> Result<(), Failure> {
     let secret = read_secret(args.secret_file.as_deref())?;
     let keys = Keys::parse(&secret).map_err(|error| Failure::config(format!("secret: {error}")))?;
     let user: UserId = args.user.parse().map_err(|error| Failure::usage(format!("user: {error}")))?;
-    println!("{}", make(&keys, &user, args.ttl));
+    say(make(&keys, &user, args.ttl));
     Ok(())
 }
 

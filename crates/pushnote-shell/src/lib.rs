@@ -6,7 +6,7 @@ mod failure;
 mod secret;
 mod signals;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -44,6 +44,11 @@ pub fn start_logs() -> Result<(), Failure> {
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     Ok(())
+}
+
+/// Prints one line on stdout. Whoever closed our output does not want to know.
+pub fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn parse<A: Parser>() -> Result<A, Failure> {
