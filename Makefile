@@ -11,8 +11,8 @@ test-setup:
 
 test: test-setup build
 	cargo test --workspace
-	cd client-js && node --test
-	cd tests && node --test browser/
+	cd client-js && npm test --silent
+	cd tests && npm test --silent
 
 # Style, lints, documentation, licences, directions, sizes.
 check:

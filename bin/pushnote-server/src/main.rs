@@ -5,7 +5,7 @@ mod settings;
 
 use std::process::ExitCode;
 
-use pushnote_shell::{Failure, say, shutdown_signal, start_logs};
+use pushnote_shell::{Failure, raise_open_files_limit, say, shutdown_signal, start_logs};
 use tokio::net::TcpListener;
 
 use crate::args::Args;
@@ -13,6 +13,7 @@ use crate::args::Args;
 fn main() -> ExitCode {
     pushnote_shell::main(|args: Args| {
         start_logs()?;
+        let open_files_max = raise_open_files_limit();
         let settings = settings::from_args(&args)?;
         let endpoint = settings::mq_endpoint(&args)?;
         let runtime = tokio::runtime::Runtime::new()
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
             let shutdown = shutdown_signal()?;
             let listener = settings::listen(&args).await?;
             let subscriber = settings::subscribe(&args, endpoint).await?;
+            tracing::info!(open_files_max, connections_max = settings.limits.connections_max, "limits");
             announce(&args, &listener, &settings)?;
             let farewell = pushnote_http::run(listener, subscriber, settings, shutdown)
                 .await
