@@ -1,7 +1,5 @@
 //! What hostile, broken and slow peers do to a running `pushnote-mq`: nothing to the others, and nothing to its memory.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
 mod support;
 
 use pushnote_zmtp::{Options, Subscriber};
@@ -167,7 +165,7 @@ async fn half_a_million_subscriptions_are_too_many() {
 #[tokio::test]
 async fn one_peers_unsubscribing_is_its_own_affair() {
     let mq = Mq::start();
-    let mut flow = Flow::through(&mq).await;
+    let flow = Flow::through(&mq).await;
     let topics = vec!["a".into()];
     let mut first = Subscriber::connect(mq.r#pub.clone(), Options { topics, ..Options::default() });
     let mut second = greeted(&mq.r#pub, "SUB");

@@ -165,4 +165,5 @@ pub(crate) fn closes(mut stream: TcpStream) -> bool {
 /// Closes with a reset.
 pub(crate) fn reset(stream: TcpStream) {
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(stream);
 }
