@@ -23,7 +23,7 @@ struct Encodings {
     /// Escaped and joined by commas, for every framing but the raw one.
     elements: OnceLock<Bytes>,
     websocket: OnceLock<Bytes>,
-    raw_websocket: OnceLock<Vec<Bytes>>,
+    raw_websocket: OnceLock<Bytes>,
     xhr: OnceLock<Bytes>,
     eventsource: OnceLock<Bytes>,
     htmlfile: OnceLock<Bytes>,
@@ -79,12 +79,17 @@ impl Message {
         })
     }
 
-    /// The message on a raw WebSocket, ready for the wire: one WebSocket message for each element.
-    pub fn raw_websocket(&self) -> &[Bytes] {
+    /// The message on a raw WebSocket, ready for the wire: one WebSocket message for each element, in one buffer.
+    pub fn raw_websocket(&self) -> &Bytes {
         self.0.raw_websocket.get_or_init(|| match &self.0.source {
-            Source::Text(text) => vec![encode::text(text)],
+            Source::Text(text) => encode::text(text),
             Source::Json(elements) => {
-                elements.iter().map(|json| encode::text(&String::from_utf8_lossy(json))).collect()
+                let length = elements.iter().map(|json| encode::header_len(json.len()) + json.len()).sum();
+                let mut out = BytesMut::with_capacity(length);
+                for json in elements {
+                    encode::append_text(&mut out, &String::from_utf8_lossy(json));
+                }
+                out.freeze()
             }
         })
     }
@@ -140,7 +145,7 @@ mod tests {
     fn framings() {
         let message = Message::text("x<");
         assert_eq!(message.websocket(), &b"\x81\x07a[\"x<\"]"[..]);
-        assert_eq!(message.raw_websocket(), [&b"\x81\x02x<"[..]]);
+        assert_eq!(message.raw_websocket(), &b"\x81\x02x<"[..]);
         assert_eq!(message.chunk(Framing::Xhr), "a[\"x<\"]\n");
         assert_eq!(message.chunk(Framing::EventSource), "data: a[\"x<\"]\r\n\r\n");
         assert_eq!(message.chunk(Framing::HtmlFile), "<script>\np(\"a[\\\"x\\u003c\\\"]\");\n</script>\r\n");
@@ -158,7 +163,7 @@ mod tests {
     fn json_is_passed_on_and_batched() {
         let batch = Message::batch([Bytes::from("{}"), Bytes::from("[1,\n2]"), Bytes::from("\"é\"")]);
         assert_eq!(batch.chunk(Framing::Xhr), "a[{},[1, 2],\"é\"]\n");
-        assert_eq!(batch.raw_websocket().len(), 3);
+        assert_eq!(batch.raw_websocket(), &b"\x81\x02{}\x81\x06[1,\n2]\x81\x04\"\xc3\xa9\""[..]);
         assert_eq!(Message::batch([]).chunk(Framing::Xhr), "a[]\n");
     }
 
@@ -166,6 +171,6 @@ mod tests {
     fn invalid_utf8_never_reaches_a_client() {
         let message = Message::json(Bytes::from_static(b"\"\xff\""));
         assert_eq!(message.chunk(Framing::Xhr), "a[\"\\ufffd\"]\n");
-        assert_eq!(message.raw_websocket(), [encode::text("\"\u{fffd}\"")]);
+        assert_eq!(message.raw_websocket(), &encode::text("\"\u{fffd}\""));
     }
 }

@@ -66,7 +66,7 @@ impl Session {
     pub fn send_binary(&self, payload: &[u8]) -> Result<(), SendError> {
         match &self.0 {
             Link::WebSocket(session) if session.transport == Transport::RawWebSocket => {
-                session.write(&[encode::binary(payload)])
+                session.write(&encode::binary(payload))
             }
             _ => Err(SendError::BinaryUnsupported),
         }
@@ -167,15 +167,15 @@ impl WebSocketSession {
     fn send(&self, message: &Message) -> Result<(), SendError> {
         match self.transport {
             Transport::RawWebSocket => self.write(message.raw_websocket()),
-            _ => self.write(std::slice::from_ref(message.websocket())),
+            _ => self.write(message.websocket()),
         }
     }
 
-    fn write(&self, frames: &[Bytes]) -> Result<(), SendError> {
+    fn write(&self, frames: &Bytes) -> Result<(), SendError> {
         if self.closing.get().is_some() {
             return Err(SendError::Closed);
         }
-        self.socket.send_all(frames).map_err(|error| match error {
+        self.socket.send(frames).map_err(|error| match error {
             pushnote_websocket::SendError::Closed => SendError::Closed,
             pushnote_websocket::SendError::SlowConsumer => SendError::SlowConsumer,
         })
