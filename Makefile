@@ -3,7 +3,7 @@
 .PHONY: build check test test-setup
 
 build:
-	cargo build --workspace
+	cargo build --workspace --bins --examples
 
 # Everything the tests need that the machine lacks goes into ignored folders below tests/, Debian's packages apart.
 test-setup:
