@@ -221,3 +221,41 @@ async fn ipc_removes_the_file_a_killed_process_left() {
     assert_eq!(next(&mut subscriber).await, [b"through a file"]);
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+/// A relay that greets properly and then sends what no client should believe.
+#[tokio::test]
+async fn a_hostile_relay_harms_no_client() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint: Endpoint = format!("tcp://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let giant = [&[2][..], &(1_u64 << 60).to_be_bytes()].concat();
+    let endless = [1, 1, b'x'].repeat(2000);
+    let lies: [&[u8]; 4] = [&giant, &endless, &[0x80, 1], &[4, 1, 9]];
+    let mut subscriber = Subscriber::connect(endpoint.clone(), Options::default());
+    for lie in lies {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        greet(&mut peer, 1, "PUB", "SUB").await;
+        peer.write_all(lie).await.unwrap();
+        while peer.read(&mut [0; 64]).await.is_ok_and(|bytes| bytes > 0) {}
+    }
+    let (mut peer, _) = listener.accept().await.unwrap();
+    greet(&mut peer, 1, "PUB", "SUB").await;
+    peer.write_all(b"\0\x05sound").await.unwrap();
+    assert_eq!(next(&mut subscriber).await, [b"sound"]);
+    for kind in ["frame_too_large", "too_many_parts", "reserved_flags", "bad_command"] {
+        assert_eq!(subscriber.stats().closed_for(kind), 1, "{kind}");
+    }
+    drop(subscriber);
+
+    let publisher = Publisher::connect(endpoint, Options::default());
+    publisher.try_send("kept").unwrap();
+    for lie in lies {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        greet(&mut peer, 1, "SUB", "PUB").await;
+        peer.write_all(lie).await.unwrap();
+        while peer.read(&mut [0; 64]).await.is_ok_and(|bytes| bytes > 0) {}
+    }
+    let (mut peer, _) = listener.accept().await.unwrap();
+    greet(&mut peer, 1, "SUB", "PUB").await;
+    peer.write_all(b"\0\x01\x01").await.unwrap();
+    expect(&mut peer, b"\0\x04kept").await;
+}
