@@ -122,48 +122,45 @@ where
         if self.reading == Reading::Discarding {
             return;
         }
-        let socket = &self.driver.socket;
-        let mut open = socket.is_open();
+        let Self { driver: Driver { socket, .. }, decoder, on_message, reading, .. } = self;
         let mut pongs = BytesMut::new();
-        let mut at = 0;
-        loop {
-            let message = match self.decoder.decode(&mut bytes[at..]) {
-                Ok((_, None)) => break,
-                Ok((taken, Some(event))) => {
-                    at += taken;
-                    match event {
-                        Event::Text(text) => Message::Text(text),
-                        Event::Binary(bytes) => Message::Binary(bytes),
-                        Event::Ping(payload) => {
-                            encode::append_pong(&mut pongs, payload);
-                            continue;
-                        }
-                        Event::Pong(_) => continue,
-                        Event::Close { code, reason } => {
-                            self.reading = Reading::Nothing;
-                            flush(socket, &mut pongs);
-                            socket.begin_close(Cause::PeerClosed, code, reason);
-                            return;
-                        }
-                    }
-                }
-                Err(error) => {
-                    self.reading = Reading::Discarding;
-                    flush(socket, &mut pongs);
-                    socket.begin_close(Cause::ProtocolError, error.close_code(), &error.to_string());
-                    return;
-                }
-            };
+        let mut open = socket.is_open();
+        let mut deliver = |message: Message<'_>, pongs: &mut BytesMut| {
             if open {
                 // In the peer's order: an answer to this message must not overtake the pongs before it.
-                flush(socket, &mut pongs);
-                if let Break((code, reason)) = (self.on_message)(message) {
+                flush(socket, pongs);
+                if let Break((code, reason)) = on_message(message) {
                     open = false;
                     socket.close(code, &reason);
                 }
             }
+        };
+        let mut at = 0;
+        loop {
+            let event = match decoder.decode(&mut bytes[at..]) {
+                Ok((_, None)) => return flush(socket, &mut pongs),
+                Ok((taken, Some(event))) => {
+                    at += taken;
+                    event
+                }
+                Err(error) => {
+                    *reading = Reading::Discarding;
+                    flush(socket, &mut pongs);
+                    return socket.begin_close(Cause::ProtocolError, error.close_code(), &error.to_string());
+                }
+            };
+            match event {
+                Event::Text(text) => deliver(Message::Text(text), &mut pongs),
+                Event::Binary(bytes) => deliver(Message::Binary(bytes), &mut pongs),
+                Event::Ping(payload) => encode::append_pong(&mut pongs, payload),
+                Event::Pong(_) => {}
+                Event::Close { code, reason } => {
+                    *reading = Reading::Nothing;
+                    flush(socket, &mut pongs);
+                    return socket.begin_close(Cause::PeerClosed, code, reason);
+                }
+            }
         }
-        flush(socket, &mut pongs);
     }
 
     /// Writes what waits, until the kernel refuses. `true`: nothing waits any more.

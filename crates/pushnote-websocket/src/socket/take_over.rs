@@ -30,11 +30,13 @@ pub async fn take_over(upgrade: OnUpgrade) -> Result<(TcpStream, Bytes), TakeOve
 }
 
 fn parts(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => Some((parts.io.into_inner(), parts.read_buf)),
+    let (io, read_ahead) = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => (parts.io, parts.read_buf),
         Err(upgraded) => {
             let parts = auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
-            Some((parts.io.into_inner(), parts.read_buf))
+            (parts.io, parts.read_buf)
         }
-    }
+    };
+    // Copied, because it is a share of hyper's read buffer and would keep all of that, even when it is empty.
+    Some((io.into_inner(), Bytes::copy_from_slice(&read_ahead)))
 }

@@ -22,6 +22,9 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<String>, Infa
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let (stream, read_ahead) = take_over(upgrade).await.unwrap();
+        let read_ahead = read_ahead.try_into_mut().unwrap();
+        assert!(read_ahead.capacity() < 100, "a share of hyper's read buffer keeps all of it");
+        let read_ahead = read_ahead.freeze();
         let (socket, driver) = Socket::new(stream, read_ahead, Arc::default());
         let echo = move |message: Message<'_>| {
             let Message::Text(text) = message else { panic!("not sent") };
