@@ -40,7 +40,8 @@ impl Limit {
         if let Some(output) = child.stdout.take() {
             BufReader::new(output).read_line(&mut line).map_err(failed)?;
         }
-        let address = line.trim().parse().map_err(|_| Failure::system("the bare limit did not say where it listens"));
+        let address =
+            line.trim().parse().map_err(|_| Failure::system("the bare limit did not say where it listens"));
         match address {
             Ok(address) => Ok(Self { child, address }),
             Err(failure) => {

@@ -109,7 +109,9 @@ impl<'a> Load<'a> {
                 (open_before, since_ns) = (self.crowd.open, now_ns);
             } else if now_ns - since_ns > nanoseconds(self.plan.timeout) {
                 let open = self.crowd.open;
-                return Err(Failure::unavailable(format!("{open} of {wanted} connections are open, and no more come")));
+                return Err(Failure::unavailable(format!(
+                    "{open} of {wanted} connections are open, and no more come"
+                )));
             }
             self.progress.show(now_ns, || format!("{} of {wanted} connections", self.crowd.open));
         }
@@ -164,7 +166,9 @@ impl<'a> Load<'a> {
             if left == 0 && quiet {
                 break;
             }
-            if !quiet && now_ns.saturating_sub(self.crowd.tally.last_arrival_ns) > nanoseconds(self.plan.timeout) {
+            if !quiet
+                && now_ns.saturating_sub(self.crowd.tally.last_arrival_ns) > nanoseconds(self.plan.timeout)
+            {
                 self.crowd.give_up();
                 break;
             }
@@ -174,7 +178,11 @@ impl<'a> Load<'a> {
         }
         let start = match measured {
             Some(start) => start,
-            None => return Err(Failure::unavailable("messages were lost before the warm-up was over; nothing is measured")),
+            None => {
+                return Err(Failure::unavailable(
+                    "messages were lost before the warm-up was over; nothing is measured",
+                ));
+            }
         };
         self.finish(&start)
     }
@@ -196,7 +204,10 @@ impl<'a> Load<'a> {
             let number = self.crowd.tally.published;
             let (user, audience) = self.crowd.audience(number);
             if audience == 0 {
-                return Err(Failure::unavailable(format!("no connection is left: {}", self.crowd.tally.why_ended())));
+                return Err(Failure::unavailable(format!(
+                    "no connection is left: {}",
+                    self.crowd.tally.why_ended()
+                )));
             }
             if self.crowd.tally.outstanding == 0 {
                 self.crowd.tally.last_arrival_ns = now_ns;
@@ -267,7 +278,9 @@ impl<'a> Load<'a> {
         for event in &self.events {
             if event.token() == PUBLISHER {
                 let Some(publisher) = &mut self.publisher else { continue };
-                let done = publisher.flush().and_then(|()| if event.is_readable() { publisher.read() } else { Ok(()) });
+                let done = publisher
+                    .flush()
+                    .and_then(|()| if event.is_readable() { publisher.read() } else { Ok(()) });
                 self.publisher_failed = done.err().or(self.publisher_failed.take());
             } else {
                 self.crowd.on_event(registry, event);

@@ -139,8 +139,11 @@ impl Measurement {
             (out_of_order, "out of order"),
             (misdelivered, "to the wrong user"),
         ];
-        let mut faults: Vec<_> =
-            counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        let mut faults: Vec<_> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
         if !self.tally.endings.is_empty() {
             faults.push(format!("connections ended: {}", self.tally.why_ended()));
         }

@@ -108,6 +108,8 @@ mod tests {
         assert_eq!(text.len(), BYTES_MIN);
         assert!(found(&Messages::new(2, 0), &text).is_empty());
         assert!(found(&Messages::new(1, 0), &text[..text.len() - 2]).is_empty());
-        assert!(found(&Messages::new(1, 0), b"pn00000001pn00000001zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz").is_empty());
+        assert!(
+            found(&Messages::new(1, 0), b"pn00000001pn00000001zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz").is_empty()
+        );
     }
 }

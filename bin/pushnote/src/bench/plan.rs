@@ -60,7 +60,11 @@ impl Plan {
     /// What the flags ask for beside the bare limit; `None` when they name no server.
     pub(crate) fn of_server(args: &BenchArgs) -> Result<Option<Self>, Failure> {
         if args.url.is_empty() {
-            return if args.limit { Ok(None) } else { Err(Failure::usage("--url is missing, or --limit alone")) };
+            return if args.limit {
+                Ok(None)
+            } else {
+                Err(Failure::usage("--url is missing, or --limit alone"))
+            };
         }
         let parse = |text: &String| Url::parse(text, args.allow_remote);
         let targets = args.url.iter().map(parse).collect::<Result<Vec<_>, _>>();
@@ -111,7 +115,9 @@ impl Plan {
         let pace = match args.rate {
             None => Pace::Closed { in_flight: args.in_flight },
             Some(per_second) if per_second > 0.0 && per_second <= PER_SECOND_MAX => Pace::Open { per_second },
-            Some(_) => return Err(Failure::usage(format!("--rate: more than 0 and at most {PER_SECOND_MAX}"))),
+            Some(_) => {
+                return Err(Failure::usage(format!("--rate: more than 0 and at most {PER_SECOND_MAX}")));
+            }
         };
         Ok(Self {
             label: String::new(),
@@ -138,7 +144,7 @@ impl Plan {
     }
 }
 
-fn within<N: PartialOrd + std::fmt::Display>(
+fn within<N: Copy + PartialOrd + std::fmt::Display>(
     flag: &str,
     value: N,
     range: std::ops::RangeInclusive<N>,
@@ -175,7 +181,9 @@ fn publish(args: &BenchArgs) -> Result<Option<Publish>, Failure> {
     let mut headers = String::new();
     for header in &args.publish_header {
         if !header.contains(':') || header.contains(['\r', '\n']) {
-            return Err(Failure::usage(format!("--publish-header: {header:?} is not of the form Name: value")));
+            return Err(Failure::usage(format!(
+                "--publish-header: {header:?} is not of the form Name: value"
+            )));
         }
         headers.push_str(header);
         headers.push_str("\r\n");
@@ -197,7 +205,8 @@ fn tokens(args: &BenchArgs) -> Result<Vec<String>, Failure> {
     let tokenizer = Tokenizer::new(&keys(args.secret_file.as_deref())?);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let token = |number| {
-        let user: UserId = user_id(number).parse().map_err(|error| Failure::usage(format!("--user: {error}")))?;
+        let user: UserId =
+            user_id(number).parse().map_err(|error| Failure::usage(format!("--user: {error}")))?;
         Ok(tokenizer.tokenize(&user, now, None))
     };
     (0..users).map(token).collect()
@@ -230,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_load_is_what_the_flags_say() {
-        let line = "--url ws://127.0.0.1:1/ --publish zmq:tcp://127.0.0.1:2 -n 200 --stalled-percent 10 --rate 20";
+        let line =
+            "--url ws://127.0.0.1:1/ --publish zmq:tcp://127.0.0.1:2 -n 200 --stalled-percent 10 --rate 20";
         let plan = plan(line).unwrap().unwrap();
         assert_eq!((plan.counted, plan.stalled, plan.connections()), (180, 20, 200));
         assert_eq!(plan.pace, Pace::Open { per_second: 20.0 });
@@ -242,7 +252,10 @@ mod tests {
         for publish in ["http://127.0.0.1:2/pub", "http:http://127.0.0.1:2/pub"] {
             let line = format!("--url ws://127.0.0.1:1/ --publish {publish}");
             let plan = plan(&line).unwrap().unwrap();
-            assert!(matches!(plan.publish, Some(Publish::Http { url, .. }) if url.path == "/pub"), "{publish}");
+            assert!(
+                matches!(plan.publish, Some(Publish::Http { url, .. }) if url.path == "/pub"),
+                "{publish}"
+            );
         }
     }
 

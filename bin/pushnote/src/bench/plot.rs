@@ -32,18 +32,32 @@ pub(crate) fn svg(curves: &[(&str, &Histogram<u64>)]) -> String {
         let at = x(nines.into());
         let percent = 100.0 - 100.0 / 10_f64.powi(nines as i32);
         grid(&mut out, (at, TOP), (at, HEIGHT - BOTTOM));
-        let _ = writeln!(out, "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{percent} %</text>", HEIGHT - 20.0);
+        let _ = writeln!(
+            out,
+            "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{percent} %</text>",
+            HEIGHT - 20.0
+        );
     }
     for power in low as i32..=high as i32 {
         let ns = 10_f64.powi(power);
         grid(&mut out, (LEFT, y(ns)), (WIDTH - RIGHT, y(ns)));
-        let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>", LEFT - 6.0, y(ns) + 4.0, time(ns));
+        let _ = writeln!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            LEFT - 6.0,
+            y(ns) + 4.0,
+            time(ns)
+        );
     }
     for (index, (label, histogram)) in curves.iter().enumerate() {
         let colour = COLOURS[index % COLOURS.len()];
-        let curve: Vec<_> = points(histogram).map(|(nines, ns)| format!("{:.1},{:.1}", x(nines), y(ns))).collect();
+        let curve: Vec<_> =
+            points(histogram).map(|(nines, ns)| format!("{:.1},{:.1}", x(nines), y(ns))).collect();
         let curve = curve.join(" ");
-        let _ = writeln!(out, "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{curve}\"/>");
+        let _ = writeln!(
+            out,
+            "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{curve}\"/>"
+        );
         let at = 18.0 + 16.0 * index as f64;
         let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"{at}\" fill=\"{colour}\">{}</text>", escape(label));
     }

@@ -93,7 +93,9 @@ impl Preset {
                 json!({"id": 1, "connect": {}}),
                 json!({"id": 2, "subscribe": {"channel": CHANNEL}})
             )),
-            Self::SockjsWebsocket | Self::SockjsXhrStreaming | Self::Pusher | Self::Socketio => Reaction::Nothing,
+            Self::SockjsWebsocket | Self::SockjsXhrStreaming | Self::Pusher | Self::Socketio => {
+                Reaction::Nothing
+            }
         }
     }
 
@@ -119,7 +121,9 @@ impl Preset {
         let text = String::from_utf8_lossy(message);
         match self {
             Self::Centrifugo => format!(r#"{{"channel":"{CHANNEL}","data":{text}}}"#).into_bytes(),
-            Self::Pusher => json!({"name": "bench", "channel": CHANNEL, "data": text}).to_string().into_bytes(),
+            Self::Pusher => {
+                json!({"name": "bench", "channel": CHANNEL, "data": text}).to_string().into_bytes()
+            }
             Self::Raw | Self::SockjsWebsocket | Self::SockjsXhrStreaming | Self::Socketio => message.to_vec(),
         }
     }
@@ -195,7 +199,10 @@ mod tests {
             send("{\"connect\":{},\"id\":1}\n{\"id\":2,\"subscribe\":{\"channel\":\"bench\"}}")
         );
         assert_eq!(reads(Preset::Centrifugo, "{\"id\":1,\"connect\":{}}"), Reaction::Nothing);
-        assert_eq!(reads(Preset::Centrifugo, "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{}}"), Reaction::Ready);
+        assert_eq!(
+            reads(Preset::Centrifugo, "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{}}"),
+            Reaction::Ready
+        );
         assert_eq!(reads(Preset::Centrifugo, "{}"), send("{}"));
         assert_eq!(reads(Preset::SockjsWebsocket, "o"), Reaction::Ready);
         assert_eq!(reads(Preset::SockjsXhrStreaming, "hhhh"), Reaction::Nothing);
@@ -223,11 +230,25 @@ mod tests {
     #[test]
     fn requests_name_the_route_and_the_session() {
         let url = Url::parse("http://127.0.0.1:1/sockjs/", false).unwrap();
-        assert!(Preset::SockjsWebsocket.request(&url, "s1").starts_with("GET /sockjs/000/s1/websocket HTTP/1.1\r\n"));
-        assert!(Preset::SockjsXhrStreaming.request(&url, "s1").starts_with("POST /sockjs/000/s1/xhr_streaming HTTP"));
-        assert!(Preset::Raw.request(&url, "s1").starts_with("GET /sockjs/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\n"));
+        assert!(
+            Preset::SockjsWebsocket
+                .request(&url, "s1")
+                .starts_with("GET /sockjs/000/s1/websocket HTTP/1.1\r\n")
+        );
+        assert!(
+            Preset::SockjsXhrStreaming
+                .request(&url, "s1")
+                .starts_with("POST /sockjs/000/s1/xhr_streaming HTTP")
+        );
+        assert!(
+            Preset::Raw.request(&url, "s1").starts_with("GET /sockjs/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\n")
+        );
         let root = Url::parse("ws://127.0.0.1:1", false).unwrap();
-        assert!(Preset::Socketio.request(&root, "s1").starts_with("GET /socket.io/?EIO=4&transport=websocket HTTP"));
+        assert!(
+            Preset::Socketio
+                .request(&root, "s1")
+                .starts_with("GET /socket.io/?EIO=4&transport=websocket HTTP")
+        );
     }
 
     #[test]

@@ -85,7 +85,10 @@ pub(crate) fn allow_files(connections: usize) -> Result<(), Failure> {
     if limit.current.is_none_or(|current| current >= wanted) {
         return Ok(());
     }
-    let raised = Rlimit { current: Some(wanted), maximum: Some(limit.maximum.map_or(wanted, |hard| hard.max(wanted))) };
+    let raised = Rlimit {
+        current: Some(wanted),
+        maximum: Some(limit.maximum.map_or(wanted, |hard| hard.max(wanted))),
+    };
     setrlimit(Resource::Nofile, raised).map_err(|_| {
         let hard = limit.maximum.unwrap_or(0);
         Failure::system(format!(
@@ -101,7 +104,8 @@ fn pin(thread: Option<Pid>, core: usize) -> Result<(), Failure> {
         return Err(Failure::usage(format!("there is no core {core}")));
     }
     cores.set(core);
-    sched_setaffinity(thread, &cores).map_err(|error| Failure::system(format!("cannot pin to core {core}: {error}")))
+    sched_setaffinity(thread, &cores)
+        .map_err(|error| Failure::system(format!("cannot pin to core {core}: {error}")))
 }
 
 fn threads(pid: u32) -> Result<Vec<u32>, Failure> {

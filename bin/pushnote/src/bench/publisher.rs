@@ -27,7 +27,8 @@ const BACKLOG_BYTES_MAX: usize = 64 << 20;
 const READ_BYTES: usize = 64 * 1024;
 
 /// A subscriber has little to say to a publisher.
-const ZMQ_LIMITS: Limits = Limits { frame_bytes_max: 4096, message_bytes_max: 8192, parts_max: 1, commands: true };
+const ZMQ_LIMITS: Limits =
+    Limits { frame_bytes_max: 4096, message_bytes_max: 8192, parts_max: 1, commands: true };
 
 /// Publishes without blocking.
 pub(crate) struct Publisher {
@@ -81,7 +82,9 @@ impl Publisher {
     /// Queues the JSON text `message`, for everyone or for the user of that number.
     pub(crate) fn push(&mut self, user: Option<usize>, message: &[u8]) -> Result<(), Failure> {
         if self.unsent.len() > BACKLOG_BYTES_MAX {
-            return Err(Failure::unavailable("--publish: the server takes messages too slowly; lower --rate"));
+            return Err(Failure::unavailable(
+                "--publish: the server takes messages too slowly; lower --rate",
+            ));
         }
         match &mut self.road {
             Road::Zmq(_) => put_frame(&mut self.unsent, 0, &envelope(user, message)),
@@ -242,24 +245,31 @@ impl HttpRoad {
         loop {
             let body = match &mut self.body {
                 Some(body) => body,
-                None => match Head::first(unread).map_err(|error| Failure::data(format!("--publish: {error}")))? {
-                    None => return Ok(()),
-                    Some((head, bytes)) => {
-                        let rest = unread.split_off(bytes);
-                        if head.status >= 300 {
-                            let text = String::from_utf8_lossy(&rest[..rest.len().min(200)]).into_owned();
-                            return Err(Failure::unavailable(format!("--publish: HTTP {}: {text}", head.status)));
+                None => {
+                    match Head::first(unread).map_err(|error| Failure::data(format!("--publish: {error}")))? {
+                        None => return Ok(()),
+                        Some((head, bytes)) => {
+                            let rest = unread.split_off(bytes);
+                            if head.status >= 300 {
+                                let text = String::from_utf8_lossy(&rest[..rest.len().min(200)]).into_owned();
+                                return Err(Failure::unavailable(format!(
+                                    "--publish: HTTP {}: {text}",
+                                    head.status
+                                )));
+                            }
+                            if head.last {
+                                let advice =
+                                    "the server closes the connection after some requests; let it keep more";
+                                return Err(Failure::unavailable(format!("--publish: {advice}")));
+                            }
+                            *unread = rest;
+                            self.body.insert(head.body)
                         }
-                        if head.last {
-                            let advice = "the server closes the connection after some requests; let it keep more";
-                            return Err(Failure::unavailable(format!("--publish: {advice}")));
-                        }
-                        *unread = rest;
-                        self.body.insert(head.body)
                     }
-                },
+                }
             };
-            let (taken, _) = body.take(unread).map_err(|error| Failure::data(format!("--publish: {error}")))?;
+            let (taken, _) =
+                body.take(unread).map_err(|error| Failure::data(format!("--publish: {error}")))?;
             let done = body.is_done();
             let _ = unread.split_to(taken);
             if done {
@@ -298,7 +308,13 @@ mod tests {
     #[test]
     fn pusher_requests_are_signed() {
         let body = br#"{"name":"foo","channels":["project-3"],"data":"{\"some\":\"data\"}"}"#;
-        let path = pusher_path("/apps/3/events", "278d425bdf160c739803", "7ad3773142a6692b25b8", 1_353_088_179, body);
+        let path = pusher_path(
+            "/apps/3/events",
+            "278d425bdf160c739803",
+            "7ad3773142a6692b25b8",
+            1_353_088_179,
+            body,
+        );
         assert!(path.contains("body_md5=ec365a775a4cd0599faeb73354201b6f"), "{path}");
         assert!(
             path.ends_with("auth_signature=da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c"),
@@ -310,7 +326,8 @@ mod tests {
     fn answers_are_counted_however_they_are_cut_and_refusals_shown() {
         let url = Url::parse("http://127.0.0.1:1/", false).unwrap();
         let mut road = HttpRoad { preset: Preset::Raw, url, headers: String::new(), body: None };
-        let answers = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 204 No Content\r\n\r\n".repeat(2);
+        let answers =
+            b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 204 No Content\r\n\r\n".repeat(2);
         let mut unread = BytesMut::new();
         for byte in answers {
             unread.extend_from_slice(&[byte]);

@@ -21,31 +21,51 @@ pub(crate) fn text(measurement: &Measurement) -> String {
         let [before, idle, end] = [memory.before, memory.idle, memory.end].map(|bytes| bytes as f64 / 1e6);
         line(
             "memory",
-            format!("{per_connection:.0} B a connection; RSS {before:.1} → {idle:.1} → {end:.1} MB (before, idle, end)"),
+            format!(
+                "{per_connection:.0} B a connection; RSS {before:.1} → {idle:.1} → {end:.1} MB (before, idle, end)"
+            ),
         );
     }
     if let (Some(idle), Some(cpu_ns)) = (&measurement.idle, measurement.idle_cpu_ns()) {
-        line("idle", format!("{:.2} µs of server CPU a connection and second, over {:.0} s", cpu_ns / 1e3, idle.wall_ns as f64 / 1e9));
+        line(
+            "idle",
+            format!(
+                "{:.2} µs of server CPU a connection and second, over {:.0} s",
+                cpu_ns / 1e3,
+                idle.wall_ns as f64 / 1e9
+            ),
+        );
     }
     if let Some(running) = &measurement.running {
         let seconds = running.wall_ns as f64 / 1e9;
         let deliveries = measurement.tally.deliveries;
         line(
             "deliveries",
-            format!("{deliveries} of {} messages in {seconds:.2} s: {:.0} a second", running.published, deliveries as f64 / seconds),
+            format!(
+                "{} messages came to {deliveries} deliveries in {seconds:.2} s: {:.0} a second",
+                running.published,
+                deliveries as f64 / seconds
+            ),
         );
-        line("checked", measurement.fault().unwrap_or_else(|| "none lost, none twice, all in order".to_owned()));
+        line(
+            "checked",
+            measurement.fault().unwrap_or_else(|| "none lost, none twice, all in order".to_owned()),
+        );
         line("latency", quantiles(&measurement.tally.latency));
         if let (Some(cpu_ns), Some(total_ns)) = (measurement.cpu_per_delivery_ns(), running.server_cpu_ns) {
             let share = total_ns as f64 / running.wall_ns as f64;
-            line("server CPU", format!("{:.3} µs a delivery; {:.0} % of a core", cpu_ns / 1e3, share * 100.0));
+            line(
+                "server CPU",
+                format!("{:.3} µs a delivery; {:.0} % of a core", cpu_ns / 1e3, share * 100.0),
+            );
         }
         let share = measurement.generator_share().unwrap_or(0.0);
         let note = if share > 0.9 { ": it is the limit, so latencies are its own" } else { "" };
         line("generator", format!("{:.0} % of a core{note}", share * 100.0));
     }
     if let Some(stalled) = &measurement.stalled {
-        let ended: Vec<_> = stalled.endings.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let ended: Vec<_> =
+            stalled.endings.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         line("stalled", format!("{}: {} open, {}", stalled.connections, stalled.open, ended.join(", ")));
     }
     if let Some(churned) = churned(measurement) {

@@ -85,10 +85,7 @@ mod tests {
         let mut sequence = Sequence::new(0, 1);
         let arrivals = [0, 1, 5, 3, 3, 2, 4, 6, 6].map(|number| sequence.arrived(number));
         use Arrival::{Duplicate, Early, InOrder, Late};
-        assert_eq!(
-            arrivals,
-            [InOrder, InOrder, Early, Late, Duplicate, Late, Late, InOrder, Duplicate]
-        );
+        assert_eq!(arrivals, [InOrder, InOrder, Early, Late, Duplicate, Late, Late, InOrder, Duplicate]);
         assert_eq!((sequence.missing(), sequence.pending(7), sequence.pending(9)), (0, 0, 2));
     }
 

@@ -154,7 +154,8 @@ fn a_server_that_loses_repeats_and_reorders_is_found_out() {
 
 #[test]
 fn a_closed_loop_ends_when_a_message_is_lost() {
-    let address = tampering(2, |number, index, line| if (number, index) == (50, 1) { Vec::new() } else { text(line) });
+    let address =
+        tampering(2, |number, index, line| if (number, index) == (50, 1) { Vec::new() } else { text(line) });
     let measurement = load::run(&plan(address, 2, Pace::Closed { in_flight: 1 })).unwrap();
     assert_eq!((measurement.running.as_ref().unwrap().published, faults(&measurement)), (51, [1, 0, 0]));
 }

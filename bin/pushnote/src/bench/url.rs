@@ -9,11 +9,15 @@ use thiserror::Error;
 /// An address that cannot be loaded.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(crate) enum UrlError {
-    #[error("{0:?} must begin with ws:// or http://, as in ws://127.0.0.1:8080/sockjs/websocket; TLS is not spoken")]
+    #[error(
+        "{0:?} must begin with ws:// or http://, as in ws://127.0.0.1:8080/sockjs/websocket; TLS is not spoken"
+    )]
     Scheme(String),
     #[error("{0:?} names no address that can be found")]
     Address(String),
-    #[error("{0:?} is not this machine: a load test of another one needs its owner's consent and --allow-remote")]
+    #[error(
+        "{0:?} is not this machine: a load test of another one needs its owner's consent and --allow-remote"
+    )]
     Remote(String),
 }
 
@@ -60,7 +64,8 @@ impl Url {
 
 /// The address of `host` or `host:port`, refused unless it is this machine's.
 pub(crate) fn resolve(host: &str, allow_remote: bool) -> Result<SocketAddr, UrlError> {
-    let with_port = host.parse::<SocketAddr>().is_ok() || host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let with_port = host.parse::<SocketAddr>().is_ok()
+        || host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let full = if with_port { host.to_owned() } else { format!("{host}:80") };
     let address = full.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     let address = address.ok_or_else(|| UrlError::Address(host.to_owned()))?;

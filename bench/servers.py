@@ -1,0 +1,166 @@
+"""The servers that are measured: how each is started and where it is loaded."""
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE / ".cache"
+DEBIAN = CACHE / "debian"
+START_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server and one way to connect to it. Commands and addresses are made from two ports and a folder."""
+
+    name: str
+    transport: str
+    command: Callable[[int, int, Path], list]
+    preset: str
+    url: str
+    publish: str
+    environment: dict = None
+
+    @contextlib.contextmanager
+    def running(self, core):
+        """Starts it on one core; gives the flags with which `pushnote bench` loads it."""
+        port, publish_port = free_ports(2)
+        with tempfile.TemporaryDirectory(prefix="pushnote-bench-") as folder:
+            command = self.command(port, publish_port, Path(folder))
+            environment = {**os.environ, **(self.environment or {})}
+            with open(Path(folder) / "output", "w+b") as output:
+                process = subprocess.Popen(
+                    ["taskset", "-c", str(core), *map(str, command)],
+                    env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                )
+                try:
+                    wait_until_open(port, process, output)
+                    if self.publish.startswith("tcp"):
+                        wait_until_open(publish_port, process, output)
+                    yield [
+                        "--preset", self.preset,
+                        "--url", self.url.format(port=port),
+                        "--publish", self.publish.format(port=port, publish_port=publish_port),
+                        "--pid", str(process.pid),
+                    ]
+                finally:
+                    process.terminate()
+                    try:
+                        process.wait(10)
+                    except subprocess.TimeoutExpired:
+                        process.kill()
+                        process.wait()
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def wait_until_open(port, process, output):
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    output.seek(0)
+    raise SystemExit(f"{process.args} does not listen on port {port}:\n{output.read().decode(errors='replace')}")
+
+
+def pushnote(binaries):
+    """pushnote's three ways, alone on one process as `--single`."""
+
+    def command(port, publish_port, _folder):
+        return [
+            binaries / "pushnote-server", "--single", f"--port={port}", "--address=127.0.0.1", "--route=/sockjs",
+            f"--mq_socket=tcp://127.0.0.1:{publish_port}",
+        ]
+
+    environment = {"PUSHNOTE_SECRET": secrets.token_urlsafe(32), "PUSHNOTE_LOG": "warn"}
+    zmq = "tcp://127.0.0.1:{publish_port}"
+    route = "http://127.0.0.1:{port}/sockjs"
+    raw = "ws://127.0.0.1:{port}/sockjs/websocket"
+    return [
+        Server("pushnote", "raw WebSocket", command, "raw", raw, zmq, environment),
+        Server("pushnote", "SockJS websocket", command, "sockjs-websocket", route, zmq, environment),
+        Server("pushnote", "SockJS xhr-streaming", command, "sockjs-xhr-streaming", route, zmq, environment),
+    ]
+
+
+def nginx(port, _publish_port, folder):
+    configuration = (HERE / "peers/nginx.conf").read_text()
+    values = {
+        "DIRECTORY": folder,
+        "MODULE": DEBIAN / "usr/lib/nginx/modules/ngx_nchan_module.so",
+        "PORT": port,
+    }
+    for name, value in values.items():
+        configuration = configuration.replace(f"@{name}@", str(value))
+    (folder / "nginx.conf").write_text(configuration)
+    return [DEBIAN / "usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf"]
+
+
+def peers():
+    http = "http://127.0.0.1:{port}/publish"
+    route = "http://127.0.0.1:{port}/sockjs"
+    zmq = "tcp://127.0.0.1:{publish_port}"
+
+    def node(program):
+        return lambda port, _publish_port, _folder: ["node", HERE / "peers" / program, port]
+
+    def tornado(port, publish_port, _folder):
+        return [CACHE / "venv/bin/python", HERE / "peers/sockjs_tornado.py", port, publish_port]
+
+    libraries = {"LD_LIBRARY_PATH": str(DEBIAN / "usr/lib/x86_64-linux-gnu")}
+    subscribe = "ws://127.0.0.1:{port}/subscribe"
+    return [
+        Server("Nchan", "WebSocket", nginx, "nchan", subscribe, http, libraries),
+        Server("sockjs-node", "SockJS websocket", node("sockjs_node.cjs"), "sockjs-websocket", route, http),
+        Server("sockjs-node", "SockJS xhr-streaming", node("sockjs_node.cjs"), "sockjs-xhr-streaming", route, http),
+        Server("socket.io", "WebSocket", node("socketio.cjs"), "socketio", "ws://127.0.0.1:{port}", http),
+        Server("sockjs-tornado + pyzmq", "SockJS websocket", tornado, "sockjs-websocket", route, zmq),
+    ]
+
+
+def versions():
+    """What ran, as its own tools say."""
+
+    def said(*command):
+        try:
+            result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60, check=False)
+        except OSError:
+            return "missing"
+        return (result.stdout + result.stderr).strip()
+
+    def npm(package):
+        return said("node", "-p", f"require('{HERE}/peers/node_modules/{package}/package.json').version")
+
+    python = CACHE / "venv/bin/python"
+    installed = said(python, "-c", "import importlib.metadata as m; print(*map(m.version, ('pyzmq', 'sockjs-tornado', 'tornado')))")
+    pyzmq, sockjs_tornado, tornado = (installed.split() + ["?"] * 3)[:3]
+    nchan = next((path.name.split("_")[1] for path in (DEBIAN / "packages").glob("libnginx-mod-nchan_*")), "?")
+    return {
+        "rustc": said("rustc", "--version").removeprefix("rustc "),
+        "nginx": said(DEBIAN / "usr/sbin/nginx", "-v").split("/")[-1],
+        "Nchan": nchan.replace("%3a", ":"),
+        "Node": said("node", "--version"),
+        "sockjs-node": npm("sockjs"),
+        "socket.io": npm("socket.io"),
+        "Python": said(python, "--version").removeprefix("Python "),
+        "sockjs-tornado": sockjs_tornado,
+        "Tornado": tornado,
+        "pyzmq": pyzmq,
+    }
