@@ -64,6 +64,11 @@ pub(crate) struct Args {
     #[arg(long, env = "PUSHNOTE_OUTBOX_BYTES_MAX", value_name = "BYTES")]
     pub(crate) outbox_bytes_max: Option<usize>,
 
+    /// Microseconds that messages of a steady stream wait for each other, to leave in one system call; 0 for not
+    /// at all
+    #[arg(long, env = "PUSHNOTE_COALESCING_WINDOW", value_name = "MICROSECONDS", default_value_t = 0)]
+    pub(crate) coalescing_window: u64,
+
     /// Seconds that connections get to leave when the server ends
     #[arg(long, env = "PUSHNOTE_DRAIN_DEADLINE", value_name = "SECONDS")]
     pub(crate) drain_deadline: Option<u64>,

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
             announce(&args, &listener, &settings)?;
             let farewell = pushnote_http::run(listener, subscriber, settings, shutdown)
                 .await
-                .map_err(|crash| Failure::software(crash.to_string()))?;
+                .map_err(|error| Failure::software(error.to_string()))?;
             tracing::info!(told = farewell.told, left = farewell.left, "ended");
             Ok(())
         })

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pushnote_core::{Keys, Limits, Verifier};
 use pushnote_http::{Route, Settings};
@@ -29,6 +30,7 @@ pub(crate) fn from_args(args: &Args) -> Result<Settings, Failure> {
         sockjs_url: args.sockjs_url.clone(),
         allowed_origins: args.allowed_origin.clone(),
         pages: Vec::new(),
+        coalescing_window: Duration::from_micros(args.coalescing_window),
         shards: std::thread::available_parallelism().map_or(1, Into::into),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
         pushnote_http::run(listener, subscriber, settings(&secret, demo.pages())?, shutdown)
             .await
             .map(|_| ())
-            .map_err(|crash| Failure::software(crash.to_string()))
+            .map_err(|error| Failure::software(error.to_string()))
     })
 }
 
@@ -74,6 +75,7 @@ fn settings(secret: &str, pages: Vec<Page>) -> Result<Settings, Failure> {
         allowed_origins: Vec::new(),
         pages,
         shards: 1,
+        coalescing_window: Duration::ZERO,
     })
 }
 

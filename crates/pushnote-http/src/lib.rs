@@ -19,4 +19,4 @@ mod server;
 
 pub use page::Page;
 pub use route::{Route, RouteError};
-pub use server::{Farewell, Settings, run};
+pub use server::{Farewell, RunError, Settings, run};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote_core::{CloseCode, Limits, Verifier};
-use pushnote_hub::{Hub, HubLimits, Ingest, ShardGone, engine};
+use pushnote_hub::{Hub, HubOptions, Ingest, ShardGone, engine};
 use pushnote_zmtp::Subscriber;
 use tokio::net::TcpListener;
 
@@ -35,6 +35,8 @@ pub struct Settings {
     pub pages: Vec<Page>,
     /// Shards of the hub; one per core is right.
     pub shards: usize,
+    /// Under a steady stream, how long messages wait for each other to leave together; zero for not at all.
+    pub coalescing_window: Duration,
 }
 
 /// How a server ended.
@@ -46,26 +48,36 @@ pub struct Farewell {
     pub left: usize,
 }
 
+/// Why there is no server, or none any more.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The system has no thread for the coalescing window.
+    #[error("cannot set up the coalescing window: {0}")]
+    Window(#[from] std::io::Error),
+    /// The fan-out has crashed.
+    #[error(transparent)]
+    Crashed(#[from] ShardGone),
+}
+
 /// Serves browsers on `listener` with what `subscriber` hears, until `shutdown`; then refuses new
 /// connections, tells the old ones to leave and gives them `limits.drain_deadline_s`.
 ///
 /// # Errors
 ///
-/// [`ShardGone`] when the fan-out has crashed: better no server than one that is deaf.
+/// [`RunError`]: it cannot start, or the fan-out has crashed: better no server than one that is deaf.
 pub async fn run(
     listener: TcpListener,
     subscriber: Subscriber,
     settings: Settings,
     shutdown: impl Future<Output = ()>,
-) -> Result<Farewell, ShardGone> {
+) -> Result<Farewell, RunError> {
     let limits = settings.limits.clone();
-    let hub: Hub<SockJsReceiver> = Hub::start(
-        settings.shards,
-        HubLimits {
-            users_per_connection_max: limits.users_per_connection_max,
-            connections_per_user_max: limits.connections_per_user_max,
-        },
-    );
+    let hub: Hub<SockJsReceiver> = Hub::start(HubOptions {
+        shards: settings.shards,
+        coalescing_window: settings.coalescing_window,
+        users_per_connection_max: limits.users_per_connection_max,
+        connections_per_user_max: limits.connections_per_user_max,
+    })?;
     let ingest =
         Ingest::new(Arc::clone(&settings.verifier), limits.message_bytes_max, Arc::clone(hub.counters()));
     let mut hearing = tokio::spawn(engine::zeromq::run(subscriber, ingest, hub.clone()));
@@ -92,7 +104,7 @@ pub async fn run(
     let left = open.drained(deadline.saturating_sub(started.elapsed())).await;
     hearing.abort();
     match crashed {
-        Some(Err(crash)) => Err(crash),
+        Some(Err(crash)) => Err(crash.into()),
         _ => Ok(Farewell { told, left }),
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use pushnote_core::{CloseCode, UserId};
 
@@ -11,6 +13,7 @@ use crate::counters::Counters;
 use crate::publication::Publication;
 use crate::receiver::Receiver;
 use crate::shard::{Command, Entrance, ReceiverId, Shard};
+use crate::window::Window;
 
 /// The fan-out. Cheap to clone; lives until the last clone and the last [`Attachment`] are dropped.
 pub struct Hub<R: Receiver> {
@@ -20,15 +23,20 @@ pub struct Hub<R: Receiver> {
 struct Inner<R: Receiver> {
     shards: Vec<Entrance<R>>,
     next_receiver: AtomicU64,
-    limits: HubLimits,
+    options: HubOptions,
     // Taken on subscribing and detaching only, never on a message's way.
     connections_of_user: Mutex<HashMap<UserId, usize>>,
     counters: Arc<Counters>,
 }
 
-/// What one client may hold of the hub.
+/// How a hub works, and what one client may hold of it.
 #[derive(Debug, Clone, Copy)]
-pub struct HubLimits {
+pub struct HubOptions {
+    /// Shards; one per core is right.
+    pub shards: usize,
+    /// Under a steady stream, how long messages wait for each other to leave together; zero for not at all. It
+    /// trades that much latency for fewer system calls.
+    pub coalescing_window: Duration,
     /// Users that one connection may subscribe as.
     pub users_per_connection_max: usize,
     /// Connections that may be subscribed as one user.
@@ -42,30 +50,34 @@ impl<R: Receiver> Clone for Hub<R> {
 }
 
 impl<R: Receiver> Hub<R> {
-    /// Starts `shards` shards (one per core is right), each a task of the current Tokio runtime.
+    /// Starts the shards, each a task of the current Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread for the coalescing window.
     ///
     /// # Panics
     ///
     /// Outside a Tokio runtime, or with no shards.
-    pub fn start(shards: usize, limits: HubLimits) -> Self {
-        assert!(shards > 0, "a hub needs a shard");
+    pub fn start(options: HubOptions) -> io::Result<Self> {
+        assert!(options.shards > 0, "a hub needs a shard");
         let counters = Arc::new(Counters::default());
-        let shards = (0..shards)
-            .map(|_| {
-                let (shard, entrance) = Shard::new(Arc::clone(&counters));
-                tokio::spawn(shard.run());
-                entrance
-            })
-            .collect();
-        Self {
+        let mut shards = Vec::with_capacity(options.shards);
+        for _ in 0..options.shards {
+            let window = Window::new(options.coalescing_window)?;
+            let (shard, entrance) = Shard::new(window, Arc::clone(&counters));
+            tokio::spawn(shard.run());
+            shards.push(entrance);
+        }
+        Ok(Self {
             inner: Arc::new(Inner {
                 shards,
                 next_receiver: AtomicU64::new(0),
-                limits,
+                options,
                 connections_of_user: Mutex::default(),
                 counters,
             }),
-        }
+        })
     }
 
     /// Attaches a receiver: from now on it gets what goes to everyone.
@@ -135,7 +147,7 @@ pub enum SubscribeError {
 impl<R: Receiver> Attachment<R> {
     /// From now on the receiver gets what goes to `user`, too. Subscribing twice as one user changes nothing.
     pub fn subscribe(&mut self, user: UserId) -> Result<(), SubscribeError> {
-        let limits = self.hub.inner.limits;
+        let limits = self.hub.inner.options;
         if self.users.contains(&user) {
             return Ok(());
         }

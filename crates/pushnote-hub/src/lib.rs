@@ -8,6 +8,7 @@
 //! - [`Receiver`]: what a front end implements to be delivered to
 //! - [`Ingest`]: from an envelope's bytes to a publication
 //! - [`engine`]: where envelopes come from
+//! - `window`: lets messages of a steady stream wait for each other
 //! - [`Counters`]: what is counted
 
 mod clock;
@@ -18,10 +19,11 @@ mod ingest;
 mod publication;
 mod receiver;
 mod shard;
+mod window;
 
 pub use clock::unix_now;
 pub use counters::{Counter, Counters};
-pub use hub::{Attachment, Hub, HubLimits, ShardGone, SubscribeError};
+pub use hub::{Attachment, Hub, HubOptions, ShardGone, SubscribeError};
 pub use ingest::Ingest;
 pub use publication::{Batch, Publication};
 pub use receiver::{Delivery, Receiver};

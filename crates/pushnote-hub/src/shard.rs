@@ -11,6 +11,7 @@ use tokio::time;
 use crate::counters::Counters;
 use crate::publication::{Batch, Publication};
 use crate::receiver::{Delivery, Receiver};
+use crate::window::Window;
 
 /// Publications that may wait for a shard before whoever publishes has to wait too.
 pub(crate) const WAITING_PUBLICATIONS_MAX: usize = 1024;
@@ -58,6 +59,7 @@ pub(crate) struct Shard<R: Receiver> {
     commands: mpsc::UnboundedReceiver<Command<R>>,
     publications: mpsc::Receiver<Arc<Publication<Encodings<R>>>>,
     drain: Option<Drain>,
+    window: Option<Window>,
     counters: Arc<Counters>,
 }
 
@@ -69,11 +71,11 @@ struct Drain {
 }
 
 impl<R: Receiver> Shard<R> {
-    pub(crate) fn new(counters: Arc<Counters>) -> (Self, Entrance<R>) {
+    pub(crate) fn new(window: Option<Window>, counters: Arc<Counters>) -> (Self, Entrance<R>) {
         let (commands_in, commands) = mpsc::unbounded_channel();
         let (publications_in, publications) = mpsc::channel(WAITING_PUBLICATIONS_MAX);
-        let shard =
-            Self { index: Index::new(), keys: HashMap::new(), commands, publications, drain: None, counters };
+        let (index, keys, drain) = (Index::new(), HashMap::new(), None);
+        let shard = Self { index, keys, commands, publications, drain, window, counters };
         (shard, Entrance { commands: commands_in, publications: publications_in })
     }
 
@@ -88,6 +90,9 @@ impl<R: Receiver> Shard<R> {
                 },
                 () = next_tick(&mut self.drain) => self.drain_some(),
                 Some(first) = self.publications.recv() => {
+                    if let Some(window) = &mut self.window {
+                        window.open().await;
+                    }
                     let waiting = self.take_waiting(first);
                     self.fan_out(waiting).await;
                 }

@@ -3,10 +3,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use pushnote_core::{Audience, CloseCode, UserId};
-use pushnote_hub::{Attachment, Batch, Delivery, Hub, HubLimits, Publication, Receiver, SubscribeError};
+use pushnote_hub::{Attachment, Batch, Delivery, Hub, HubOptions, Publication, Receiver, SubscribeError};
 
 #[derive(Default)]
 struct Encodings {
@@ -52,7 +53,19 @@ impl Receiver for Recorder {
     }
 }
 
-const LIMITS: HubLimits = HubLimits { users_per_connection_max: 2, connections_per_user_max: 2 };
+fn hub(shards: usize) -> Hub<Recorder> {
+    hub_with_window(shards, Duration::ZERO)
+}
+
+fn hub_with_window(shards: usize, coalescing_window: Duration) -> Hub<Recorder> {
+    Hub::start(HubOptions {
+        shards,
+        coalescing_window,
+        users_per_connection_max: 2,
+        connections_per_user_max: 2,
+    })
+    .unwrap()
+}
 
 fn user(id: &str) -> UserId {
     UserId::new(id).unwrap()
@@ -81,7 +94,7 @@ fn attach(hub: &Hub<Recorder>) -> (Recorder, Attachment<Recorder>) {
 
 #[tokio::test]
 async fn everyone_gets_what_is_for_everyone_in_order() {
-    let hub = Hub::start(3, LIMITS);
+    let hub = hub(3);
     let attached: Vec<_> = (0..10).map(|_| attach(&hub)).collect();
     for data in ["1", "2", "3"] {
         hub.publish(everyone(data)).await.unwrap();
@@ -96,7 +109,7 @@ async fn everyone_gets_what_is_for_everyone_in_order() {
 
 #[tokio::test]
 async fn what_waits_arrives_as_one_batch() {
-    let hub = Hub::start(1, LIMITS);
+    let hub = hub(1);
     let (recorder, _attachment) = attach(&hub);
     // Nothing gives way in between: the shard finds all three waiting.
     for data in ["1", "2", "3"] {
@@ -107,8 +120,22 @@ async fn what_waits_arrives_as_one_batch() {
 }
 
 #[tokio::test]
+async fn a_coalescing_window_lets_a_stream_leave_together() {
+    let hub = hub_with_window(1, Duration::from_millis(50));
+    let (recorder, _attachment) = attach(&hub);
+    for data in ["1", "2", "3", "4"] {
+        hub.publish(everyone(data)).await.unwrap();
+        settle().await;
+    }
+    while hub.counters().deliveries.total() < 4 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(recorder.seen.lock().unwrap().batches, ["1", "2 3 4"]);
+}
+
+#[tokio::test]
 async fn a_batch_ends_at_its_budget() {
-    let hub = Hub::start(1, LIMITS);
+    let hub = hub(1);
     let (recorder, _attachment) = attach(&hub);
     let large: &'static str = "x".repeat(40 * 1024).leak();
     for _ in 0..4 {
@@ -121,7 +148,7 @@ async fn a_batch_ends_at_its_budget() {
 
 #[tokio::test]
 async fn a_users_messages_reach_that_user_between_those_for_all() {
-    let hub = Hub::start(2, LIMITS);
+    let hub = hub(2);
     let (one, mut one_attachment) = attach(&hub);
     let (other, _other_attachment) = attach(&hub);
     one_attachment.subscribe(user("42")).unwrap();
@@ -138,7 +165,7 @@ async fn a_users_messages_reach_that_user_between_those_for_all() {
 
 #[tokio::test]
 async fn a_publication_is_encoded_once_for_all_receivers_of_all_shards() {
-    let hub = Hub::start(2, LIMITS);
+    let hub = hub(2);
     let made = Arc::new(AtomicUsize::new(0));
     let _attached: Vec<_> = (0..1000)
         .map(|_| hub.attach(Recorder { encodings_made: Arc::clone(&made), ..Recorder::default() }))
@@ -159,7 +186,7 @@ async fn a_publication_is_encoded_once_for_all_receivers_of_all_shards() {
 
 #[tokio::test]
 async fn one_users_message_costs_that_users_connections_alone() {
-    let hub = Hub::start(1, LIMITS);
+    let hub = hub(1);
     let attached: Vec<_> = (0..1000).map(|_| attach(&hub)).collect();
     let (recorder, mut attachment) = attach(&hub);
     attachment.subscribe(user("42")).unwrap();
@@ -172,7 +199,7 @@ async fn one_users_message_costs_that_users_connections_alone() {
 
 #[tokio::test]
 async fn who_detaches_gets_nothing_more_and_frees_the_place() {
-    let hub = Hub::start(1, LIMITS);
+    let hub = hub(1);
     let (gone, mut gone_attachment) = attach(&hub);
     let (_, mut second) = attach(&hub);
     let (_, mut third) = attach(&hub);
@@ -190,7 +217,7 @@ async fn who_detaches_gets_nothing_more_and_frees_the_place() {
 
 #[tokio::test]
 async fn a_connection_has_a_limit_of_users() {
-    let hub = Hub::start(1, LIMITS);
+    let hub = hub(1);
     let (_, mut attachment) = attach(&hub);
     attachment.subscribe(user("1")).unwrap();
     attachment.subscribe(user("1")).unwrap();
@@ -200,7 +227,7 @@ async fn a_connection_has_a_limit_of_users() {
 
 #[tokio::test]
 async fn slow_consumers_are_counted() {
-    let hub = Hub::start(1, LIMITS);
+    let hub = hub(1);
     let _attachment = hub.attach(Recorder { delivery: Some(Delivery::SlowConsumer), ..Recorder::default() });
     hub.publish(everyone("1")).await.unwrap();
     settle().await;
@@ -209,10 +236,10 @@ async fn slow_consumers_are_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn draining_tells_everyone_and_every_newcomer() {
-    let hub = Hub::start(2, LIMITS);
+    let hub = hub(2);
     let attached: Vec<_> = (0..1000).map(|_| attach(&hub)).collect();
     hub.close_all(CloseCode::Shutdown);
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let (newcomer, _attachment) = attach(&hub);
     settle().await;
     let recorders = attached.iter().map(|(recorder, _)| recorder).chain([&newcomer]);
