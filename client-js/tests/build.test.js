@@ -22,3 +22,8 @@ test('the module exports connect, the script makes one global of it and no other
   assert.deepEqual(Object.keys(page), ['pushnote']);
   assert.equal(typeof page.pushnote.connect, 'function');
 });
+
+test('the package brings the license of the repository', () => {
+  const license = (path) => readFileSync(new URL(path, import.meta.url), 'utf8');
+  assert.equal(license('../LICENSE'), license('../../LICENSE'));
+});

@@ -67,6 +67,6 @@ async function asEvent(message) {
     case 'info':
       return { event: first, ...second };
     default:
-      return { event: 'fault', text: message.text() };
+      return { event: 'fault', text: message.text(), url: message.location().url };
   }
 }

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { Heard, soon, withEvents } from './waiting.mjs';
 
 const BIN_DIR = process.env.PUSHNOTE_BIN_DIR ?? fileURLToPath(new URL('../../target/debug', import.meta.url));
+const SOCKJS_CLIENT = fileURLToPath(new URL('../node_modules/sockjs-client/dist/sockjs.min.js', import.meta.url));
 const SECRET = 'a secret of the test suites, which nobody else uses';
 
 /** @returns {Promise<number>} a TCP port of 127.0.0.1 that was free a moment ago, for what must be restarted on it */
@@ -116,6 +117,12 @@ export class System {
     const server = this.start('pushnote-server', single ? ['--single', ...args] : args);
     const bound = await ready(server);
     return Object.assign(server, { port: bound, url: `http://127.0.0.1:${bound}${route}` });
+  }
+
+  /** The test server of the SockJS library, an example of its crate, on a free port if none is given. */
+  async sockjs(port = 0) {
+    const server = this.start('examples/test_server', [`--port=${port}`, `--sockjs-url=${SOCKJS_CLIENT}`]);
+    return Object.assign(server, { origin: `http://127.0.0.1:${await ready(server)}` });
   }
 
   /** `pushnote dev`: its page, and where to publish. */
