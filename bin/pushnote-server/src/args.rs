@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, env = "PUSHNOTE_LEGACY_SALT_FILE", value_name = "PATH")]
     pub(crate) legacy_salt_file: Option<PathBuf>,
 
-    /// Origin that pages may connect from, as in https://example.org; repeat for several; all without it
+    /// Origin that pages may connect from, as in `https://example.org`; repeat for several; all without it
     #[arg(long, env = "PUSHNOTE_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
     pub(crate) allowed_origin: Vec<String>,
 
