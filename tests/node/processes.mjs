@@ -76,7 +76,7 @@ export class System {
 
   start(binary, args, env) {
     const path = `${BIN_DIR}/${binary}`;
-    assert.ok(existsSync(path), `${path} is missing: build the binaries, or set PUSHNOTE_BIN_DIR`);
+    assert.ok(existsSync(path), `no ${path}: cargo build --workspace --bins --examples, or set PUSHNOTE_BIN_DIR`);
     return this.#keep(new Process(path, args, { PUSHNOTE_SECRET: SECRET, ...env }));
   }
 
