@@ -15,49 +15,64 @@ HERE = Path(__file__).resolve().parent
 CACHE = HERE / ".cache"
 DEBIAN = CACHE / "debian"
 START_TIMEOUT_S = 60
+# After a server listens: by then a master has started its workers.
+SETTLE_S = 0.5
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server and one way to connect to it. Commands and addresses are made from two ports and a folder."""
+    """A server and one way to connect to it. Commands are made from a `Place`, addresses from its ports."""
 
     name: str
     transport: str
-    command: Callable[[int, int, Path], list]
+    command: Callable[["Place"], list]
     preset: str
     url: str
     publish: str
     environment: dict = None
+    threads: bool = False
 
     @contextlib.contextmanager
-    def running(self, core):
-        """Starts it on one core; gives the flags with which `pushnote bench` loads it."""
-        port, publish_port = free_ports(2)
-        with tempfile.TemporaryDirectory(prefix="pushnote-bench-") as folder:
-            command = self.command(port, publish_port, Path(folder))
-            environment = {**os.environ, **(self.environment or {})}
-            with open(Path(folder) / "output", "w+b") as output:
-                process = subprocess.Popen(
-                    ["taskset", "-c", str(core), *map(str, command)],
-                    env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                )
+    def running(self, cores):
+        """Starts it on these cores; gives the flags with which `pushnote bench` loads it."""
+        with tempfile.TemporaryDirectory(prefix="pushnote-bench-") as folder, open(f"{folder}/output", "w+b") as output:
+            place = Place(*free_ports(2), Path(folder), len(cores))
+            process = subprocess.Popen(
+                ["taskset", "-c", ",".join(map(str, cores)), *map(str, self.command(place))],
+                env={**os.environ, **(self.environment or {})},
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )
+            try:
+                wait_until_open(place.port, process, output)
+                if self.publish.startswith("tcp"):
+                    wait_until_open(place.publish_port, process, output)
+                time.sleep(SETTLE_S)
+                ports = {"port": place.port, "publish_port": place.publish_port}
+                flags = ["--preset", self.preset, "--url", self.url.format(**ports), "--publish", self.publish.format(**ports)]
+                yield flags + [flag for pid in family(process.pid) for flag in ("--pid", str(pid))]
+            finally:
+                process.terminate()
                 try:
-                    wait_until_open(port, process, output)
-                    if self.publish.startswith("tcp"):
-                        wait_until_open(publish_port, process, output)
-                    yield [
-                        "--preset", self.preset,
-                        "--url", self.url.format(port=port),
-                        "--publish", self.publish.format(port=port, publish_port=publish_port),
-                        "--pid", str(process.pid),
-                    ]
-                finally:
-                    process.terminate()
-                    try:
-                        process.wait(10)
-                    except subprocess.TimeoutExpired:
-                        process.kill()
-                        process.wait()
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a server is given to run."""
+
+    port: int
+    publish_port: int
+    folder: Path
+    cores: int
+
+
+def family(pid):
+    """A process and its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
 
 
 def free_ports(count):
@@ -83,10 +98,10 @@ def wait_until_open(port, process, output):
 def pushnote(binaries):
     """pushnote's three ways, alone on one process as `--single`."""
 
-    def command(port, publish_port, _folder):
+    def command(place):
         return [
-            binaries / "pushnote-server", "--single", f"--port={port}", "--address=127.0.0.1", "--route=/sockjs",
-            f"--mq_socket=tcp://127.0.0.1:{publish_port}",
+            binaries / "pushnote-server", "--single", f"--port={place.port}", "--address=127.0.0.1", "--route=/sockjs",
+            f"--mq_socket=tcp://127.0.0.1:{place.publish_port}",
         ]
 
     environment = {"PUSHNOTE_SECRET": secrets.token_urlsafe(32), "PUSHNOTE_LOG": "warn"}
@@ -94,23 +109,25 @@ def pushnote(binaries):
     route = "http://127.0.0.1:{port}/sockjs"
     raw = "ws://127.0.0.1:{port}/sockjs/websocket"
     return [
-        Server("pushnote", "raw WebSocket", command, "raw", raw, zmq, environment),
-        Server("pushnote", "SockJS websocket", command, "sockjs-websocket", route, zmq, environment),
-        Server("pushnote", "SockJS xhr-streaming", command, "sockjs-xhr-streaming", route, zmq, environment),
+        Server("pushnote", "raw WebSocket", command, "raw", raw, zmq, environment, threads=True),
+        Server("pushnote", "SockJS websocket", command, "sockjs-websocket", route, zmq, environment, threads=True),
+        Server("pushnote", "SockJS xhr-streaming", command, "sockjs-xhr-streaming", route, zmq, environment, threads=True),
     ]
 
 
-def nginx(port, _publish_port, folder):
-    configuration = (HERE / "peers/nginx.conf").read_text()
+def nginx(place):
     values = {
-        "DIRECTORY": folder,
+        "DIRECTORY": place.folder,
         "MODULE": DEBIAN / "usr/lib/nginx/modules/ngx_nchan_module.so",
-        "PORT": port,
+        "PORT": place.port,
+        "MASTER": "on" if place.cores > 1 else "off",
+        "WORKERS": place.cores,
     }
+    configuration = (HERE / "peers/nginx.conf").read_text()
     for name, value in values.items():
         configuration = configuration.replace(f"@{name}@", str(value))
-    (folder / "nginx.conf").write_text(configuration)
-    return [DEBIAN / "usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf"]
+    (place.folder / "nginx.conf").write_text(configuration)
+    return [DEBIAN / "usr/sbin/nginx", "-p", place.folder, "-c", place.folder / "nginx.conf"]
 
 
 def peers():
@@ -119,15 +136,15 @@ def peers():
     zmq = "tcp://127.0.0.1:{publish_port}"
 
     def node(program):
-        return lambda port, _publish_port, _folder: ["node", HERE / "peers" / program, port]
+        return lambda place: ["node", HERE / "peers" / program, place.port]
 
-    def tornado(port, publish_port, _folder):
-        return [CACHE / "venv/bin/python", HERE / "peers/sockjs_tornado.py", port, publish_port]
+    def tornado(place):
+        return [CACHE / "venv/bin/python", HERE / "peers/sockjs_tornado.py", place.port, place.publish_port]
 
     libraries = {"LD_LIBRARY_PATH": str(DEBIAN / "usr/lib/x86_64-linux-gnu")}
     subscribe = "ws://127.0.0.1:{port}/subscribe"
     return [
-        Server("Nchan", "WebSocket", nginx, "nchan", subscribe, http, libraries),
+        Server("Nchan", "WebSocket", nginx, "nchan", subscribe, http, libraries, threads=True),
         Server("sockjs-node", "SockJS websocket", node("sockjs_node.cjs"), "sockjs-websocket", route, http),
         Server("sockjs-node", "SockJS xhr-streaming", node("sockjs_node.cjs"), "sockjs-xhr-streaming", route, http),
         Server("socket.io", "WebSocket", node("socketio.cjs"), "socketio", "ws://127.0.0.1:{port}", http),

@@ -46,9 +46,10 @@ def machine(options, versions):
     )
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     command = shlex.join(["bench/run", *sys.argv[1:]])
+    cores = "all cores for all" if options.all_cores else "one core for the server, one for the generator"
     return (
-        f"{processor}, Linux {platform.release()}; server on core {options.server_core}, generator on core "
-        f"{options.generator_core}; {listed}. Medians of {options.repeats}. Command: `{command}`"
+        f"{processor}, Linux {platform.release()}, {cores}; {listed}. Medians of {options.repeats} runs of "
+        f"{options.duration}, {options.idle_repeats} of idle connections. Command: `{command}`"
     )
 
 

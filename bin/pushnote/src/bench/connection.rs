@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use mio::net::TcpStream;
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::frame;
 use super::http::{Body, Head};
@@ -21,6 +21,7 @@ const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// What one stalled reader's kernel may take before the server has to keep the rest.
 const STALLED_RECEIVE_BYTES: usize = 4096;
+const READING_RECEIVE_BYTES: usize = 1 << 20;
 
 /// The generator's clock: nanoseconds since the run began.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +131,12 @@ impl Connection {
     /// Whether messages come.
     pub(crate) fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// Takes in as much at once as any browser does, if it did not before.
+    pub(crate) fn read_fast(&self) {
+        // Where that fails it is merely slower.
+        let _ = SockRef::from(&self.socket).set_recv_buffer_size(READING_RECEIVE_BYTES);
     }
 
     /// Writes what waits. Before the connection is made, nothing is written and nothing is wrong.

@@ -38,6 +38,7 @@ pub(crate) struct Crowd {
     pub(crate) open: usize,
     churned: u64,
     churn_per_second: u64,
+    stalled_sleep: bool,
 }
 
 impl Crowd {
@@ -64,6 +65,7 @@ impl Crowd {
             open: 0,
             churned: 0,
             churn_per_second,
+            stalled_sleep: true,
         }
     }
 
@@ -117,28 +119,45 @@ impl Crowd {
         let slot = event.token().0;
         let role = self.role(slot);
         let Some(connection) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        let was_open = connection.is_open();
-        if was_open && role == Role::Stalled {
+        if role == Role::Stalled && self.stalled_sleep && connection.is_open() {
             return;
         }
-        let mut result = Ok(());
-        if event.is_writable() {
-            result = connection.flush();
+        if event.is_writable()
+            && let Err(ending) = connection.flush()
+        {
+            let was_open = connection.is_open();
+            return self.over(registry, slot, was_open, ending);
         }
-        if result.is_ok() && (event.is_readable() || event.is_read_closed() || event.is_error()) {
-            let sink = Sink { tally: &mut self.tally, role };
-            result = connection.read(&self.shared, &mut self.scratch, event.is_read_closed(), sink);
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.read(registry, slot, event.is_read_closed());
         }
+    }
+
+    /// Reads until the socket is empty. `closed`: the server sends no more after that.
+    #[inline]
+    fn read(&mut self, registry: &Registry, slot: usize, closed: bool) {
+        let role = self.role(slot);
+        let Some(connection) = &mut self.slots[slot] else { return };
+        let was_open = connection.is_open();
+        let sink = Sink { tally: &mut self.tally, role };
+        let result = connection.read(&self.shared, &mut self.scratch, closed, sink);
         let is_open = connection.is_open();
         if is_open && !was_open {
             self.opened(slot, role);
         }
-        match result {
-            Ok(()) => {}
-            Err(Ending::Over(reason)) => self.ended(slot, role, is_open, reason),
-            Err(Ending::NextRequest) => {
+        if let Err(ending) = result {
+            self.over(registry, slot, is_open, ending);
+        }
+    }
+
+    #[cold]
+    fn over(&mut self, registry: &Registry, slot: usize, was_open: bool, ending: Ending) {
+        let role = self.role(slot);
+        match ending {
+            Ending::Over(reason) => self.ended(slot, role, was_open, reason),
+            Ending::NextRequest => {
                 if let Err(error) = self.restart(registry, slot, role) {
-                    self.ended(slot, role, is_open, error.kind().to_string());
+                    self.ended(slot, role, was_open, error.kind().to_string());
                 }
             }
         }
@@ -151,22 +170,14 @@ impl Crowd {
     }
 
     /// Lets the stalled read at last, to learn what became of them.
-    pub(crate) fn wake_stalled(&mut self) -> Vec<String> {
-        let slots = self.counted..self.counted + self.stalled;
-        let mut endings = Vec::new();
-        let mut ignored = Tally::new();
-        for slot in slots {
-            let Some(connection) = &mut self.slots[slot] else { continue };
-            let sink = Sink { tally: &mut ignored, role: Role::Stalled };
-            match connection.read(&self.shared, &mut self.scratch, true, sink) {
-                Err(Ending::Over(reason)) => {
-                    endings.push(reason);
-                    self.slots[slot] = None;
-                }
-                Ok(()) | Err(Ending::NextRequest) => {}
+    pub(crate) fn wake_stalled(&mut self, registry: &Registry) {
+        self.stalled_sleep = false;
+        for slot in self.counted..self.counted + self.stalled {
+            if let Some(connection) = &mut self.slots[slot] {
+                connection.read_fast();
             }
+            self.read(registry, slot, true);
         }
-        endings
     }
 
     /// Stalled connections that have not ended.
@@ -228,7 +239,7 @@ impl Crowd {
         let Some(connection) = self.slots[slot].take() else { return };
         match role {
             Role::Churning => self.tally.churn_failed(reason),
-            Role::Stalled if was_open => {}
+            Role::Stalled if was_open => *self.tally.stalled_endings.entry(reason).or_default() += 1,
             Role::Counted | Role::Stalled => {
                 let pending = if was_open { connection.sequence.pending(self.tally.published) } else { 0 };
                 self.tally.ended(pending, reason);

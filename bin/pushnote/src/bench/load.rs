@@ -20,6 +20,8 @@ const PUBLISHER: Token = Token(usize::MAX - 1);
 const EVENTS: usize = 1024;
 /// How long after the last handshake memory is read and messages begin.
 const SETTLE: Duration = Duration::from_millis(500);
+/// How long stalled connections may have no news before they count as open.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// The longest turn: how exactly phases end and progress is shown.
 const TURN: Duration = Duration::from_millis(100);
 
@@ -233,20 +235,21 @@ impl<'a> Load<'a> {
         })
     }
 
+    /// Learns what became of the connections that did not read: what the server had written to them, and its word of
+    /// farewell, come in as fast as they are read.
     fn stalled(&mut self) -> Result<Option<Stalled>, Failure> {
         if self.plan.stalled == 0 {
             return Ok(None);
         }
-        let mut endings = std::collections::BTreeMap::<String, u64>::new();
-        // What the server had written, and its word of farewell, come in as fast as they are read.
-        let until_ns = self.clock.now_ns() + nanoseconds(SETTLE);
-        while self.clock.now_ns() < until_ns {
-            for reason in self.crowd.wake_stalled() {
-                *endings.entry(reason).or_default() += 1;
+        self.crowd.wake_stalled(self.poll.registry());
+        let (mut open, mut since_ns) = (self.crowd.stalled_open(), self.clock.now_ns());
+        while open > 0 && self.clock.now_ns() - since_ns < nanoseconds(FAREWELL) {
+            self.turn(TURN)?;
+            if self.crowd.stalled_open() < open {
+                (open, since_ns) = (self.crowd.stalled_open(), self.clock.now_ns());
             }
-            self.turn(Duration::from_millis(10))?;
         }
-        Ok(Some(Stalled { connections: self.plan.stalled, open: self.crowd.stalled_open(), endings }))
+        Ok(Some(Stalled { connections: self.plan.stalled, open }))
     }
 
     fn start(&self, ns: u64) -> Result<Start, Failure> {

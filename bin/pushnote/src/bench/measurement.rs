@@ -1,7 +1,5 @@
 //! The figures of one run.
 
-use std::collections::BTreeMap;
-
 use hdrhistogram::Histogram;
 
 use super::pace::Pace;
@@ -65,8 +63,8 @@ pub(crate) struct Running {
 #[derive(Debug)]
 pub(crate) struct Stalled {
     pub(crate) connections: usize,
+    /// Those that the server had not closed.
     pub(crate) open: usize,
-    pub(crate) endings: BTreeMap<String, u64>,
 }
 
 impl Measurement {

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 360.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = 32.0;
 const TOP: f64 = 48.0;
 const BOTTOM: f64 = 40.0;
 /// Percentiles are drawn by nines: 0, 90, 99, 99.9, 99.99, 99.999.

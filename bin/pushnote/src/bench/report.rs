@@ -42,9 +42,9 @@ pub(crate) fn text(measurement: &Measurement) -> String {
         line(
             "deliveries",
             format!(
-                "{} messages came to {deliveries} deliveries in {seconds:.2} s: {:.0} a second",
-                running.published,
-                deliveries as f64 / seconds
+                "{deliveries} in {seconds:.2} s, {:.0} a second, of {} messages",
+                deliveries as f64 / seconds,
+                running.published
             ),
         );
         line(
@@ -64,8 +64,12 @@ pub(crate) fn text(measurement: &Measurement) -> String {
         line("generator", format!("{:.0} % of a core{note}", share * 100.0));
     }
     if let Some(stalled) = &measurement.stalled {
-        let ended: Vec<_> =
-            stalled.endings.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let ended: Vec<_> = measurement
+            .tally
+            .stalled_endings
+            .iter()
+            .map(|(reason, count)| format!("{count} {reason}"))
+            .collect();
         line("stalled", format!("{}: {} open, {}", stalled.connections, stalled.open, ended.join(", ")));
     }
     if let Some(churned) = churned(measurement) {
@@ -152,7 +156,7 @@ pub(crate) fn json(measurement: &Measurement) -> Value {
             "misdelivered": tally.misdelivered, "ended": tally.endings,
         },
         "stalled": measurement.stalled.as_ref().map(|stalled| json!({
-            "connections": stalled.connections, "open": stalled.open, "ended": stalled.endings,
+            "connections": stalled.connections, "open": stalled.open, "ended": tally.stalled_endings,
         })),
         "churn": churned(measurement).map(|churned| json!({
             "connections": churned, "failed": tally.churn_failures, "ready_ns": latencies(&tally.churn_handshake),

@@ -39,6 +39,8 @@ pub(crate) struct Tally {
     pub(crate) lost: u64,
     /// Why counted connections ended that should not have.
     pub(crate) endings: BTreeMap<String, u64>,
+    /// The same for those that did not read.
+    pub(crate) stalled_endings: BTreeMap<String, u64>,
     /// The same for connections that come and go.
     pub(crate) churn_failures: BTreeMap<String, u64>,
     /// Latencies of messages due before are left out.
@@ -60,6 +62,7 @@ impl Tally {
             outstanding: 0,
             lost: 0,
             endings: BTreeMap::new(),
+            stalled_endings: BTreeMap::new(),
             churn_failures: BTreeMap::new(),
             measured_from_ns: 0,
             last_arrival_ns: 0,

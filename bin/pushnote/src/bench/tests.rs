@@ -30,7 +30,7 @@ fn plan(address: SocketAddr, connections: usize, pace: Pace) -> Plan {
         messages_max: 120,
         duration: Duration::from_secs(20),
         warmup: Duration::ZERO,
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(2),
         server: Processes::new(&[std::process::id()]).unwrap(),
     }
 }
@@ -242,4 +242,25 @@ fn a_streamed_session_goes_on_over_many_answers() {
     let measurement = load::run(&plan).unwrap();
     assert_eq!(server.join().unwrap().unwrap(), 40);
     assert_eq!((measurement.tally.deliveries, measurement.fault()), (120, None));
+}
+
+#[test]
+fn stalled_connections_hold_up_nobody_and_say_at_last_how_they_ended() {
+    // The second connection stalls, and is told so when the first 100 messages are over.
+    let address = tampering(2, |number, index, line| {
+        let mut close = Vec::new();
+        frame::put_server(&mut close, frame::CLOSE, &3008_u16.to_be_bytes());
+        match (number, index) {
+            (100, 1) => close,
+            (101.., 1) => Vec::new(),
+            _ => text(line),
+        }
+    });
+    let mut plan = plan(address, 1, Pace::Closed { in_flight: 1 });
+    plan.stalled = 1;
+    let measurement = load::run(&plan).unwrap();
+    assert_eq!((measurement.tally.deliveries, measurement.fault()), (120, None));
+    let stalled = measurement.stalled.unwrap();
+    assert_eq!((stalled.connections, stalled.open), (1, 0));
+    assert_eq!(measurement.tally.stalled_endings["closed with code 3008"], 1);
 }
