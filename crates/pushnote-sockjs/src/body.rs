@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -53,15 +54,19 @@ impl ReceiverKind {
     }
 }
 
-/// The response of a receiver that has been attached. A poll that can be answered at once has a `Content-Length`.
-pub(crate) fn receiver(session: Arc<HttpSession>, id: ReceiverId, kind: ReceiverKind) -> Response {
+/// The response of a receiver that has been attached. A poll's comes with its one frame: sockjs-client in Node waits
+/// for ever when the server dies between the head of a response and its body.
+pub(crate) async fn receiver(session: Arc<HttpSession>, id: ReceiverId, kind: ReceiverKind) -> Response {
     let body = ReceiverBody { prelude: kind.prelude(), session, id, kind };
-    if body.kind.is_polling()
-        && let Transmit::Chunk(frame) = body.transmit(Waker::noop())
-    {
-        return http::Response::new(frame).into_response();
+    if !body.kind.is_polling() {
+        return warp::reply::stream(body).into_response();
     }
-    warp::reply::stream(body).into_response()
+    let frame = poll_fn(|cx| match body.transmit(cx.waker()) {
+        Transmit::Chunk(frame) => Poll::Ready(frame),
+        Transmit::End => Poll::Ready(Bytes::new()),
+        Transmit::Pending => Poll::Pending,
+    });
+    http::Response::new(frame.await).into_response()
 }
 
 /// The response of a receiver that could not be attached: one close frame, and the end.

@@ -7,8 +7,8 @@ use pushnote_sockjs_proto::session::Settings;
 use pushnote_websocket::SocketOptions;
 
 use crate::{
-    client_script::ClientScript, handler::Handler, origin::AllowedOrigins, proxy::IpRange, service::SockJs,
-    transport::Transport,
+    client_script::ClientScript, handler::Handler, headers::YEAR, origin::AllowedOrigins, proxy::IpRange,
+    service::SockJs, transport::Transport,
 };
 
 /// What one client may take of memory, and all of them together.
@@ -214,16 +214,18 @@ impl Builder {
             self.options.transports.retain(|transport| transport.tells_origin());
             self.options.client_script = None;
         }
+        // Durations are added to the current time, which has an end.
+        let heartbeat_delay = self.heartbeat_delay.min(YEAR);
         let settings = Settings {
-            heartbeat_delay: self.heartbeat_delay,
-            disconnect_delay: self.disconnect_delay,
-            receiver_age_max: self.receiver_age_max,
+            heartbeat_delay,
+            disconnect_delay: self.disconnect_delay.min(YEAR),
+            receiver_age_max: self.receiver_age_max.min(YEAR),
             queue_bytes_max: self.options.limits.queue_bytes_max,
         };
         let socket_options = SocketOptions {
             outbox_bytes_max: self.options.limits.outbox_bytes_max,
             message_bytes_max: self.options.limits.websocket_message_bytes_max,
-            ping_interval: self.heartbeat_delay,
+            ping_interval: heartbeat_delay,
             ..SocketOptions::default()
         };
         SockJs::new(handler, self.options, Arc::new(settings), Arc::new(socket_options))

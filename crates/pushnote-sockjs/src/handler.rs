@@ -53,7 +53,8 @@ pub trait Connection: Send + 'static {
     }
 
     /// The session is over. Called exactly once, and nothing is called after it. It is never called from within
-    /// [`Session::send`] or [`Session::close`], so locks may be held around those.
+    /// [`Session::send`] or [`Session::close`], so locks may be held around those. For a WebSocket it comes with the end of the
+    /// closing handshake, at most 5 s after its begin.
     fn closed(&mut self, reason: &CloseReason) {
         let _ = reason;
     }

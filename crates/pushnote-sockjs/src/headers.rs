@@ -7,7 +7,7 @@ use warp::reply::{Reply, Response};
 
 use crate::{builder::Options, origin};
 
-const YEAR: Duration = Duration::from_secs(31_536_000);
+pub(crate) const YEAR: Duration = Duration::from_secs(31_536_000);
 
 pub(crate) const JAVASCRIPT: HeaderValue = HeaderValue::from_static("application/javascript; charset=UTF-8");
 pub(crate) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");

@@ -1,4 +1,4 @@
-//! A complete SockJS server for warp.
+#![doc = include_str!("../README.md")]
 
 mod body;
 mod builder;

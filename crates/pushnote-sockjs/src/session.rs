@@ -10,7 +10,7 @@ use pushnote_sockjs_proto::{
     Close, frame,
     session::{self, CloseCause, CloseReason},
 };
-use pushnote_websocket::{Socket, encode};
+use pushnote_websocket::{Socket, close_code, encode};
 use thiserror::Error;
 
 use crate::{Transport, http_session::HttpSession, message::Message};
@@ -75,7 +75,7 @@ impl Session {
     /// Closes the session with a code and a reason, after what has been sent so far. Nothing happens when it is closed.
     ///
     /// Codes 3000–4999 are the application's, 1000 is an ordinary end. On a raw WebSocket the code is that of the WebSocket's
-    /// close frame, which takes no others.
+    /// close frame; one that must not stand there (RFC 6455 §7.4) becomes 1000.
     pub fn close(&self, code: u16, reason: &str) {
         self.close_with(Close::new(code, reason.to_owned()));
     }
@@ -139,7 +139,11 @@ impl WebSocketSession {
     pub(crate) fn close(&self, close: Close) {
         let raw = self.transport == Transport::RawWebSocket;
         let frame = frame::close(&close);
-        let last = if raw { close.clone() } else { Close::NORMAL };
+        let last = match raw {
+            true if close_code::may_be_sent(close.code) => close.clone(),
+            true => Close { code: Close::NORMAL.code, ..close.clone() },
+            false => Close::NORMAL,
+        };
         if self.set_closing(close, CloseCause::Application) {
             if !raw {
                 let _ = self.socket.send(&encode::text(&String::from_utf8_lossy(&frame)));

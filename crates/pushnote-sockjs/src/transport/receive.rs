@@ -37,7 +37,7 @@ pub(crate) async fn receive<H: Handler>(
                 Err(refused) => return unavailable(service, &refused),
             };
         match entry.session.attach(response_limit).await {
-            Ok(receiver) => break body::receiver(Arc::clone(&entry.session), receiver, kind),
+            Ok(receiver) => break body::receiver(Arc::clone(&entry.session), receiver, kind).await,
             Err(AttachError::Occupied) => break body::refusal(&Close::ANOTHER_RECEIVER, &kind),
             // It went between the look-up and now; the next turn makes a new one.
             Err(AttachError::Gone) => service.registry.remove(&entry),

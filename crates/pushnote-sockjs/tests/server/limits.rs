@@ -55,6 +55,21 @@ async fn a_stream_that_is_not_read_is_closed() {
 }
 
 #[tokio::test]
+async fn delays_without_end() {
+    let server = Server::with(|builder| {
+        builder
+            .heartbeat_delay(Duration::MAX)
+            .disconnect_delay(Duration::MAX)
+            .response_age_max(Duration::MAX)
+            .response_limit(usize::MAX)
+    })
+    .await;
+    assert_eq!(server.post("/app/0/id/xhr", "").await.body, "o\n");
+    let mut client = server.connect().await;
+    assert_eq!(client.open("POST", "/app/0/id/xhr_streaming").await.status, 200);
+}
+
+#[tokio::test]
 async fn sessions_over_the_limit_are_refused() {
     let limits = Limits { sessions_max: 2, ..Limits::default() };
     let server = Server::with(|builder| builder.limits(limits)).await;

@@ -164,6 +164,15 @@ async fn raw() {
 }
 
 #[tokio::test]
+async fn raw_takes_no_close_code_that_is_not_for_the_wire() {
+    let mut server = Server::start().await;
+    let mut client = Client::connect(&server, "/app/websocket").await;
+    server.opened().await.close(2010, "Why not");
+    assert_eq!(client.close_frame().await, (1000, "Why not".to_owned()));
+    assert_eq!(server.closed().await.close.code, 2010);
+}
+
+#[tokio::test]
 async fn raw_binary_can_be_refused() {
     let mut server = Server::start().await;
     let mut client = Client::connect(&server, "/app/websocket").await;
