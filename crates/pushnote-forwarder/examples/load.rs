@@ -1,7 +1,7 @@
 //! Saturates a relay and says how many messages it moves per second and per second of processor time.
 //!
-//! `cargo run --release --example load -- [SECONDS]` compares the forwarder with a plain TCP copy;
-//! `… load -- drive SUB PUB PID SECONDS [NAME]` drives any other relay that is already listening.
+//! `cargo run --release --example load -- [SECONDS ROUNDS]` compares the forwarder with a plain TCP copy;
+//! `… load -- drive SUB PUB PID SECONDS` drives any other relay that is already listening.
 //! The relay is pinned to processor 0 and the peers to 1 (by `taskset`, where it is installed).
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on may stop anyhow")]
@@ -26,6 +26,9 @@ use tokio::io::AsyncReadExt;
 /// Linux: received bytes are thrown away instead of copied, so that peers cost little.
 const MSG_TRUNC: i32 = 0x20;
 
+/// What has not come after so long without any progress is lost.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -33,31 +36,49 @@ fn main() {
         ["relay", policy] => relay(policy),
         ["tcp"] => tcp(),
         ["drive", sub, r#pub, pid, seconds] => {
-            sweep("other", &Relay::there(sub, r#pub, pid), true, seconds.parse().unwrap());
+            sweep(&Relay::there(sub, r#pub, pid), seconds.parse().unwrap());
         }
-        [] => compare(3.0),
-        [seconds] => compare(seconds.parse().unwrap()),
+        [] => compare(1.0, 5),
+        [seconds, rounds] => compare(seconds.parse().unwrap(), rounds.parse().unwrap()),
         _ => panic!("see the head of this file"),
     }
 }
 
-fn compare(seconds: f64) {
+/// Both relays in turn, so that what else the machine does hits both; the median of each.
+fn compare(seconds: f64, rounds: usize) {
     pin("1", &std::process::id().to_string());
-    println!("relay    bytes  subscribers    messages/s    messages/cpu-s   lost");
-    for (name, arguments) in [("tcp", vec!["tcp"]), ("ours", vec!["relay", "wait"])] {
-        let relay = Relay::start(&arguments);
-        sweep(name, &relay, name != "tcp", seconds);
+    let time = Duration::from_secs_f64(seconds);
+    let (tcp, ours) = (Relay::start(&["tcp"]), Relay::start(&["relay", "wait"]));
+    println!(
+        "bytes  subscribers   messages per cpu second: tcp         ours   ratio   lost   messages/s of ours"
+    );
+    for (size, subscribers) in CASES {
+        let (mut plain, mut relayed) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            plain.push(drive(&tcp, false, size, subscribers, time));
+            relayed.push(drive(&ours, true, size, subscribers, time));
+        }
+        let lost: f64 = relayed.iter().map(|outcome| outcome.lost).sum();
+        let (plain, relayed) = (median(plain), median(relayed));
+        let (base, own, rate) = (plain.per_cpu(), relayed.per_cpu(), relayed.messages / relayed.wall);
+        let ratio = own / base;
+        println!("{size:5} {subscribers:12} {base:28.0} {own:12.0} {ratio:7.2} {lost:6.0} {rate:20.0}");
     }
 }
 
-fn sweep(name: &str, relay: &Relay, zmtp: bool, seconds: f64) {
-    for size in [100, 1024, 16384] {
-        for subscribers in [1, 4, 16] {
-            let outcome = drive(relay, zmtp, size, subscribers, Duration::from_secs_f64(seconds));
-            let (rate, per_cpu) = (outcome.messages / outcome.wall, outcome.messages / outcome.cpu);
-            let lost = outcome.lost;
-            println!("{name:6} {size:7} {subscribers:12} {rate:13.0} {per_cpu:17.0} {lost:6.0}");
-        }
+const CASES: [(usize, usize); 9] =
+    [(100, 1), (100, 4), (100, 16), (1024, 1), (1024, 4), (1024, 16), (16384, 1), (16384, 4), (16384, 16)];
+
+fn median(mut outcomes: Vec<Outcome>) -> Outcome {
+    outcomes.sort_by(|one, other| one.per_cpu().total_cmp(&other.per_cpu()));
+    outcomes.swap_remove(outcomes.len() / 2)
+}
+
+fn sweep(relay: &Relay, seconds: f64) {
+    for (size, subscribers) in CASES {
+        let outcome = drive(relay, true, size, subscribers, Duration::from_secs_f64(seconds));
+        let (rate, per_cpu, lost) = (outcome.messages / outcome.wall, outcome.per_cpu(), outcome.lost);
+        println!("{size:5} {subscribers:12} {rate:13.0}/s {per_cpu:17.0}/cpu-s {lost:6.0} lost");
     }
 }
 
@@ -112,6 +133,12 @@ struct Outcome {
     lost: f64,
 }
 
+impl Outcome {
+    fn per_cpu(&self) -> f64 {
+        self.messages / self.cpu
+    }
+}
+
 fn drive(relay: &Relay, zmtp: bool, size: usize, subscribers: usize, time: Duration) -> Outcome {
     let received = Arc::new(AtomicU64::new(0));
     let over = Arc::new(AtomicBool::new(false));
@@ -140,10 +167,12 @@ fn drive(relay: &Relay, zmtp: bool, size: usize, subscribers: usize, time: Durat
         batches += 1;
     }
     let expected = batches * frames.len() as u64 * subscribers as u64;
-    let mut before = u64::MAX;
-    while received.load(Relaxed) < expected && before != received.load(Relaxed) {
-        before = received.load(Relaxed);
-        std::thread::sleep(Duration::from_millis(if before + (1 << 26) > expected { 500 } else { 20 }));
+    let mut progress = (0, Instant::now());
+    while received.load(Relaxed) < expected && progress.1.elapsed() < PATIENCE {
+        if progress.0 != received.load(Relaxed) {
+            progress = (received.load(Relaxed), Instant::now());
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
     let (wall, cpu) = (start.elapsed().as_secs_f64(), relay.cpu_seconds() - cpu);
     over.store(true, Relaxed);

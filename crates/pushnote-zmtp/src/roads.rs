@@ -81,6 +81,7 @@ pub(crate) async fn dial<R: Role>(endpoint: Endpoint, role: Arc<R>) {
     loop {
         let cause = match connect(&endpoint, &*role).await {
             Ok(link) => {
+                info!(peer = name, "connected");
                 let since = Instant::now();
                 let cause = serve(&*role, link, &name).await;
                 if since.elapsed() >= SOUND {
@@ -107,7 +108,7 @@ async fn connect<R: Role>(endpoint: &Endpoint, role: &R) -> Result<Link, CloseCa
 }
 
 async fn serve<R: Role>(role: &R, link: Link, name: &str) -> CloseCause {
-    info!(peer = name, kind = link.peer.kind.name(), version = ?link.peer.version, "peer connected");
+    debug!(peer = name, kind = link.peer.kind.name(), version = ?link.peer.version, "peer connected");
     let _counted = role.counters().peer();
     role.serve(link).await
 }
