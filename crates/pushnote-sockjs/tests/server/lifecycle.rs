@@ -69,9 +69,8 @@ async fn broken_connections_are_noticed_on_every_transport() {
         client.open(method, &path).await;
         server.opened().await;
         if matches!(endpoint, "xhr" | "jsonp?c=x") {
-            // The open frame has ended the first poll; this one waits.
-            client = server.connect().await;
-            client.open(method, &path).await;
+            // The open frame has ended the first poll.
+            client = server.waiting_poll(method, &path).await;
         }
         drop(client);
         let reason = server.closed().await;

@@ -125,13 +125,11 @@ async fn http_1_0_is_never_chunked() {
 async fn a_second_poll_is_told_so_and_the_first_goes_on() {
     let mut server = Server::start().await;
     let session = server.open_polling("id").await;
-    let mut first = server.connect().await;
-    first.open("POST", "/app/0/id/xhr").await;
+    let mut first = server.waiting_poll("POST", "/app/0/id/xhr").await;
     let second = server.post("/app/0/id/xhr", "").await;
-    assert_eq!((second.status, second.body.as_str()), (200, "c[2010,\"Another connection still open\"]\n"));
+    assert_eq!(second.body, "c[2010,\"Another connection still open\"]\n");
     session.send(&Message::text("x")).unwrap();
-    assert_eq!(first.next().await, "a[\"x\"]\n");
-    assert_eq!(first.chunk().await, None);
+    assert_eq!(first.answer("POST").await.body, "a[\"x\"]\n");
 }
 
 #[tokio::test]
@@ -146,9 +144,7 @@ async fn a_poll_ends_with_a_heartbeat() {
 async fn an_aborted_poll_gives_way_at_once() {
     let mut server = Server::start().await;
     server.open_polling("id").await;
-    let mut first = server.connect().await;
-    first.open("POST", "/app/0/id/xhr").await;
-    drop(first);
+    drop(server.waiting_poll("POST", "/app/0/id/xhr").await);
     let answer = soon("an answer", server.post("/app/0/id/xhr", "")).await;
     assert_eq!(answer.body, "c[1002,\"Connection interrupted\"]\n");
     assert_eq!(server.closed().await.close.code, 1002);

@@ -146,6 +146,20 @@ impl Server {
         self.request("POST", path, "", body).await
     }
 
+    /// A poll that waits for its frame. That it does so is seen by another one, which is told of it.
+    pub(crate) async fn waiting_poll(&self, method: &str, path: &str) -> Client {
+        let (mut one, mut other) = (self.connect().await, self.connect().await);
+        one.send(method, path, "", "").await;
+        other.send(method, path, "", "").await;
+        let (refused, waiting) = tokio::select! {
+            answer = one.answer(method) => (answer, other),
+            answer = other.answer(method) => (answer, one),
+        };
+        assert_eq!(refused.status, 200);
+        assert!(refused.body.contains("2010,"), "{}", refused.body);
+        waiting
+    }
+
     /// Opens a session by polling; it has had its open frame.
     pub(crate) async fn open_polling(&mut self, id: &str) -> Session {
         assert_eq!(self.post(&format!("/app/0/{id}/xhr"), "").await.body, "o\n");
