@@ -20,11 +20,11 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("index of 100,000");
     group.throughput(Throughput::Elements(1));
-    let population = RefCell::new(Population::new());
-    insert(&mut group, &population);
-    subscribe(&mut group, &population);
-    remove(&mut group, &population);
-    of_user(&mut group, &mut population.borrow_mut());
+    // A population of its own for each: what one leaves behind must not change what the next measures.
+    insert(&mut group, &RefCell::new(Population::new()));
+    subscribe(&mut group, &RefCell::new(Population::new()));
+    remove(&mut group, &RefCell::new(Population::new()));
+    of_user(&mut group, &mut Population::new());
     group.finish();
     criterion.final_summary();
 }
