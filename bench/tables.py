@@ -46,9 +46,10 @@ def machine(options, versions):
     )
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     command = shlex.join(["bench/run", *sys.argv[1:]])
+    congestion = Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
     cores = "all cores for all" if options.all_cores else "one core for the server, one for the generator"
     return (
-        f"{processor}, Linux {platform.release()}, {cores}; {listed}. Medians of {options.repeats} runs of "
+        f"{processor}, Linux {platform.release()}, TCP with {congestion}, {cores}; {listed}. Medians of {options.repeats} runs of "
         f"{options.duration}, {options.idle_repeats} of idle connections. Command: `{command}`"
     )
 
