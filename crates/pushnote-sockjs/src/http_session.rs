@@ -19,6 +19,9 @@ use tokio::{
 
 use crate::{message::Message, transport::Transport};
 
+#[cfg(test)]
+mod tests;
+
 /// How long a request waits for the receiver before it to go. A client that breaks a request off and asks again at once
 /// is often faster than the news of the break.
 const HANDOVER_PATIENCE: Duration = Duration::from_millis(50);
