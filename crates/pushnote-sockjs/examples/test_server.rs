@@ -63,7 +63,10 @@ fn script_from(value: String) -> Result<ClientScript, String> {
 #[tokio::main]
 async fn main() -> ExitCode {
     let served = match Arguments::parse() {
-        Ok(arguments) => serve(arguments).await.map_err(|error| error.to_string()),
+        Ok(arguments) => {
+            let port = arguments.port;
+            serve(arguments).await.map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}"))
+        }
         Err(message) => Err(message),
     };
     match served {
