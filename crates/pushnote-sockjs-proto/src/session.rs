@@ -26,7 +26,7 @@ mod tests;
 
 /// What a session's queue holds.
 pub trait Payload {
-    /// How much of [`Settings::queue_bytes_max`] it takes, in bytes.
+    /// How much it takes of what may wait, in bytes.
     fn bytes_len(&self) -> usize;
 }
 
@@ -39,8 +39,10 @@ pub struct Settings {
     pub disconnect_delay: Duration,
     /// How long one receiver may stay attached. The client comes back at once, or has silently vanished and is found out.
     pub receiver_age_max: Duration,
-    /// How many bytes of messages may wait for a receiver.
+    /// How many bytes of messages may wait while there is no receiver.
     pub queue_bytes_max: usize,
+    /// How many bytes of messages may wait while a receiver is attached: it takes them as fast as its client reads.
+    pub outbox_bytes_max: usize,
 }
 
 /// One receiver of one session; a later one has another id.
@@ -234,7 +236,9 @@ impl<M: Payload> Machine<M> {
             return Err(SendError::Closed);
         }
         let queued_bytes = self.queued_bytes.saturating_add(message.bytes_len());
-        if !self.queue.is_empty() && queued_bytes > self.settings.queue_bytes_max {
+        let Settings { queue_bytes_max, outbox_bytes_max, .. } = *self.settings;
+        let bytes_max = if self.is_attached() { outbox_bytes_max } else { queue_bytes_max };
+        if !self.queue.is_empty() && queued_bytes > bytes_max {
             self.close_at_once(
                 CloseReason { close: Close::SLOW_CONSUMER, cause: CloseCause::SlowConsumer },
                 now,

@@ -20,7 +20,7 @@ pub struct Limits {
     pub websocket_message_bytes_max: usize,
     /// What may wait for the next request of an HTTP session, in bytes. 256 KiB. One bigger message passes when nothing waits.
     pub queue_bytes_max: usize,
-    /// What may wait for a WebSocket whose client does not read, in bytes. 1 MiB.
+    /// What may wait for a client that is connected and reads too slowly, in bytes. 1 MiB.
     pub outbox_bytes_max: usize,
     /// Sessions of this service at one time. 100,000. Further ones are answered 503.
     pub sessions_max: usize,
@@ -221,6 +221,7 @@ impl Builder {
             disconnect_delay: self.disconnect_delay.min(YEAR),
             receiver_age_max: self.receiver_age_max.min(YEAR),
             queue_bytes_max: self.options.limits.queue_bytes_max,
+            outbox_bytes_max: self.options.limits.outbox_bytes_max,
         };
         let socket_options = SocketOptions {
             outbox_bytes_max: self.options.limits.outbox_bytes_max,

@@ -57,7 +57,8 @@ impl Onlooker {
             heartbeat_delay: Duration::from_millis(250),
             disconnect_delay: Duration::from_millis(50),
             receiver_age_max: Duration::from_millis(1_000),
-            queue_bytes_max: QUEUE_BYTES_MAX,
+            queue_bytes_max: QUEUE_BYTES_MAX / 2,
+            outbox_bytes_max: QUEUE_BYTES_MAX,
         };
         let now = Instant::now();
         Self {

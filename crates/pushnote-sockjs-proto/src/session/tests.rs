@@ -27,6 +27,7 @@ impl Bench {
             disconnect_delay: DISCONNECT,
             receiver_age_max: AGE,
             queue_bytes_max: 16,
+            outbox_bytes_max: 32,
         };
         #[expect(clippy::disallowed_methods, reason = "any point in time will do as the start")]
         let now = Instant::now();
@@ -291,6 +292,18 @@ fn a_full_queue_closes_the_session() {
     assert_eq!(bench.ended(), Some(CloseCause::SlowConsumer));
     assert_eq!(bench.send("9"), Err(SendError::Closed));
     assert_eq!(bench.poll(), "c[3008,Slow consumer]");
+}
+
+#[test]
+fn an_attached_receiver_may_be_further_behind() {
+    let mut bench = Bench::new();
+    let id = bench.attach(STREAMING);
+    assert_eq!(bench.drain(id), "o…");
+    for _ in 0..4 {
+        bench.send("12345678").unwrap();
+    }
+    assert_eq!(bench.send("9"), Err(SendError::SlowConsumer));
+    assert_eq!(bench.drain(id), "c[3008,Slow consumer]$");
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn session() -> Arc<HttpSession> {
         disconnect_delay: Duration::from_secs(5),
         receiver_age_max: Duration::from_secs(120),
         queue_bytes_max: 1024,
+        outbox_bytes_max: 2048,
     };
     Arc::new(HttpSession::new(Transport::XhrStreaming, Arc::new(settings)))
 }
