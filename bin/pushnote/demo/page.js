@@ -80,7 +80,7 @@ async function copy(button) {
 
 at('publish-all').textContent = dev.publish;
 at('publish-user').textContent = dev.publish
-  .replace('publish', `publish --user ${dev.user}`)
+  .replace(' publish ', ` publish --user ${dev.user} `)
   .replace('Hi all!', `Hi, ${dev.user}!`);
 for (const id of ['user', 'endpoint', 'route']) at(id).textContent = dev[id];
 form.token.value = dev.token;

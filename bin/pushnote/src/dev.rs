@@ -56,6 +56,11 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
     })
 }
 
+/// How this program was called: a line to copy must work where it is not on the search path.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "pushnote".to_owned())
+}
+
 fn generate_secret() -> Result<String, Failure> {
     let mut bytes = [0; SECRET_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| Failure::system(format!("no randomness: {error}")))?;
@@ -105,13 +110,14 @@ impl Demo {
             secret: secret.to_owned(),
             user: user.to_string(),
             token: crate::token::make(&keys(secret)?, user, None),
-            publish: format!("pushnote publish {flag}'{{\"msg\":\"Hi all!\"}}'"),
+            publish: format!("{} publish {flag}'{{\"msg\":\"Hi all!\"}}'", program()),
             mq_socket,
         })
     }
 
     fn announce(&self) {
         let Self { url, mq_socket, secret, user, token, publish } = self;
+        let program = program();
         say(format_args!(
             "listening on {url}
 
@@ -120,7 +126,7 @@ impl Demo {
 
   applications publish to  {mq_socket}
   a token for user {user}      {token}
-  more tokens              {SECRET_VARIABLE}={secret} pushnote token USER
+  more tokens              {SECRET_VARIABLE}={secret} {program} token USER
 
   Ctrl-C ends it; the secret is made anew at each start."
         ));
