@@ -21,7 +21,7 @@ ALLOWED = {
     "pushnote-mq": {"pushnote-forwarder", "pushnote-shell", "pushnote-zmtp"},
     "pushnote-server": {"pushnote-core", "pushnote-http", "pushnote-shell", "pushnote-zmtp"},
     "pushnote-tool": {"pushnote", "pushnote-core", "pushnote-http", "pushnote-shell", "pushnote-zmtp"},
-    "pushnote-tests": {"pushnote", "pushnote-core"},
+    "pushnote-tests": {"pushnote", "pushnote-core", "pushnote-zmtp"},
 }
 # Who alone may use these from outside.
 ONLY = {

@@ -1,0 +1,10 @@
+//! libzmq, by pyzmq, and our sockets and binaries understand each other: every socket type, whoever listens.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod filters;
+mod first_version;
+mod matrix;
+mod messages;
+mod peer;
+mod restarts;
+mod sockets;

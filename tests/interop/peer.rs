@@ -1,0 +1,133 @@
+//! A libzmq socket in a process of its own.
+
+use std::fmt::{self, Display, Write as _};
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use pushnote_tests::Process;
+
+/// Who listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Bind,
+    Connect,
+}
+
+impl Display for Way {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Way::Bind => "bind",
+            Way::Connect => "connect",
+        })
+    }
+}
+
+/// A port of the system's choice.
+pub(crate) const ANY_PORT: &str = "tcp://127.0.0.1:*";
+
+/// What `python/peer.py` runs. Dropping it ends it as a crash would.
+pub(crate) struct Peer {
+    process: Process,
+    arguments: Vec<String>,
+    /// Where it listens or connects to, with the real port.
+    pub(crate) endpoint: String,
+}
+
+impl Peer {
+    /// A publisher of type `kind`, or a subscriber without subscriptions.
+    pub(crate) fn start(kind: &str, way: Way, endpoint: &str) -> Self {
+        Self::with(kind, way, endpoint, &[])
+    }
+
+    /// A subscriber to these topics.
+    pub(crate) fn subscriber(kind: &str, way: Way, endpoint: &str, topics: &[&str]) -> Self {
+        let topics: Vec<_> = topics.iter().map(|topic| hex(topic.as_bytes())).collect();
+        Self::with(kind, way, endpoint, &topics)
+    }
+
+    /// With further arguments of `python/peer.py`.
+    pub(crate) fn with(kind: &str, way: Way, endpoint: &str, further: &[String]) -> Self {
+        let mut arguments = vec![kind.to_owned(), way.to_string(), endpoint.to_owned()];
+        arguments.extend_from_slice(further);
+        Self::run(arguments)
+    }
+
+    fn run(mut arguments: Vec<String>) -> Self {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let python = tests.join(".venv/bin/python");
+        assert!(python.exists(), "{} is missing: run 'make test-setup' first", python.display());
+        let process = Process::spawn(Command::new(python).arg(tests.join("python/peer.py")).args(&arguments));
+        let endpoint = process.line_after("ready ");
+        arguments[2].clone_from(&endpoint);
+        Self { process, arguments, endpoint }
+    }
+
+    /// Kills it and starts it again: on the same port, if it listens.
+    pub(crate) fn crash_and_restart(&mut self) {
+        self.process.kill();
+        *self = Self::run(self.arguments.clone());
+    }
+
+    /// Sends one message of these parts.
+    pub(crate) fn send(&mut self, parts: &[Vec<u8>]) {
+        self.tell("send", parts);
+    }
+
+    /// Sends this message again and again, until it is told to be quiet.
+    pub(crate) fn knock(&mut self, parts: &[Vec<u8>]) {
+        self.tell("knock", parts);
+    }
+
+    /// Ends the knocking.
+    pub(crate) fn quiet(&mut self) {
+        self.tell("quiet", &[]);
+    }
+
+    pub(crate) fn subscribe(&mut self, topic: &str) {
+        self.tell("subscribe", &[topic.into()]);
+    }
+
+    pub(crate) fn unsubscribe(&mut self, topic: &str) {
+        self.tell("unsubscribe", &[topic.into()]);
+    }
+
+    fn tell(&mut self, verb: &str, parts: &[Vec<u8>]) {
+        let mut line = verb.to_owned();
+        for part in parts {
+            line.push(' ');
+            line.push_str(&hex(part));
+        }
+        line.push('\n');
+        self.process.stdin().write_all(line.as_bytes()).expect("a running peer");
+    }
+
+    /// The next message it received.
+    pub(crate) fn next(&self) -> Vec<Vec<u8>> {
+        self.process.line_after("got ").split(' ').map(unhex).collect()
+    }
+
+    /// How many connections it has lost so far.
+    pub(crate) fn disconnects(&mut self) -> u32 {
+        self.tell("disconnects", &[]);
+        self.process.line_after("disconnects ").parse().expect("a count")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "-".to_owned();
+    }
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    if text == "-" {
+        return Vec::new();
+    }
+    let digit = |byte: u8| (byte as char).to_digit(16).expect("a hex digit") as u8;
+    text.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+}

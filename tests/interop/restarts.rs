@@ -1,0 +1,99 @@
+//! Each side in turn is killed and started again while the publisher goes on: messages soon arrive again.
+
+use std::time::{Duration, Instant};
+
+use pushnote_tests::{Browser, Forwarder, Server};
+use pushnote_zmtp::Options;
+use serde_json::json;
+
+use crate::peer::{ANY_PORT, Peer, Way};
+use crate::sockets::{
+    PUBLISHERS, Publishing, SUBSCRIBERS, Subscribing, WAYS, ours_to_theirs, text, theirs_to_ours,
+};
+
+/// How soon a restart has to be healed.
+const HEALED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Reads up to a knock of this round, which was sent after the restart, and asserts that it came soon enough.
+async fn heals(from: &mut Publishing, to: &mut Subscribing, round: &str) {
+    let restarted = Instant::now();
+    from.knock(round);
+    to.skip_to(round).await;
+    let took = restarted.elapsed();
+    assert!(took < HEALED_WITHIN, "{round}: healed only after {took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_subscriber_finds_a_crashed_publisher_again() {
+    for kind in PUBLISHERS {
+        for way in WAYS {
+            let (mut from, mut to) = theirs_to_ours(kind, way, Options::default(), &[]).await;
+            heals(&mut from, &mut to, "at first").await;
+            for round in ["once", "twice"] {
+                let Publishing::Theirs(peer) = &mut from else { unreachable!() };
+                peer.crash_and_restart();
+                heals(&mut from, &mut to, &format!("{kind} {way} crashed {round}")).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_publisher_finds_a_crashed_subscriber_again() {
+    for kind in SUBSCRIBERS {
+        for way in WAYS {
+            let (mut from, mut to) = ours_to_theirs(kind, way, Options::default(), &[]).await;
+            heals(&mut from, &mut to, "at first").await;
+            for round in ["once", "twice"] {
+                let Subscribing::Theirs(peer) = &mut to else { unreachable!() };
+                peer.crash_and_restart();
+                from.quiet().await;
+                heals(&mut from, &mut to, &format!("{kind} {way} crashed {round}")).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn libzmqs_sockets_find_each_other_again_through_the_forwarder() {
+    for (publishes, subscribes) in PUBLISHERS.into_iter().zip(SUBSCRIBERS) {
+        let mut forwarder = Forwarder::start();
+        let mut from = Publishing::Theirs(Peer::start(publishes, Way::Connect, &forwarder.sub));
+        let mut to = Subscribing::Theirs(Peer::subscriber(subscribes, Way::Connect, &forwarder.publ, &[""]));
+        heals(&mut from, &mut to, "at first").await;
+        for round in ["once", "twice"] {
+            forwarder.crash_and_restart();
+            heals(&mut from, &mut to, &format!("the forwarder crashed {round}")).await;
+            let Publishing::Theirs(peer) = &mut from else { unreachable!() };
+            peer.crash_and_restart();
+            heals(&mut from, &mut to, &format!("{publishes} crashed {round}")).await;
+            let Subscribing::Theirs(peer) = &mut to else { unreachable!() };
+            peer.crash_and_restart();
+            heals(&mut from, &mut to, &format!("{subscribes} crashed {round}")).await;
+        }
+    }
+}
+
+/// A server that connects to a publisher which listens: its browser keeps its connection and is told again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_finds_a_crashed_publisher_again() {
+    let mut publisher = Peer::start("PUB", Way::Bind, ANY_PORT);
+    let mut server = Server::start(&publisher.endpoint);
+    let mut browser = Browser::open(&server.websocket_url()).await;
+    browser_hears(&mut publisher, &mut browser, "at first").await;
+    for round in ["the publisher crashed once", "the publisher crashed twice"] {
+        publisher.crash_and_restart();
+        browser_hears(&mut publisher, &mut browser, round).await;
+    }
+    server.crash_and_restart();
+    let mut browser = Browser::open(&server.websocket_url()).await;
+    browser_hears(&mut publisher, &mut browser, "the server crashed").await;
+}
+
+async fn browser_hears(publisher: &mut Peer, browser: &mut Browser, round: &str) {
+    let restarted = Instant::now();
+    publisher.knock(&text(json!({"name": "notify_all", "data": round}).to_string()));
+    while browser.next().await != json!(round) {}
+    let took = restarted.elapsed();
+    assert!(took < HEALED_WITHIN, "{round}: healed only after {took:?}");
+}
