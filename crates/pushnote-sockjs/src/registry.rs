@@ -64,6 +64,10 @@ pub(crate) enum Found<C> {
     New(Arc<HttpEntry<C>>),
 }
 
+/// A WebSocket session's place. 32 bits, as each idle connection holds one; file descriptors are no more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WebSocketKey(u32);
+
 impl<C> Registry<C> {
     pub(crate) fn new(sessions_max: usize) -> Self {
         let sessions = Sessions { http: HashMap::new(), websockets: Slab::new(), closing: None };
@@ -114,15 +118,15 @@ impl<C> Registry<C> {
         }
     }
 
-    pub(crate) fn add_websocket(&self, session: Arc<WebSocketSession>) -> Result<usize, Refused> {
+    pub(crate) fn add_websocket(&self, session: Arc<WebSocketSession>) -> Result<WebSocketKey, Refused> {
         let mut sessions = self.lock();
         sessions.check_room(self.sessions_max)?;
-        Ok(sessions.websockets.insert(session))
+        Ok(WebSocketKey(sessions.websockets.insert(session) as u32))
     }
 
-    pub(crate) fn remove_websocket(&self, key: usize) {
+    pub(crate) fn remove_websocket(&self, key: WebSocketKey) {
         let mut sessions = self.lock();
-        sessions.websockets.remove(key);
+        sessions.websockets.remove(key.0 as usize);
         self.announce(&sessions);
     }
 

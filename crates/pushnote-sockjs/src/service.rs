@@ -46,6 +46,11 @@ impl SockJs<fn(&Session, &SessionInfo) -> Result<fn(&str), Close>> {
 }
 
 impl<H: Handler> SockJs<H> {
+    #[cfg(test)]
+    pub(crate) fn service(&self) -> &Arc<Service<H>> {
+        &self.0
+    }
+
     pub(crate) fn new(
         handler: H,
         options: Options,
