@@ -92,6 +92,12 @@ async fn a_client_that_does_not_read_is_closed_and_delays_nobody() {
     let mut reader = Browser::open(&single.server.websocket_url()).await;
     let mut stalled = stalled_websocket(&single.server.address).await;
     let publisher = publisher(&single.endpoint);
+    // A connection is attached a moment after it is open.
+    while reader.next_within(Duration::from_millis(50)).await.is_none() {
+        publisher.notify_all("settle").unwrap();
+    }
+    publisher.notify_all("settled").unwrap();
+    while reader.next().await != json!("settled") {}
     let data = json!({ "fill": "x".repeat(16_000) });
     // Far more than the stalled one's outbox and the kernel's buffers hold.
     for _ in 0..1500 {

@@ -80,7 +80,7 @@ async fn a_crash_of_a_single_server_heals_for_every_publisher() {
     let mut single = Single::start();
     let rust = publisher(&single.endpoint);
     let mut python = PythonPublisher::connect(&single.endpoint);
-    single.server.crash_and_restart();
+    single.crash_and_restart();
 
     let mut browser = Browser::open(&single.server.websocket_url()).await;
     let took = until_arrival(&rust, &mut browser).await;

@@ -96,7 +96,6 @@ async fn the_forwarder_sends_what_libzmqs_subscribers_ask_for() {
 
 /// libzmq sends each of the same subscriptions, and of their cancellations the last alone.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "our publisher awaits one cancellation for each subscription"]
 async fn a_subscription_made_twice_ends_with_its_last_cancellation() {
     for kind in SUBSCRIBERS {
         let publisher = Publisher::bind(&ANY_PORT.parse().unwrap(), Options::default()).await.unwrap();

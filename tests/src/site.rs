@@ -7,6 +7,8 @@ use crate::process::Process;
 /// The secret of every set-up of the suites.
 pub const SECRET: &str = "a-secret-of-the-test-suites-0123456789abcdef";
 
+const ANY_PORT: &str = "tcp://127.0.0.1:0";
+
 /// A ZeroMQ endpoint nobody listens on at the moment.
 ///
 /// # Panics
@@ -40,22 +42,23 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// Starts it on free ports.
+    /// Starts it on ports of its own choice.
     pub fn start() -> Self {
-        Self::start_on(free_endpoint(), free_endpoint())
+        Self::start_on(ANY_PORT, ANY_PORT)
     }
 
     /// Starts it on these endpoints.
-    pub fn start_on(sub: String, publ: String) -> Self {
+    pub fn start_on(sub: &str, publ: &str) -> Self {
         let process = Process::start("pushnote-mq", &[format!("--sub={sub}"), format!("--pub={publ}")], &[]);
-        process.line_after("listening on");
+        let sub = process.line_after("sub listening on ");
+        let publ = process.line_after("pub listening on ");
         Self { process, sub, publ }
     }
 
     /// Kills it and starts it again on the same endpoints.
     pub fn crash_and_restart(&mut self) {
         self.process.kill();
-        *self = Self::start_on(self.sub.clone(), self.publ.clone());
+        *self = Self::start_on(&self.sub, &self.publ);
     }
 }
 
@@ -65,6 +68,8 @@ pub struct Server {
     pub process: Process,
     /// `127.0.0.1:PORT` of its HTTP.
     pub address: String,
+    /// Where it subscribes, or is published to.
+    pub mq_socket: String,
     arguments: Vec<String>,
 }
 
@@ -84,9 +89,10 @@ impl Server {
             vec![format!("--port={port}"), "--address=127.0.0.1".to_owned(), "--route=/sockjs".to_owned()];
         all.extend(arguments.iter().cloned());
         let process = Process::start("pushnote-server", &all, &[("PUSHNOTE_SECRET", SECRET)]);
-        let rest = process.line_after("listening on http://");
-        let address = rest.split('/').next().expect("an address").to_owned();
-        Self { process, address, arguments }
+        let line = process.line_after("listening on http://");
+        let address = line.split('/').next().expect("an address").to_owned();
+        let mq_socket = line.rsplit(' ').next().expect("an endpoint").to_owned();
+        Self { process, address, mq_socket, arguments }
     }
 
     /// Kills it and starts it again on the same port.
@@ -96,8 +102,11 @@ impl Server {
     /// If it does not start.
     pub fn crash_and_restart(&mut self) {
         self.process.kill();
-        let port = self.address.rsplit(':').next().expect("a port").to_owned();
-        *self = Self::run(&port, self.arguments.clone());
+        *self = Self::run(&self.port(), self.arguments.clone());
+    }
+
+    fn port(&self) -> String {
+        self.address.rsplit(':').next().expect("a port").to_owned()
     }
 
     /// The raw WebSocket URL of its SockJS.
@@ -112,6 +121,7 @@ pub struct Single {
     pub server: Server,
     /// Where applications publish to.
     pub endpoint: String,
+    arguments: Vec<String>,
 }
 
 impl Single {
@@ -122,10 +132,20 @@ impl Single {
 
     /// Starts it on free ports with further arguments.
     pub fn with(arguments: &[&str]) -> Self {
-        let endpoint = free_endpoint();
-        let mq_socket = format!("--mq_socket={endpoint}");
-        let mut all = vec!["--single", &mq_socket];
-        all.extend(arguments);
-        Self { server: Server::with(&all), endpoint }
+        Self::run("0", ANY_PORT, arguments.iter().map(|&argument| argument.to_owned()).collect())
+    }
+
+    fn run(port: &str, endpoint: &str, arguments: Vec<String>) -> Self {
+        let mut all = vec!["--single".to_owned(), format!("--mq_socket={endpoint}")];
+        all.extend(arguments.iter().cloned());
+        let server = Server::run(port, all);
+        let endpoint = server.mq_socket.clone();
+        Self { server, endpoint, arguments }
+    }
+
+    /// Kills it and starts it again on the same ports.
+    pub fn crash_and_restart(&mut self) {
+        self.server.process.kill();
+        *self = Self::run(&self.server.port(), &self.endpoint, self.arguments.clone());
     }
 }

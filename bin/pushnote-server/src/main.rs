@@ -5,7 +5,9 @@ mod settings;
 
 use std::process::ExitCode;
 
+use pushnote_http::Settings;
 use pushnote_shell::{Failure, raise_open_files_limit, say, shutdown_signal, start_logs};
+use pushnote_zmtp::Subscriber;
 use tokio::net::TcpListener;
 
 use crate::args::Args;
@@ -23,7 +25,7 @@ fn main() -> ExitCode {
             let listener = settings::listen(&args).await?;
             let subscriber = settings::subscribe(&args, endpoint).await?;
             tracing::info!(open_files_max, connections_max = settings.limits.connections_max, "limits");
-            announce(&args, &listener, &settings)?;
+            announce(&args, &listener, &subscriber, &settings)?;
             let farewell = pushnote_http::run(listener, subscriber, settings, shutdown)
                 .await
                 .map_err(|error| Failure::software(error.to_string()))?;
@@ -34,9 +36,17 @@ fn main() -> ExitCode {
 }
 
 /// One line on stdout once everything listens, for people and for supervisors.
-fn announce(args: &Args, listener: &TcpListener, settings: &pushnote_http::Settings) -> Result<(), Failure> {
+fn announce(
+    args: &Args,
+    listener: &TcpListener,
+    subscriber: &Subscriber,
+    settings: &Settings,
+) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(|error| Failure::system(error.to_string()))?;
-    let hears = if args.single { "bound to" } else { "connected to" };
-    say(format_args!("listening on http://{address}{}, {hears} {}", settings.route, args.mq_socket));
+    let hears = match subscriber.local_endpoint() {
+        Some(bound) => format!("bound to {bound}"),
+        None => format!("connected to {}", args.mq_socket),
+    };
+    say(format_args!("listening on http://{address}{}, {hears}", settings.route));
     Ok(())
 }

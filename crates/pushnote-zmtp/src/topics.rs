@@ -1,8 +1,8 @@
-//! Who wants which messages: prefixes, counted per peer.
+//! Who wants which messages: a set of prefixes for each peer.
 //!
 //! A message costs one hash lookup per prefix *length* in use, however many peers and prefixes there are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Bytes of bookkeeping a subscription is charged with besides its prefix.
@@ -26,7 +26,7 @@ pub struct Topics {
 
 #[derive(Debug, Default)]
 struct Subscriptions {
-    counts: HashMap<Arc<[u8]>, u32>,
+    prefixes: HashSet<Arc<[u8]>>,
     bytes: usize,
 }
 
@@ -36,14 +36,14 @@ impl Topics {
         Topics { peer_bytes_max, by_length: BTreeMap::new(), peers: HashMap::new(), no_peers: Vec::new() }
     }
 
-    /// Adds one to the peer's count of `prefix`; the empty prefix matches everything.
+    /// Subscribes the peer to `prefix`; the empty one matches everything. A second time changes nothing: a libzmq
+    /// peer that subscribes twice counts by itself, sends both subscriptions and only the last cancellation.
     ///
     /// # Errors
     /// [`TooMany`] when the peer's share is used up.
     pub fn subscribe(&mut self, peer: PeerId, prefix: &[u8]) -> Result<(), TooMany> {
         let own = self.peers.entry(peer).or_default();
-        if let Some(count) = own.counts.get_mut(prefix) {
-            *count = count.checked_add(1).ok_or(TooMany)?;
+        if own.prefixes.contains(prefix) {
             return Ok(());
         }
         let bytes = own.bytes + prefix.len() + SUBSCRIPTION_BYTES;
@@ -52,22 +52,19 @@ impl Topics {
         }
         own.bytes = bytes;
         let prefix: Arc<[u8]> = prefix.into();
-        own.counts.insert(Arc::clone(&prefix), 1);
+        own.prefixes.insert(Arc::clone(&prefix));
         self.by_length.entry(prefix.len()).or_default().entry(prefix).or_default().push(peer);
         Ok(())
     }
 
-    /// Takes one from the peer's count of `prefix`; at none, the subscription ends. Unknown prefixes are ignored.
+    /// Ends the peer's subscription to `prefix`, if it has one.
     pub fn cancel(&mut self, peer: PeerId, prefix: &[u8]) {
         let Some(own) = self.peers.get_mut(&peer) else { return };
-        let Some(count) = own.counts.get_mut(prefix) else { return };
-        *count -= 1;
-        if *count > 0 {
+        if !own.prefixes.remove(prefix) {
             return;
         }
-        own.counts.remove(prefix);
         own.bytes -= prefix.len() + SUBSCRIPTION_BYTES;
-        if own.counts.is_empty() {
+        if own.prefixes.is_empty() {
             self.peers.remove(&peer);
         }
         self.forget(peer, prefix);
@@ -75,7 +72,7 @@ impl Topics {
 
     /// Ends all subscriptions of a peer.
     pub fn remove(&mut self, peer: PeerId) {
-        for prefix in self.peers.remove(&peer).unwrap_or_default().counts.into_keys() {
+        for prefix in self.peers.remove(&peer).unwrap_or_default().prefixes {
             self.forget(peer, &prefix);
         }
     }
@@ -104,7 +101,7 @@ impl Topics {
 
     /// Whether the peer wants everything.
     pub fn wants_all(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(|own| own.counts.contains_key(&b""[..]))
+        self.peers.get(&peer).is_some_and(|own| own.prefixes.contains(&b""[..]))
     }
 
     /// Peers that want everything.
@@ -129,7 +126,7 @@ impl Topics {
     pub fn wants(&self, peer: PeerId, topic: &[u8]) -> bool {
         let Some(own) = self.peers.get(&peer) else { return false };
         let mut lengths = self.by_length.range(..=topic.len());
-        lengths.any(|(length, _)| topic.get(..*length).is_some_and(|prefix| own.counts.contains_key(prefix)))
+        lengths.any(|(length, _)| topic.get(..*length).is_some_and(|prefix| own.prefixes.contains(prefix)))
     }
 }
 
@@ -144,12 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn prefixes_are_counted_per_peer() {
+    fn each_peer_has_a_set_of_prefixes() {
         let mut topics = Topics::new(1000);
         topics.subscribe(1, b"a").unwrap();
         topics.subscribe(2, b"a").unwrap();
         topics.subscribe(2, b"a").unwrap();
-        topics.cancel(2, b"a");
         assert_eq!(matching(&topics, b"abc"), [1, 2]);
         topics.cancel(2, b"a");
         assert_eq!(matching(&topics, b"abc"), [1]);
