@@ -1,8 +1,10 @@
 //! What a person sees: one line that names what is wrong and what to do, and an exit code of `sysexits.h`.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
-use pushnote_tests::{Process, SECRET, Single};
+use pushnote_tests::{PATIENCE, Process, SECRET, Single};
 
 /// Runs a binary that must fail: with this exit code, and one line on stderr that holds these words.
 #[track_caller]
@@ -58,6 +60,34 @@ fn a_port_in_use_is_named() {
     fails("pushnote-server", &single, WITH_SECRET, 69, &["--mq_socket", &port_text]);
     let sub = format!("--sub={endpoint}");
     fails("pushnote-mq", &[&sub, "--pub=tcp://127.0.0.1:0"], &[], 69, &["--sub", &port_text]);
+}
+
+#[test]
+fn limits_that_cannot_be_are_refused() {
+    let too_many = ["--connections-max=4000000000", MQ];
+    fails("pushnote-server", &too_many, WITH_SECRET, 78, &["--connections-max", "ulimit -n"]);
+    fails("pushnote-server", &["--coalescing-window=200000", MQ], WITH_SECRET, 64, &["--coalescing-window"]);
+}
+
+#[test]
+fn who_asks_twice_does_not_wait_for_the_drain() {
+    let mut single = Single::start();
+    // A request whose body never comes holds the drain up, for ten seconds at most.
+    let mut stuck = std::net::TcpStream::connect(&single.server.address).unwrap();
+    let head =
+        "POST /sockjs/0/id/xhr_send HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";
+    stuck.write_all(head.as_bytes()).unwrap();
+    // The server reads the body, so it is in the request.
+    let mut waiting = [0; 12];
+    stuck.read_exact(&mut waiting).unwrap();
+    assert_eq!(&waiting, b"HTTP/1.1 100");
+    let asked = Instant::now();
+    single.server.process.terminate();
+    while asked.elapsed() < PATIENCE && single.server.process.is_running() {
+        let _ = single.server.process.try_terminate();
+    }
+    assert_eq!(single.server.process.ended().code(), Some(143));
+    assert!(asked.elapsed() < Duration::from_secs(5), "it waited");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use pushnote::{PublishError, Publisher};
 use pushnote_tests::{Browser, Forwarder, PATIENCE, Server, Single, token};
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 
 fn publisher(endpoint: &str) -> Publisher {
     Publisher::builder().endpoint(endpoint).unwrap().build().unwrap()
@@ -106,8 +106,7 @@ async fn a_client_that_does_not_read_is_closed_and_delays_nobody() {
     }
     // The stalled one finds, behind what the kernel still had for it, the end of its connection.
     let mut rest = Vec::new();
-    let read =
-        tokio::time::timeout(PATIENCE, tokio::io::AsyncReadExt::read_to_end(&mut stalled, &mut rest)).await;
+    let read = tokio::time::timeout(PATIENCE, stalled.read_to_end(&mut rest)).await;
     assert!(read.is_ok(), "the stalled connection was not closed");
     assert!(rest.len() < 1500 * 16_000, "it was given everything");
     publish_all(&publisher, &json!("after")).await;
@@ -115,7 +114,7 @@ async fn a_client_that_does_not_read_is_closed_and_delays_nobody() {
 }
 
 /// A WebSocket with a small receive buffer of which nothing is read.
-async fn stalled_websocket(address: &str) -> tokio::net::TcpStream {
+async fn stalled_websocket(address: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
@@ -125,7 +124,7 @@ async fn stalled_websocket(address: &str) -> tokio::net::TcpStream {
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut head = [0; 12];
-    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut head).await.unwrap();
+    stream.read_exact(&mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 101");
     stream
 }
@@ -147,6 +146,26 @@ async fn a_server_that_ends_says_so_and_refuses_new_connections() {
     assert!(single.server.process.ended().success());
     assert!(asked.elapsed() < Duration::from_secs(5), "it waited for nobody");
     assert!(Browser::try_open(&url).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_ends_takes_no_more_requests_on_old_connections() {
+    let mut single = Single::start();
+    let mut stream = TcpStream::connect(&single.server.address).await.unwrap();
+    let open = b"POST /sockjs/0/id/xhr_streaming HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+    stream.write_all(open).await.unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    single.server.process.terminate();
+    // Another session on the same connection, behind the answer that the drain ends.
+    let _ =
+        stream.write_all(b"POST /sockjs/0/other/xhr HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await;
+    let mut rest = String::new();
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut rest)).await.expect("an end");
+    assert!(rest.contains("c[3001,"), "{rest}");
+    assert!(!rest.contains("HTTP/1.1"), "a second answer came: {rest}");
+    assert!(single.server.process.ended().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

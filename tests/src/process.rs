@@ -107,10 +107,27 @@ impl Process {
     ///
     /// # Panics
     ///
-    /// If it cannot be asked.
+    /// If it is gone already.
     pub fn terminate(&self) {
-        let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().expect("kill(1)");
-        assert!(asked.success(), "the process is gone already");
+        assert!(self.try_terminate(), "the process is gone already");
+    }
+
+    /// Asks it to end; `false` if it is gone already.
+    ///
+    /// # Panics
+    ///
+    /// Without kill(1).
+    pub fn try_terminate(&self) -> bool {
+        Command::new("kill").args(["-TERM", &self.id().to_string()]).status().expect("kill(1)").success()
+    }
+
+    /// Whether it has not ended.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not know it.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
     }
 
     /// Waits for its end.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pushnote_forwarder::{End, Forwarder, Settings, Way};
-use pushnote_shell::{Failure, say, shutdown_signal, start_logs};
+use pushnote_shell::{Failure, raise_open_files_limit, say, shutdown_signal, start_logs};
 use pushnote_zmtp::Endpoint;
 
 /// Passes messages from applications on to pushnote servers.
@@ -40,6 +40,7 @@ struct Args {
 fn main() -> ExitCode {
     pushnote_shell::main(|args: Args| {
         start_logs()?;
+        raise_open_files_limit();
         // One thread moves millions of messages a second; more would only wait for each other.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -66,7 +66,7 @@ pub(crate) struct Args {
 
     /// Microseconds that messages of a steady stream wait for each other, to leave in one system call; 0 for not
     /// at all
-    #[arg(long, env = "PUSHNOTE_COALESCING_WINDOW", value_name = "MICROSECONDS", default_value_t = 0)]
+    #[arg(long, env = "PUSHNOTE_COALESCING_WINDOW", value_name = "MICROSECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=100_000))]
     pub(crate) coalescing_window: u64,
 
     /// Seconds that connections get to leave when the server ends

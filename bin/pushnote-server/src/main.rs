@@ -5,6 +5,7 @@ mod settings;
 
 use std::process::ExitCode;
 
+use pushnote_core::Limits;
 use pushnote_http::Settings;
 use pushnote_shell::{Failure, raise_open_files_limit, say, shutdown_signal, start_logs};
 use pushnote_zmtp::Subscriber;
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
     pushnote_shell::main(|args: Args| {
         start_logs()?;
         let open_files_max = raise_open_files_limit();
-        let settings = settings::from_args(&args)?;
+        let settings = settings::from_args(&args, open_files_max)?;
         let endpoint = settings::mq_endpoint(&args)?;
         let runtime = tokio::runtime::Runtime::new()
             .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
@@ -24,8 +25,8 @@ fn main() -> ExitCode {
             let shutdown = shutdown_signal()?;
             let listener = settings::listen(&args).await?;
             let subscriber = settings::subscribe(&args, endpoint).await?;
-            tracing::info!(open_files_max, connections_max = settings.limits.connections_max, "limits");
             announce(&args, &listener, &subscriber, &settings)?;
+            tell_limits(&args, &settings, open_files_max);
             let farewell = pushnote_http::run(listener, subscriber, settings, shutdown)
                 .await
                 .map_err(|error| Failure::software(error.to_string()))?;
@@ -49,4 +50,17 @@ fn announce(
     };
     say(format_args!("listening on http://{address}{}, {hears}", settings.route));
     Ok(())
+}
+
+fn tell_limits(args: &Args, settings: &Settings, open_files_max: u64) {
+    let connections_max = settings.limits.connections_max;
+    if args.connections_max.is_none() && connections_max < Limits::default().connections_max {
+        tracing::warn!(
+            connections_max,
+            open_files_max,
+            "few connections: raise the limit of open files (ulimit -n, or LimitNOFILE of systemd)"
+        );
+    } else {
+        tracing::info!(connections_max, open_files_max, "limits");
+    }
 }

@@ -1,5 +1,6 @@
 //! From flags and environment to what the server is told; each failure names its flag.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +15,13 @@ use crate::args::Args;
 
 const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
 
-pub(crate) fn from_args(args: &Args) -> Result<Settings, Failure> {
+/// Files that the server opens besides browsers' connections: the ZeroMQ side, timers, logs.
+const OTHER_FILES: u64 = 64;
+
+pub(crate) fn from_args(args: &Args, open_files_max: u64) -> Result<Settings, Failure> {
     let route: Route = args.route.parse().map_err(|error| Failure::usage(format!("--route: {error}")))?;
     let mut limits = Limits::default();
-    set(&mut limits.connections_max, args.connections_max);
+    limits.connections_max = connections_max(args, limits.connections_max, open_files_max)?;
     set(&mut limits.outbox_bytes_max, args.outbox_bytes_max);
     set(&mut limits.drain_deadline_s, args.drain_deadline);
     // Behind a proxy every browser has the proxy's address: no limit unless one is asked for.
@@ -33,6 +37,20 @@ pub(crate) fn from_args(args: &Args) -> Result<Settings, Failure> {
         coalescing_window: Duration::from_micros(args.coalescing_window),
         shards: std::thread::available_parallelism().map_or(1, Into::into),
     })
+}
+
+/// Each connection is an open file. Running out of them would cut the server off from ZeroMQ, too: browsers'
+/// connections are refused before it comes to that.
+fn connections_max(args: &Args, default: usize, open_files_max: u64) -> Result<usize, Failure> {
+    let room = usize::try_from(open_files_max.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
+    match args.connections_max {
+        Some(asked) if asked > room => Err(Failure::config(format!(
+            "--connections-max: {asked} connections need more than the {open_files_max} open files that the system \
+             allows; raise that (ulimit -n, or LimitNOFILE of systemd)"
+        ))),
+        Some(asked) => Ok(asked),
+        None => Ok(default.min(room)),
+    }
 }
 
 fn set<T>(limit: &mut T, given: Option<T>) {
@@ -58,12 +76,18 @@ pub(crate) async fn listen(args: &Args) -> Result<TcpListener, Failure> {
     let address = address(args)?;
     let bound = match TcpListener::bind(address).await {
         // A machine without IPv6 has no [::].
-        Err(_) if args.address.is_empty() => TcpListener::bind((Ipv4Addr::UNSPECIFIED, args.port)).await,
+        Err(error) if args.address.is_empty() && is_about_ipv6(&error) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, args.port)).await
+        }
         bound => bound,
     };
     bound.map_err(|error| {
         Failure::unavailable(format!("--port {}: cannot listen on {address}: {error}", args.port))
     })
+}
+
+fn is_about_ipv6(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported)
 }
 
 fn address(args: &Args) -> Result<SocketAddr, Failure> {

@@ -21,7 +21,7 @@ pub enum CloseCode {
     BadRequest,
     /// 3502: the token was good once; the page needs a new one.
     TokenExpired,
-    /// 3503: the user, or the address, has its share of connections already.
+    /// 3503: the user has its share of connections already.
     TooManyConnections,
     /// 3504: the connection has its share of subscriptions already.
     TooManySubscriptions,
@@ -76,7 +76,9 @@ impl CloseCode {
             Self::TokenInvalid => (3500, "token is invalid", false, "token_invalid"),
             Self::BadRequest => (3501, "message is not the client protocol", false, "bad_request"),
             Self::TokenExpired => (3502, "token has expired, get a new one", false, "token_expired"),
-            Self::TooManyConnections => (3503, "too many connections", false, "too_many_connections"),
+            Self::TooManyConnections => {
+                (3503, "too many connections of this user", false, "too_many_connections")
+            }
             Self::TooManySubscriptions => (3504, "too many subscriptions", false, "too_many_subscriptions"),
         };
         Row { code, reason, reconnect, label }

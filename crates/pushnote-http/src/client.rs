@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pushnote_core::{CloseCode, Command, TokenError, Verifier};
-use pushnote_hub::{Attachment, Hub, unix_now};
+use pushnote_hub::{Attachment, Hub, SubscribeError, unix_now};
 use pushnote_sockjs::{Close, CloseReason, Connection, Handler, Session, SessionInfo};
 
 use crate::receiver::SockJsReceiver;
@@ -53,7 +53,10 @@ impl Client {
             Ok(user) => {
                 if let Err(error) = self.attachment.subscribe(user) {
                     tracing::debug!(%error, "subscription refused");
-                    self.close(CloseCode::TooManySubscriptions);
+                    self.close(match error {
+                        SubscribeError::TooManyConnections(_) => CloseCode::TooManyConnections,
+                        SubscribeError::TooManyUsers(_) => CloseCode::TooManySubscriptions,
+                    });
                 }
             }
             Err(TokenError::Expired) => self.close(CloseCode::TokenExpired),

@@ -22,7 +22,7 @@ pub enum RouteError {
         character: char,
     },
     /// A part without a name, as in `/a//b`.
-    #[error("a route has no empty part, but {0:?} has")]
+    #[error("a route has a name between its slashes, as in /sockjs, but {0:?} has none")]
     EmptyPart(String),
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn all(settings: Settings, clients: Clients) -> BoxedFilter<(Response
 fn sockjs_limits(limits: &Limits) -> pushnote_sockjs::Limits {
     pushnote_sockjs::Limits {
         request_body_bytes_max: limits.body_bytes_max,
+        request_body_timeout: Duration::from_secs(limits.handshake_timeout_s),
         websocket_message_bytes_max: limits.body_bytes_max,
         queue_bytes_max: limits.session_queue_bytes_max,
         outbox_bytes_max: limits.outbox_bytes_max,

@@ -65,20 +65,23 @@ pub(crate) async fn accept_until(
             }
         }
     }
-    OpenConnections { admission, drain }
+    OpenConnections { admission, drain: Some(drain) }
 }
 
 /// Connections that outlive the listener.
 pub(crate) struct OpenConnections {
     admission: Arc<Admission>,
-    drain: watch::Sender<()>,
+    drain: Option<watch::Sender<()>>,
 }
 
 impl OpenConnections {
-    /// Ends every connection after the answer it is in, and waits until all are gone or `deadline` is over;
-    /// returns how many are left.
+    /// Lets every connection take no more requests after the one it is in.
+    pub(crate) fn begin_drain(&mut self) {
+        self.drain = None;
+    }
+
+    /// Waits until all connections are gone or `deadline` is over; returns how many are left.
     pub(crate) async fn drained(self, deadline: Duration) -> usize {
-        drop(self.drain);
         // Running out of time is an answer, too: the count below.
         let _ = tokio::time::timeout(deadline, self.admission.emptied()).await;
         self.admission.open()

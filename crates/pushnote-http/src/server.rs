@@ -91,12 +91,13 @@ pub async fn run(
             ended = &mut hearing => crashed = Some(ended.unwrap_or(Err(ShardGone))),
         }
     };
-    let open = serve::accept_until(listener, routes, &limits, asked_or_crashed).await;
+    let mut open = serve::accept_until(listener, routes, &limits, asked_or_crashed).await;
 
     let deadline = Duration::from_secs(limits.drain_deadline_s);
     let told = hub.attached();
     tracing::info!(connections = told, deadline_s = limits.drain_deadline_s, "draining");
     hub.close_all(CloseCode::Shutdown);
+    open.begin_drain();
     let started = tokio::time::Instant::now();
     while hub.attached() > 0 && started.elapsed() < deadline {
         tokio::time::sleep(FAREWELL_LOOK).await;

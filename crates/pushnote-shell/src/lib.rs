@@ -27,7 +27,7 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
     match parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{}: {failure}", A::command().get_name());
+            let _ = writeln!(std::io::stderr(), "{}: {failure}", A::command().get_name());
             failure.exit_code()
         }
     }

@@ -4,19 +4,28 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
 
+// As shells report a death by these signals: 128 and the signal's number.
+const ASKED_BY_SIGINT: i32 = 130;
+const ASKED_BY_SIGTERM: i32 = 143;
+
 /// A future that is ready once the process is asked to end: SIGTERM (a supervisor) or SIGINT (Ctrl-C).
 ///
-/// The handlers are in place when this returns, so that no signal is missed before the future is polled.
+/// The handlers are in place when this returns, so that no signal is missed before the future is polled. Who asks
+/// a second time does not want to wait any more: the process ends at once.
 pub fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
     let listen =
         |kind| signal(kind).map_err(|error| Failure::system(format!("cannot handle signals: {error}")));
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
-    Ok(async move {
+    let mut asked = async move || {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => ASKED_BY_SIGTERM,
+            _ = interrupt.recv() => ASKED_BY_SIGINT,
         }
-        tracing::info!("asked to end");
+    };
+    Ok(async move {
+        asked().await;
+        tracing::info!("asked to end; ask again to end at once");
+        tokio::spawn(async move { std::process::exit(asked().await) });
     })
 }

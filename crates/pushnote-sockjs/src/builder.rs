@@ -16,13 +16,16 @@ use crate::{
 pub struct Limits {
     /// The body of one request with messages (xhr_send, jsonp_send), in bytes. 128 KiB.
     pub request_body_bytes_max: usize,
+    /// From the end of a request's head to the end of its body. 10 s.
+    pub request_body_timeout: Duration,
     /// One WebSocket message from a client, in bytes. 128 KiB.
     pub websocket_message_bytes_max: usize,
     /// What may wait for the next request of an HTTP session, in bytes. 256 KiB. One bigger message passes when nothing waits.
     pub queue_bytes_max: usize,
     /// What may wait for a client that is connected and reads too slowly, in bytes. 1 MiB.
     pub outbox_bytes_max: usize,
-    /// Sessions of this service at one time. 100,000. Further ones are answered 503.
+    /// Sessions of this service over HTTP at one time, and as many WebSockets: neither kind can take the other's room.
+    /// 100,000. Further ones are answered 503.
     pub sessions_max: usize,
 }
 
@@ -30,6 +33,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request_body_bytes_max: 128 * 1024,
+            request_body_timeout: Duration::from_secs(10),
             websocket_message_bytes_max: 128 * 1024,
             queue_bytes_max: 256 * 1024,
             outbox_bytes_max: 1024 * 1024,

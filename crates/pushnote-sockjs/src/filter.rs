@@ -168,7 +168,7 @@ where
         forbidden()
     } else {
         // Also where no body is wanted: behind an unread one the server would not see the client go.
-        match collect(&request.headers, body, options.limits.request_body_bytes_max).await {
+        match collect(&request.headers, body, &options.limits).await {
             Ok(body) => handle(mount, request, id, endpoint, &body).await,
             Err(refused) => refused.response(),
         }

@@ -79,9 +79,10 @@ impl<C> Registry<C> {
         self.lock().count()
     }
 
-    /// Whether a further session would be taken.
+    /// Whether a further WebSocket would be taken.
     pub(crate) fn check_room(&self) -> Result<(), Refused> {
-        self.lock().check_room(self.sessions_max)
+        let sessions = self.lock();
+        sessions.check_room(sessions.websockets.len(), self.sessions_max)
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<Arc<HttpEntry<C>>> {
@@ -98,7 +99,7 @@ impl<C> Registry<C> {
         if let Some(entry) = sessions.http.get(id) {
             return Ok(Found::Known(Arc::clone(entry)));
         }
-        sessions.check_room(self.sessions_max)?;
+        sessions.check_room(sessions.http.len(), self.sessions_max)?;
         let id: Arc<str> = id.into();
         let session = Arc::new(session());
         let entry =
@@ -120,7 +121,7 @@ impl<C> Registry<C> {
 
     pub(crate) fn add_websocket(&self, session: Arc<WebSocketSession>) -> Result<WebSocketKey, Refused> {
         let mut sessions = self.lock();
-        sessions.check_room(self.sessions_max)?;
+        sessions.check_room(sessions.websockets.len(), self.sessions_max)?;
         Ok(WebSocketKey(sessions.websockets.insert(session) as u32))
     }
 
@@ -167,10 +168,11 @@ impl<C> Sessions<C> {
         self.http.len() + self.websockets.len()
     }
 
-    fn check_room(&self, sessions_max: usize) -> Result<(), Refused> {
+    /// `of_its_kind` are there already: sessions over HTTP, which cost a client nothing, or WebSockets.
+    fn check_room(&self, of_its_kind: usize, sessions_max: usize) -> Result<(), Refused> {
         match &self.closing {
             Some(close) => Err(Refused::Closing(close.clone())),
-            None if self.count() >= sessions_max => Err(Refused::Full),
+            None if of_its_kind >= sessions_max => Err(Refused::Full),
             None => Ok(()),
         }
     }

@@ -93,7 +93,9 @@ pub(crate) async fn dial<R: Role>(endpoint: Endpoint, role: Arc<R>) {
             Err(cause) => cause,
         };
         if !away {
-            warn!(peer = name, %cause, "no connection; trying again until there is one");
+            let lost =
+                if R::LOCAL.publishes() { "" } else { "; what is published meanwhile does not arrive" };
+            warn!(peer = name, %cause, "no connection{lost}; trying again until there is one");
             away = true;
         }
         role.counters().close(&cause, &name);

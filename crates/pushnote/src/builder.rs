@@ -9,7 +9,7 @@ use tokio::runtime;
 
 use crate::driver::Driver;
 use crate::error::BuildError;
-use crate::publisher::Publisher;
+use crate::publisher::{FOREVER, Publisher};
 use crate::queue::Queue;
 
 /// Settings of a [`Publisher`]. All but the endpoint have defaults.
@@ -68,15 +68,15 @@ impl PublisherBuilder {
 
     /// How long messages are held when none can be written, because there is no connection or nobody there has
     /// subscribed. It counts from when a message was queued, or from when the last one was written if that is later.
-    /// Then they are given up. Default 5 s.
+    /// Then they are given up. Default 5 s; a year at most.
     pub fn subscriber_timeout(mut self, timeout: Duration) -> Self {
-        self.subscriber_timeout = timeout;
+        self.subscriber_timeout = timeout.min(FOREVER);
         self
     }
 
     /// How long dropping the publisher may block to write what still waits. Default 1 s.
     pub fn linger(mut self, linger: Duration) -> Self {
-        self.linger = linger;
+        self.linger = linger.min(FOREVER);
         self
     }
 

@@ -51,6 +51,9 @@ pub struct Publisher {
     linger: Duration,
 }
 
+/// The longest wait: nobody means more, and a time further off could not be told.
+pub(crate) const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Messages since the publisher was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stats {
@@ -113,7 +116,7 @@ impl Publisher {
     /// and what is in the way.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         let driver = &self.driver;
-        driver.queue.flush(timeout).map_err(|unflushed| FlushError {
+        driver.queue.flush(timeout.min(FOREVER)).map_err(|unflushed| FlushError {
             left: unflushed.left,
             given_up: unflushed.given_up,
             patience: driver.patience,

@@ -57,7 +57,7 @@ pub(crate) fn unavailable<H: Handler>(service: &Service<H>, refused: &Refused) -
             if service.told.full.first() {
                 tracing::warn!(
                     sessions_max = service.options.limits.sessions_max,
-                    "new sessions are refused: raise Limits::sessions_max, or find out who opens so many"
+                    "new sessions are refused: raise the limit of sessions, or find out who opens so many"
                 );
             }
             text(StatusCode::SERVICE_UNAVAILABLE, "Too many sessions.\n")

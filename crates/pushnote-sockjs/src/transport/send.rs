@@ -4,15 +4,19 @@ use std::pin::pin;
 
 use bytes::Buf;
 use futures_util::{Stream, StreamExt};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pushnote_sockjs_proto::input::{InputError, Messages};
 use thiserror::Error;
 use warp::reply::Response;
 
 use crate::{
+    builder::Limits,
     filter::{Mount, Request, text},
     handler::Handler,
 };
+
+/// Room for most bodies, taken before any of it has come.
+const FIRST_BYTES: usize = 1024;
 
 /// Why messages were not delivered.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub(crate) enum SendRefused {
     TooLarge,
     #[error("Incomplete body.")]
     Incomplete,
+    #[error("The body took too long.")]
+    TooSlow,
     #[error("{0}")]
     Input(#[from] InputError),
     #[error("404 Error: Page not found")]
@@ -33,19 +39,38 @@ impl SendRefused {
         let status = match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete => StatusCode::BAD_REQUEST,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Input(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::UnknownSession => StatusCode::NOT_FOUND,
         };
-        text(status, self.to_string())
+        let mut response = text(status, self.to_string());
+        if matches!(self, Self::TooLarge | Self::TooSlow) {
+            // Nobody waits for the rest.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 }
 
-/// The request's body, within the limit.
+/// The request's body, within the limits.
 pub(crate) async fn collect<S, B>(
     headers: &HeaderMap,
     body: S,
-    bytes_max: usize,
+    limits: &Limits,
 ) -> Result<Vec<u8>, SendRefused>
+where
+    S: Stream<Item = Result<B, warp::Error>>,
+    B: Buf,
+{
+    tokio::time::timeout(
+        limits.request_body_timeout,
+        collect_all(headers, body, limits.request_body_bytes_max),
+    )
+    .await
+    .unwrap_or(Err(SendRefused::TooSlow))
+}
+
+async fn collect_all<S, B>(headers: &HeaderMap, body: S, bytes_max: usize) -> Result<Vec<u8>, SendRefused>
 where
     S: Stream<Item = Result<B, warp::Error>>,
     B: Buf,
@@ -56,7 +81,8 @@ where
         return Err(SendRefused::TooLarge);
     }
     let mut body = pin!(body);
-    let mut collected = Vec::with_capacity(announced);
+    // What is announced may never come.
+    let mut collected = Vec::with_capacity(announced.min(FIRST_BYTES));
     while let Some(chunk) = body.next().await {
         let mut chunk = chunk.map_err(|_| SendRefused::Incomplete)?;
         if chunk.remaining() > bytes_max - collected.len() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pushnote_sockjs::{CloseCause, Limits, Message, SendError};
 
-use crate::support::Server;
+use crate::support::{Server, soon};
 
 #[tokio::test]
 async fn bodies_over_the_limit_are_refused_announced_or_not() {
@@ -78,8 +78,35 @@ async fn sessions_over_the_limit_are_refused() {
     }
     let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n";
-    assert_eq!(server.request("GET", "/app/websocket", upgrade, "").await.status, 503);
-    assert_eq!(server.sockjs.session_count(), 2);
+    // WebSockets have room of their own.
+    let mut websockets = Vec::new();
+    for status in [101, 101, 503] {
+        let mut client = server.connect().await;
+        assert_eq!(client.request("GET", "/app/websocket", upgrade, "").await.status, status);
+        if status == 101 {
+            soon("registration", async {
+                while server.sockjs.session_count() < 3 + websockets.len() {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+            websockets.push(client);
+        }
+    }
+    assert_eq!(server.sockjs.session_count(), 4);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let limits = Limits { request_body_timeout: Duration::from_millis(50), ..Limits::default() };
+    let mut server = Server::with(|builder| builder.limits(limits)).await;
+    server.open_polling("id").await;
+    let mut client = server.connect().await;
+    client.write("POST /app/0/id/xhr_send HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n[").await;
+    let answer = client.answer("POST").await;
+    assert_eq!((answer.status, answer.header("connection")), (408, "close"));
+    assert_eq!(server.post("/app/0/id/xhr_send", "[\"x\"]").await.status, 204);
+    assert_eq!(server.message().await, "x");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
