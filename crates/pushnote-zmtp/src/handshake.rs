@@ -8,7 +8,7 @@ mod metadata;
 
 use crate::command::{put_command, split_name};
 use crate::frame::{COMMAND, Header, LONG};
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
 /// Read by a ZMTP 1.0 peer as an empty identity in the long form; by later ones as the signature.
@@ -30,10 +30,27 @@ pub enum SocketType {
     Xpub,
     /// Subscribes by hand.
     Xsub,
+    /// Asks, one question at a time.
+    Req,
+    /// Answers, one question at a time.
+    Rep,
+    /// Asks, any number of questions at a time.
+    Dealer,
+    /// Answers whoever asked.
+    Router,
 }
 
 impl SocketType {
-    const ALL: [SocketType; 4] = [SocketType::Pub, SocketType::Sub, SocketType::Xpub, SocketType::Xsub];
+    const ALL: [SocketType; 8] = [
+        SocketType::Pub,
+        SocketType::Sub,
+        SocketType::Xpub,
+        SocketType::Xsub,
+        SocketType::Req,
+        SocketType::Rep,
+        SocketType::Dealer,
+        SocketType::Router,
+    ];
 
     /// The name in READY.
     pub fn name(self) -> &'static str {
@@ -42,6 +59,10 @@ impl SocketType {
             SocketType::Sub => "SUB",
             SocketType::Xpub => "XPUB",
             SocketType::Xsub => "XSUB",
+            SocketType::Req => "REQ",
+            SocketType::Rep => "REP",
+            SocketType::Dealer => "DEALER",
+            SocketType::Router => "ROUTER",
         }
     }
 
@@ -50,6 +71,10 @@ impl SocketType {
         match self {
             SocketType::Pub => 1,
             SocketType::Sub => 2,
+            SocketType::Req => 3,
+            SocketType::Rep => 4,
+            SocketType::Dealer => 5,
+            SocketType::Router => 6,
             SocketType::Xpub => 9,
             SocketType::Xsub => 10,
         }
@@ -57,7 +82,25 @@ impl SocketType {
 
     /// What is on the other end if nothing else is known.
     fn partner(self) -> Self {
-        if self.publishes() { SocketType::Sub } else { SocketType::Pub }
+        match self {
+            SocketType::Pub | SocketType::Xpub => SocketType::Sub,
+            SocketType::Sub | SocketType::Xsub => SocketType::Pub,
+            SocketType::Req | SocketType::Dealer => SocketType::Router,
+            SocketType::Rep | SocketType::Router => SocketType::Dealer,
+        }
+    }
+
+    /// Which sockets can be joined (RFC 37 §2.4, "socket-type").
+    fn goes_with(self, peer: SocketType) -> bool {
+        use SocketType::{Dealer, Pub, Rep, Req, Router, Sub, Xpub, Xsub};
+        match self {
+            Pub | Xpub => matches!(peer, Sub | Xsub),
+            Sub | Xsub => matches!(peer, Pub | Xpub),
+            Req => matches!(peer, Rep | Router),
+            Rep => matches!(peer, Req | Dealer),
+            Dealer => matches!(peer, Rep | Dealer | Router),
+            Router => matches!(peer, Req | Dealer | Router),
+        }
     }
 
     fn from_name(name: &[u8]) -> Option<Self> {
@@ -84,12 +127,26 @@ pub enum Version {
 }
 
 /// What is known of a peer after the handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// The protocol both speak.
     pub version: Version,
     /// Its socket type.
     pub kind: SocketType,
+    /// The properties it gave whose names begin with `X-`: applications' own (RFC 37 §2.4). Names in lower case.
+    pub properties: Vec<(String, Bytes)>,
+}
+
+impl Peer {
+    /// A peer that gave no properties.
+    fn new(version: Version, kind: SocketType) -> Self {
+        Peer { version, kind, properties: Vec::new() }
+    }
+
+    /// The value of an application's property; `name` in lower case.
+    pub fn property(&self, name: &str) -> Option<&Bytes> {
+        self.properties.iter().find_map(|(known, value)| (known == name).then_some(value))
+    }
 }
 
 /// Why a peer was turned away.
@@ -116,7 +173,7 @@ pub enum HandshakeError {
 }
 
 /// What is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
     Signature,
     Version,
@@ -137,6 +194,8 @@ enum Stage {
 #[derive(Debug)]
 pub struct Handshake {
     local: SocketType,
+    /// What READY says of us.
+    metadata: Vec<u8>,
     stage: Stage,
     out: BytesMut,
 }
@@ -144,7 +203,16 @@ pub struct Handshake {
 impl Handshake {
     /// Begins; the signature is already in [`Handshake::output`].
     pub fn new(local: SocketType) -> Self {
-        Handshake { local, stage: Stage::Signature, out: BytesMut::from(&SIGNATURE[..]) }
+        let mut metadata = Vec::new();
+        metadata::put(&mut metadata, metadata::SOCKET_TYPE, local.name().as_bytes());
+        Handshake { local, metadata, stage: Stage::Signature, out: BytesMut::from(&SIGNATURE[..]) }
+    }
+
+    /// Tells the peer a property of the application's own. The name begins with `X-` and has at most 255 bytes.
+    #[must_use]
+    pub fn with_property(mut self, name: &str, value: &[u8]) -> Self {
+        metadata::put(&mut self.metadata, name.as_bytes(), value);
+        self
     }
 
     /// Bytes to be written to the peer, also after an error: they say why. Take them with `split`.
@@ -158,25 +226,21 @@ impl Handshake {
     /// [`HandshakeError`]: write the output, then close.
     pub fn advance(&mut self, input: &mut BytesMut) -> Result<Option<Peer>, HandshakeError> {
         loop {
-            let next = match self.stage {
+            let next = match &self.stage {
                 Stage::Signature => self.signature(input)?,
                 Stage::Version => self.version(input)?,
                 Stage::OldIdentity => self.old_identity(input)?,
                 Stage::Number => self.number(input)?,
-                Stage::Identity(kind) => self.identity(input, kind)?,
+                Stage::Identity(kind) => self.identity(input, *kind)?,
                 Stage::Greeting => self.greeting(input)?,
-                Stage::Ready(version) => self.ready(input)?.map(|kind| self.over(version, kind)),
-                Stage::Over(peer) => return Ok(Some(peer)),
+                Stage::Ready(version) => self.ready(input, *version)?.map(Stage::Over),
+                Stage::Over(peer) => return Ok(Some(peer.clone())),
             };
             match next {
                 Some(stage) => self.stage = stage,
                 None => return Ok(None),
             }
         }
-    }
-
-    fn over(&self, version: Version, kind: SocketType) -> Stage {
-        Stage::Over(Peer { version, kind })
     }
 
     /// A peer that does not begin as we do speaks ZMTP 1.0 or no ZMTP at all: its first frame is its identity.
@@ -222,14 +286,14 @@ impl Handshake {
             return Ok(None);
         }
         input.advance(frame_bytes);
-        Ok(Some(self.over(Version::V1_0, self.local.partner())))
+        Ok(Some(Stage::Over(Peer::new(Version::V1_0, self.local.partner()))))
     }
 
     fn number(&mut self, input: &mut BytesMut) -> Result<Option<Stage>, HandshakeError> {
         let Some(number) = input.first().copied() else { return Ok(None) };
         input.advance(1);
         match SocketType::ALL.into_iter().find(|kind| kind.number() == number) {
-            Some(kind) if kind.publishes() != self.local.publishes() => Ok(Some(Stage::Identity(kind))),
+            Some(kind) if self.local.goes_with(kind) => Ok(Some(Stage::Identity(kind))),
             _ => Err(HandshakeError::SocketType(number.to_string())),
         }
     }
@@ -244,7 +308,7 @@ impl Handshake {
             return Ok(None);
         }
         input.advance(frame_bytes);
-        Ok(Some(self.over(Version::V2_0, kind)))
+        Ok(Some(Stage::Over(Peer::new(Version::V2_0, kind))))
     }
 
     fn greeting(&mut self, input: &mut BytesMut) -> Result<Option<Stage>, HandshakeError> {
@@ -256,12 +320,12 @@ impl Handshake {
         if mechanism != b"NULL" {
             return Err(HandshakeError::Mechanism(readable(mechanism)));
         }
-        put_command(&mut self.out, "READY", &metadata::socket_type(self.local));
+        put_command(&mut self.out, "READY", &self.metadata);
         let oldest = greeting[10] == 3 && greeting[11] == 0;
         Ok(Some(Stage::Ready(if oldest { Version::V3_0 } else { Version::V3_1 })))
     }
 
-    fn ready(&mut self, input: &mut BytesMut) -> Result<Option<SocketType>, HandshakeError> {
+    fn ready(&mut self, input: &mut BytesMut, version: Version) -> Result<Option<Peer>, HandshakeError> {
         let Some(header) = Header::parse(input) else { return Ok(None) };
         if header.flags & !LONG != COMMAND || header.body_bytes > COMMAND_BYTES_MAX {
             return Err(HandshakeError::Malformed);
@@ -273,15 +337,17 @@ impl Handshake {
         input.advance(header.head_bytes);
         let body = input.split_to(body_bytes);
         match split_name(&body).map_err(|_| HandshakeError::Malformed)? {
-            (b"READY", properties) => self.meet(metadata::find_socket_type(properties)?),
+            (b"READY", metadata) => self.meet(version, metadata).map(Some),
             (b"ERROR", reason) => Err(HandshakeError::Refused(readable(reason.get(1..).unwrap_or_default()))),
             _ => Err(HandshakeError::Malformed),
         }
     }
 
-    fn meet(&mut self, name: &[u8]) -> Result<Option<SocketType>, HandshakeError> {
+    /// What the peer's metadata says of it, if its socket goes with ours.
+    fn meet(&mut self, version: Version, metadata: &[u8]) -> Result<Peer, HandshakeError> {
+        let (name, properties) = metadata::read(metadata)?;
         match SocketType::from_name(name) {
-            Some(kind) if kind.publishes() != self.local.publishes() => Ok(Some(kind)),
+            Some(kind) if self.local.goes_with(kind) => Ok(Peer { version, kind, properties }),
             _ => {
                 let reason = b"Invalid socket type";
                 let mut data = vec![reason.len() as u8];

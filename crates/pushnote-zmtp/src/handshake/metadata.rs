@@ -1,30 +1,36 @@
 //! READY's properties: name length (1), name, value length (4, big endian), value (RFC 37 §2.4).
 
-use super::{HandshakeError, SocketType};
+use super::HandshakeError;
+use bytes::Bytes;
 
-const SOCKET_TYPE: &[u8] = b"Socket-Type";
+pub(super) const SOCKET_TYPE: &[u8] = b"Socket-Type";
+/// Names of applications' own properties begin so.
+const APPLICATION: &str = "x-";
 
-/// The one property we send.
-pub(super) fn socket_type(local: SocketType) -> Vec<u8> {
-    let value = local.name().as_bytes();
-    let mut out = vec![SOCKET_TYPE.len() as u8];
-    out.extend_from_slice(SOCKET_TYPE);
+/// Appends a property.
+pub(super) fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.push(name.len() as u8);
+    out.extend_from_slice(name);
     out.extend_from_slice(&(value.len() as u32).to_be_bytes());
     out.extend_from_slice(value);
-    out
 }
 
-/// The one property we need; names are compared without case, as the RFC wants.
-pub(super) fn find_socket_type(mut properties: &[u8]) -> Result<&[u8], HandshakeError> {
-    let mut found = None;
-    while !properties.is_empty() {
-        let (name, value, rest) = property(properties).ok_or(HandshakeError::Malformed)?;
+/// The socket type, which must be there, and applications' own properties. Names are compared without case, as the RFC
+/// wants.
+pub(super) fn read(mut metadata: &[u8]) -> Result<(&[u8], Vec<(String, Bytes)>), HandshakeError> {
+    let (mut socket_type, mut application) = (None, Vec::new());
+    while !metadata.is_empty() {
+        let (name, value, rest) = property(metadata).ok_or(HandshakeError::Malformed)?;
         if name.eq_ignore_ascii_case(SOCKET_TYPE) {
-            found = Some(value);
+            socket_type = Some(value);
         }
-        properties = rest;
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        if name.starts_with(APPLICATION) {
+            application.push((name, Bytes::copy_from_slice(value)));
+        }
+        metadata = rest;
     }
-    found.ok_or(HandshakeError::Malformed)
+    Ok((socket_type.ok_or(HandshakeError::Malformed)?, application))
 }
 
 fn property(input: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {

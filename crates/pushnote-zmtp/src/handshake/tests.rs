@@ -57,12 +57,13 @@ fn every_pair_of_types_meets_or_refuses() {
         for right in SocketType::ALL {
             for step in [1, 7, 1000] {
                 let [one, other] = meet(&mut Handshake::new(left), &mut Handshake::new(right), step);
-                if left.publishes() == right.publishes() {
+                assert_eq!(left.goes_with(right), right.goes_with(left));
+                if left.goes_with(right) {
+                    assert_eq!(one, Ok(Some(Peer::new(Version::V3_1, right))));
+                    assert_eq!(other, Ok(Some(Peer::new(Version::V3_1, left))));
+                } else {
                     assert!(matches!(one, Err(HandshakeError::SocketType(_))), "{one:?}");
                     assert!(other.is_err());
-                } else {
-                    assert_eq!(one, Ok(Some(Peer { version: Version::V3_1, kind: right })));
-                    assert_eq!(other, Ok(Some(Peer { version: Version::V3_1, kind: left })));
                 }
             }
         }
@@ -70,11 +71,22 @@ fn every_pair_of_types_meets_or_refuses() {
 }
 
 #[test]
+fn applications_tell_each_other_properties() {
+    let mut left =
+        Handshake::new(SocketType::Sub).with_property("X-Here", b"\0any\xff").with_property("X-Empty", b"");
+    let [_, peer] = meet(&mut left, &mut Handshake::new(SocketType::Pub), 3);
+    let peer = peer.unwrap().unwrap();
+    assert_eq!(peer.property("x-here").map(|value| &value[..]), Some(&b"\0any\xff"[..]));
+    assert_eq!(peer.property("x-empty").map(|value| &value[..]), Some(&b""[..]));
+    assert_eq!(peer.property("socket-type"), None, "that is not an application's");
+}
+
+#[test]
 fn older_minor_versions_are_told_apart() {
     for (minor, version) in [(0, Version::V3_0), (1, Version::V3_1), (9, Version::V3_1)] {
         let bytes = [greeting(minor, b"NULL"), ready("XPUB"), b"rest".to_vec()].concat();
         let (outcome, _, left) = feed(SocketType::Sub, &bytes);
-        assert_eq!(outcome, Ok(Some(Peer { version, kind: SocketType::Xpub })));
+        assert_eq!(outcome, Ok(Some(Peer::new(version, SocketType::Xpub))));
         assert_eq!(left, 4, "what follows is not ours");
     }
 }
@@ -83,7 +95,7 @@ fn older_minor_versions_are_told_apart() {
 fn zmtp_2_gets_type_and_identity() {
     let bytes = [&SIGNATURE[..], &[1, 2], &[0, 3], b"abc", b"\0\x01\x01"].concat();
     let (outcome, sent, left) = feed(SocketType::Pub, &bytes);
-    assert_eq!(outcome, Ok(Some(Peer { version: Version::V2_0, kind: SocketType::Sub })));
+    assert_eq!(outcome, Ok(Some(Peer::new(Version::V2_0, SocketType::Sub))));
     assert_eq!(sent, [&SIGNATURE[..], &[3], &[1, 0, 0]].concat());
     assert_eq!(left, 3, "its subscription");
     let (outcome, ..) = feed(SocketType::Pub, &[&SIGNATURE[..], &[1, 1]].concat());
@@ -94,7 +106,7 @@ fn zmtp_2_gets_type_and_identity() {
 fn zmtp_1_begins_with_an_identity() {
     for (bytes, left) in [(&b"\x01\0"[..], 0), (b"\x01\0\x33\0{", 3), (b"\x05\0abcd\x02\0x", 3)] {
         let (outcome, sent, rest) = feed(SocketType::Sub, bytes);
-        assert_eq!(outcome, Ok(Some(Peer { version: Version::V1_0, kind: SocketType::Pub })));
+        assert_eq!(outcome, Ok(Some(Peer::new(Version::V1_0, SocketType::Pub))));
         assert_eq!((&sent[..], rest), (&SIGNATURE[..], left), "the signature is an identity to it");
     }
 }
