@@ -158,13 +158,38 @@ async fn a_server_that_ends_takes_no_more_requests_on_old_connections() {
     stream.read_exact(&mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 200");
     single.server.process.terminate();
-    // Another session on the same connection, behind the answer that the drain ends.
+    // Another session on the same connection, behind the answer that the drain ends: refused, or not answered at all.
     let _ =
         stream.write_all(b"POST /sockjs/0/other/xhr HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await;
     let mut rest = String::new();
     let _ = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut rest)).await.expect("an end");
     assert!(rest.contains("c[3001,"), "{rest}");
-    assert!(!rest.contains("HTTP/1.1"), "a second answer came: {rest}");
+    assert!(!rest.contains("HTTP/1.1 200"), "a second session was taken: {rest}");
+    assert!(single.server.process.ended().success());
+}
+
+/// One request of a polling client, each on a connection of its own; the answer's body.
+async fn poll(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("the server still listens");
+    let request =
+        "POST /sockjs/0/poller/xhr HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer").unwrap();
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_between_two_polls_is_told_that_the_server_ends() {
+    let mut single = Single::start();
+    let mut witness = Browser::open(&single.server.websocket_url()).await;
+    assert!(poll(&single.server.address).await.contains('o'));
+    single.server.process.terminate();
+    // The drain has begun when others have been told.
+    assert_eq!(witness.close_code().await, Some(3001));
+    drop(witness);
+    let body = poll(&single.server.address).await;
+    assert!(body.contains("c[3001,"), "{body}");
     assert!(single.server.process.ended().success());
 }
 

@@ -15,8 +15,8 @@ use crate::client::Clients;
 use crate::page::Page;
 use crate::server::Settings;
 
-/// The routes that `settings` ask for.
-pub(crate) fn all(settings: Settings, clients: Clients) -> BoxedFilter<(Response,)> {
+/// The routes that `settings` ask for, and the service behind SockJS's.
+pub(crate) fn all(settings: Settings, clients: Clients) -> (BoxedFilter<(Response,)>, SockJs<Clients>) {
     let Settings { route, limits, sockjs_url, allowed_origins, pages, .. } = settings;
     let mut sockjs = SockJs::builder()
         .heartbeat_delay(Duration::from_secs(limits.heartbeat_delay_s))
@@ -29,8 +29,9 @@ pub(crate) fn all(settings: Settings, clients: Clients) -> BoxedFilter<(Response
     if !allowed_origins.is_empty() {
         sockjs = sockjs.allowed_origins(allowed_origins);
     }
-    let sockjs = sockjs.build(clients).filter(route.as_str());
-    sockjs.or(fixed(pages)).unify().recover(not_found).unify().boxed()
+    let sockjs = sockjs.build(clients);
+    let routes = sockjs.filter(route.as_str()).or(fixed(pages)).unify();
+    (routes.recover(not_found).unify().boxed(), sockjs)
 }
 
 fn sockjs_limits(limits: &Limits) -> pushnote_sockjs::Limits {

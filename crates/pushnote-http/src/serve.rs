@@ -25,13 +25,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const NO_PLACE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Accepts and serves connections until `shutdown`, then returns what is needed to wait for their end.
-pub(crate) async fn accept_until(
+/// Accepts and serves connections until `farewell` is over, then returns what is needed to wait for their end, and
+/// what came of it.
+pub(crate) async fn accept_until<T>(
     listener: TcpListener,
     routes: BoxedFilter<(Response,)>,
     limits: &Limits,
-    shutdown: impl Future<Output = ()>,
-) -> OpenConnections {
+    farewell: impl Future<Output = T>,
+) -> (OpenConnections, T) {
     let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
     let (drain, draining) = watch::channel(());
     let connection = Connection {
@@ -41,10 +42,10 @@ pub(crate) async fn accept_until(
         draining,
     };
     let mut refusals = Refusals::default();
-    tokio::pin!(shutdown);
-    loop {
+    tokio::pin!(farewell);
+    let outcome = loop {
         let accepted = tokio::select! {
-            () = &mut shutdown => break,
+            outcome = &mut farewell => break outcome,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -64,8 +65,8 @@ pub(crate) async fn accept_until(
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
-    OpenConnections { admission, drain: Some(drain) }
+    };
+    (OpenConnections { admission, drain: Some(drain) }, outcome)
 }
 
 /// Connections that outlive the listener.

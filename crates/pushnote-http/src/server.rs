@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use pushnote_core::{CloseCode, Limits, Verifier};
 use pushnote_hub::{Hub, HubOptions, Ingest, ShardGone, engine};
+use pushnote_sockjs::SockJs;
 use pushnote_zmtp::Subscriber;
 use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::Clients;
 use crate::page::Page;
@@ -60,7 +62,7 @@ pub enum RunError {
 }
 
 /// Serves browsers on `listener` with what `subscriber` hears, until `shutdown`; then refuses new
-/// connections, tells the old ones to leave and gives them `limits.drain_deadline_s`.
+/// sessions, tells the old ones to leave and gives them `limits.drain_deadline_s`.
 ///
 /// # Errors
 ///
@@ -83,7 +85,7 @@ pub async fn run(
     let mut hearing = tokio::spawn(engine::zeromq::run(subscriber, ingest, hub.clone()));
 
     let clients = Clients { hub: hub.clone(), verifier: Arc::clone(&settings.verifier) };
-    let routes = routes::all(settings, clients);
+    let (routes, sockjs) = routes::all(settings, clients);
     let mut crashed = None;
     let asked_or_crashed = async {
         tokio::select! {
@@ -91,21 +93,34 @@ pub async fn run(
             ended = &mut hearing => crashed = Some(ended.unwrap_or(Err(ShardGone))),
         }
     };
-    let mut open = serve::accept_until(listener, routes, &limits, asked_or_crashed).await;
-
     let deadline = Duration::from_secs(limits.drain_deadline_s);
-    let told = hub.attached();
-    tracing::info!(connections = told, deadline_s = limits.drain_deadline_s, "draining");
-    hub.close_all(CloseCode::Shutdown);
+    let farewell = async {
+        asked_or_crashed.await;
+        let told = hub.attached();
+        tracing::info!(connections = told, deadline_s = limits.drain_deadline_s, "draining");
+        let started = Instant::now();
+        // Being late is an answer, too: what is left is counted below.
+        let _ = timeout(deadline, tell_everybody(&hub, &sockjs)).await;
+        (told, started)
+    };
+    let (mut open, (told, started)) = serve::accept_until(listener, routes, &limits, farewell).await;
     open.begin_drain();
-    let started = tokio::time::Instant::now();
-    while hub.attached() > 0 && started.elapsed() < deadline {
-        tokio::time::sleep(FAREWELL_LOOK).await;
-    }
     let left = open.drained(deadline.saturating_sub(started.elapsed())).await;
     hearing.abort();
     match crashed {
         Some(Err(crash)) => Err(crash.into()),
         _ => Ok(Farewell { told, left }),
     }
+}
+
+/// Closes all connections, until each client knows: also one that is between two polls, and comes to hear it.
+async fn tell_everybody(hub: &Hub<SockJsReceiver>, sockjs: &SockJs<Clients>) {
+    let code = CloseCode::Shutdown;
+    sockjs.refuse_new(code.code(), code.reason());
+    // By way of the shards, behind what they still have to deliver.
+    hub.close_all(code);
+    while hub.attached() > 0 {
+        sleep(FAREWELL_LOOK).await;
+    }
+    sockjs.close_all(code.code(), code.reason()).await;
 }

@@ -133,6 +133,8 @@ pub struct Machine<M> {
     /// When the session goes, unless it is open and has a receiver.
     disconnect_at: Instant,
     ended: Option<CloseReason>,
+    /// The session goes as soon as its close has been told: there will be no later receiver to tell it again.
+    farewell: bool,
 }
 
 #[derive(Debug)]
@@ -173,6 +175,7 @@ impl<M: Payload> Machine<M> {
             queued_bytes: 0,
             disconnect_at,
             ended: None,
+            farewell: false,
         }
     }
 
@@ -261,6 +264,16 @@ impl<M: Payload> Machine<M> {
         self.disconnect_at = now + self.settings.disconnect_delay;
     }
 
+    /// As [`handle_close`](Self::handle_close), because the whole service ends: the session goes as soon as its client
+    /// has been told, and waits for the client to come for it no longer than the disconnect delay.
+    pub fn handle_farewell(&mut self, close: Close, now: Instant) {
+        self.handle_close(close, now);
+        self.farewell = true;
+        if matches!(self.state, State::Closed(_)) && self.receiver.is_none() {
+            self.state = State::Gone;
+        }
+    }
+
     /// A deadline of [`poll_timeout`](Self::poll_timeout) passed. Calling it early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         match &mut self.receiver {
@@ -328,7 +341,11 @@ impl<M: Payload> Machine<M> {
             State::Closing { close, .. } | State::Closed(close) => {
                 last = true;
                 let chunk = encode(Frame::Close(close));
-                self.state = State::Closed(std::mem::replace(close, Close::NORMAL));
+                self.state = if self.farewell {
+                    State::Gone
+                } else {
+                    State::Closed(std::mem::replace(close, Close::NORMAL))
+                };
                 chunk
             }
             State::Open => match &mut self.receiver {

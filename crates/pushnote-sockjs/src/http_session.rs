@@ -81,6 +81,11 @@ impl HttpSession {
         self.step(|machine| machine.handle_close(close, now()));
     }
 
+    /// Closes the session because the service ends.
+    pub(crate) fn farewell(&self, close: Close) {
+        self.step(|machine| machine.handle_farewell(close, now()));
+    }
+
     /// Attaches a receiver, after a short wait if another one is in the way.
     pub(crate) async fn attach(&self, response_limit: usize) -> Result<ReceiverId, AttachError> {
         let patience = Instant::now() + HANDOVER_PATIENCE;

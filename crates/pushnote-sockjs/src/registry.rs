@@ -131,10 +131,14 @@ impl<C> Registry<C> {
         self.announce(&sessions);
     }
 
-    /// Lets nothing new in, and hands out what is there.
-    pub(crate) fn start_closing(&self, close: Close) -> Vec<Session> {
-        let mut sessions = self.lock();
-        sessions.closing = Some(close);
+    /// Lets nothing new in.
+    pub(crate) fn start_closing(&self, close: Close) {
+        self.lock().closing = Some(close);
+    }
+
+    /// Handles to all that is there.
+    pub(crate) fn sessions(&self) -> Vec<Session> {
+        let sessions = self.lock();
         let http = sessions.http.values().map(|entry| Session::from(Arc::clone(&entry.session)));
         http.chain(sessions.websockets.iter().map(|(_, session)| Session::from(Arc::clone(session))))
             .collect()

@@ -78,15 +78,22 @@ impl<H: Handler> SockJs<H> {
         self.0.registry.count()
     }
 
-    /// Closes every session with a code and a reason, and lets no new one in: requests for one get 503.
+    /// Lets no new session in: requests for one get 503, and a WebSocket that is just opening is closed with this code
+    /// and reason. Those that are there go on.
+    pub fn refuse_new(&self, code: u16, reason: &str) {
+        self.0.registry.start_closing(Close::new(code, reason.to_owned()));
+    }
+
+    /// Closes every session with a code and a reason, and lets no new one in.
     ///
     /// The closing begins with this call. The future only waits for its end, which comes when every client has been told
     /// or its time is over (disconnect delay, or 5 s for a WebSocket's closing handshake); give it a shorter time with
-    /// [`tokio::time::timeout`].
+    /// [`tokio::time::timeout`]. Keep serving until then: a client that polls learns it from its next request.
     pub fn close_all(&self, code: u16, reason: &str) -> impl Future<Output = ()> + Send + use<H> {
+        self.refuse_new(code, reason);
         let close = Close::new(code, reason.to_owned());
-        for session in self.0.registry.start_closing(close.clone()) {
-            session.close_with(close.clone());
+        for session in self.0.registry.sessions() {
+            session.farewell(close.clone());
         }
         let service = Arc::clone(&self.0);
         async move { service.registry.wait_empty().await }

@@ -88,6 +88,14 @@ impl Session {
         }
     }
 
+    /// Closes the session because the service ends.
+    pub(crate) fn farewell(&self, close: Close) {
+        match &self.0 {
+            Link::Http(session) => session.farewell(close),
+            Link::WebSocket(session) => session.close(close),
+        }
+    }
+
     pub(crate) fn close_with(&self, close: Close) {
         match &self.0 {
             Link::Http(session) => session.close(close),

@@ -11,6 +11,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use pushnote_sockjs_proto::{
     Close,
+    Farewell,
     session::{Frame, Machine, Payload, ReceiverId, SendError, Settings, Transmit},
 };
 
@@ -21,6 +22,7 @@ enum Event {
     Transmit { which: u8 },
     Send { bytes: u8 },
     Close,
+    Farewell,
     Pass { millis: u16 },
     Timeout,
 }
@@ -103,6 +105,7 @@ impl Onlooker {
                 }
             }
             Event::Close => self.machine.handle_close(Close::NORMAL, now),
+            Event::Farewell => self.machine.handle_farewell(Close::NORMAL, now),
             Event::Pass { millis } => self.now += Duration::from_millis(u64::from(millis)),
             Event::Timeout => self.machine.handle_timeout(now),
         }

@@ -329,3 +329,32 @@ fn a_receiver_that_never_fetches_its_close_frame_does_not_hold_the_session() {
     assert!(bench.machine.is_gone());
     assert_eq!(bench.drain(id), "$");
 }
+
+#[test]
+fn a_farewell_waits_for_the_client_and_then_the_session_is_gone() {
+    let mut bench = Bench::opened();
+    bench.send("x").unwrap();
+    bench.machine.handle_farewell(Close::new(3001, "Back soon"), bench.now);
+    assert_eq!(bench.ended(), Some(CloseCause::Application));
+    assert_eq!(bench.poll(), "a[x]");
+    assert!(!bench.machine.is_gone());
+    assert_eq!(bench.poll(), "c[3001,Back soon]");
+    assert!(bench.machine.is_gone());
+}
+
+#[test]
+fn a_farewell_to_who_never_comes_ends_with_the_disconnect_delay() {
+    let mut bench = Bench::opened();
+    bench.machine.handle_farewell(Close::new(3001, "Back soon"), bench.now);
+    bench.pass(DISCONNECT);
+    assert!(bench.machine.is_gone());
+}
+
+#[test]
+fn a_farewell_to_who_knows_already_is_short() {
+    let mut bench = Bench::opened();
+    bench.close();
+    assert_eq!(bench.poll(), "c[3000,Go away!]");
+    bench.machine.handle_farewell(Close::new(3001, "Back soon"), bench.now);
+    assert!(bench.machine.is_gone());
+}

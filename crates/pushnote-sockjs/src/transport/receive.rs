@@ -52,7 +52,11 @@ pub(crate) async fn receive<H: Handler>(
 pub(crate) fn unavailable<H: Handler>(service: &Service<H>, refused: &Refused) -> Response {
     match refused {
         Refused::Stranger => not_found(),
-        Refused::Closing(_) => text(StatusCode::SERVICE_UNAVAILABLE, "The service is closing.\n"),
+        Refused::Closing(_) => {
+            let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "The service is closing.\n");
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
         Refused::Full => {
             if service.told.full.first() {
                 tracing::warn!(
