@@ -52,6 +52,15 @@ impl Batch {
         Batch { retained: bytes.len(), bytes: bytes.freeze(), messages: kept.len() }
     }
 
+    /// The same without its first `messages`.
+    pub(crate) fn skip(&self, messages: usize) -> Self {
+        let Some(last) = messages.checked_sub(1).and_then(|last| self.spans().nth(last)) else {
+            return self.clone();
+        };
+        let bytes = self.bytes.slice(last.end..);
+        Batch { bytes, messages: self.messages - messages, retained: self.retained }
+    }
+
     /// Where each message lies.
     pub fn spans(&self) -> Spans<'_> {
         Spans::new(&self.bytes)

@@ -2,6 +2,7 @@
 //! were before ZMTP 3.1.
 
 use crate::frame::{COMMAND, put_frame};
+use crate::position::{self, Position};
 use bytes::BytesMut;
 use thiserror::Error;
 
@@ -23,7 +24,12 @@ pub enum Command<'a> {
         context: &'a [u8],
     },
     /// The answer to a PING.
-    Pong,
+    Pong {
+        /// What that PING brought.
+        context: &'a [u8],
+    },
+    /// Our own: where in its stream a publisher is; see [`Position`].
+    Position(Position),
     /// The peer gives up; its reason.
     Error(&'a [u8]),
     /// A well-formed command this crate has no use for.
@@ -52,7 +58,10 @@ impl<'a> Command<'a> {
                 }
                 Command::Ping { ttl_tenths: u16::from_be_bytes(*ttl), context }
             }
-            b"PONG" => Command::Pong,
+            b"PONG" => Command::Pong { context: data },
+            _ if name == position::COMMAND.as_bytes() => {
+                Command::Position(Position::from_bytes(data).ok_or(BadCommand)?)
+            }
             b"ERROR" => Command::Error(data.get(1..).unwrap_or_default()),
             _ => Command::Other,
         })
@@ -86,9 +95,14 @@ pub fn put_command(out: &mut BytesMut, name: &str, data: &[u8]) {
     put_frame(out, COMMAND, &body);
 }
 
-/// Appends a PING without context.
-pub fn put_ping(out: &mut BytesMut, ttl_tenths: u16) {
-    put_command(out, "PING", &ttl_tenths.to_be_bytes());
+/// Appends a PING. The `context`, of 16 bytes at most, comes back in the PONG.
+pub fn put_ping(out: &mut BytesMut, ttl_tenths: u16, context: &[u8]) {
+    put_command(out, "PING", &[&ttl_tenths.to_be_bytes(), context].concat());
+}
+
+/// Appends a POSITION: that of the next message.
+pub fn put_position(out: &mut BytesMut, position: Position) {
+    put_command(out, position::COMMAND, &position.to_bytes());
 }
 
 /// Appends a subscription: a command for peers of ZMTP 3.1 or later, a message for older ones.

@@ -1,20 +1,25 @@
 //! What the connections of a publisher share: their queues and subscriptions.
 
 use crate::batch::Batch;
+use crate::command::{put_ping, put_position};
+use crate::confirm::{Confirmations, Context};
 use crate::frame::Spans;
-use crate::handshake::Version;
+use crate::handshake::{Peer, Version};
+use crate::history::History;
 use crate::options::{Options, SlowSubscriber};
 use crate::outbox::Outbox;
+use crate::position::{self, Position};
+use crate::roads::random;
 use crate::stats::Counters;
 use crate::topics::{PeerId, TooMany, Topics};
 use bytes::{Bytes, BytesMut};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 /// One subscriber's queue.
@@ -26,9 +31,38 @@ pub(crate) struct Outlet {
     kept: bool,
     /// It has subscribed since it connected.
     open: AtomicBool,
+    /// It answers PINGs: a peer of ZMTP 3.1.
+    answers: AtomicBool,
+    numbered: Option<Start>,
+    /// The number of the first message which the peer has to get from the history, [`LIVE`] when there is none.
+    /// Changes only while [`Fanout::shared`] is held.
+    cursor: AtomicU64,
 }
 
+/// Where a peer wants its numbered stream to begin.
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    Now,
+    From(Position),
+}
+
+impl Start {
+    /// What a peer asks for; `None` when it does not know of numbers.
+    fn asked_by(peer: &Peer) -> Option<Self> {
+        let value = peer.property(position::PROPERTY)?;
+        Some(Position::from_bytes(value).map_or(Start::Now, Start::From))
+    }
+}
+
+const LIVE: u64 = u64::MAX;
+/// What is taken from the history at a time, so that nobody holds up the others.
+const CATCH_UP_BYTES: usize = 256 << 10;
+
 impl Outlet {
+    fn is_behind(&self) -> bool {
+        self.cursor.load(Relaxed) != LIVE
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.open.load(Relaxed)
     }
@@ -40,7 +74,7 @@ impl Outlet {
         let mut full = 0;
         while full < LOOKS {
             sleep(after / LOOKS).await;
-            full = if self.outbox.is_full() { full + 1 } else { 0 };
+            full = if self.outbox.is_full() || self.is_behind() { full + 1 } else { 0 };
         }
     }
 }
@@ -51,6 +85,7 @@ pub(crate) struct Fanout {
     pub(crate) counters: Counters,
     shared: Mutex<Shared>,
     subscribed: watch::Sender<usize>,
+    epoch: u64,
 }
 
 #[derive(Debug)]
@@ -58,29 +93,57 @@ struct Shared {
     next: PeerId,
     outlets: HashMap<PeerId, Arc<Outlet>>,
     topics: Topics,
+    history: History,
+    confirmations: Confirmations,
     /// Scratch: who wants which runs of the batch at hand.
     runs: HashMap<PeerId, Vec<Range<usize>>>,
 }
 
 impl Fanout {
     pub(crate) fn new(options: Options) -> Self {
-        let topics = Topics::new(options.subscription_bytes_max);
-        let shared = Shared { next: 0, outlets: HashMap::new(), topics, runs: HashMap::new() };
+        let shared = Shared {
+            next: 0,
+            outlets: HashMap::new(),
+            topics: Topics::new(options.subscription_bytes_max),
+            history: History::new(options.history_bytes_max),
+            confirmations: Confirmations::default(),
+            runs: HashMap::new(),
+        };
         let subscribed = watch::Sender::new(0);
-        Fanout { options, counters: Counters::default(), shared: Mutex::new(shared), subscribed }
+        let counters = Counters::default();
+        Fanout { options, counters, shared: Mutex::new(shared), subscribed, epoch: random() }
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new subscriber: `kept` when we connect to it.
-    pub(crate) fn add(&self, kept: bool) -> Arc<Outlet> {
+    /// A subscriber that has connected to us.
+    pub(crate) fn add(&self, peer: &Peer) -> Arc<Outlet> {
+        let numbered = Start::asked_by(peer).filter(|_| self.options.history_bytes_max > 0);
+        let outlet = self.insert(false, numbered);
+        self.welcome(&outlet, peer);
+        outlet
+    }
+
+    /// A subscriber that we connect to.
+    pub(crate) fn add_kept(&self) -> Arc<Outlet> {
+        self.insert(true, None)
+    }
+
+    fn insert(&self, kept: bool, numbered: Option<Start>) -> Arc<Outlet> {
         let mut shared = self.shared();
         let id = shared.next;
         shared.next += 1;
-        let outbox = Outbox::new(self.options.queue_bytes_max);
-        let outlet = Arc::new(Outlet { id, outbox, kept, open: AtomicBool::new(false) });
+        let outlet = Arc::new(Outlet {
+            id,
+            outbox: Outbox::new(self.options.queue_bytes_max),
+            kept,
+            open: AtomicBool::new(false),
+            answers: AtomicBool::new(false),
+            numbered,
+            cursor: AtomicU64::new(LIVE),
+        });
         shared.outlets.insert(id, Arc::clone(&outlet));
         outlet
     }
@@ -89,6 +152,7 @@ impl Fanout {
     pub(crate) fn leave(&self, outlet: &Outlet) {
         let mut shared = self.shared();
         shared.topics.remove(outlet.id);
+        shared.confirmations.leave(outlet.id);
         outlet.open.store(false, Relaxed);
         if !outlet.kept {
             shared.outlets.remove(&outlet.id);
@@ -98,8 +162,9 @@ impl Fanout {
     }
 
     /// A peer is here. One of ZMTP 1.0 cannot subscribe: it gets everything and picks. Returns whether it is one.
-    pub(crate) fn welcome(&self, outlet: &Outlet, version: Version) -> bool {
-        let legacy = version == Version::V1_0;
+    pub(crate) fn welcome(&self, outlet: &Outlet, peer: &Peer) -> bool {
+        outlet.answers.store(peer.version >= Version::V3_1, Relaxed);
+        let legacy = peer.version == Version::V1_0;
         if legacy {
             let _ = self.subscribe(outlet, b""); // never too many: it is the first
         }
@@ -107,11 +172,15 @@ impl Fanout {
     }
 
     pub(crate) fn subscribe(&self, outlet: &Outlet, prefix: &[u8]) -> Result<(), TooMany> {
-        let mut shared = self.shared();
+        let shared = &mut *self.shared();
+        let begins = prefix.is_empty() && !shared.topics.wants_all(outlet.id);
         shared.topics.subscribe(outlet.id, prefix)?;
+        if let Some(start) = outlet.numbered.filter(|_| begins) {
+            self.begin(&shared.history, outlet, start);
+        }
         outlet.open.store(true, Relaxed);
         outlet.outbox.nudge();
-        self.count(&shared);
+        self.count(shared);
         Ok(())
     }
 
@@ -135,9 +204,83 @@ impl Fanout {
         *self.subscribed.borrow() > 0
     }
 
+    /// A numbered stream begins: at what the peer has not had, as far as it is here.
+    fn begin(&self, history: &History, outlet: &Outlet, start: Start) {
+        let from = match start {
+            Start::Now => history.next(),
+            Start::From(position) if position.epoch == self.epoch => position.sequence.min(history.next()),
+            // It knows another run of this publisher, and has had nothing of this one.
+            Start::From(_) => 0,
+        };
+        let from = from.max(history.start());
+        self.tell_position(outlet, from);
+        outlet.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
+    }
+
+    fn tell_position(&self, outlet: &Outlet, sequence: u64) {
+        outlet.outbox.push_mark(|out| put_position(out, Position { epoch: self.epoch, sequence }));
+    }
+
+    /// Queues what a peer that is behind has missed, a piece of it; false when it is not behind. Its queue is empty.
+    pub(crate) fn catch_up(&self, outlet: &Outlet) -> bool {
+        if !outlet.is_behind() {
+            return false;
+        }
+        let Shared { history, .. } = &*self.shared();
+        let mut from = outlet.cursor.load(Relaxed);
+        if from < history.start() {
+            let lost = history.start() - from;
+            self.counters
+                .add_dropped(lost as usize, "slow subscriber: the history does not reach back to it");
+            from = history.start();
+            self.tell_position(outlet, from);
+        }
+        let mut bytes = 0;
+        while let Some((batch, next)) = history.read(from).filter(|_| bytes < CATCH_UP_BYTES) {
+            if !outlet.outbox.push(std::slice::from_ref(batch.bytes()), batch.retained_bytes()) {
+                break;
+            }
+            bytes += batch.bytes().len();
+            from = next;
+        }
+        outlet.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
+        true
+    }
+
     /// Queues a batch for everybody concerned; false when we connect to peers and none of them has room.
     pub(crate) fn push(&self, batch: &Batch) -> bool {
+        self.push_to(&mut self.shared(), batch)
+    }
+
+    /// As [`Fanout::push`] for one message, and asks the peers concerned to confirm it. Gives what the message's number
+    /// is, how many peers it concerns, and what to wait for.
+    pub(crate) fn push_confirmed(&self, batch: &Batch) -> Option<Asked<'_>> {
         let shared = &mut *self.shared();
+        let sequence = shared.history.next();
+        if !self.push_to(shared, batch) {
+            return None;
+        }
+        let topic =
+            batch.spans().next().map_or(&b""[..], |span| &batch.bytes()[span.topic_start..span.topic_end]);
+        let Shared { outlets, topics, confirmations, .. } = shared;
+        let concerned: Vec<_> = outlets.values().filter(|outlet| topics.wants(outlet.id, topic)).collect();
+        let context = confirmations.context();
+        let mut asked = HashSet::new();
+        for outlet in concerned.iter().filter(|outlet| outlet.answers.load(Relaxed) && !outlet.is_behind()) {
+            outlet.outbox.push_mark(|out| put_ping(out, 0, &context));
+            asked.insert(outlet.id);
+        }
+        let settled = confirmations.expect(asked);
+        let position = Position { epoch: self.epoch, sequence };
+        Some(Asked { fanout: self, context, settled, position, subscribers: concerned.len() })
+    }
+
+    /// A peer has answered a PING.
+    pub(crate) fn pong(&self, outlet: &Outlet, context: &[u8]) {
+        self.shared().confirmations.pong(outlet.id, context);
+    }
+
+    fn push_to(&self, shared: &mut Shared, batch: &Batch) -> bool {
         let (mut kept, mut took) = (0, 0);
         for outlet in shared.outlets.values().filter(|outlet| outlet.kept) {
             kept += 1;
@@ -148,12 +291,21 @@ impl Fanout {
             return false;
         }
         self.counters.add_messages(batch.messages(), batch.bytes().len());
+        let first = shared.history.push(batch);
         if took < kept {
             self.counters.add_dropped(batch.messages(), "one of several peers is away or too slow");
         }
         for id in shared.topics.all() {
             let Some(outlet) = shared.outlets.get(id).filter(|outlet| !outlet.kept) else { continue };
-            self.offer(outlet, std::slice::from_ref(batch.bytes()), batch.messages(), batch.retained_bytes());
+            if outlet.is_behind() {
+                continue; // the history has it
+            }
+            let slices = std::slice::from_ref(batch.bytes());
+            if outlet.numbered.is_none() {
+                self.offer(outlet, slices, batch.messages(), batch.retained_bytes());
+            } else if !outlet.outbox.push(slices, batch.retained_bytes()) {
+                outlet.cursor.store(first, Relaxed);
+            }
         }
         if shared.topics.any_prefix() {
             self.push_matching(shared, batch);
@@ -221,7 +373,7 @@ impl Fanout {
         }
         if self.options.slow_subscriber == SlowSubscriber::Wait {
             for outlet in passing {
-                outlet.outbox.room().await;
+                outlet.outbox.room_and(|| !outlet.is_behind()).await;
             }
         }
     }
@@ -232,5 +384,33 @@ impl Fanout {
         for (mark, outlet) in marks {
             outlet.outbox.flushed(mark).await;
         }
+    }
+}
+
+/// A message that subscribers were asked to confirm. Dropping it ends the waiting.
+pub(crate) struct Asked<'a> {
+    fanout: &'a Fanout,
+    context: Context,
+    settled: Arc<Notify>,
+    pub(crate) position: Position,
+    /// Peers that the message concerns, also those that cannot confirm.
+    pub(crate) subscribers: usize,
+}
+
+impl Asked<'_> {
+    /// Waits until all that were asked have answered or are gone.
+    pub(crate) async fn settled(&self) {
+        self.settled.notified().await;
+    }
+
+    /// How many have confirmed.
+    pub(crate) fn confirmed(self) -> usize {
+        self.fanout.shared().confirmations.close(self.context)
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.fanout.shared().confirmations.close(self.context);
     }
 }

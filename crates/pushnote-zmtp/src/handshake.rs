@@ -134,8 +134,11 @@ pub struct Peer {
     /// Its socket type.
     pub kind: SocketType,
     /// The properties it gave whose names begin with `X-`: applications' own (RFC 37 §2.4). Names in lower case.
-    pub properties: Vec<(String, Bytes)>,
+    pub properties: Properties,
 }
+
+/// Names and values.
+pub type Properties = Vec<(String, Bytes)>;
 
 impl Peer {
     /// A peer that gave no properties.

@@ -2,7 +2,7 @@
 
 use crate::batch::Batch;
 use crate::command::{Command, put_command, put_ping};
-use crate::handshake::{Handshake, Peer, SocketType, Version};
+use crate::handshake::{Handshake, Peer, Version};
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
@@ -31,8 +31,8 @@ pub(crate) struct Link {
 pub(crate) trait Intake {
     /// A run of messages. Nothing more is read before it returns.
     fn batch(&mut self, batch: Batch) -> impl Future<Output = Result<(), CloseCause>> + Send;
-    /// SUBSCRIBE or CANCEL.
-    fn subscription(&mut self, command: Command<'_>) -> Result<(), CloseCause>;
+    /// A command that is not the connection's own affair.
+    fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause>;
 }
 
 /// Which of the waiting messages go out.
@@ -41,6 +41,10 @@ pub(crate) trait Outflow {
     fn is_open(&self) -> bool;
     /// What the peer wants of a run of messages; `None`: all of it.
     fn pick(&self, run: &Bytes) -> Option<Bytes>;
+    /// Everything queued is written: queues what the peer has missed. False when there is nothing to catch up on.
+    fn catch_up(&self) -> bool {
+        false
+    }
 }
 
 /// An outflow that lets everything through.
@@ -60,10 +64,10 @@ impl Link {
     /// Greets the peer.
     pub(crate) async fn establish(
         stream: Stream,
-        local: SocketType,
+        handshake: Handshake,
         options: &Options,
     ) -> Result<Link, CloseCause> {
-        let handshake = timeout(options.handshake_timeout, greet(&stream, local));
+        let handshake = timeout(options.handshake_timeout, greet(&stream, handshake));
         let (peer, input) = handshake.await.map_err(|_| CloseCause::HandshakeTimeout)??;
         Ok(Link { stream, peer, input })
     }
@@ -90,8 +94,7 @@ impl Link {
     }
 }
 
-async fn greet(stream: &Stream, local: SocketType) -> Result<(Peer, BytesMut), CloseCause> {
-    let mut handshake = Handshake::new(local);
+async fn greet(stream: &Stream, mut handshake: Handshake) -> Result<(Peer, BytesMut), CloseCause> {
     let mut input = BytesMut::with_capacity(256);
     loop {
         let peer = handshake.advance(&mut input);
@@ -205,8 +208,8 @@ impl Reader<'_> {
                 self.outbox.push_control(|out| put_command(out, "PONG", context));
                 Ok(())
             }
-            command @ (Command::Subscribe(_) | Command::Cancel(_)) => intake.subscription(command),
-            Command::Pong | Command::Error(_) | Command::Other => Ok(()),
+            Command::Error(_) | Command::Other => Ok(()),
+            command => intake.command(command),
         }
     }
 }
@@ -221,7 +224,9 @@ async fn write(
     loop {
         unsent.refill(outbox, &outflow, legacy);
         if unsent.is_empty() {
-            outbox.work().await;
+            if !outflow.catch_up() {
+                outbox.work().await;
+            }
             continue;
         }
         let result = {
@@ -270,7 +275,7 @@ impl Pulse {
         loop {
             let beat = self.heartbeat().poll(now());
             match beat {
-                Beat::Ping => outbox.push_control(|out| put_ping(out, ttl_tenths)),
+                Beat::Ping => outbox.push_control(|out| put_ping(out, ttl_tenths, b"")),
                 Beat::Dead => return Err(CloseCause::HeartbeatLost),
                 Beat::Wait(until) => sleep_until(until.into()).await,
             }

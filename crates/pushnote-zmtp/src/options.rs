@@ -39,7 +39,13 @@ pub struct Options {
     pub queue_bytes_max: usize,
     /// Bytes of one peer's subscriptions, 64 of overhead for each included. Default 1 MiB.
     pub subscription_bytes_max: usize,
-    /// What happens when a subscriber's queue is full.
+    /// Bytes of the last messages that a publisher keeps, counted as the memory they keep alive, for subscribers that
+    /// were away or are slow. Default 0: none.
+    pub history_bytes_max: usize,
+    /// A connecting subscriber asks for what it missed while its link was broken. Only publishers that keep a history
+    /// understand it; to others it means nothing. Default true.
+    pub resume: bool,
+    /// What happens when a subscriber's queue is full, unless it reads on from the history.
     pub slow_subscriber: SlowSubscriber,
     /// The first delay before connecting again. Default 100 ms.
     pub backoff_min: Duration,
@@ -63,6 +69,8 @@ impl Default for Options {
             heartbeat_interval: Duration::from_secs(5),
             queue_bytes_max: 8 << 20,
             subscription_bytes_max: 1 << 20,
+            history_bytes_max: 0,
+            resume: true,
             slow_subscriber: SlowSubscriber::DropNewest,
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(1),

@@ -123,6 +123,17 @@ impl Outbox {
         self.work.notify_one();
     }
 
+    /// Takes a command that belongs behind the messages pushed before it.
+    pub(crate) fn push_mark(&self, put: impl FnOnce(&mut BytesMut)) {
+        let mut bytes = BytesMut::new();
+        put(&mut bytes);
+        let mut state = self.state();
+        state.seal_tail();
+        state.entries.push_back(Entry::control(bytes));
+        drop(state);
+        self.work.notify_one();
+    }
+
     /// Lets the writer look again: something besides the queue has changed.
     pub(crate) fn nudge(&self) {
         self.work.notify_one();
@@ -144,7 +155,12 @@ impl Outbox {
 
     /// Waits until something more can be accepted.
     pub(crate) async fn room(&self) {
-        self.until(|state| state.charged < self.bytes_max).await;
+        self.room_and(|| true).await;
+    }
+
+    /// Waits until something more can be accepted and `ready`, which only what is written here can change.
+    pub(crate) async fn room_and(&self, ready: impl Fn() -> bool) {
+        self.until(|state| state.charged < self.bytes_max && ready()).await;
     }
 
     async fn until(&self, done: impl Fn(&State) -> bool) {
@@ -220,6 +236,10 @@ impl Unsent {
         let waiting = std::mem::take(&mut state.entries);
         drop(state);
         for mut entry in waiting {
+            if entry.control {
+                self.entries.push_back(entry);
+                continue;
+            }
             if let Some(wanted) = outflow.pick(&entry.bytes) {
                 entry.bytes = wanted;
             }

@@ -5,17 +5,20 @@ use crate::command::{Command, subscription_message};
 use crate::endpoint::Endpoint;
 use crate::fanout::{Fanout, Outlet};
 use crate::handshake::SocketType;
-use crate::link::{Everything, Intake, Link, Outflow};
+use crate::link::{Intake, Link, Outflow};
 use crate::options::Options;
 use crate::outbox::Unsent;
+use crate::position::Position;
 use crate::roads::{Role, accept, dial};
 use crate::stats::{CloseCause, Counters, Stats};
 use crate::stream::{BindError, Listener};
 use bytes::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// A message that was not accepted.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -31,6 +34,17 @@ pub enum SendError {
         /// Bytes allowed.
         max: usize,
     },
+}
+
+/// What became of a message that subscribers were asked to confirm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The message's place in this publisher's stream.
+    pub position: Position,
+    /// Peers that had subscribed to it.
+    pub subscribers: usize,
+    /// How many of them have said in time that they have read it. Peers older than ZMTP 3.1 cannot.
+    pub confirmed: usize,
 }
 
 /// Sends to whoever subscribes. Listens, connects, or both; dropping it closes all connections and forgets what was
@@ -87,7 +101,7 @@ impl Publisher {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn connect_also(&mut self, endpoint: Endpoint) {
-        let outlet = self.fanout.add(true);
+        let outlet = self.fanout.add_kept();
         let spoke = Spoke { fanout: Arc::clone(&self.fanout), outlet, unsent: Mutex::default() };
         self.tasks.spawn(dial(endpoint, Arc::new(spoke)));
     }
@@ -132,6 +146,24 @@ impl Publisher {
     /// [`SendError::Full`] as there.
     pub fn send_batch(&self, batch: &Batch) -> Result<(), SendError> {
         if self.fanout.push(batch) { Ok(()) } else { Err(SendError::Full) }
+    }
+
+    /// As [`Publisher::try_send`], and waits until the subscribers concerned say that they have read the message, for
+    /// `patience` at most. Cancel-safe: cancelled, it has been sent all the same.
+    ///
+    /// # Errors
+    /// As [`Publisher::try_send`].
+    pub async fn send_confirmed(
+        &self,
+        payload: impl AsRef<[u8]>,
+        patience: Duration,
+    ) -> Result<Delivery, SendError> {
+        let batch = self.frame(payload.as_ref())?;
+        let asked = self.fanout.push_confirmed(&batch).ok_or(SendError::Full)?;
+        // Who has not answered by then is not counted.
+        let _ = timeout(patience, asked.settled()).await;
+        let (position, subscribers) = (asked.position, asked.subscribers);
+        Ok(Delivery { position, subscribers, confirmed: asked.confirmed() })
     }
 
     /// Waits until a peer it connects to has room, and with [`SlowSubscriber::Wait`](crate::SlowSubscriber::Wait)
@@ -182,16 +214,36 @@ impl Role for Hub {
     }
 
     async fn serve(&self, link: Link) -> CloseCause {
-        let outlet = self.0.add(false);
+        let outlet = self.0.add(&link.peer);
         let _here = Here { fanout: &self.0, outlet: &outlet };
         let intake = Subscriptions { fanout: &self.0, outlet: &outlet };
+        let outflow = Stream { fanout: &self.0, outlet: &outlet };
         let mut unsent = Unsent::default();
-        self.0.welcome(&outlet, link.peer.version);
-        let run = link.run(&self.0.options, &outlet.outbox, &mut unsent, Everything, intake);
+        let run = link.run(&self.0.options, &outlet.outbox, &mut unsent, outflow, intake);
         tokio::select! {
             cause = run => cause,
             () = outlet.stayed_full(self.0.options.slow_subscriber) => CloseCause::SlowSubscriber,
         }
+    }
+}
+
+/// What a subscriber gets: what is queued for it as it comes, and what it missed.
+struct Stream<'a> {
+    fanout: &'a Fanout,
+    outlet: &'a Outlet,
+}
+
+impl Outflow for Stream<'_> {
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    fn pick(&self, _: &Bytes) -> Option<Bytes> {
+        None
+    }
+
+    fn catch_up(&self) -> bool {
+        self.fanout.catch_up(self.outlet)
     }
 }
 
@@ -218,7 +270,7 @@ impl Role for Spoke {
         let _here = Here { fanout: &self.fanout, outlet };
         let intake = Subscriptions { fanout: &self.fanout, outlet };
         let mut unsent = self.unsent.lock().await;
-        let legacy = self.fanout.welcome(outlet, link.peer.version);
+        let legacy = self.fanout.welcome(outlet, &link.peer);
         let cause = link.run(&self.fanout.options, &outlet.outbox, &mut unsent, self, intake).await;
         let given_up = unsent.rewind(legacy);
         if given_up > 0 {
@@ -263,19 +315,23 @@ impl Intake for Subscriptions<'_> {
             let single = span.topic_end == span.end;
             let body = &batch.bytes()[span.topic_start..span.topic_end];
             if let Some(command) = subscription_message(body).filter(|_| single) {
-                self.subscription(command)?;
+                self.command(command)?;
             }
         }
         Ok(())
     }
 
-    fn subscription(&mut self, command: Command<'_>) -> Result<(), CloseCause> {
+    fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause> {
         match command {
             Command::Subscribe(prefix) => {
                 self.fanout.subscribe(self.outlet, prefix).map_err(|_| CloseCause::TooManySubscriptions)
             }
             Command::Cancel(prefix) => {
                 self.fanout.cancel(self.outlet, prefix);
+                Ok(())
+            }
+            Command::Pong { context } => {
+                self.fanout.pong(self.outlet, context);
                 Ok(())
             }
             _ => Ok(()),

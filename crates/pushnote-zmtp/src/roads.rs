@@ -2,7 +2,7 @@
 
 use crate::backoff::Backoff;
 use crate::endpoint::Endpoint;
-use crate::handshake::SocketType;
+use crate::handshake::{Handshake, SocketType};
 use crate::link::Link;
 use crate::options::Options;
 use crate::stats::{CloseCause, Counters};
@@ -27,6 +27,10 @@ pub(crate) trait Role: Send + Sync + 'static {
     const LOCAL: SocketType;
     fn options(&self) -> &Options;
     fn counters(&self) -> &Counters;
+    /// The handshake of the next connection.
+    fn handshake(&self) -> Handshake {
+        Handshake::new(Self::LOCAL)
+    }
     /// Serves one connection until it ends.
     fn serve(&self, link: Link) -> impl Future<Output = CloseCause> + Send;
 }
@@ -55,7 +59,7 @@ pub(crate) async fn accept<R: Role>(listener: Listener, role: Arc<R>) {
         let (role, peers) = (Arc::clone(&role), Arc::clone(&peers));
         connections.spawn(async move {
             let name = stream.peer_name();
-            let established = Link::establish(stream, R::LOCAL, role.options()).await;
+            let established = Link::establish(stream, role.handshake(), role.options()).await;
             drop(handshake);
             let cause = match (established, peers.try_acquire()) {
                 (Ok(link), Ok(_permit)) => serve(&*role, link, &name).await,
@@ -99,14 +103,14 @@ pub(crate) async fn dial<R: Role>(endpoint: Endpoint, role: Arc<R>) {
             away = true;
         }
         role.counters().close(&cause, &name);
-        sleep(backoff.delay(random())).await;
+        sleep(backoff.delay(random() as u32)).await;
     }
 }
 
 async fn connect<R: Role>(endpoint: &Endpoint, role: &R) -> Result<Link, CloseCause> {
     let connecting = timeout(role.options().handshake_timeout, Stream::connect(endpoint));
     let stream = connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    Link::establish(stream, R::LOCAL, role.options()).await
+    Link::establish(stream, role.handshake(), role.options()).await
 }
 
 async fn serve<R: Role>(role: &R, link: Link, name: &str) -> CloseCause {
@@ -115,7 +119,7 @@ async fn serve<R: Role>(role: &R, link: Link, name: &str) -> CloseCause {
     role.serve(link).await
 }
 
-/// Good enough to spread reconnects; nothing secret depends on it.
-fn random() -> u32 {
-    RandomState::new().build_hasher().finish() as u32
+/// Good enough to spread reconnects and to tell runs of a program apart; nothing secret depends on it.
+pub(crate) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }

@@ -111,6 +111,8 @@ pub struct Stats {
     pub bytes: u64,
     /// Messages a peer did not get because its queue was full, or because it keeps refusing them.
     pub dropped: u64,
+    /// Messages that a connecting subscriber knows it missed: its publisher's history did not reach back to them.
+    pub missed: u64,
     /// Ended or refused connections for each of [`CloseCause::KINDS`].
     pub closed: [u64; CloseCause::KINDS.len()],
 }
@@ -130,6 +132,7 @@ pub(crate) struct Counters {
     messages: AtomicU64,
     bytes: AtomicU64,
     dropped: AtomicU64,
+    missed: AtomicU64,
     closed: [AtomicU64; CloseCause::KINDS.len()],
 }
 
@@ -141,6 +144,7 @@ impl Counters {
             messages: self.messages.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
+            missed: self.missed.load(Relaxed),
             closed: std::array::from_fn(|index| self.closed[index].load(Relaxed)),
         }
     }
@@ -162,6 +166,15 @@ impl Counters {
         if self.dropped.fetch_add(messages as u64, Relaxed) == 0 {
             warn!(messages, why, "messages dropped; further ones are only counted");
         }
+    }
+
+    /// Counts messages that were published and never came. Each time is worth a line: it happens once per broken link.
+    pub(crate) fn add_missed(&self, messages: u64, peer: &str) {
+        self.missed.fetch_add(messages, Relaxed);
+        warn!(
+            messages,
+            peer, "messages missed: published while the link was broken or slow, and no longer kept"
+        );
     }
 
     /// Counts the end of a connection. The first of each kind is logged, later ones only at debug level.

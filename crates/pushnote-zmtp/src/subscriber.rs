@@ -3,17 +3,19 @@
 use crate::batch::{Batch, Message, Unread};
 use crate::command::{Command, put_subscribe};
 use crate::endpoint::Endpoint;
-use crate::handshake::{SocketType, Version};
+use crate::handshake::{Handshake, SocketType, Version};
 use crate::link::{Everything, Intake, Link};
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
+use crate::position::{self, Position};
 use crate::roads::{Role, accept, dial};
 use crate::stats::{CloseCause, Counters, Stats};
 use crate::stream::{BindError, Listener};
 use bytes::{Bytes, BytesMut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::info;
 
 /// Batches that may wait between the connections and the reader of the socket. When they do, connections are not
 /// read: the publishers' own queues fill.
@@ -74,7 +76,9 @@ impl Subscriber {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn connect_also(&mut self, endpoint: Endpoint) {
-        self.tasks.spawn(dial(endpoint, Arc::clone(&self.inlet)));
+        let name = endpoint.to_string();
+        let upstream = Upstream { inlet: Arc::clone(&self.inlet), name, position: Mutex::default() };
+        self.tasks.spawn(dial(endpoint, Arc::new(upstream)));
     }
 
     /// The first endpoint it listens on, with its real port; `None` when it only connects.
@@ -141,10 +145,14 @@ struct Inlet {
 }
 
 impl Inlet {
+    fn wants_all(&self) -> bool {
+        self.options.topics.iter().any(Bytes::is_empty)
+    }
+
     /// Publishers filter, save those of ZMTP 1.0.
     fn pick(&self, batch: Batch) -> Batch {
         let topics = &self.options.topics;
-        if topics.iter().any(Bytes::is_empty) {
+        if self.wants_all() {
             return batch;
         }
         batch.keep(|topic| topics.iter().any(|prefix| topic.starts_with(prefix)))
@@ -163,6 +171,13 @@ impl Role for Inlet {
     }
 
     async fn serve(&self, link: Link) -> CloseCause {
+        self.receive(link, self).await
+    }
+}
+
+impl Inlet {
+    /// Subscribes, and carries to `intake` what comes.
+    async fn receive(&self, link: Link, intake: impl Intake) -> CloseCause {
         let mut subscriptions = BytesMut::new();
         let silent = link.peer.version == Version::V1_0; // sends everything, understands nothing
         for topic in self.options.topics.iter().filter(|_| !silent) {
@@ -170,7 +185,7 @@ impl Role for Inlet {
         }
         let outbox = Outbox::new(self.options.queue_bytes_max);
         let mut unsent = Unsent::beginning_with(subscriptions);
-        link.run(&self.options, &outbox, &mut unsent, Everything, self).await
+        link.run(&self.options, &outbox, &mut unsent, Everything, intake).await
     }
 }
 
@@ -184,7 +199,88 @@ impl Intake for &Inlet {
         self.batches.send(batch).await.map_err(|_| CloseCause::Local)
     }
 
-    fn subscription(&mut self, _: Command<'_>) -> Result<(), CloseCause> {
-        Ok(()) // nothing to a SUB socket
+    fn command(&mut self, _: Command<'_>) -> Result<(), CloseCause> {
+        Ok(()) // nothing to a SUB socket that listens
+    }
+}
+
+/// A publisher we connect to, and how far we have heard it.
+#[derive(Debug)]
+struct Upstream {
+    inlet: Arc<Inlet>,
+    name: String,
+    /// The next message's position; `None` as long as the publisher has not told one.
+    position: Mutex<Option<Position>>,
+}
+
+impl Upstream {
+    fn position(&self) -> MutexGuard<'_, Option<Position>> {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The publisher goes on at `position`.
+    fn arrived_at(&self, position: Position) {
+        let before = self.position().replace(position);
+        let missed = match before {
+            Some(before) if before.epoch == position.epoch => {
+                position.sequence.saturating_sub(before.sequence)
+            }
+            Some(before) => {
+                info!(peer = self.name, %before, now = %position, "the publisher was started anew");
+                position.sequence
+            }
+            None => 0,
+        };
+        if missed > 0 {
+            self.inlet.counters.add_missed(missed, &self.name);
+        }
+    }
+}
+
+impl Role for Upstream {
+    const LOCAL: SocketType = SocketType::Sub;
+
+    fn options(&self) -> &Options {
+        &self.inlet.options
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.inlet.counters
+    }
+
+    /// Asks for what was missed since the last connection, if everything is wanted: only then is a count a place.
+    fn handshake(&self) -> Handshake {
+        let handshake = Handshake::new(Self::LOCAL);
+        if !self.inlet.options.resume || !self.inlet.wants_all() {
+            return handshake;
+        }
+        match *self.position() {
+            Some(position) => handshake.with_property(position::PROPERTY, &position.to_bytes()),
+            None => handshake.with_property(position::PROPERTY, b""),
+        }
+    }
+
+    async fn serve(&self, link: Link) -> CloseCause {
+        self.inlet.receive(link, self).await
+    }
+}
+
+impl Intake for &Upstream {
+    /// A batch counts as heard once it is handed on, in one step with that: a connection that breaks in between gets
+    /// it again.
+    async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
+        let messages = batch.messages() as u64;
+        (&*self.inlet).batch(batch).await?;
+        if let Some(position) = &mut *self.position() {
+            position.sequence += messages;
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause> {
+        if let Command::Position(position) = command {
+            self.arrived_at(position);
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! READY's properties: name length (1), name, value length (4, big endian), value (RFC 37 §2.4).
 
-use super::HandshakeError;
+use super::{HandshakeError, Properties};
 use bytes::Bytes;
 
 pub(super) const SOCKET_TYPE: &[u8] = b"Socket-Type";
@@ -17,8 +17,8 @@ pub(super) fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 /// The socket type, which must be there, and applications' own properties. Names are compared without case, as the RFC
 /// wants.
-pub(super) fn read(mut metadata: &[u8]) -> Result<(&[u8], Vec<(String, Bytes)>), HandshakeError> {
-    let (mut socket_type, mut application) = (None, Vec::new());
+pub(super) fn read(mut metadata: &[u8]) -> Result<(&[u8], Properties), HandshakeError> {
+    let (mut socket_type, mut application) = (None, Properties::new());
     while !metadata.is_empty() {
         let (name, value, rest) = property(metadata).ok_or(HandshakeError::Malformed)?;
         if name.eq_ignore_ascii_case(SOCKET_TYPE) {
