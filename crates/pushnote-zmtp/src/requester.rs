@@ -1,0 +1,172 @@
+//! The DEALER socket: asks questions, any number at a time, and asks again when the link breaks.
+
+use crate::batch::Batch;
+use crate::command::Command;
+use crate::endpoint::Endpoint;
+use crate::frame::{MORE, Parts, put_frame};
+use crate::handshake::SocketType;
+use crate::link::{Everything, Intake, Link};
+use crate::options::Options;
+use crate::outbox::{Outbox, Unsent};
+use crate::publisher::SendError;
+use crate::roads::{Role, dial};
+use crate::stats::{CloseCause, Counters, Stats};
+use bytes::{Bytes, BytesMut};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+/// Questions that may be open.
+const OPEN_MAX: usize = 1024;
+
+/// Asks a ROUTER or REP socket. Connects in the background, and again for ever; dropping it closes the connection.
+#[derive(Debug)]
+pub struct Requester {
+    desk: Arc<Desk>,
+    _tasks: JoinSet<()>,
+}
+
+impl Requester {
+    /// A socket that connects to `endpoint`.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn connect(endpoint: Endpoint, options: Options) -> Self {
+        let desk = Arc::new(Desk { options, counters: Counters::default(), state: Mutex::default() });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(dial(endpoint, Arc::clone(&desk)));
+        Requester { desk, _tasks: tasks }
+    }
+
+    /// Asks, and waits for the answer: give it a timeout. A question whose link breaks is asked again, so the other
+    /// side may get it twice. Cancelled, it is not asked again.
+    ///
+    /// # Errors
+    /// [`SendError::TooLarge`]; [`SendError::Full`] when 1024 questions are open.
+    pub async fn request(&self, body: &[u8]) -> Result<Bytes, SendError> {
+        let (bytes, max) = (body.len(), self.desk.options.frame_bytes_max);
+        if bytes > max {
+            return Err(SendError::TooLarge { bytes, max });
+        }
+        let (id, answered) = self.desk.ask(body)?;
+        let _open = Open { desk: &self.desk, id };
+        match answered.await {
+            Ok(answer) => Ok(answer),
+            Err(_) => std::future::pending().await, // the sender is dropped with `Open` alone
+        }
+    }
+
+    /// Whether there is a connection.
+    pub fn is_connected(&self) -> bool {
+        self.stats().peers > 0
+    }
+
+    /// Counters since the socket was made.
+    pub fn stats(&self) -> Stats {
+        self.desk.counters.snapshot()
+    }
+}
+
+/// A question that is asked as long as this lives.
+struct Open<'a> {
+    desk: &'a Desk,
+    id: u64,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.desk.state().open.remove(&self.id);
+    }
+}
+
+#[derive(Debug)]
+struct Desk {
+    options: Options,
+    counters: Counters,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    open: BTreeMap<u64, (Bytes, oneshot::Sender<Bytes>)>,
+    /// The connection's, while there is one.
+    outbox: Option<Arc<Outbox>>,
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, body: &[u8]) -> Result<(u64, oneshot::Receiver<Bytes>), SendError> {
+        let mut state = self.state();
+        if state.open.len() >= OPEN_MAX {
+            return Err(SendError::Full);
+        }
+        let id = state.next;
+        state.next += 1;
+        let mut frames = BytesMut::new();
+        put_frame(&mut frames, MORE, &id.to_be_bytes());
+        put_frame(&mut frames, MORE, b"");
+        put_frame(&mut frames, 0, body);
+        let frames = frames.freeze();
+        if let Some(outbox) = &state.outbox {
+            outbox.push(std::slice::from_ref(&frames), frames.len());
+        }
+        let (answer, answered) = oneshot::channel();
+        state.open.insert(id, (frames, answer));
+        Ok((id, answered))
+    }
+
+    /// A connection stands: everything that is open is asked again.
+    fn begin(&self) -> Arc<Outbox> {
+        let outbox = Arc::new(Outbox::new(self.options.queue_bytes_max));
+        let mut state = self.state();
+        for (frames, _) in state.open.values() {
+            outbox.push(std::slice::from_ref(frames), frames.len());
+        }
+        state.outbox = Some(Arc::clone(&outbox));
+        outbox
+    }
+}
+
+impl Role for Desk {
+    const LOCAL: SocketType = SocketType::Dealer;
+
+    fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    async fn serve(&self, link: Link) -> CloseCause {
+        let outbox = self.begin();
+        let cause = link.run(&self.options, &outbox, &mut Unsent::default(), Everything, self).await;
+        self.state().outbox = None;
+        cause
+    }
+}
+
+impl Intake for &Desk {
+    async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
+        for span in batch.spans() {
+            let mut parts = Parts::new(batch.bytes().slice(span.start..span.end));
+            let (id, body) = (parts.next(), parts.nth(1));
+            let id = id.and_then(|id| <[u8; 8]>::try_from(&id[..]).ok()).map(u64::from_be_bytes);
+            // An answer nobody waits for any more, or none at all, is nothing to us.
+            let (Some(id), Some(body)) = (id, body) else { continue };
+            if let Some((_, answer)) = self.state().open.remove(&id) {
+                let _ = answer.send(body);
+            }
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, _: Command<'_>) -> Result<(), CloseCause> {
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! The ROUTER socket: answers questions, in any order.
+
+use crate::batch::{Batch, MultipartError};
+use crate::command::Command;
+use crate::endpoint::Endpoint;
+use crate::frame::{Header, put_frame};
+use crate::handshake::SocketType;
+use crate::link::{Everything, Intake, Link};
+use crate::options::Options;
+use crate::outbox::{Outbox, Unsent};
+use crate::roads::{Role, accept};
+use crate::stats::{CloseCause, Counters, Stats};
+use crate::stream::{BindError, Listener};
+use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Requests that may wait to be taken. When they do, connections are not read.
+const REQUESTS_MAX: usize = 64;
+
+/// Listens for REQ and DEALER sockets and hands out what they ask. Dropping it closes all connections.
+#[derive(Debug)]
+pub struct Responder {
+    desk: Arc<Desk>,
+    requests: mpsc::Receiver<Request>,
+    listening: Vec<Endpoint>,
+    tasks: JoinSet<()>,
+}
+
+impl Responder {
+    /// A socket without endpoints: give it some with `bind_also`.
+    pub fn new(options: Options) -> Self {
+        let (sender, requests) = mpsc::channel(REQUESTS_MAX);
+        let desk = Arc::new(Desk { requests: sender, options, counters: Counters::default() });
+        Responder { desk, requests, listening: Vec::new(), tasks: JoinSet::new() }
+    }
+
+    /// Listens on an endpoint. It does so when this returns.
+    ///
+    /// # Errors
+    /// [`BindError`]: the port is in use, the address is not this machine's, the path cannot be made.
+    pub async fn bind_also(&mut self, endpoint: &Endpoint) -> Result<(), BindError> {
+        let (listener, endpoint) = Listener::bind(endpoint).await?;
+        self.listening.push(endpoint);
+        self.tasks.spawn(accept(listener, Arc::clone(&self.desk)));
+        Ok(())
+    }
+
+    /// All endpoints it listens on, with their real ports.
+    pub fn local_endpoints(&self) -> &[Endpoint] {
+        &self.listening
+    }
+
+    /// The next request, of any peer. Cancel-safe. Waits for ever on a socket without endpoints.
+    pub async fn recv(&mut self) -> Request {
+        match self.requests.recv().await {
+            Some(request) => request,
+            None => std::future::pending().await, // the desk holds a sender: this does not happen
+        }
+    }
+
+    /// Counters since the socket was made.
+    pub fn stats(&self) -> Stats {
+        self.desk.counters.snapshot()
+    }
+}
+
+/// A question of one peer.
+#[derive(Debug)]
+pub struct Request {
+    /// The frames in front, up to the empty one, which the answer repeats (RFC 28 §"envelopes").
+    envelope: Bytes,
+    body: Result<Bytes, MultipartError>,
+    outbox: Arc<Outbox>,
+}
+
+impl Request {
+    /// What is asked: one frame.
+    ///
+    /// # Errors
+    /// [`MultipartError`] when it has several.
+    pub fn body(&self) -> Result<&Bytes, MultipartError> {
+        self.body.as_ref().map_err(Clone::clone)
+    }
+
+    /// Answers. A peer that is gone, or does not read its answers, does not get it.
+    pub fn answer(self, body: &[u8]) {
+        let mut frames = BytesMut::from(&self.envelope[..]);
+        put_frame(&mut frames, 0, body);
+        let retained = frames.len();
+        self.outbox.push(&[frames.freeze()], retained);
+    }
+}
+
+/// What the connections share.
+#[derive(Debug)]
+struct Desk {
+    requests: mpsc::Sender<Request>,
+    options: Options,
+    counters: Counters,
+}
+
+impl Role for Desk {
+    const LOCAL: SocketType = SocketType::Router;
+
+    fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    async fn serve(&self, link: Link) -> CloseCause {
+        let outbox = Arc::new(Outbox::new(self.options.queue_bytes_max));
+        let intake = Counter { desk: self, outbox: Arc::clone(&outbox) };
+        link.run(&self.options, &outbox, &mut Unsent::default(), Everything, intake).await
+    }
+}
+
+/// Where one peer's requests come in.
+struct Counter<'a> {
+    desk: &'a Desk,
+    outbox: Arc<Outbox>,
+}
+
+impl Intake for Counter<'_> {
+    async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
+        self.desk.counters.add_messages(batch.messages(), batch.bytes().len());
+        for span in batch.spans() {
+            let message = batch.bytes().slice(span.start..span.end);
+            let (envelope, body) = open(&message);
+            let request = Request { envelope, body, outbox: Arc::clone(&self.outbox) };
+            self.desk.requests.send(request).await.map_err(|_| CloseCause::Local)?;
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, _: Command<'_>) -> Result<(), CloseCause> {
+        Ok(())
+    }
+}
+
+/// Splits a message behind its first empty frame, if it has one that is not the last.
+fn open(message: &Bytes) -> (Bytes, Result<Bytes, MultipartError>) {
+    let (mut at, mut body_at) = (0, 0);
+    while let Some(header) = message.get(at..).and_then(Header::parse) {
+        at += header.head_bytes + header.body_bytes as usize;
+        if header.body_bytes == 0 && header.more() {
+            body_at = at;
+            break;
+        }
+    }
+    let (envelope, rest) = (message.slice(..body_at), message.slice(body_at..));
+    let body = match Header::parse(&rest) {
+        Some(header) if !header.more() => Ok(rest.slice(header.head_bytes..)),
+        _ => Err(MultipartError { parts: crate::frame::Parts::new(rest).count() }),
+    };
+    (envelope, body)
+}

@@ -1,0 +1,85 @@
+//! Questions and answers: DEALER and ROUTER.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+use pushnote_zmtp::{Endpoint, Options, Requester, Responder, SendError};
+use std::time::Duration;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn responder(endpoint: &str) -> (Responder, Endpoint) {
+    let endpoint = endpoint.parse().unwrap();
+    let bind = async {
+        loop {
+            let mut responder = Responder::new(Options::default());
+            match responder.bind_also(&endpoint).await {
+                Ok(()) => return responder,
+                Err(_) => tokio::task::yield_now().await, // the one before is not gone yet
+            }
+        }
+    };
+    let responder = timeout(PATIENCE, bind).await.unwrap();
+    let endpoint = responder.local_endpoints()[0].clone();
+    (responder, endpoint)
+}
+
+#[tokio::test]
+async fn many_questions_are_answered_in_any_order() {
+    let (mut responder, endpoint) = responder("tcp://127.0.0.1:*").await;
+    let requester = Requester::connect(endpoint, Options::default());
+    let questions = async {
+        tokio::join!(requester.request(b"one"), requester.request(b""), requester.request(&[7; 70_000]))
+    };
+    let answers = async {
+        let mut requests = Vec::new();
+        for _ in 0..3 {
+            requests.push(responder.recv().await);
+        }
+        while let Some(request) = requests.pop() {
+            let answer = [&b"re: "[..], request.body().unwrap()].concat();
+            request.answer(&answer);
+        }
+    };
+    let (answered, ()) = timeout(PATIENCE, async { tokio::join!(questions, answers) }).await.unwrap();
+    assert_eq!(&answered.0.unwrap()[..], b"re: one");
+    assert_eq!(&answered.1.unwrap()[..], b"re: ");
+    assert_eq!(answered.2.unwrap().len(), 70_004);
+}
+
+#[tokio::test]
+async fn a_question_whose_link_breaks_is_asked_again() {
+    let (mut first, endpoint) = responder("tcp://127.0.0.1:*").await;
+    let requester = Requester::connect(endpoint.clone(), Options::default());
+    let asking = requester.request(b"still there?");
+    let answering = async {
+        assert_eq!(&first.recv().await.body().unwrap()[..], b"still there?");
+        drop(first);
+        let (mut second, _) = responder(&endpoint.to_string()).await;
+        let request = second.recv().await;
+        request.answer(b"yes");
+        // It has to live until the answer is written.
+        (second.recv().await, ()).1
+    };
+    let answer = timeout(PATIENCE, async {
+        tokio::select! {
+            answer = asking => answer,
+            () = answering => unreachable!("there is one question"),
+        }
+    });
+    assert_eq!(&answer.await.unwrap().unwrap()[..], b"yes");
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_too_much_is_refused() {
+    let requester = Requester::connect("tcp://127.0.0.1:1".parse().unwrap(), Options::default());
+    let large = vec![0; (1 << 20) + 1];
+    assert!(matches!(requester.request(&large).await, Err(SendError::TooLarge { .. })));
+    let mut open: Vec<_> = (0..1024).map(|_| Box::pin(requester.request(b"?"))).collect();
+    for question in &mut open {
+        assert!(timeout(Duration::ZERO, question).await.is_err());
+    }
+    assert_eq!(requester.request(b"?").await, Err(SendError::Full));
+    drop(open);
+    assert!(timeout(Duration::ZERO, requester.request(b"?")).await.is_err(), "there is room again");
+}
