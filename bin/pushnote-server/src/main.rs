@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             let subscriber = settings::subscribe(&args, endpoint).await?;
             announce(&args, &listener, &subscriber, &settings)?;
             tell_limits(&args, &settings, open_files_max);
-            let farewell = pushnote_http::run(listener, subscriber, settings, shutdown)
+            let farewell = pushnote_http::run(listener, subscriber.into(), settings, shutdown)
                 .await
                 .map_err(|error| Failure::software(error.to_string()))?;
             tracing::info!(told = farewell.told, left = farewell.left, "ended");

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
             .map_err(|error| Failure::unavailable(format!("--mq_socket: {error}")))?;
         let demo = Demo::new(&listener, &subscriber, &secret, &user)?;
         demo.announce();
-        pushnote_http::run(listener, subscriber, settings(&secret, demo.pages())?, shutdown)
+        pushnote_http::run(listener, subscriber.into(), settings(&secret, demo.pages())?, shutdown)
             .await
             .map(|_| ())
             .map_err(|error| Failure::software(error.to_string()))

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::json::{self, NotAnObject};
+use crate::publication_id::PublicationId;
 use crate::user::UserId;
 
 const NOTIFY: &str = "notify";
@@ -27,6 +28,7 @@ pub enum Audience {
 /// | `data` | any JSON value; what browsers get |
 /// | `users` | user ids: strings or integers |
 /// | `recipients` | tokens, each standing for the user it was made for |
+/// | `publication` | optional: `"publisher/number"`, by which a message that comes twice is known ([`PublicationId`]) |
 ///
 /// Other keys are skipped, so that newer publishers can talk to older servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Envelope {
     pub audience: Audience,
     /// Tokens of further users, to be verified and reduced to ids. Empty if it is for everyone.
     pub recipients: Vec<String>,
+    /// Which message of its publisher it is, if the publisher says so.
+    pub id: Option<PublicationId>,
 }
 
 /// Why bytes are no envelope. The texts never quote the bytes: they may hold tokens.
@@ -78,6 +82,11 @@ pub enum EnvelopeError {
     /// `recipients` is something else.
     #[error("envelope's \"recipients\" is not a list of tokens (strings)")]
     RecipientsNotTokens,
+    /// `publication` is something else.
+    #[error(
+        "envelope's \"id\" is not a string like \"publisher/42\": a name (1 to 64 visible ASCII characters), a slash, a number"
+    )]
+    IdMalformed,
     /// `notify_all` with a list of users: what was meant for some must not go to all.
     #[error("envelope is \"notify_all\" but names users; send \"notify\" to reach only them")]
     EveryoneAndUsers,
@@ -95,6 +104,7 @@ impl EnvelopeError {
             Self::DataTooLong { .. } => "data_too_long",
             Self::UsersNotIds => "users_not_ids",
             Self::RecipientsNotTokens => "recipients_not_tokens",
+            Self::IdMalformed => "id_malformed",
             Self::EveryoneAndUsers => "everyone_and_users",
         }
     }
@@ -110,6 +120,8 @@ struct Fields<'a> {
     users: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "json::field")]
     recipients: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::field")]
+    publication: Option<&'a RawValue>,
 }
 
 impl Envelope {
@@ -137,7 +149,8 @@ impl Envelope {
             Ok(NOTIFY_ALL) => return Err(EnvelopeError::EveryoneAndUsers),
             _ => return Err(EnvelopeError::NameUnknown),
         };
-        Ok(Self { data: one_line(input, data), audience, recipients })
+        let id = fields.publication.map(id).transpose()?;
+        Ok(Self { data: one_line(input, data), audience, recipients, id })
     }
 
     /// The bytes that publish `data` to everyone: `{"name":"notify_all","data":…}`.
@@ -168,6 +181,24 @@ impl Envelope {
         }
         serde_json::to_vec(&Notify { name: NOTIFY, data, users })
     }
+
+    /// Gives the bytes of an envelope, as one of the two functions above has made them, an id. It is known only when
+    /// the message's turn has come.
+    pub fn put_id(envelope: &mut Vec<u8>, publisher: &str, number: u64) {
+        debug_assert_eq!(envelope.last(), Some(&b'}'));
+        envelope.pop();
+        envelope.extend_from_slice(format!(r#","publication":"{publisher}/{number}"}}"#).as_bytes());
+    }
+
+    /// How many bytes an id of this publisher adds at most.
+    pub fn id_bytes_max(publisher: &str) -> usize {
+        r#","publication":"/""#.len() + publisher.len() + 20
+    }
+}
+
+fn id(field: &RawValue) -> Result<PublicationId, EnvelopeError> {
+    let text: String = serde_json::from_str(field.get()).map_err(|_| EnvelopeError::IdMalformed)?;
+    text.parse().map_err(|_| EnvelopeError::IdMalformed)
 }
 
 /// The items of an optional list; `None` if it is something else. What is wrong is not passed on: serde's

@@ -37,6 +37,26 @@ fn users_are_strings_or_integers() {
 }
 
 #[test]
+fn an_id_is_put_in_and_read() {
+    for mut envelope in [
+        Envelope::notify_all(&json!({"a": 1})).unwrap(),
+        Envelope::notify(&json!("}"), &[user("42")]).unwrap(),
+    ] {
+        let before = Envelope::parse(&Bytes::from(envelope.clone()), MAX).unwrap();
+        let bytes = envelope.len();
+        Envelope::put_id(&mut envelope, "9f86d081", 42);
+        assert!(envelope.len() <= bytes + Envelope::id_bytes_max("9f86d081"));
+        let after = Envelope::parse(&Bytes::from(envelope), MAX).unwrap();
+        assert_eq!(after.id, Some("9f86d081/42".parse().unwrap()));
+        assert_eq!(Envelope { id: None, ..after }, before);
+    }
+    for id in ["7", "null", r#""7""#, r#""a/b""#, "[]", "{}"] {
+        let refused = parse(&format!(r#"{{"name":"notify_all","data":1,"publication":{id}}}"#));
+        assert_eq!(refused, Err(EnvelopeError::IdMalformed), "{id}");
+    }
+}
+
+#[test]
 fn data_is_any_json_byte_for_byte() {
     for data in [
         "null",

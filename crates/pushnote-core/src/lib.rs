@@ -5,6 +5,8 @@
 //! | module | says |
 //! |---|---|
 //! | [`envelope`] | how an application's message looks on ZeroMQ, and whom it is for |
+//! | [`publication_id`], [`sequencer`] | how messages that come over several roads come once and in order |
+//! | [`receipt`] | how a message that was sent to be acknowledged is |
 //! | [`user`] | what a user id may be |
 //! | [`token`] | how a browser proves whose it is: Django's signed values, keys, expiry |
 //! | [`client`] | what a browser may say, and what each kind of nonsense leads to |
@@ -23,6 +25,9 @@ pub mod index;
 mod json;
 pub mod limits;
 mod one_or_many;
+pub mod publication_id;
+pub mod receipt;
+pub mod sequencer;
 pub mod token;
 pub mod user;
 
@@ -31,5 +36,8 @@ pub use close::CloseCode;
 pub use envelope::{Audience, Envelope, EnvelopeError};
 pub use index::{Index, Key};
 pub use limits::{Limits, LimitsError};
+pub use publication_id::{PublicationId, PublicationIdError};
+pub use receipt::{Answer, Receipt};
+pub use sequencer::{Sequencer, SequencerLimits};
 pub use token::{Keys, Secret, SecretError, TokenError, Tokenizer, Verifier};
 pub use user::{UserId, UserIdError};

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - [`run`]: the whole server, a function of listener, subscriber, settings and shutdown
+//! - [`run`]: the whole server, a function of listener, sources, settings and shutdown
 //! - `routes`: every route
 //! - `client`: the client protocol on a SockJS session
 //! - `receiver`: what the hub delivers into
@@ -18,5 +18,6 @@ mod serve;
 mod server;
 
 pub use page::Page;
+pub use pushnote_hub::engine::zeromq::Sources;
 pub use route::{Route, RouteError};
 pub use server::{Farewell, RunError, Settings, run};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote_core::{CloseCode, Limits, Verifier};
-use pushnote_hub::{Hub, HubOptions, Ingest, ShardGone, engine};
+use pushnote_hub::engine::zeromq::{self, Sources};
+use pushnote_hub::{Hub, HubOptions, Ingest, ShardGone};
 use pushnote_sockjs::SockJs;
-use pushnote_zmtp::Subscriber;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -61,7 +61,7 @@ pub enum RunError {
     Crashed(#[from] ShardGone),
 }
 
-/// Serves browsers on `listener` with what `subscriber` hears, until `shutdown`; then refuses new
+/// Serves browsers on `listener` with what comes from `sources`, until `shutdown`; then refuses new
 /// sessions, tells the old ones to leave and gives them `limits.drain_deadline_s`.
 ///
 /// # Errors
@@ -69,7 +69,7 @@ pub enum RunError {
 /// [`RunError`]: it cannot start, or the fan-out has crashed: better no server than one that is deaf.
 pub async fn run(
     listener: TcpListener,
-    subscriber: Subscriber,
+    sources: Sources,
     settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Farewell, RunError> {
@@ -82,7 +82,7 @@ pub async fn run(
     })?;
     let ingest =
         Ingest::new(Arc::clone(&settings.verifier), limits.message_bytes_max, Arc::clone(hub.counters()));
-    let mut hearing = tokio::spawn(engine::zeromq::run(subscriber, ingest, hub.clone()));
+    let mut hearing = tokio::spawn(zeromq::run(sources, ingest, hub.clone()));
 
     let clients = Clients { hub: hub.clone(), verifier: Arc::clone(&settings.verifier) };
     let (routes, sockjs) = routes::all(settings, clients);

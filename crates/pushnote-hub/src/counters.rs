@@ -17,6 +17,10 @@ pub struct Counters {
     pub detached: Counter,
     /// Messages an engine refused because they were not a well-formed envelope.
     pub envelopes_refused: Counter,
+    /// Messages that had come before, over another road or because a publisher sent them again.
+    pub duplicates: Counter,
+    /// Messages that never came, though later ones of their publisher did.
+    pub missed: Counter,
     /// Recipient tokens that did not verify, in envelopes that were otherwise accepted.
     pub recipients_refused: Counter,
 }

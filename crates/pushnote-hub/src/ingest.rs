@@ -4,10 +4,19 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use pushnote_core::{Audience, Envelope, Verifier};
+use pushnote_core::{Audience, Envelope, EnvelopeError, PublicationId, Verifier};
 
 use crate::counters::Counters;
 use crate::publication::Publication;
+
+/// A message that was understood.
+#[derive(Debug)]
+pub struct Accepted<E> {
+    /// The message; it may be for nobody.
+    pub publication: Publication<E>,
+    /// By what it is known if it comes again.
+    pub id: Option<PublicationId>,
+}
 
 /// Parses envelopes and reduces recipients to user ids. What is refused is counted, logged once per kind,
 /// and harms nothing else.
@@ -25,20 +34,20 @@ impl Ingest {
         Self { verifier, data_bytes_max, counters, logged: Mutex::default() }
     }
 
-    /// The publication that `bytes`, one envelope, asks for at `now` (Unix time, seconds); `None` if it is
-    /// refused or is for nobody.
-    pub fn publication<E: Default>(&self, bytes: &Bytes, now: u64) -> Option<Publication<E>> {
+    /// The publication that `bytes`, one envelope, asks for at `now` (Unix time, seconds).
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`], counted and logged here.
+    pub fn accept<E: Default>(&self, bytes: &Bytes, now: u64) -> Result<Accepted<E>, EnvelopeError> {
         match Envelope::parse(bytes, self.data_bytes_max) {
             Ok(envelope) => {
                 let audience = self.audience(&envelope, now);
-                match &audience {
-                    Audience::Users(users) if users.is_empty() => None,
-                    _ => Some(Publication::new(envelope.data, audience)),
-                }
+                Ok(Accepted { publication: Publication::new(envelope.data, audience), id: envelope.id })
             }
             Err(error) => {
                 self.refuse(error.kind(), &error);
-                None
+                Err(error)
             }
         }
     }

@@ -24,6 +24,6 @@ mod window;
 pub use clock::unix_now;
 pub use counters::{Counter, Counters};
 pub use hub::{Attachment, Hub, HubOptions, ShardGone, SubscribeError};
-pub use ingest::Ingest;
+pub use ingest::{Accepted, Ingest};
 pub use publication::{Batch, Publication};
 pub use receiver::{Delivery, Receiver};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pushnote_core::Audience;
+use pushnote_core::sequencer::Item;
 
 /// One accepted message: parsed once, shared by every shard and every receiver.
 ///
@@ -31,6 +32,22 @@ impl<E> Publication<E> {
     /// Who is to get it.
     pub fn audience(&self) -> &Audience {
         &self.audience
+    }
+
+    /// Whether there is nobody to get it.
+    pub fn is_for_nobody(&self) -> bool {
+        matches!(&self.audience, Audience::Users(users) if users.is_empty())
+    }
+}
+
+impl<E> Item for Publication<E> {
+    fn bytes_len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// The payload is a slice of what was received with it.
+    fn detach(&mut self) {
+        self.data = Bytes::copy_from_slice(&self.data);
     }
 }
 
