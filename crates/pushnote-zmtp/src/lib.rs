@@ -25,7 +25,9 @@
 
 pub mod backoff;
 mod batch;
+mod codec;
 pub mod command;
+pub mod curve;
 mod endpoint;
 mod fanout;
 pub mod frame;
@@ -37,6 +39,7 @@ mod outbox;
 mod publisher;
 mod roads;
 pub mod scan;
+mod security;
 mod stats;
 mod stream;
 mod subscriber;
@@ -45,8 +48,10 @@ pub mod v1;
 
 pub use batch::{Batch, Message, MultipartError};
 pub use endpoint::{Endpoint, EndpointError};
+pub use ipnet::IpNet;
 pub use options::{Options, SlowSubscriber};
 pub use publisher::{Publisher, SendError};
+pub use security::{Clients, ClientsError, CurveClient, CurveServer, Right, Security};
 pub use stats::{CloseCause, Stats};
 pub use stream::BindError;
 pub use subscriber::Subscriber;

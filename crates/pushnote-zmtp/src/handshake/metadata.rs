@@ -7,6 +7,9 @@ pub(super) const SOCKET_TYPE: &[u8] = b"Socket-Type";
 /// Names of applications' own properties begin so.
 const APPLICATION: &str = "x-";
 
+/// Names in lower case, and values.
+type Properties = Vec<(String, Bytes)>;
+
 /// Appends a property.
 pub(super) fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.push(name.len() as u8);
@@ -17,7 +20,7 @@ pub(super) fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 /// The socket type, which must be there, and applications' own properties. Names are compared without case, as the RFC
 /// wants.
-pub(super) fn read(mut metadata: &[u8]) -> Result<(&[u8], Vec<(String, Bytes)>), HandshakeError> {
+pub(super) fn read(mut metadata: &[u8]) -> Result<(&[u8], Properties), HandshakeError> {
     let (mut socket_type, mut application) = (None, Vec::new());
     while !metadata.is_empty() {
         let (name, value, rest) = property(metadata).ok_or(HandshakeError::Malformed)?;
