@@ -1,12 +1,13 @@
 //! ZeroMQ's wire protocol for PUB and SUB.
 //!
 //! [`Subscriber`] and [`Publisher`] speak with libzmq and any other implementation, listening or connecting: ZMTP 3.1 and
-//! 3.0 (RFC 37), 2.0 (RFC 15) and the unversioned 1.0 of libzmq 2.x (RFC 13), over TCP and Unix sockets, with the NULL
-//! mechanism. Beneath them, without IO and without a clock: [`scan`] finds messages in a byte stream, [`handshake`]
-//! greets, [`command`] reads what peers ask for, [`topics`] knows who wants what, [`heartbeat`] and [`backoff`] keep time.
+//! 3.0 (RFC 37), 2.0 (RFC 15) and the unversioned 1.0 of libzmq 2.x (RFC 13), over TCP and Unix sockets, with the mechanisms
+//! NULL and, from ZMTP 3.0 on, CURVE (RFC 26): [`Options::security`] says which. Beneath them, without IO and without a
+//! clock: [`scan`] finds messages in a byte stream, [`handshake`] greets, [`mod@curve`] proves who is there and seals what
+//! is said, [`command`] reads what peers ask for, [`topics`] knows who wants what, [`heartbeat`] and [`backoff`] keep time.
 //!
 //! Deliberately absent: all other socket patterns, inproc, identities, and any re-encoding of a frame on its way from
-//! one ZMTP 2 or 3 peer to another.
+//! one ZMTP 2 or 3 peer to another without CURVE; PLAIN, which hides nothing, and ZAP: [`Clients`] is a list.
 //!
 //! ```
 //! use pushnote_zmtp::{Options, Publisher, Subscriber};
@@ -33,6 +34,7 @@ mod fanout;
 pub mod frame;
 pub mod handshake;
 pub mod heartbeat;
+mod key_file;
 mod link;
 mod options;
 mod outbox;
@@ -49,6 +51,7 @@ pub mod v1;
 pub use batch::{Batch, Message, MultipartError};
 pub use endpoint::{Endpoint, EndpointError};
 pub use ipnet::IpNet;
+pub use key_file::KeyFileError;
 pub use options::{Options, SlowSubscriber};
 pub use publisher::{Publisher, SendError};
 pub use security::{Clients, ClientsError, CurveClient, CurveServer, Right, Security};
