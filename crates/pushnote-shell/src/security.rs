@@ -58,6 +58,7 @@ impl ListenArgs {
                 None => Ok(Security::Null),
             };
         };
+        let secret = secret_key(path)?;
         let clients = self.curve_clients.as_deref().map(read_clients).transpose()?;
         if clients.is_none() {
             tracing::warn!(
@@ -65,7 +66,7 @@ impl ListenArgs {
                  --curve-clients names those who may"
             );
         }
-        Ok(Security::curve_server(secret_key(path)?, clients))
+        Ok(Security::curve_server(secret, clients))
     }
 
     fn expose(&self, flag: &str, endpoint: &Endpoint) -> Result<(), Failure> {
