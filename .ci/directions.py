@@ -10,7 +10,7 @@ ALLOWED = {
     "pushnote-websocket": set(),
     "pushnote-sockjs-proto": set(),
     "pushnote-zmtp": set(),
-    "pushnote-shell": set(),
+    "pushnote-shell": {"pushnote-zmtp"},
     "pushnote-sockjs": {"pushnote-sockjs-proto", "pushnote-websocket"},
     "pushnote-hub": {"pushnote-core", "pushnote-zmtp"},
     "pushnote-http": {

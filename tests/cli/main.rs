@@ -97,6 +97,84 @@ fn a_forwarders_flags_are_checked() {
 }
 
 #[test]
+fn listening_to_the_world_in_the_clear_has_to_be_meant() {
+    let words = &["other machines", "--curve-secret-key-file", "127.0.0.1", "--allow-plaintext"];
+    for endpoint in
+        ["tcp://*:0", "tcp://0.0.0.0:0", "tcp://[::]:0", "tcp://[::ffff:0.0.0.0]:0", "tcp://192.0.2.1:0"]
+    {
+        let (here, there) = ("tcp://127.0.0.1:0", endpoint);
+        let with_flag = [&["--sub"][..], words].concat();
+        fails("pushnote-mq", &["--sub", there, "--pub", here], &[], 78, &with_flag);
+        let with_flag = [&["--pub"][..], words].concat();
+        fails("pushnote-mq", &["--sub", here, "--pub", there], &[], 78, &with_flag);
+        let with_flag = [&["--mq_socket"][..], words].concat();
+        fails("pushnote-server", &["--single", "--mq_socket", there], WITH_SECRET, 78, &with_flag);
+    }
+    for meant in [&["--allow-plaintext"][..], &[]] {
+        let environment: &[_] = if meant.is_empty() { &[("PUSHNOTE_ALLOW_PLAINTEXT", "1")] } else { &[] };
+        let arguments = [&["--sub=tcp://*:0", "--pub=tcp://127.0.0.1:0"], meant].concat();
+        let forwarder = Process::start("pushnote-mq", &arguments, environment);
+        forwarder.line_after("sub listening on ");
+    }
+}
+
+#[test]
+fn keys_and_lists_of_clients_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let secret = folder.path().join("secret").to_str().unwrap().to_owned();
+    let made = Process::output("pushnote", &["keygen", "--secret-file", &secret], &[]);
+    let public = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let secret = format!("--curve-secret-key-file={secret}");
+    let listen = ["--sub=tcp://127.0.0.1:0", "--pub=tcp://127.0.0.1:0"];
+    let forwarder = |flags: &[&str], code: i32, words: &[&str]| {
+        fails("pushnote-mq", &[&listen, flags].concat(), &[], code, words);
+    };
+    forwarder(&["--curve-secret-key-file=/nowhere/key"], 78, &["--curve-secret-key-file", "/nowhere/key"]);
+    let short = format!("--curve-secret-key-file={}", file("short", "key"));
+    forwarder(&[&short], 78, &["short", "40 characters, not 3", "keygen"]);
+    let list = format!("--curve-clients={}", file("list", &format!("both {public}\nall {public}\n")));
+    forwarder(&[&secret, &list], 78, &["--curve-clients", "list", "line 2", "\"all\"", "publish KEY"]);
+    forwarder(&[&list], 64, &["--curve-clients", "--curve-secret-key-file"]);
+    forwarder(&["--allow-network=10.0.0.1/33"], 64, &["--allow-network", "10.0.0.1/33"]);
+
+    let key = format!("--curve-server-key={public}");
+    fails(
+        "pushnote-server",
+        &[MQ, &key],
+        WITH_SECRET,
+        78,
+        &["--curve-server-key", "--curve-secret-key-file"],
+    );
+    fails(
+        "pushnote-server",
+        &[MQ, &secret],
+        WITH_SECRET,
+        78,
+        &["--curve-server-key", "--curve-secret-key-file"],
+    );
+    fails(
+        "pushnote-server",
+        &[MQ, "--curve-server-key=x"],
+        WITH_SECRET,
+        64,
+        &["--curve-server-key", "40 characters"],
+    );
+    fails("pushnote-server", &[MQ, "--single", &key], WITH_SECRET, 64, &["--curve-server-key", "--single"]);
+    fails(
+        "pushnote-server",
+        &[MQ, "--allow-network=10.0.0.0/8"],
+        WITH_SECRET,
+        64,
+        &["--allow-network", "--single"],
+    );
+}
+
+#[test]
 fn publishing_to_nobody_is_an_error() {
     let nobody = pushnote_tests::free_endpoint();
     let arguments = ["publish", "--timeout=300ms", "-s", &nobody, "1"];

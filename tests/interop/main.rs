@@ -1,6 +1,7 @@
 //! libzmq, by pyzmq, and our sockets and binaries understand each other: every socket type, whoever listens.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod curve;
 mod filters;
 mod first_version;
 mod matrix;

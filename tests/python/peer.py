@@ -1,6 +1,9 @@
 """A libzmq socket that does what the lines of standard input say, and prints what it receives.
 
     peer.py PUB|XPUB|SUB|XSUB bind|connect ENDPOINT [--heartbeat MS] [TOPIC...]
+        [--curve-secret-key=KEY [--curve-server-key=KEY]]
+
+With a secret key it is a CURVE server; with the key of a server, too, a client.
 
 Told: `send PART...`, `knock PART...` (send again and again until `quiet`), `subscribe TOPIC`, `unsubscribe TOPIC`,
 `disconnects`. Says: `ready ENDPOINT`, `got PART...`, `disconnects COUNT`. Parts and topics are hex, `-` if empty.
@@ -25,7 +28,7 @@ def said(part):
 
 
 class Peer:
-    def __init__(self, kind, heartbeat_ms):
+    def __init__(self, kind, heartbeat_ms, secret_key, server_key):
         self.socket = zmq.Context.instance().socket(getattr(zmq, kind))
         self.socket.linger = 0
         # Nothing may be lost here that the other side did not lose.
@@ -34,6 +37,13 @@ class Peer:
             self.socket.heartbeat_ivl = heartbeat_ms
             self.socket.heartbeat_timeout = 2 * heartbeat_ms
             self.socket.heartbeat_ttl = 4 * heartbeat_ms
+        if secret_key:
+            self.socket.curve_secretkey = secret_key.encode()
+            self.socket.curve_publickey = zmq.curve_public(secret_key.encode())
+            if server_key:
+                self.socket.curve_serverkey = server_key.encode()
+            else:
+                self.socket.curve_server = True
         self.monitor = self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self.disconnects = 0
         self.knock = None
@@ -109,9 +119,11 @@ def main():
     arguments.add_argument("way", choices=["bind", "connect"])
     arguments.add_argument("endpoint")
     arguments.add_argument("--heartbeat", type=int, default=0)
+    arguments.add_argument("--curve-secret-key")
+    arguments.add_argument("--curve-server-key")
     arguments.add_argument("topics", nargs="*")
     given = arguments.parse_intermixed_args()
-    peer = Peer(given.kind, given.heartbeat)
+    peer = Peer(given.kind, given.heartbeat, given.curve_secret_key, given.curve_server_key)
     getattr(peer.socket, given.way)(given.endpoint)
     for topic in given.topics:
         peer.subscribe(told(topic))

@@ -39,6 +39,7 @@ pub struct Forwarder {
     pub sub: String,
     /// Where servers subscribe.
     pub publ: String,
+    arguments: Vec<String>,
 }
 
 impl Forwarder {
@@ -49,16 +50,27 @@ impl Forwarder {
 
     /// Starts it on these endpoints.
     pub fn start_on(sub: &str, publ: &str) -> Self {
-        let process = Process::start("pushnote-mq", &[format!("--sub={sub}"), format!("--pub={publ}")], &[]);
+        Self::run(sub, publ, Vec::new())
+    }
+
+    /// Starts it on ports of its own choice with further arguments.
+    pub fn with(arguments: &[&str]) -> Self {
+        Self::run(ANY_PORT, ANY_PORT, arguments.iter().map(|&argument| argument.to_owned()).collect())
+    }
+
+    fn run(sub: &str, publ: &str, arguments: Vec<String>) -> Self {
+        let mut all = vec![format!("--sub={sub}"), format!("--pub={publ}")];
+        all.extend(arguments.iter().cloned());
+        let process = Process::start("pushnote-mq", &all, &[]);
         let sub = process.line_after("sub listening on ");
         let publ = process.line_after("pub listening on ");
-        Self { process, sub, publ }
+        Self { process, sub, publ, arguments }
     }
 
     /// Kills it and starts it again on the same endpoints.
     pub fn crash_and_restart(&mut self) {
         self.process.kill();
-        *self = Self::start_on(&self.sub, &self.publ);
+        *self = Self::run(&self.sub, &self.publ, self.arguments.clone());
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pushnote_forwarder::{End, Forwarder, Settings, Way};
-use pushnote_shell::{Failure, raise_open_files_limit, say, shutdown_signal, start_logs};
+use pushnote_shell::{Failure, ListenArgs, raise_open_files_limit, say, shutdown_signal, start_logs};
 use pushnote_zmtp::Endpoint;
 
 /// Passes messages from applications on to pushnote servers.
@@ -35,6 +35,9 @@ struct Args {
         required = true
     )]
     r#pub: Vec<Endpoint>,
+
+    #[command(flatten)]
+    listen: ListenArgs,
 }
 
 fn main() -> ExitCode {
@@ -51,7 +54,11 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Failure> {
+    let sub = args.sub.iter().map(|endpoint| ("--sub", endpoint));
+    let exposable: Vec<_> = sub.chain(args.r#pub.iter().map(|endpoint| ("--pub", endpoint))).collect();
+    let options = args.listen.options(&exposable)?;
     let settings = Settings {
+        options,
         sub: args.sub.into_iter().map(Way::Listen).collect(),
         r#pub: args.r#pub.into_iter().map(Way::Listen).collect(),
         ..Settings::default()

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use clap::builder::FalseyValueParser;
+use pushnote_shell::ListenArgs;
+use pushnote_zmtp::curve::PublicKey;
 
 /// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
 ///
@@ -30,6 +32,13 @@ pub(crate) struct Args {
     /// Works without a forwarder: binds the ZeroMQ endpoint instead of connecting to it
     #[arg(short = 'S', long, env = "PUSHNOTE_SINGLE", value_parser = FalseyValueParser::new())]
     pub(crate) single: bool,
+
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+
+    /// CURVE public key of the forwarder that is connected to
+    #[arg(long, env = "PUSHNOTE_CURVE_SERVER_KEY", value_name = "KEY", allow_hyphen_values = true)]
+    pub(crate) curve_server_key: Option<PublicKey>,
 
     /// File with the secret that user tokens are signed with; several lines for rotation, the newest first
     #[arg(long, env = "PUSHNOTE_SECRET_FILE", value_name = "PATH")]

@@ -19,12 +19,13 @@ fn main() -> ExitCode {
         let open_files_max = raise_open_files_limit();
         let settings = settings::from_args(&args, open_files_max)?;
         let endpoint = settings::mq_endpoint(&args)?;
+        let options = settings::mq_options(&args, &endpoint)?;
         let runtime = tokio::runtime::Runtime::new()
             .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
         runtime.block_on(async {
             let shutdown = shutdown_signal()?;
             let listener = settings::listen(&args).await?;
-            let subscriber = settings::subscribe(&args, endpoint).await?;
+            let subscriber = settings::subscribe(&args, endpoint, options).await?;
             announce(&args, &listener, &subscriber, &settings)?;
             tell_limits(&args, &settings, open_files_max);
             let farewell = pushnote_http::run(listener, subscriber.into(), settings, shutdown)

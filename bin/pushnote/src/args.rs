@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use pushnote_zmtp::curve::PublicKey;
 
 /// Where `pushnote dev` listens for applications, and `pushnote publish` publishes, unless told otherwise.
 pub(crate) const MQ_SOCKET: &str = "tcp://127.0.0.1:8002";
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     Bench(Box<crate::bench::BenchArgs>),
     /// Starts everything on this machine alone, with a demo page
     Dev(DevArgs),
+    /// Makes a CURVE key pair, with which the ends of a ZeroMQ connection prove who they are
+    Keygen(KeygenArgs),
     /// Publishes one message
     Publish(PublishArgs),
     /// Makes a token with which a browser subscribes as a user
@@ -44,6 +47,13 @@ pub(crate) struct DevArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct KeygenArgs {
+    /// New file for the secret key, for its owner alone; without it, the key is printed
+    #[arg(long, value_name = "PATH")]
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct PublishArgs {
     /// The message: one JSON value, as in '{"msg":"Hi all!"}'; - reads it from standard input
     #[arg(value_name = "JSON")]
@@ -56,6 +66,14 @@ pub(crate) struct PublishArgs {
     /// ZeroMQ endpoint of pushnote-mq's --sub, of pushnote-server --single, or of pushnote dev
     #[arg(short = 's', long = "mq_socket", alias = "mq-socket", env = "PUSHNOTE_MQ_SOCKET", default_value = MQ_SOCKET)]
     pub(crate) mq_socket: String,
+
+    /// CURVE public key of the end that is published to
+    #[arg(long, env = "PUSHNOTE_CURVE_SERVER_KEY", value_name = "KEY", allow_hyphen_values = true)]
+    pub(crate) curve_server_key: Option<PublicKey>,
+
+    /// File with the CURVE secret key to publish with
+    #[arg(long, env = "PUSHNOTE_CURVE_SECRET_KEY_FILE", value_name = "PATH")]
+    pub(crate) curve_secret_key_file: Option<PathBuf>,
 
     /// How long to wait for somebody to take it, as in 5s
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]

@@ -2,17 +2,22 @@
 
 use std::io::Read;
 
-use pushnote::Publisher;
-use pushnote_shell::Failure;
+use pushnote::{Publisher, PublisherBuilder};
+use pushnote_shell::{Failure, client_keys};
 use serde_json::value::RawValue;
 
 use crate::args::PublishArgs;
 
 pub(crate) fn run(args: &PublishArgs) -> Result<(), Failure> {
     let json = read_json(&args.json)?;
-    let publisher = Publisher::builder()
+    let mut builder = Publisher::builder().subscriber_timeout(args.timeout);
+    if let Some((server, secret)) = client_keys(args.curve_server_key, args.curve_secret_key_file.as_deref())?
+    {
+        builder = builder.curve(server, secret);
+    }
+    let publisher = builder
         .endpoint(&args.mq_socket)
-        .and_then(|builder| builder.subscriber_timeout(args.timeout).build())
+        .and_then(PublisherBuilder::build)
         .map_err(|error| Failure::usage(format!("--mq_socket: {error}")))?;
     let queued = match args.user.as_slice() {
         [] => publisher.notify_all(&json),

@@ -5,6 +5,7 @@
 mod failure;
 mod files;
 mod secret;
+mod security;
 mod signals;
 
 use std::io::{IsTerminal, Write};
@@ -17,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 pub use failure::Failure;
 pub use files::raise_open_files_limit;
 pub use secret::{SECRET_VARIABLE, read_secret, read_setting};
+pub use security::{ListenArgs, client_keys};
 pub use signals::shutdown_signal;
 
 /// Environment variable with the log filter, for example `info` or `pushnote_hub=debug`.

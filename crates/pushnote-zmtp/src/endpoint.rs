@@ -1,6 +1,7 @@
 //! Addresses as ZeroMQ writes them: `tcp://host:port` and `ipc://path`.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use thiserror::Error;
@@ -84,6 +85,21 @@ fn host_name(host: &str) -> Option<Option<String>> {
     (!host.is_empty() && !host.contains(odd)).then(|| Some(host.into()))
 }
 
+impl Endpoint {
+    /// Whether other machines may be able to connect when a socket listens here. A name may mean any address, save
+    /// `localhost`.
+    pub fn is_exposed(&self) -> bool {
+        match self {
+            Endpoint::Ipc(_) => false,
+            Endpoint::Tcp { host: None, .. } => true,
+            Endpoint::Tcp { host: Some(host), .. } => match host.parse::<IpAddr>() {
+                Ok(address) => !address.to_canonical().is_loopback(),
+                Err(_) => host != "localhost",
+            },
+        }
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -116,6 +132,18 @@ mod tests {
             "tcp://127.0.0.1:*".parse(),
             Ok(Endpoint::Tcp { host: Some("127.0.0.1".into()), port: 0 })
         );
+    }
+
+    #[test]
+    fn what_other_machines_reach_is_exposed() {
+        let exposed = |text: &str| text.parse::<Endpoint>().unwrap().is_exposed();
+        for text in ["*", "0.0.0.0", "[::]", "10.0.0.1", "[::ffff:10.0.0.1]", "[fe80::1]", "example.org"] {
+            assert!(exposed(&format!("tcp://{text}:1")), "{text}");
+        }
+        for text in ["127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]", "localhost"] {
+            assert!(!exposed(&format!("tcp://{text}:1")), "{text}");
+        }
+        assert!(!exposed("ipc:///run/mq.sock"));
     }
 
     #[test]

@@ -161,14 +161,12 @@ impl Fanout {
         self.count(&shared);
     }
 
-    /// A peer is here. One of ZMTP 1.0 cannot subscribe: it gets everything and picks. Returns whether it is one.
-    pub(crate) fn welcome(&self, outlet: &Outlet, peer: &Peer) -> bool {
+    /// A peer is here. One of ZMTP 1.0 cannot subscribe: it gets everything and picks.
+    pub(crate) fn welcome(&self, outlet: &Outlet, peer: &Peer) {
         outlet.answers.store(peer.version >= Version::V3_1, Relaxed);
-        let legacy = peer.version == Version::V1_0;
-        if legacy {
+        if peer.version == Version::V1_0 {
             let _ = self.subscribe(outlet, b""); // never too many: it is the first
         }
-        legacy
     }
 
     pub(crate) fn subscribe(&self, outlet: &Outlet, prefix: &[u8]) -> Result<(), TooMany> {

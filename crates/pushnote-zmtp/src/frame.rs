@@ -55,14 +55,30 @@ pub fn head_bytes(body_bytes: usize) -> usize {
 
 /// Appends a frame.
 pub fn put_frame(out: &mut impl BufMut, flags: u8, body: &[u8]) {
-    if body.len() > 255 {
+    put_head(out, flags, body.len());
+    out.put_slice(body);
+}
+
+/// Appends the head of a frame whose body has `body_bytes`.
+pub(crate) fn put_head(out: &mut impl BufMut, flags: u8, body_bytes: usize) {
+    if body_bytes > 255 {
         out.put_u8(flags | LONG);
-        out.put_u64(body.len() as u64);
+        out.put_u64(body_bytes as u64);
     } else {
         out.put_u8(flags);
-        out.put_u8(body.len() as u8);
+        out.put_u8(body_bytes as u8);
     }
-    out.put_slice(body);
+}
+
+/// The flags and the bodies of a run of whole frames.
+pub(crate) fn frames(run: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let flags = run.get(at)?;
+        let (start, end, _) = bounds(run, at)?;
+        at = end;
+        Some((*flags, &run[start..end]))
+    })
 }
 
 /// Where a message lies in a run of whole messages.

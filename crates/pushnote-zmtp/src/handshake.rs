@@ -1,13 +1,19 @@
-//! Greeting and NULL handshake (RFC 37 §2.1–2.4) for both roles, as a state machine without IO; and the greetings of
-//! ZMTP 2.0 (RFC 15) and of 1.0 (RFC 13), which has none.
+//! Greeting and handshake (RFC 37 §2.1–2.4) with the mechanisms NULL and CURVE, for both roles, as a state machine without
+//! IO; and the greetings of ZMTP 2.0 (RFC 15) and of 1.0 (RFC 13), which has none.
 //!
 //! The greeting goes out in three steps, each after what the peer sent so far, because a peer of 2012 takes anything
 //! after the part it knows for its first message.
 
+mod curve;
+mod kind;
 mod metadata;
 
+pub use kind::SocketType;
+
 use crate::command::{put_command, split_name};
+use crate::curve::{CurveError, PublicKey, Session};
 use crate::frame::{COMMAND, Header, LONG};
+use crate::security::{Right, Security};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
@@ -15,103 +21,10 @@ use thiserror::Error;
 const SIGNATURE: [u8; 10] = [0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f];
 const GREETING_BYTES: usize = 64;
 const MECHANISM: std::ops::Range<usize> = 12..32;
+const AS_SERVER: usize = 32;
 /// READY and ERROR are small; nobody needs more before it is known.
 const COMMAND_BYTES_MAX: u64 = 4096;
 const REASON_BYTES_MAX: usize = 128;
-
-/// The kinds of socket that can meet here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SocketType {
-    /// Publishes.
-    Pub,
-    /// Subscribes.
-    Sub,
-    /// Publishes and passes subscriptions on.
-    Xpub,
-    /// Subscribes by hand.
-    Xsub,
-    /// Asks, one question at a time.
-    Req,
-    /// Answers, one question at a time.
-    Rep,
-    /// Asks, any number of questions at a time.
-    Dealer,
-    /// Answers whoever asked.
-    Router,
-}
-
-impl SocketType {
-    const ALL: [SocketType; 8] = [
-        SocketType::Pub,
-        SocketType::Sub,
-        SocketType::Xpub,
-        SocketType::Xsub,
-        SocketType::Req,
-        SocketType::Rep,
-        SocketType::Dealer,
-        SocketType::Router,
-    ];
-
-    /// The name in READY.
-    pub fn name(self) -> &'static str {
-        match self {
-            SocketType::Pub => "PUB",
-            SocketType::Sub => "SUB",
-            SocketType::Xpub => "XPUB",
-            SocketType::Xsub => "XSUB",
-            SocketType::Req => "REQ",
-            SocketType::Rep => "REP",
-            SocketType::Dealer => "DEALER",
-            SocketType::Router => "ROUTER",
-        }
-    }
-
-    /// The number in a ZMTP 2.0 greeting (RFC 15 §2.2), as libzmq extends it.
-    fn number(self) -> u8 {
-        match self {
-            SocketType::Pub => 1,
-            SocketType::Sub => 2,
-            SocketType::Req => 3,
-            SocketType::Rep => 4,
-            SocketType::Dealer => 5,
-            SocketType::Router => 6,
-            SocketType::Xpub => 9,
-            SocketType::Xsub => 10,
-        }
-    }
-
-    /// What is on the other end if nothing else is known.
-    fn partner(self) -> Self {
-        match self {
-            SocketType::Pub | SocketType::Xpub => SocketType::Sub,
-            SocketType::Sub | SocketType::Xsub => SocketType::Pub,
-            SocketType::Req | SocketType::Dealer => SocketType::Router,
-            SocketType::Rep | SocketType::Router => SocketType::Dealer,
-        }
-    }
-
-    /// Which sockets can be joined (RFC 37 §2.4, "socket-type").
-    fn goes_with(self, peer: SocketType) -> bool {
-        use SocketType::{Dealer, Pub, Rep, Req, Router, Sub, Xpub, Xsub};
-        match self {
-            Pub | Xpub => matches!(peer, Sub | Xsub),
-            Sub | Xsub => matches!(peer, Pub | Xpub),
-            Req => matches!(peer, Rep | Router),
-            Rep => matches!(peer, Req | Dealer),
-            Dealer => matches!(peer, Rep | Dealer | Router),
-            Router => matches!(peer, Req | Dealer | Router),
-        }
-    }
-
-    fn from_name(name: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name().as_bytes() == name)
-    }
-
-    /// Whether it is on the publishing side.
-    pub fn publishes(self) -> bool {
-        matches!(self, SocketType::Pub | SocketType::Xpub)
-    }
-}
 
 /// The protocol spoken after the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,6 +48,8 @@ pub struct Peer {
     pub kind: SocketType,
     /// The properties it gave whose names begin with `X-`: applications' own (RFC 37 §2.4). Names in lower case.
     pub properties: Properties,
+    /// The long-term key it proved to have: only with CURVE.
+    pub key: Option<PublicKey>,
 }
 
 /// Names and values.
@@ -143,7 +58,7 @@ pub type Properties = Vec<(String, Bytes)>;
 impl Peer {
     /// A peer that gave no properties.
     fn new(version: Version, kind: SocketType) -> Self {
-        Peer { version, kind, properties: Vec::new() }
+        Peer { version, kind, properties: Vec::new(), key: None }
     }
 
     /// The value of an application's property; `name` in lower case.
@@ -162,8 +77,32 @@ pub enum HandshakeError {
     #[error("ZMTP version {0} is not spoken here")]
     Version(u8),
     /// Another security mechanism.
-    #[error("security mechanism {0:?} is not offered here, only NULL")]
-    Mechanism(String),
+    #[error(
+        "the peer wants security mechanism {theirs:?}, this side {ours}: give both CURVE keys, or neither"
+    )]
+    Mechanism {
+        /// What the peer's greeting says.
+        theirs: String,
+        /// What ours says.
+        ours: &'static str,
+    },
+    /// CURVE is wanted and the peer speaks a ZMTP that has none.
+    #[error("the peer speaks {0}, which knows no encryption, and this side wants CURVE")]
+    Unencrypted(&'static str),
+    /// CURVE is wanted by both, and both are servers, or both clients.
+    #[error("the peer is a CURVE {0}, as this side is: one has to be the server and one the client")]
+    SameRole(&'static str),
+    /// A step of CURVE failed.
+    #[error(transparent)]
+    Curve(#[from] CurveError),
+    /// The client proved who it is, and is not on the list, or not with this right.
+    #[error("client {client} may not {right} here; add it to the list of clients if it should")]
+    NotAllowed {
+        /// Its long-term key.
+        client: PublicKey,
+        /// The right it needs.
+        right: Right,
+    },
     /// Neither READY nor ERROR, or one with broken metadata.
     #[error("malformed READY")]
     Malformed,
@@ -171,12 +110,19 @@ pub enum HandshakeError {
     #[error("socket type {0:?} does not go with ours")]
     SocketType(String),
     /// The peer turned us away.
-    #[error("the peer refused: {0:?}")]
+    #[error("the peer refused: {0:?}{explanation}", explanation = explanation(.0))]
     Refused(String),
 }
 
+/// How an authenticator, or a server of ours, says that it does not want a client (RFC 27).
+const DENIED: &str = "400";
+
+fn explanation(reason: &str) -> &'static str {
+    if reason == DENIED { ", that is, our CURVE key has no right to this there" } else { "" }
+}
+
 /// What is waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Stage {
     Signature,
     Version,
@@ -188,6 +134,7 @@ enum Stage {
     Identity(SocketType),
     Greeting,
     Ready(Version),
+    Curve(Version, curve::Step),
     Over(Peer),
 }
 
@@ -197,9 +144,11 @@ enum Stage {
 #[derive(Debug)]
 pub struct Handshake {
     local: SocketType,
-    /// What READY says of us.
+    security: Security,
+    /// What READY or INITIATE says of us.
     metadata: Vec<u8>,
     stage: Stage,
+    session: Option<Session>,
     out: BytesMut,
 }
 
@@ -208,7 +157,15 @@ impl Handshake {
     pub fn new(local: SocketType) -> Self {
         let mut metadata = Vec::new();
         metadata::put(&mut metadata, metadata::SOCKET_TYPE, local.name().as_bytes());
-        Handshake { local, metadata, stage: Stage::Signature, out: BytesMut::from(&SIGNATURE[..]) }
+        let (security, stage, session) = (Security::Null, Stage::Signature, None);
+        Handshake { local, security, metadata, stage, session, out: BytesMut::from(&SIGNATURE[..]) }
+    }
+
+    /// Wants the peer to prove itself so. Without this, NULL.
+    #[must_use]
+    pub fn with_security(mut self, security: &Security) -> Self {
+        self.security = security.clone();
+        self
     }
 
     /// Tells the peer a property of the application's own. The name begins with `X-` and has at most 255 bytes.
@@ -221,6 +178,11 @@ impl Handshake {
     /// Bytes to be written to the peer, also after an error: they say why. Take them with `split`.
     pub fn output(&mut self) -> &mut BytesMut {
         &mut self.out
+    }
+
+    /// The keys of this connection, once the peer is known; `None` with NULL.
+    pub fn take_session(&mut self) -> Option<Session> {
+        self.session.take()
     }
 
     /// Takes what it needs from the front of `input`; what is left after `Some` belongs to the connection.
@@ -237,6 +199,7 @@ impl Handshake {
                 Stage::Identity(kind) => self.identity(input, *kind)?,
                 Stage::Greeting => self.greeting(input)?,
                 Stage::Ready(version) => self.ready(input, *version)?.map(Stage::Over),
+                Stage::Curve(..) => self.curve(input)?,
                 Stage::Over(peer) => return Ok(Some(peer.clone())),
             };
             match next {
@@ -264,6 +227,7 @@ impl Handshake {
         match major {
             0 => Err(HandshakeError::Version(major)),
             1 | 2 => {
+                self.may_be_plain("ZMTP 2.0")?;
                 input.advance(SIGNATURE.len() + 1);
                 self.out.put_slice(&[self.local.number(), 0, 0]); // type, and an empty identity in a frame
                 Ok(Some(Stage::Number))
@@ -271,7 +235,9 @@ impl Handshake {
             _ => {
                 let mut rest = [0; GREETING_BYTES - SIGNATURE.len() - 1];
                 rest[0] = 1;
-                rest[1..5].copy_from_slice(b"NULL");
+                let mechanism = self.security.mechanism().as_bytes();
+                rest[1..1 + mechanism.len()].copy_from_slice(mechanism);
+                rest[AS_SERVER - SIGNATURE.len() - 1] = u8::from(self.is_server());
                 self.out.put_slice(&rest);
                 Ok(Some(Stage::Greeting))
             }
@@ -288,6 +254,7 @@ impl Handshake {
         if input.len() < frame_bytes {
             return Ok(None);
         }
+        self.may_be_plain("ZMTP 1.0")?;
         input.advance(frame_bytes);
         Ok(Some(Stage::Over(Peer::new(Version::V1_0, self.local.partner()))))
     }
@@ -320,46 +287,103 @@ impl Handshake {
         }
         let greeting = input.split_to(GREETING_BYTES);
         let mechanism = greeting[MECHANISM].split(|byte| *byte == 0).next().unwrap_or_default();
-        if mechanism != b"NULL" {
-            return Err(HandshakeError::Mechanism(readable(mechanism)));
+        let ours = self.security.mechanism();
+        if mechanism != ours.as_bytes() {
+            return Err(HandshakeError::Mechanism { theirs: readable(mechanism), ours });
+        }
+        let oldest = greeting[10] == 3 && greeting[11] == 0;
+        let version = if oldest { Version::V3_0 } else { Version::V3_1 };
+        // libzmq's servers leave the byte at 0: only 1 tells anything.
+        if greeting[AS_SERVER] == 1 && self.is_server() {
+            return Err(HandshakeError::SameRole("server"));
+        }
+        self.begin(version).map(Some)
+    }
+
+    fn is_server(&self) -> bool {
+        matches!(self.security, Security::CurveServer(_))
+    }
+
+    /// Whether a peer of an old `protocol` may be spoken with.
+    fn may_be_plain(&self, protocol: &'static str) -> Result<(), HandshakeError> {
+        match self.security {
+            Security::Null => Ok(()),
+            _ => Err(HandshakeError::Unencrypted(protocol)),
+        }
+    }
+
+    /// The first command of the mechanism, if it is ours to send.
+    fn begin(&mut self, version: Version) -> Result<Stage, HandshakeError> {
+        if let Some(step) = curve::Step::first(&self.security, &mut self.out)? {
+            return Ok(Stage::Curve(version, step));
         }
         put_command(&mut self.out, "READY", &self.metadata);
-        let oldest = greeting[10] == 3 && greeting[11] == 0;
-        Ok(Some(Stage::Ready(if oldest { Version::V3_0 } else { Version::V3_1 })))
+        Ok(Stage::Ready(version))
     }
 
     fn ready(&mut self, input: &mut BytesMut, version: Version) -> Result<Option<Peer>, HandshakeError> {
-        let Some(header) = Header::parse(input) else { return Ok(None) };
-        if header.flags & !LONG != COMMAND || header.body_bytes > COMMAND_BYTES_MAX {
-            return Err(HandshakeError::Malformed);
-        }
-        let body_bytes = header.body_bytes as usize;
-        if input.len() < header.head_bytes + body_bytes {
-            return Ok(None);
-        }
-        input.advance(header.head_bytes);
-        let body = input.split_to(body_bytes);
-        match split_name(&body).map_err(|_| HandshakeError::Malformed)? {
-            (b"READY", metadata) => self.meet(version, metadata).map(Some),
-            (b"ERROR", reason) => Err(HandshakeError::Refused(readable(reason.get(1..).unwrap_or_default()))),
+        let Some(body) = command(input)? else { return Ok(None) };
+        match named(&body)? {
+            (b"READY", metadata) => self.meet_or_tell(version, metadata, None).map(Some),
             _ => Err(HandshakeError::Malformed),
         }
     }
 
+    /// As [`Handshake::meet`]; a peer that is turned away is told why.
+    fn meet_or_tell(
+        &mut self,
+        version: Version,
+        metadata: &[u8],
+        key: Option<PublicKey>,
+    ) -> Result<Peer, HandshakeError> {
+        let peer = self.meet(version, metadata, key);
+        if let Err(HandshakeError::SocketType(_)) = peer {
+            put_error(&mut self.out, "Invalid socket type");
+        }
+        peer
+    }
+
     /// What the peer's metadata says of it, if its socket goes with ours.
-    fn meet(&mut self, version: Version, metadata: &[u8]) -> Result<Peer, HandshakeError> {
+    fn meet(
+        &self,
+        version: Version,
+        metadata: &[u8],
+        key: Option<PublicKey>,
+    ) -> Result<Peer, HandshakeError> {
         let (name, properties) = metadata::read(metadata)?;
         match SocketType::from_name(name) {
-            Some(kind) if self.local.goes_with(kind) => Ok(Peer { version, kind, properties }),
-            _ => {
-                let reason = b"Invalid socket type";
-                let mut data = vec![reason.len() as u8];
-                data.extend_from_slice(reason);
-                put_command(&mut self.out, "ERROR", &data);
-                Err(HandshakeError::SocketType(readable(name)))
-            }
+            Some(kind) if self.local.goes_with(kind) => Ok(Peer { version, kind, properties, key }),
+            _ => Err(HandshakeError::SocketType(readable(name))),
         }
     }
+}
+
+/// Takes a command's body off the front; `None` while bytes are missing.
+fn command(input: &mut BytesMut) -> Result<Option<BytesMut>, HandshakeError> {
+    let Some(header) = Header::parse(input) else { return Ok(None) };
+    if header.flags & !LONG != COMMAND || header.body_bytes > COMMAND_BYTES_MAX {
+        return Err(HandshakeError::Malformed);
+    }
+    let body_bytes = header.body_bytes as usize;
+    if input.len() < header.head_bytes + body_bytes {
+        return Ok(None);
+    }
+    input.advance(header.head_bytes);
+    Ok(Some(input.split_to(body_bytes)))
+}
+
+/// A command's name and data, unless it is the peer's refusal.
+fn named(body: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
+    match split_name(body).map_err(|_| HandshakeError::Malformed)? {
+        (b"ERROR", reason) => Err(HandshakeError::Refused(readable(reason.get(1..).unwrap_or_default()))),
+        named => Ok(named),
+    }
+}
+
+/// Appends ERROR; `reason` has at most 255 bytes.
+fn put_error(out: &mut BytesMut, reason: &str) {
+    let data = [&[reason.len() as u8], reason.as_bytes()].concat();
+    put_command(out, "ERROR", &data);
 }
 
 /// A peer's text, short and harmless enough for a log.
@@ -368,5 +392,7 @@ fn readable(text: &[u8]) -> String {
     String::from_utf8_lossy(text).chars().map(|c| if c.is_control() { '.' } else { c }).collect()
 }
 
+#[cfg(test)]
+mod curve_tests;
 #[cfg(test)]
 mod tests;

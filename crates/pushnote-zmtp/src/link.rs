@@ -1,6 +1,7 @@
 //! One connection: the handshake, then reading, writing and heartbeats side by side.
 
 use crate::batch::Batch;
+use crate::codec::{Decoder, Encoder, codec};
 use crate::command::{Command, put_command, put_ping};
 use crate::handshake::{Handshake, Peer, Version};
 use crate::heartbeat::{Beat, Heartbeat};
@@ -9,7 +10,6 @@ use crate::outbox::{Outbox, Unsent};
 use crate::scan::{Item, Scanner};
 use crate::stats::CloseCause;
 use crate::stream::Stream;
-use crate::v1;
 use bytes::{Bytes, BytesMut};
 use std::io::{ErrorKind, IoSlice};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,6 +23,8 @@ const SLICES_MAX: usize = 64;
 pub(crate) struct Link {
     pub(crate) stream: Stream,
     pub(crate) peer: Peer,
+    encoder: Encoder,
+    decoder: Option<Decoder>,
     /// What came after the handshake.
     input: BytesMut,
 }
@@ -67,9 +69,11 @@ impl Link {
         handshake: Handshake,
         options: &Options,
     ) -> Result<Link, CloseCause> {
-        let handshake = timeout(options.handshake_timeout, greet(&stream, handshake));
-        let (peer, input) = handshake.await.map_err(|_| CloseCause::HandshakeTimeout)??;
-        Ok(Link { stream, peer, input })
+        let mut handshake = handshake.with_security(&options.security);
+        let greeting = timeout(options.handshake_timeout, greet(&stream, &mut handshake));
+        let (peer, input) = greeting.await.map_err(|_| CloseCause::HandshakeTimeout)??;
+        let (encoder, decoder) = codec(peer.version, handshake.take_session());
+        Ok(Link { stream, peer, encoder, decoder, input })
     }
 
     /// Carries messages until the connection ends. `unsent` keeps what could not be written.
@@ -82,19 +86,19 @@ impl Link {
         intake: impl Intake,
     ) -> CloseCause {
         let pulse = Pulse::new(options.heartbeat_interval);
-        let Link { stream, peer, input } = self;
-        let legacy = peer.version == Version::V1_0;
+        let Link { stream, peer, encoder, decoder, input } = self;
+        unsent.begin(encoder);
         let reader = Reader { stream: &stream, outbox, pulse: &pulse, input, chunk: 0, options };
         let cause = tokio::select! {
-            cause = reader.run(peer.version, intake) => cause,
-            cause = write(&stream, outbox, unsent, (outflow, legacy)) => cause,
+            cause = reader.run(peer.version, decoder, intake) => cause,
+            cause = write(&stream, outbox, unsent, outflow) => cause,
             cause = pulse.run(peer.version, outbox) => cause,
         };
         cause.err().unwrap_or(CloseCause::Peer)
     }
 }
 
-async fn greet(stream: &Stream, mut handshake: Handshake) -> Result<(Peer, BytesMut), CloseCause> {
+async fn greet(stream: &Stream, handshake: &mut Handshake) -> Result<(Peer, BytesMut), CloseCause> {
     let mut input = BytesMut::with_capacity(256);
     loop {
         let peer = handshake.advance(&mut input);
@@ -135,12 +139,17 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn run(mut self, version: Version, mut intake: impl Intake) -> Result<(), CloseCause> {
+    async fn run(
+        mut self,
+        version: Version,
+        decoder: Option<Decoder>,
+        mut intake: impl Intake,
+    ) -> Result<(), CloseCause> {
         let mut scanner = Scanner::new(self.options.limits(version));
-        let mut legacy = (version == Version::V1_0).then(|| std::mem::take(&mut self.input));
+        let mut coded = decoder.map(|decoder| (decoder, std::mem::take(&mut self.input)));
         loop {
-            if let Some(old) = &mut legacy {
-                v1::decode(old, &mut self.input, self.options.frame_bytes_max)?;
+            if let Some((decoder, raw)) = &mut coded {
+                self.decode(decoder, raw)?;
             }
             match scanner.scan(&self.input)? {
                 Item::Messages { bytes, messages } => {
@@ -154,8 +163,8 @@ impl Reader<'_> {
                     self.command(&frame[body], &mut intake)?;
                 }
                 Item::Incomplete { bytes_wanted } => {
-                    match &mut legacy {
-                        Some(old) => self.fill(old, 0).await?,
+                    match &mut coded {
+                        Some((_, raw)) => self.fill(raw, 0).await?,
                         None => {
                             let mut input = std::mem::take(&mut self.input);
                             self.fill(&mut input, bytes_wanted).await?;
@@ -166,6 +175,19 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    /// Turns what was read into frames, which are never longer together.
+    fn decode(&mut self, decoder: &mut Decoder, raw: &mut BytesMut) -> Result<(), CloseCause> {
+        if raw.is_empty() {
+            return Ok(());
+        }
+        if self.input.is_empty() {
+            self.input = BytesMut::with_capacity(raw.len());
+        }
+        let decoded = decoder.decode(raw, &mut self.input, self.options.frame_bytes_max);
+        self.chunk = self.input.capacity();
+        Ok(decoded?)
     }
 
     /// Cuts whole messages off the front. A run that would keep a much larger chunk alive is copied out of it.
@@ -219,10 +241,10 @@ async fn write(
     stream: &Stream,
     outbox: &Outbox,
     unsent: &mut Unsent,
-    (outflow, legacy): (impl Outflow, bool),
+    outflow: impl Outflow,
 ) -> Result<(), CloseCause> {
     loop {
-        unsent.refill(outbox, &outflow, legacy);
+        unsent.refill(outbox, &outflow);
         if unsent.is_empty() {
             if !outflow.catch_up() {
                 outbox.work().await;

@@ -2,7 +2,10 @@
 
 use crate::handshake::Version;
 use crate::scan::Limits;
+use crate::security::Security;
 use bytes::Bytes;
+use ipnet::IpNet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// What a listening publisher does with a message when a subscriber's queue is full.
@@ -55,6 +58,12 @@ pub struct Options {
     pub read_bytes: usize,
     /// What a subscriber wants: prefixes of the first frame. Default: everything.
     pub topics: Vec<Bytes>,
+    /// Who the peers have to be and whether others can read along. Default: not secured. Without it, and with
+    /// `networks` empty, whoever reaches a listener is a peer.
+    pub security: Security,
+    /// Where peers of a TCP listener may come from; all others are closed at once. Default: empty, from everywhere.
+    /// An address is no proof of who somebody is.
+    pub networks: Vec<IpNet>,
 }
 
 impl Default for Options {
@@ -76,11 +85,21 @@ impl Default for Options {
             backoff_max: Duration::from_secs(1),
             read_bytes: 64 << 10,
             topics: vec![Bytes::new()],
+            security: Security::Null,
+            networks: Vec::new(),
         }
     }
 }
 
 impl Options {
+    /// Whether a peer may come from there; `None`: from a process of this machine, or from nobody knows where.
+    pub(crate) fn admits(&self, address: Option<IpAddr>) -> bool {
+        // A listener on IPv6 sees the addresses of IPv4 in a form of its own.
+        let address = address.map(|address| address.to_canonical());
+        self.networks.is_empty()
+            || address.is_some_and(|address| self.networks.iter().any(|network| network.contains(&address)))
+    }
+
     /// Limits for what a peer of this version sends.
     pub(crate) fn limits(&self, version: Version) -> Limits {
         Limits {

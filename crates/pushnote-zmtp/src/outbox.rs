@@ -1,8 +1,8 @@
 //! What waits to be written to one peer, bounded by the memory it keeps alive.
 
+use crate::codec::Encoder;
 use crate::frame::Spans;
 use crate::link::Outflow;
-use crate::v1;
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,6 +18,8 @@ const CONTROL_BYTES_MAX: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) bytes: Bytes,
+    /// How it is written on this connection, if that is not how it is.
+    wire: Option<Bytes>,
     /// Bytes it takes of the bound.
     charge: usize,
     /// With its last byte, everything up to this push is written.
@@ -28,7 +30,15 @@ pub(crate) struct Entry {
 
 impl Entry {
     fn control(bytes: BytesMut) -> Self {
-        Entry { bytes: bytes.freeze(), charge: 0, push: 0, control: true }
+        Entry { bytes: bytes.freeze(), wire: None, charge: 0, push: 0, control: true }
+    }
+
+    fn message(bytes: Bytes, charge: usize, push: u64) -> Self {
+        Entry { bytes, wire: None, charge, push, control: false }
+    }
+
+    fn wire(&self) -> &Bytes {
+        self.wire.as_ref().unwrap_or(&self.bytes)
     }
 }
 
@@ -59,7 +69,8 @@ impl State {
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
             let bytes = std::mem::take(&mut self.tail).freeze();
-            self.entries.push_back(Entry { charge: bytes.len(), bytes, push: self.accepted, control: false });
+            let charge = bytes.len();
+            self.entries.push_back(Entry::message(bytes, charge, self.accepted));
         }
     }
 }
@@ -95,7 +106,7 @@ impl Outbox {
             } else {
                 state.seal_tail();
                 let push = state.accepted;
-                state.entries.push_back(Entry { bytes: slice.clone(), charge, push, control: false });
+                state.entries.push_back(Entry::message(slice.clone(), charge, push));
                 charge = 0;
             }
         }
@@ -202,16 +213,21 @@ impl Outbox {
 
 /// How often a message may be begun and not finished before it is given up: its peer seems to refuse it.
 const BEGUN_MAX: u32 = 3;
+/// About so much is encoded at a time: a command cannot go before what is encoded.
+const ENCODE_BYTES: usize = 64 << 10;
 
 /// The queue's writing side: what was taken out and is not wholly written. It outlives a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Unsent {
     entries: VecDeque<Entry>,
-    /// Bytes written of the first entry.
+    encoder: Encoder,
+    /// So many entries at the front are as they are written.
+    ready: usize,
+    /// Bytes written of the first entry, as it is written.
     written: usize,
     /// How often the message at the front was begun on a connection that then broke.
     begun: u32,
-    /// Bytes of that message.
+    /// Bytes of that message, as it is written.
     begun_bytes: usize,
 }
 
@@ -222,19 +238,29 @@ impl Unsent {
         Unsent { entries: VecDeque::from([entry]), ..Unsent::default() }
     }
 
+    /// A connection begins whose frames are written so.
+    pub(crate) fn begin(&mut self, encoder: Encoder) {
+        self.encoder = encoder;
+    }
+
     /// Takes what waits: messages only when none are left here.
-    pub(crate) fn refill(&mut self, outbox: &Outbox, outflow: &impl Outflow, legacy: bool) {
+    pub(crate) fn refill(&mut self, outbox: &Outbox, outflow: &impl Outflow) {
         let mut state = outbox.state();
         if !state.control.is_empty() {
-            let behind_begun = usize::from(self.written > 0);
-            self.entries.insert(behind_begun, Entry::control(state.control.split()));
+            let first = if self.encoder.is_plain() { usize::from(self.written > 0) } else { self.ready };
+            self.entries.insert(first, Entry::control(state.control.split()));
         }
-        if !outflow.is_open() || self.entries.iter().any(|entry| !entry.control) {
-            return;
+        let mut waiting = VecDeque::new();
+        if outflow.is_open() && self.entries.iter().all(|entry| entry.control) {
+            state.seal_tail();
+            std::mem::swap(&mut waiting, &mut state.entries);
         }
-        state.seal_tail();
-        let waiting = std::mem::take(&mut state.entries);
         drop(state);
+        self.take(waiting, outbox, outflow);
+        self.encode();
+    }
+
+    fn take(&mut self, waiting: VecDeque<Entry>, outbox: &Outbox, outflow: &impl Outflow) {
         for mut entry in waiting {
             if entry.control {
                 self.entries.push_back(entry);
@@ -245,12 +271,25 @@ impl Unsent {
             }
             if entry.bytes.is_empty() {
                 self.leave_out(&entry, outbox);
-                continue;
+            } else {
+                self.entries.push_back(entry);
             }
-            if legacy {
-                entry.bytes = v1::encode(&entry.bytes);
-            }
-            self.entries.push_back(entry);
+        }
+    }
+
+    /// Sees to it that there is something to write, if there is anything.
+    fn encode(&mut self) {
+        if self.encoder.is_plain() {
+            self.ready = self.entries.len();
+            return;
+        }
+        let mut bytes = 0;
+        while self.ready == 0 || (0 < bytes && bytes < ENCODE_BYTES) {
+            let Some(entry) = self.entries.get_mut(self.ready) else { return };
+            let wire = self.encoder.encode(&entry.bytes);
+            bytes += wire.len();
+            entry.wire = Some(wire);
+            self.ready += 1;
         }
     }
 
@@ -268,7 +307,7 @@ impl Unsent {
     /// What to write next, in order.
     pub(crate) fn slices(&self) -> impl Iterator<Item = &[u8]> {
         let mut skip = self.written;
-        self.entries.iter().map(move |entry| &entry.bytes[std::mem::take(&mut skip)..])
+        self.entries.iter().take(self.ready).map(move |entry| &entry.wire()[std::mem::take(&mut skip)..])
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -279,7 +318,7 @@ impl Unsent {
     pub(crate) fn advance(&mut self, mut bytes: usize, outbox: &Outbox) {
         let (mut push, mut charge) = (0, 0);
         while let Some(first) = self.entries.front() {
-            let left = first.bytes.len() - self.written;
+            let left = first.wire().len() - self.written;
             if bytes < left {
                 self.written += bytes;
                 break;
@@ -290,6 +329,7 @@ impl Unsent {
             charge += first.charge;
             self.begun = if first.control { self.begun } else { 0 };
             self.entries.pop_front();
+            self.ready -= 1;
         }
         if self.written >= self.begun_bytes && self.entries.front().is_some_and(|first| !first.control) {
             self.begun = 0;
@@ -301,34 +341,32 @@ impl Unsent {
 
     /// The connection broke: the next one begins with the first message that was not wholly written. Returns how
     /// many messages were given up.
-    pub(crate) fn rewind(&mut self, legacy: bool) -> usize {
+    pub(crate) fn rewind(&mut self) -> usize {
         if self.entries.front().is_some_and(|first| first.control) {
             self.written = 0;
         }
         self.entries.retain(|entry| !entry.control);
-        let given_up = self.rewind_first(legacy);
-        for entry in self.entries.iter_mut().filter(|_| legacy) {
-            let (mut old, mut bytes) = (BytesMut::from(&entry.bytes[..]), BytesMut::new());
-            // We made these frames ourselves a moment ago: they are sound.
-            let _ = v1::decode(&mut old, &mut bytes, usize::MAX);
-            entry.bytes = bytes.freeze();
-        }
+        let given_up = self.rewind_first();
+        self.entries.iter_mut().for_each(|entry| entry.wire = None);
+        self.ready = 0;
+        self.encoder = Encoder::Plain;
         given_up
     }
 
-    fn rewind_first(&mut self, legacy: bool) -> usize {
+    fn rewind_first(&mut self) -> usize {
         let written = std::mem::take(&mut self.written);
         let Some(first) = self.entries.front_mut().filter(|_| written > 0) else { return 0 };
-        let message = if legacy {
-            v1::messages(&first.bytes).find(|message| message.end > written)
-        } else {
-            Spans::new(&first.bytes).map(|span| span.start..span.end).find(|message| message.end > written)
-        };
-        let Some(message) = message else { return 0 };
-        self.begun += u32::from(written > message.start);
-        self.begun_bytes = message.len();
+        let mut end = 0;
+        let begun = Spans::new(&first.bytes).find_map(|span| {
+            let start = end;
+            end += self.encoder.encoded_bytes(&first.bytes[span.start..span.end]);
+            (end > written).then_some((span, start))
+        });
+        let Some((span, start)) = begun else { return 0 };
+        self.begun += u32::from(written > start);
+        self.begun_bytes = end - start;
         let give_up = self.begun >= BEGUN_MAX;
-        first.bytes.advance(if give_up { message.end } else { message.start });
+        first.bytes.advance(if give_up { span.end } else { span.start });
         if give_up {
             self.begun = 0;
         }

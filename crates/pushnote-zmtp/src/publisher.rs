@@ -270,9 +270,9 @@ impl Role for Spoke {
         let _here = Here { fanout: &self.fanout, outlet };
         let intake = Subscriptions { fanout: &self.fanout, outlet };
         let mut unsent = self.unsent.lock().await;
-        let legacy = self.fanout.welcome(outlet, &link.peer);
+        self.fanout.welcome(outlet, &link.peer);
         let cause = link.run(&self.fanout.options, &outlet.outbox, &mut unsent, self, intake).await;
-        let given_up = unsent.rewind(legacy);
+        let given_up = unsent.rewind();
         if given_up > 0 {
             self.fanout.counters.add_dropped(given_up, "the peer hangs up on it each time");
         }

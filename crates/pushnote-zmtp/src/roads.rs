@@ -52,6 +52,10 @@ pub(crate) async fn accept<R: Role>(listener: Listener, role: Arc<R>) {
             }
         };
         while connections.try_join_next().is_some() {}
+        if stream.is_tcp() && !role.options().admits(stream.peer_address()) {
+            role.counters().close(&CloseCause::Network, &stream.peer_name());
+            continue;
+        }
         let Ok(handshake) = Arc::clone(&handshakes).try_acquire_owned() else {
             role.counters().close(&CloseCause::TooManyPeers, &stream.peer_name());
             continue;

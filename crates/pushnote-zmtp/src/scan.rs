@@ -3,6 +3,7 @@
 //! A run of whole messages is valid on any other ZMTP 2.0 or 3.x connection as it stands. Limits are checked on the
 //! head of a frame, before anybody makes room for its body.
 
+use crate::curve::CurveError;
 use crate::frame::{Header, RESERVED};
 use std::ops::Range;
 use thiserror::Error;
@@ -49,6 +50,9 @@ pub enum ScanError {
     /// A command between the frames of a message, or one that announces another frame.
     #[error("command inside a message")]
     CommandInMessage,
+    /// A frame is not sealed as it should be.
+    #[error(transparent)]
+    Curve(#[from] CurveError),
 }
 
 /// What lies at the front of the buffer.

@@ -40,6 +40,9 @@ pub enum CloseCause {
     /// [`Options::peers_max`](crate::Options::peers_max) connections are there already.
     #[error("as many peers as are allowed are connected")]
     TooManyPeers,
+    /// The peer's address is in none of [`Options::networks`](crate::Options::networks).
+    #[error("the address is in none of the networks allowed")]
+    Network,
     /// This side's socket is closed.
     #[error("closed by this side")]
     Local,
@@ -52,7 +55,7 @@ impl CloseCause {
     }
 
     /// All words [`CloseCause::kind`] gives.
-    pub const KINDS: [&'static str; 16] = [
+    pub const KINDS: [&'static str; 20] = [
         "peer",
         "io",
         "handshake_timeout",
@@ -69,6 +72,10 @@ impl CloseCause {
         "slow_subscriber",
         "too_many_peers",
         "local",
+        "security_mismatch",
+        "curve",
+        "key_not_allowed",
+        "network_not_allowed",
     ];
 
     fn index(&self) -> usize {
@@ -78,6 +85,13 @@ impl CloseCause {
             CloseCause::HandshakeTimeout => 2,
             CloseCause::Handshake(HandshakeError::NotZmtp) => 3,
             CloseCause::Handshake(HandshakeError::Refused(_)) => 5,
+            CloseCause::Handshake(
+                HandshakeError::Mechanism { .. }
+                | HandshakeError::Unencrypted(_)
+                | HandshakeError::SameRole(_),
+            ) => 16,
+            CloseCause::Handshake(HandshakeError::Curve(_)) | CloseCause::Protocol(ScanError::Curve(_)) => 17,
+            CloseCause::Handshake(HandshakeError::NotAllowed { .. }) => 18,
             CloseCause::Handshake(_) => 4,
             CloseCause::Protocol(ScanError::ReservedFlags(_)) => 6,
             CloseCause::Protocol(ScanError::FrameTooLarge { .. }) => 7,
@@ -89,6 +103,7 @@ impl CloseCause {
             CloseCause::SlowSubscriber => 13,
             CloseCause::TooManyPeers => 14,
             CloseCause::Local => 15,
+            CloseCause::Network => 19,
         }
     }
 

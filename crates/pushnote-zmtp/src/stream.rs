@@ -100,6 +100,19 @@ impl Stream {
         }
     }
 
+    /// Where the peer is; `None` if that is no question, or if it is gone.
+    pub(crate) fn peer_address(&self) -> Option<IpAddr> {
+        match self {
+            Stream::Tcp(stream) => stream.peer_addr().ok().map(|address| address.ip()),
+            Stream::Unix(_) => None,
+        }
+    }
+
+    /// Whether it goes over a network, be it this machine's own.
+    pub(crate) fn is_tcp(&self) -> bool {
+        matches!(self, Stream::Tcp(_))
+    }
+
     /// For log lines.
     pub(crate) fn peer_name(&self) -> String {
         match self {

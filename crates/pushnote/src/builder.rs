@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote_core::Limits;
-use pushnote_zmtp::{Endpoint, Options};
+use pushnote_zmtp::curve::{PublicKey, SecretKey};
+use pushnote_zmtp::{Endpoint, Options, Security};
 use tokio::runtime;
 
 use crate::driver::Driver;
@@ -84,6 +85,13 @@ impl PublisherBuilder {
     pub fn backoff(mut self, min: Duration, max: Duration) -> Self {
         self.options.backoff_min = min;
         self.options.backoff_max = max;
+        self
+    }
+
+    /// Encrypts, and proves who publishes: the public key of the end that is connected to, and our own secret key,
+    /// which that end may have to know. `pushnote keygen` makes keys. Default: neither.
+    pub fn curve(mut self, server: PublicKey, secret: SecretKey) -> Self {
+        self.options.security = Security::curve_client(server, secret);
         self
     }
 

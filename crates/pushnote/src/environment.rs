@@ -5,12 +5,15 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pushnote_core::{Keys, Tokenizer, UserId};
+use pushnote_zmtp::curve::{PublicKey, SecretKey};
 use serde::Serialize;
 
 use crate::error::{BuildError, FlushError, PublishError, TokenizeError};
 use crate::publisher::Publisher;
 
 const MQ_SOCKET: &str = "PUSHNOTE_MQ_SOCKET";
+const CURVE_SERVER_KEY: &str = "PUSHNOTE_CURVE_SERVER_KEY";
+const CURVE_SECRET_KEY_FILE: &str = "PUSHNOTE_CURVE_SECRET_KEY_FILE";
 const SECRET: &str = "PUSHNOTE_SECRET";
 const SECRET_FILE: &str = "PUSHNOTE_SECRET_FILE";
 
@@ -85,8 +88,23 @@ fn publisher() -> Result<&'static Publisher, BuildError> {
         return Ok(publisher);
     }
     let endpoint = variable(MQ_SOCKET).ok_or(BuildError::NotConfigured)?;
-    let publisher = Publisher::builder().endpoint(&endpoint)?.build()?;
+    let mut builder = Publisher::builder().endpoint(&endpoint)?;
+    if let Some((server, secret)) = curve_keys()? {
+        builder = builder.curve(server, secret);
+    }
+    let publisher = builder.build()?;
     Ok(GLOBAL.get_or_init(|| publisher))
+}
+
+fn curve_keys() -> Result<Option<(PublicKey, SecretKey)>, BuildError> {
+    match (variable(CURVE_SERVER_KEY), variable(CURVE_SECRET_KEY_FILE)) {
+        (None, None) => Ok(None),
+        (Some(server), Some(path)) => {
+            let server = server.parse().map_err(BuildError::ServerKey)?;
+            Ok(Some((server, SecretKey::from_file(path.as_ref()).map_err(BuildError::SecretKey)?)))
+        }
+        _ => Err(BuildError::HalfOfCurve),
+    }
 }
 
 fn keys() -> Result<Keys, TokenizeError> {

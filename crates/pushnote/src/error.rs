@@ -5,7 +5,8 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use pushnote_core::{SecretError, UserIdError};
-use pushnote_zmtp::{Endpoint, EndpointError};
+use pushnote_zmtp::curve::KeyError;
+use pushnote_zmtp::{Endpoint, EndpointError, KeyFileError};
 
 /// Why a publisher cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,18 @@ pub enum BuildError {
     /// A builder without an endpoint.
     #[error("publisher has no endpoint; give one, as in tcp://127.0.0.1:8002")]
     NoEndpoint,
+    /// Half of what CURVE needs.
+    #[error(
+        "PUSHNOTE_CURVE_SERVER_KEY and PUSHNOTE_CURVE_SECRET_KEY_FILE belong together: set both, or neither to publish \
+         without CURVE"
+    )]
+    HalfOfCurve,
+    /// Not a public key.
+    #[error("PUSHNOTE_CURVE_SERVER_KEY: {0}")]
+    ServerKey(#[source] KeyError),
+    /// No secret key to be had.
+    #[error("PUSHNOTE_CURVE_SECRET_KEY_FILE: {0}")]
+    SecretKey(#[source] KeyFileError),
     /// Not an endpoint.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),

@@ -14,7 +14,9 @@
 //!
 //! The environment says where to and with which secret: `PUSHNOTE_MQ_SOCKET` is what `pushnote-mq --sub` (or
 //! `pushnote-server --single --mq_socket`) listens on, such as `tcp://127.0.0.1:8002`; `PUSHNOTE_SECRET`, or the file
-//! that `PUSHNOTE_SECRET_FILE` names, is the secret of the servers. Everything else is set with
+//! that `PUSHNOTE_SECRET_FILE` names, is the secret of the servers. Where the connection
+//! is secured with CURVE, `PUSHNOTE_CURVE_SERVER_KEY` is the public key of the end that is published to, and
+//! `PUSHNOTE_CURVE_SECRET_KEY_FILE` names a file with our own secret key. Everything else is set with
 //! [`Publisher::builder`].
 //!
 //! No call but [`flush`] waits for the network, so all can be made from async code as from any other. A message is
@@ -41,4 +43,5 @@ pub use environment::{flush, notify, notify_all, tokenize};
 pub use error::{BuildError, FlushError, Obstacle, PublishError, TokenizeError};
 pub use publisher::{Publisher, Stats};
 pub use pushnote_core::{Keys, Secret, SecretError, Tokenizer, UserId, UserIdError};
-pub use pushnote_zmtp::{Endpoint, EndpointError};
+pub use pushnote_zmtp::curve::{KeyError, PublicKey, SecretKey};
+pub use pushnote_zmtp::{Endpoint, EndpointError, KeyFileError};

@@ -7,7 +7,8 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pushnote_core::{Keys, Verifier};
-use pushnote_zmtp::{Options, Subscriber};
+use pushnote_zmtp::curve::KeyPair;
+use pushnote_zmtp::{Clients, Options, Right, Security, Subscriber};
 use tokio::time::timeout;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -17,7 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn run(case: &str, environment: &[(&str, &str)]) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", case, "--ignored", "--nocapture"]);
-    for variable in ["PUSHNOTE_MQ_SOCKET", "PUSHNOTE_SECRET", "PUSHNOTE_SECRET_FILE"] {
+    for variable in [
+        "PUSHNOTE_CURVE_SECRET_KEY_FILE",
+        "PUSHNOTE_CURVE_SERVER_KEY",
+        "PUSHNOTE_MQ_SOCKET",
+        "PUSHNOTE_SECRET",
+        "PUSHNOTE_SECRET_FILE",
+    ] {
         command.env_remove(variable);
     }
     let output = command.envs(environment.iter().copied()).output().unwrap();
@@ -73,6 +80,47 @@ async fn messages_go_where_the_variable_says() {
         assert_eq!(message.topic(), expected.as_bytes());
     }
     child.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_both_keys_messages_are_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    let [server, client] = [KeyPair::generate().unwrap(), KeyPair::generate().unwrap()];
+    client.secret.to_new_file(&file).unwrap();
+    let mut clients = Clients::default();
+    clients.add(client.public, Right::Publish);
+    let security = Security::curve_server(server.secret, Some(clients));
+    let any_port = "tcp://127.0.0.1:0".parse().unwrap();
+    let options = Options { security, ..Options::default() };
+    let mut subscriber = Subscriber::bind(&any_port, options).await.unwrap();
+    let endpoint = subscriber.local_endpoint().unwrap().to_string();
+    let child = tokio::task::spawn_blocking(move || {
+        let environment = [
+            ("PUSHNOTE_MQ_SOCKET", endpoint.as_str()),
+            ("PUSHNOTE_CURVE_SERVER_KEY", &server.public.to_string()),
+            ("PUSHNOTE_CURVE_SECRET_KEY_FILE", file.to_str().unwrap()),
+        ];
+        run("publishes", &environment)
+    });
+    let message = timeout(PATIENCE, subscriber.recv()).await.unwrap().unwrap();
+    assert_eq!(message.topic(), br#"{"name":"notify_all","data":"Hi all!"}"#);
+    child.await.unwrap();
+}
+
+#[test]
+fn half_of_curve_and_keys_that_are_none_are_named() {
+    let key = KeyPair::generate().unwrap().public.to_string();
+    let error = |environment: &[(&str, &str)]| {
+        let environment = [&[("PUSHNOTE_MQ_SOCKET", "tcp://127.0.0.1:1")], environment].concat();
+        printed(&run("cannot_publish", &environment), "error")
+    };
+    assert!(error(&[("PUSHNOTE_CURVE_SERVER_KEY", &key)]).contains("set both"));
+    let file = ("PUSHNOTE_CURVE_SECRET_KEY_FILE", "/nowhere/key");
+    let wrong = error(&[("PUSHNOTE_CURVE_SERVER_KEY", "key"), file]);
+    assert!(wrong.starts_with("PUSHNOTE_CURVE_SERVER_KEY: a CURVE key has 40 characters"), "{wrong}");
+    let missing = error(&[("PUSHNOTE_CURVE_SERVER_KEY", &key), file]);
+    assert!(missing.starts_with("PUSHNOTE_CURVE_SECRET_KEY_FILE: cannot read /nowhere/key"), "{missing}");
 }
 
 #[test]

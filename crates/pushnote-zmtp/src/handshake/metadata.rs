@@ -7,6 +7,7 @@ pub(super) const SOCKET_TYPE: &[u8] = b"Socket-Type";
 /// Names of applications' own properties begin so.
 const APPLICATION: &str = "x-";
 
+/// Names in lower case, and values.
 /// Appends a property.
 pub(super) fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.push(name.len() as u8);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::batch::Batch;
+use crate::curve::{KeyPair, Opener, Sealer, client, server};
 use crate::link::Everything;
 use std::task::{Context, Poll, Waker};
 
@@ -15,7 +16,7 @@ fn push(outbox: &Outbox, bytes: &Bytes) -> bool {
 fn write(unsent: &mut Unsent, outbox: &Outbox, bytes: usize) -> Vec<u8> {
     let mut out = Vec::new();
     while out.len() < bytes {
-        unsent.refill(outbox, &Everything, false);
+        unsent.refill(outbox, &Everything);
         let waiting = unsent.slices().collect::<Vec<_>>().concat();
         if waiting.is_empty() {
             break;
@@ -89,21 +90,49 @@ fn flush_waits_for_the_last_byte() {
     assert!(is_ready(outbox.flushed(outbox.accepted())));
 }
 
+/// The two ends of a connection with CURVE.
+fn sealer_and_opener() -> (Sealer, Opener) {
+    let [server, client] = [KeyPair::generate().unwrap(), KeyPair::generate().unwrap()];
+    let (hello, greeted) = client::hello(&server.public).unwrap();
+    let (welcome, welcomed) = server::welcome(&server, &hello).unwrap();
+    let (initiate, initiated) = greeted.initiate(&client, &server.public, &welcome, b"").unwrap();
+    let (ready, session) = welcomed.initiate(&server, &initiate).unwrap().ready(b"");
+    (session.sealer, initiated.ready(&ready).unwrap().1.opener)
+}
+
 #[test]
 fn a_broken_connection_repeats_only_what_was_not_wholly_written() {
-    for legacy in [false, true] {
+    for encoder in [Encoder::Plain, Encoder::V1, Encoder::Curve(sealer_and_opener().0)] {
+        let case = format!("{encoder:?}");
         let (outbox, mut unsent) = (Outbox::new(1 << 20), Unsent::default());
+        unsent.begin(encoder);
         let run = [message(2000, 1), message(2000, 2), message(2000, 3)];
         push(&outbox, &run.concat().into());
-        unsent.refill(&outbox, &Everything, legacy);
-        outbox.push_control(|out| out.extend_from_slice(b"lost"));
-        unsent.advance(2020, &outbox);
-        unsent.refill(&outbox, &Everything, legacy);
-        assert_eq!(unsent.rewind(legacy), 0);
+        unsent.refill(&outbox, &Everything);
+        outbox.push_control(|out| out.extend_from_slice(b"\x04\x02no"));
+        unsent.advance(unsent.encoder.encoded_bytes(&run[0]) + 1, &outbox);
+        unsent.refill(&outbox, &Everything);
+        assert_eq!(unsent.rewind(), 0);
         let rest = write(&mut unsent, &outbox, usize::MAX);
-        assert!(rest == run[1..].concat(), "the second message was begun; legacy: {legacy}");
+        assert!(rest == run[1..].concat(), "the second message was begun; {case}");
         assert!(is_ready(outbox.flushed(outbox.accepted())));
     }
+}
+
+#[test]
+fn what_is_sealed_leaves_in_its_order_and_commands_between() {
+    let (outbox, mut unsent) = (Outbox::new(1 << 20), Unsent::default());
+    let (sealer, mut opener) = sealer_and_opener();
+    unsent.begin(Encoder::Curve(sealer));
+    let large = message(50_000, 1);
+    (0..5).for_each(|_| assert!(push(&outbox, &large)));
+    let mut sent = write(&mut unsent, &outbox, 10);
+    outbox.push_control(|out| out.extend_from_slice(b"\x04\x04pong"));
+    sent.extend(write(&mut unsent, &outbox, usize::MAX));
+    let mut opened = BytesMut::new();
+    opener.open(&mut BytesMut::from(&sent[..]), &mut opened, 1 << 20).unwrap();
+    // Two are sealed at a time.
+    assert!(opened == [&large[..], &large, b"\x04\x04pong", &large, &large, &large].concat());
 }
 
 #[test]
@@ -114,7 +143,7 @@ fn a_message_no_connection_survives_is_given_up() {
     push(&outbox, &after);
     for try_number in 1..=3 {
         write(&mut unsent, &outbox, 4000);
-        assert_eq!(unsent.rewind(false), usize::from(try_number == 3));
+        assert_eq!(unsent.rewind(), usize::from(try_number == 3));
     }
     assert!(write(&mut unsent, &outbox, usize::MAX) == after);
 }

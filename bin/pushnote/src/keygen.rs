@@ -1,0 +1,23 @@
+//! `pushnote keygen`: a CURVE key pair.
+
+use pushnote_shell::{Failure, say};
+use pushnote_zmtp::curve::KeyPair;
+
+use crate::args::KeygenArgs;
+
+pub(crate) fn run(args: &KeygenArgs) -> Result<(), Failure> {
+    let keys = KeyPair::generate().map_err(|error| Failure::system(error.to_string()))?;
+    match &args.secret_file {
+        Some(path) => {
+            keys.secret
+                .to_new_file(path)
+                .map_err(|error| Failure::config(format!("--secret-file: {error}")))?;
+            say(keys.public);
+        }
+        None => {
+            say(format_args!("public key: {}", keys.public));
+            say(format_args!("secret key: {}", *keys.secret.to_z85()));
+        }
+    }
+    Ok(())
+}

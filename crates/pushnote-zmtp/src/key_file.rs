@@ -1,0 +1,70 @@
+//! Secret keys in files: one key in Z85 each.
+
+use crate::curve::{KeyError, SecretKey};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// A secret key that cannot be read or kept.
+#[derive(Debug, Error)]
+pub enum KeyFileError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no key in it.
+    #[error("{}: {source}", .path.display())]
+    Key {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong with what it holds.
+        source: KeyError,
+    },
+    /// There is a file of this name already.
+    #[error("{} exists, and the key in it may be in use: choose another name, or remove it first", .0.display())]
+    Exists(PathBuf),
+    /// The file cannot be made.
+    #[error("cannot write {}: {source}", .path.display())]
+    Write {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl SecretKey {
+    /// The key in a file, with or without an end of line.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Read`], [`KeyFileError::Key`].
+    pub fn from_file(path: &Path) -> Result<Self, KeyFileError> {
+        let text = fs::read_to_string(path).map(Zeroizing::new);
+        let text = text.map_err(|source| KeyFileError::Read { path: path.to_owned(), source })?;
+        text.trim().parse().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
+    }
+
+    /// Writes it to a new file that its owner alone can read.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Exists`], [`KeyFileError::Write`].
+    pub fn to_new_file(&self, path: &Path) -> Result<(), KeyFileError> {
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            file.write_all(self.to_z85().as_bytes())?;
+            file.write_all(b"\n")?;
+            file.sync_all()
+        };
+        write().map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
+            _ => KeyFileError::Write { path: path.to_owned(), source },
+        })
+    }
+}
