@@ -1,11 +1,15 @@
 //! `pushnote-mq`: the ZeroMQ forwarder between applications and servers.
 
+mod peers;
+
 use std::process::ExitCode;
 
 use clap::Parser;
 use pushnote_forwarder::{End, Forwarder, Settings, Way};
 use pushnote_shell::{Failure, raise_open_files_limit, say, shutdown_signal, start_logs};
 use pushnote_zmtp::Endpoint;
+
+use crate::peers::PeerArgs;
 
 /// Passes messages from applications on to pushnote servers.
 ///
@@ -35,6 +39,9 @@ struct Args {
         required = true
     )]
     r#pub: Vec<Endpoint>,
+
+    #[command(flatten)]
+    peers: PeerArgs,
 }
 
 fn main() -> ExitCode {
@@ -52,6 +59,7 @@ fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<(), Failure> {
     let settings = Settings {
+        options: args.peers.options(),
         sub: args.sub.into_iter().map(Way::Listen).collect(),
         r#pub: args.r#pub.into_iter().map(Way::Listen).collect(),
         ..Settings::default()

@@ -64,10 +64,11 @@ pub(crate) fn mq_endpoint(args: &Args) -> Result<Endpoint, Failure> {
 }
 
 pub(crate) async fn subscribe(args: &Args, endpoint: Endpoint) -> Result<Subscriber, Failure> {
+    let options = Options { heartbeat_interval: args.heartbeat_interval, ..Options::default() };
     if !args.single {
-        return Ok(Subscriber::connect(endpoint, Options::default()));
+        return Ok(Subscriber::connect(endpoint, options));
     }
-    Subscriber::bind(&endpoint, Options::default())
+    Subscriber::bind(&endpoint, options)
         .await
         .map_err(|error| Failure::unavailable(format!("--mq_socket: {error}")))
 }

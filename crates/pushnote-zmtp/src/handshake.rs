@@ -172,6 +172,13 @@ pub enum HandshakeError {
     Refused(String),
 }
 
+impl HandshakeError {
+    /// An ERROR command with this reason came, within the handshake or later.
+    pub(crate) fn refused(reason: &[u8]) -> Self {
+        Self::Refused(readable(reason))
+    }
+}
+
 /// What is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
@@ -338,7 +345,7 @@ impl Handshake {
         let body = input.split_to(body_bytes);
         match split_name(&body).map_err(|_| HandshakeError::Malformed)? {
             (b"READY", metadata) => self.meet(version, metadata).map(Some),
-            (b"ERROR", reason) => Err(HandshakeError::Refused(readable(reason.get(1..).unwrap_or_default()))),
+            (b"ERROR", reason) => Err(HandshakeError::refused(reason.get(1..).unwrap_or_default())),
             _ => Err(HandshakeError::Malformed),
         }
     }

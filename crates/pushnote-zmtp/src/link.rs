@@ -2,7 +2,7 @@
 
 use crate::batch::Batch;
 use crate::command::{Command, put_command, put_ping};
-use crate::handshake::{Handshake, Peer, SocketType, Version};
+use crate::handshake::{Handshake, HandshakeError, Peer, SocketType, Version};
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
@@ -206,7 +206,8 @@ impl Reader<'_> {
                 Ok(())
             }
             command @ (Command::Subscribe(_) | Command::Cancel(_)) => intake.subscription(command),
-            Command::Pong | Command::Error(_) | Command::Other => Ok(()),
+            Command::Error(reason) => Err(HandshakeError::refused(reason).into()),
+            Command::Pong | Command::Other => Ok(()),
         }
     }
 }

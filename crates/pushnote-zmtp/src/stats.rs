@@ -19,6 +19,9 @@ pub enum CloseCause {
     /// Greeting and READY did not come in time.
     #[error("no handshake within the time allowed")]
     HandshakeTimeout,
+    /// [`Options::handshakes_max`](crate::Options::handshakes_max) newer connections came before its handshake was over.
+    #[error("its handshake was not over when newer connections needed the place")]
+    HandshakeDisplaced,
     /// The greeting or READY was not acceptable.
     #[error("handshake failed: {0}")]
     Handshake(#[from] HandshakeError),
@@ -52,7 +55,7 @@ impl CloseCause {
     }
 
     /// All words [`CloseCause::kind`] gives.
-    pub const KINDS: [&'static str; 16] = [
+    pub const KINDS: [&'static str; 17] = [
         "peer",
         "io",
         "handshake_timeout",
@@ -69,6 +72,7 @@ impl CloseCause {
         "slow_subscriber",
         "too_many_peers",
         "local",
+        "handshake_displaced",
     ];
 
     fn index(&self) -> usize {
@@ -89,6 +93,7 @@ impl CloseCause {
             CloseCause::SlowSubscriber => 13,
             CloseCause::TooManyPeers => 14,
             CloseCause::Local => 15,
+            CloseCause::HandshakeDisplaced => 16,
         }
     }
 

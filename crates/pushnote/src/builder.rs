@@ -12,6 +12,9 @@ use crate::error::BuildError;
 use crate::publisher::{FOREVER, Publisher};
 use crate::queue::Queue;
 
+/// More often would be traffic for its own sake.
+const HEARTBEAT_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
 /// Settings of a [`Publisher`]. All but the endpoint have defaults.
 #[derive(Debug, Clone)]
 #[must_use]
@@ -84,6 +87,13 @@ impl PublisherBuilder {
     pub fn backoff(mut self, min: Duration, max: Duration) -> Self {
         self.options.backoff_min = min;
         self.options.backoff_max = max;
+        self
+    }
+
+    /// The time between heartbeats; a peer that answers none for twice as long is given up and connected to again.
+    /// Default 5 s; a tenth of a second at least.
+    pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.options.heartbeat_interval = interval.clamp(HEARTBEAT_INTERVAL_MIN, FOREVER);
         self
     }
 
