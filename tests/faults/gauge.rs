@@ -15,12 +15,18 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(crate) struct Gauge {
     process: u32,
     memory: u64,
+    address_space: u64,
     files: usize,
 }
 
 impl Gauge {
     pub(crate) fn of(process: u32) -> Self {
-        Self { process, memory: status(process, "VmRSS:"), files: files(process) }
+        Self {
+            process,
+            memory: status(process, "VmRSS:"),
+            address_space: status(process, "VmSize:"),
+            files: files(process),
+        }
     }
 
     /// Asserts that at no time since the start its memory was `bytes` larger than when this gauge was made.
@@ -32,6 +38,12 @@ impl Gauge {
     /// Bytes of memory that it had at most, beyond what it had when this gauge was made.
     pub(crate) fn growth(&self) -> u64 {
         status(self.process, "VmHWM:").saturating_sub(self.memory)
+    }
+
+    /// Asserts that it never reserved `bytes` of memory more, used or not.
+    pub(crate) fn reserved_less_than(&self, bytes: u64) {
+        let grown = status(self.process, "VmPeak:").saturating_sub(self.address_space);
+        assert!(grown < bytes, "reserved {} KiB, {} are allowed", grown >> 10, bytes >> 10);
     }
 
     /// Waits until it has no more open files than when this gauge was made.

@@ -1,5 +1,11 @@
 //! Peers that connect and do not get to the point.
 
+use std::collections::VecDeque;
+
+use tokio::io::AsyncReadExt;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
 use crate::gauge::{MIB, raise_own_open_files_limit};
 use crate::raw::{Door, SIGNATURE, greeting};
 use crate::target::{ANY_V4, Relay, Target};
@@ -60,6 +66,43 @@ async fn when_places_are_used_up_the_oldest_handshake_gives_way() {
     assert!(relay.log().contains("handshake_displaced"), "{}", relay.log());
 }
 
+/// Silent peers that come as fast as they are taken, not only those that have come.
+#[tokio::test(flavor = "multi_thread")]
+async fn newcomers_get_through_a_stream_of_silent_peers() {
+    raise_own_open_files_limit();
+    let target = Target::relay().await;
+    let doors: Vec<_> =
+        target.doors.iter().filter(|door| door.endpoint.contains("127.0.0.1")).cloned().collect();
+    let mut streams = JoinSet::new();
+    let (taken_in, mut taken) = watch::channel(0);
+    for door in [&doors[..], &doors[..]].concat() {
+        streams.spawn(stream_of_silent_peers(door, taken_in.clone()));
+    }
+    for meeting in 1.. {
+        let took = target.newcomers_meet().await;
+        assert!(took < AT_ONCE, "newcomers met only after {took:?}");
+        if *taken.borrow_and_update() > 4 * HANDSHAKES_MAX && meeting >= 10 {
+            break;
+        }
+    }
+    streams.shutdown().await;
+    target.is_unharmed(GROWTH_MAX).await;
+}
+
+async fn stream_of_silent_peers(door: Door, taken: watch::Sender<usize>) {
+    let mut held = VecDeque::new();
+    loop {
+        let mut raw = door.open().await;
+        // What the other side says first: it has accepted. The kernel's queue of those who wait for that stays short.
+        raw.stream.read_exact(&mut [0; 10]).await.unwrap();
+        taken.send_modify(|taken| *taken += 1);
+        held.push_back(raw);
+        if held.len() > HANDSHAKES_MAX {
+            held.pop_front();
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_half_handshake_ends_in_time() {
     let target = Target::relay().await;
@@ -71,7 +114,7 @@ async fn a_half_handshake_ends_in_time() {
         halves.push(raw);
     }
     for raw in &mut halves {
-        raw.is_ended("half a handshake").await;
+        raw.is_ended_in_time("half a handshake").await;
     }
     assert!(started.elapsed().as_secs() >= 4, "too early: {:?}", started.elapsed());
     target.is_unharmed(GROWTH_MAX).await;

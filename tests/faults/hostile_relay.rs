@@ -37,7 +37,11 @@ impl Lie {
 
     /// How often a client has to try before the test goes on.
     fn attempts(self) -> u32 {
-        if matches!(self, Lie::Silence | Lie::Stall) { 1 } else { 5 }
+        match self {
+            Lie::Silence => 2, // the first attempt has to time out
+            Lie::Stall => 1,   // that one is for the heartbeats to find out
+            Lie::Reset | Lie::Giant | Lie::Endless => 5,
+        }
     }
 }
 

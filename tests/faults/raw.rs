@@ -1,11 +1,15 @@
 //! ZMTP by hand: a peer that can say anything.
 
 use std::io;
+use std::time::Duration;
 
 use pushnote_tests::PATIENCE;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
+
+/// Less than a handshake may take (5 s), and than heartbeats need to find a peer dead (10 s).
+const SOON: Duration = Duration::from_secs(4);
 
 pub(crate) const SIGNATURE: [u8; 10] = [0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f];
 pub(crate) const MORE: u8 = 1;
@@ -105,11 +109,19 @@ impl Raw {
         }
     }
 
-    /// Asserts that the other side ends the connection.
+    /// Asserts that the other side ends the connection for what was just said: too soon for any time-out of its.
     pub(crate) async fn is_ended(&mut self, why: &str) {
+        assert!(timeout(SOON, self.until_end()).await.is_ok(), "not closed: {why}");
+    }
+
+    /// Asserts that the other side ends the connection, now or when it has waited long enough.
+    pub(crate) async fn is_ended_in_time(&mut self, why: &str) {
+        assert!(timeout(PATIENCE, self.until_end()).await.is_ok(), "not closed: {why}");
+    }
+
+    async fn until_end(&mut self) {
         let mut buffer = vec![0; 64 << 10];
-        let end = async { while self.stream.read(&mut buffer).await.is_ok_and(|bytes| bytes > 0) {} };
-        assert!(timeout(PATIENCE, end).await.is_ok(), "not closed: {why}");
+        while self.stream.read(&mut buffer).await.is_ok_and(|bytes| bytes > 0) {}
     }
 
     /// Asserts that the other side still answers.

@@ -20,7 +20,7 @@ const BUSY_MAX: Duration = Duration::from_millis(500);
 async fn exhaust(door: &Door, process: u32, files_max: u32) -> Vec<Raw> {
     let mut peers = Vec::new();
     while files(process) < files_max as usize {
-        assert!(peers.len() < files_max as usize, "never used up");
+        assert!(peers.len() <= files_max as usize, "never used up");
         let mut raw = door.open().await;
         // The last of them are not accepted, and so not answered.
         let greeted =
@@ -33,6 +33,7 @@ async fn exhaust(door: &Door, process: u32, files_max: u32) -> Vec<Raw> {
     for _ in 0..50 {
         peers.push(door.open().await);
     }
+    assert!(files(process) >= files_max as usize, "still {} files open", files(process));
     peers
 }
 

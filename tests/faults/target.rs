@@ -104,7 +104,7 @@ pub(crate) fn ipc(folder: &Path, name: &str) -> String {
 /// A process under attack, its doors, and a witness inside.
 pub(crate) struct Target {
     pub(crate) doors: Vec<Door>,
-    gauge: Gauge,
+    pub(crate) gauge: Gauge,
     witness: Witness,
     running: Running,
 }
