@@ -78,7 +78,7 @@ async fn forbidden_frames_end_their_connection_and_no_other() {
         for door in &target.doors {
             is_forbidden_at(door).await;
         }
-        target.is_unharmed(GROWTH_MAX).await;
+        target.survives(GROWTH_MAX).await;
     }
 }
 
@@ -99,7 +99,7 @@ async fn a_gibibyte_is_refused_at_its_announcement() {
             });
             assert!(sent.await.expect("an end").is_err(), "{} took a gibibyte", door.endpoint);
         }
-        target.is_unharmed(GROWTH_MAX).await;
+        target.survives(GROWTH_MAX).await;
     }
 }
 
@@ -120,7 +120,7 @@ async fn what_is_announced_and_does_not_come_takes_no_memory() {
     }
     target.gauge.reserved_less_than(100 * MIB);
     drop(waiting);
-    target.is_unharmed(32 * MIB).await;
+    target.survives(32 * MIB).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

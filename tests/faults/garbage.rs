@@ -78,7 +78,7 @@ async fn garbage_at_every_door_is_turned_away_and_noticed_by_nobody() {
         for door in &target.doors {
             throw_at(door).await;
         }
-        target.is_unharmed(GROWTH_MAX).await;
+        target.survives(GROWTH_MAX).await;
     }
 }
 

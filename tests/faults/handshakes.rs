@@ -43,7 +43,7 @@ async fn silent_peers_at_every_door_keep_nobody_waiting() {
         let took = target.newcomers_meet().await;
         assert!(took < AT_ONCE, "newcomers met only after {took:?}");
         drop(silent);
-        target.is_unharmed(GROWTH_MAX).await;
+        target.survives(GROWTH_MAX).await;
     }
 }
 
@@ -86,7 +86,7 @@ async fn newcomers_get_through_a_stream_of_silent_peers() {
         }
     }
     streams.shutdown().await;
-    target.is_unharmed(GROWTH_MAX).await;
+    target.survives(GROWTH_MAX).await;
 }
 
 async fn stream_of_silent_peers(door: Door, taken: watch::Sender<usize>) {
@@ -117,5 +117,5 @@ async fn a_half_handshake_ends_in_time() {
         raw.is_ended_in_time("half a handshake").await;
     }
     assert!(started.elapsed().as_secs() >= 4, "too early: {:?}", started.elapsed());
-    target.is_unharmed(GROWTH_MAX).await;
+    target.survives(GROWTH_MAX).await;
 }

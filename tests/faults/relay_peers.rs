@@ -51,7 +51,7 @@ async fn half_a_million_subscriptions_end_their_connection() {
         greedy.say(&wishes).await;
         greedy.is_ended("half a million subscriptions").await;
         // 16,000 are taken before that: a mebibyte as it is counted.
-        target.is_unharmed(16 * MIB).await;
+        target.survives(16 * MIB).await;
     }
 }
 
@@ -71,7 +71,7 @@ async fn a_flood_of_pings_takes_no_memory() {
         }
         // 28 MB of PINGs, read by the other side and mostly not answered.
         drop(peers);
-        target.is_unharmed(16 * MIB).await;
+        target.survives(16 * MIB).await;
     }
 }
 
@@ -98,7 +98,7 @@ async fn commands_are_answered_ignored_or_final() {
         for door in &target.doors {
             is_polite(door).await;
         }
-        target.is_unharmed(16 * MIB).await;
+        target.survives(16 * MIB).await;
     }
 }
 

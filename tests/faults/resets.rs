@@ -29,6 +29,6 @@ async fn five_hundred_resets_at_every_door_leave_nothing_behind() {
                 reset_at(door, if number % 2 == 0 { &last } else { b"" }).await;
             }
         }
-        target.is_unharmed(16 * MIB).await;
+        target.survives(16 * MIB).await;
     }
 }

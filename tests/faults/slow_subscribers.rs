@@ -70,7 +70,7 @@ async fn set_up(arguments: &[&str]) -> (Relay, Publisher, Ear) {
     let hears = async {
         loop {
             tokio::select! {
-                data = fast.next() => if data == Value::from(knocks) { return },
+                data = fast.next() => if data == knocks { return },
                 _ = knock.tick() => {
                     knocks += 1;
                     publisher.notify_all(knocks).unwrap();

@@ -171,7 +171,7 @@ impl Target {
 
     /// Asserts that the witness noticed nothing, that no connection is left over, and that memory never grew by
     /// `bytes`.
-    pub(crate) async fn is_unharmed(self, bytes: u64) {
+    pub(crate) async fn survives(self, bytes: u64) {
         let longest = self.witness.noticed_nothing().await;
         self.gauge.files_are_back().await;
         eprintln!("grew by {} KiB, the slowest message took {longest:?}", self.gauge.growth() >> 10);
