@@ -29,15 +29,19 @@ async fn until_arrival(publisher: &Publisher, browser: &mut Browser) -> Duration
 async fn ten_crashes_of_the_forwarder_under_load_heal_each_time() {
     let mut forwarder = Forwarder::start();
     let mut servers = [Server::start(&forwarder.publ), Server::start(&forwarder.publ)];
-    let mut browsers =
-        [Browser::open(&servers[0].websocket_url()).await, Browser::open(&servers[1].websocket_url()).await];
+    let mut one = Browser::open(&servers[0].websocket_url()).await;
+    let mut other = Browser::open(&servers[1].websocket_url()).await;
     let publisher = publisher(&forwarder.sub);
     let load = load(&forwarder.sub);
     for round in 0..10 {
-        for browser in &mut browsers {
-            let took = until_arrival_of(&publisher, browser, &json!({ "round": round })).await;
-            assert!(round == 0 || took < HEALED_WITHIN, "healed only after {took:?}");
-        }
+        // Both read all the time: one that does not is closed as a slow consumer, which is right.
+        let mark = json!({ "round": round });
+        let (took, other_took) = tokio::join!(
+            until_arrival_of(&publisher, &mut one, &mark),
+            until_arrival_of(&publisher, &mut other, &mark)
+        );
+        let took = took.max(other_took);
+        assert!(round == 0 || took < HEALED_WITHIN, "healed only after {took:?}");
         forwarder.crash_and_restart();
     }
     load.abort();
@@ -54,7 +58,7 @@ fn load(endpoint: &str) -> tokio::task::JoinHandle<()> {
         loop {
             tick.tick().await;
             // While the forwarder is away the queue may fill: that is the load, too.
-            let _ = publisher.notify_all("load".repeat(250));
+            let _ = publisher.notify_all("load".repeat(50));
         }
     })
 }
