@@ -142,6 +142,11 @@ impl Single {
         Self::with(&[])
     }
 
+    /// Starts it with applications publishing to `endpoint`.
+    pub fn start_on(endpoint: &str) -> Self {
+        Self::run("0", endpoint, Vec::new())
+    }
+
     /// Starts it on free ports with further arguments.
     pub fn with(arguments: &[&str]) -> Self {
         Self::run("0", ANY_PORT, arguments.iter().map(|&argument| argument.to_owned()).collect())

@@ -1,11 +1,15 @@
 //! `pushnote-mq`: the ZeroMQ forwarder between applications and servers.
 
+mod peers;
+
 use std::process::ExitCode;
 
 use clap::Parser;
 use pushnote_forwarder::{End, Forwarder, Settings, Way};
 use pushnote_shell::{Failure, ListenArgs, raise_open_files_limit, say, shutdown_signal, start_logs};
 use pushnote_zmtp::Endpoint;
+
+use crate::peers::PeerArgs;
 
 /// Passes messages from applications on to pushnote servers.
 ///
@@ -38,6 +42,9 @@ struct Args {
 
     #[command(flatten)]
     listen: ListenArgs,
+
+    #[command(flatten)]
+    peers: PeerArgs,
 }
 
 fn main() -> ExitCode {
@@ -58,7 +65,7 @@ async fn run(args: Args) -> Result<(), Failure> {
     let exposable: Vec<_> = sub.chain(args.r#pub.iter().map(|endpoint| ("--pub", endpoint))).collect();
     let options = args.listen.options(&exposable)?;
     let settings = Settings {
-        options,
+        options: args.peers.applied_to(options),
         sub: args.sub.into_iter().map(Way::Listen).collect(),
         r#pub: args.r#pub.into_iter().map(Way::Listen).collect(),
         ..Settings::default()

@@ -1,10 +1,11 @@
 //! The command line: the original's flags, and what came since.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::FalseyValueParser;
-use pushnote_shell::ListenArgs;
+use pushnote_shell::{ListenArgs, seconds};
 use pushnote_zmtp::curve::PublicKey;
 
 /// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
@@ -24,6 +25,11 @@ pub(crate) struct Args {
     /// ZeroMQ endpoint: the forwarder's --pub; with --single the endpoint that applications publish to
     #[arg(short = 's', long = "mq_socket", alias = "mq-socket", env = "PUSHNOTE_MQ_SOCKET")]
     pub(crate) mq_socket: String,
+
+    /// Seconds between heartbeats on ZeroMQ; a forwarder or application that answers none for twice as long is
+    /// given up, and the forwarder connected to again
+    #[arg(long, env = "PUSHNOTE_HEARTBEAT_INTERVAL", value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub(crate) heartbeat_interval: Duration,
 
     /// Path that SockJS is served under
     #[arg(short, long, env = "PUSHNOTE_ROUTE", default_value = "/sockjs")]

@@ -63,8 +63,12 @@ pub(crate) fn mq_endpoint(args: &Args) -> Result<Endpoint, Failure> {
     args.mq_socket.parse().map_err(|error| Failure::usage(format!("--mq_socket: {error}")))
 }
 
-/// How the ZeroMQ side is secured.
+/// How the ZeroMQ side is secured, and when it is taken for dead.
 pub(crate) fn mq_options(args: &Args, endpoint: &Endpoint) -> Result<Options, Failure> {
+    Ok(Options { heartbeat_interval: args.heartbeat_interval, ..mq_security(args, endpoint)? })
+}
+
+fn mq_security(args: &Args, endpoint: &Endpoint) -> Result<Options, Failure> {
     let listen = &args.listen;
     if args.single {
         if args.curve_server_key.is_some() {

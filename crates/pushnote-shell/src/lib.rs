@@ -2,6 +2,7 @@
 //!
 //! Used by `bin/*` alone; libraries return errors and take a shutdown future instead.
 
+mod duration;
 mod failure;
 mod files;
 mod secret;
@@ -15,6 +16,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 
+pub use duration::seconds;
 pub use failure::Failure;
 pub use files::raise_open_files_limit;
 pub use secret::{SECRET_VARIABLE, read_secret, read_setting};

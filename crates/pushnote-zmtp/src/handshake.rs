@@ -114,6 +114,13 @@ pub enum HandshakeError {
     Refused(String),
 }
 
+impl HandshakeError {
+    /// An ERROR command with this reason came, within the handshake or later.
+    pub(crate) fn refused(reason: &[u8]) -> Self {
+        Self::Refused(readable(reason))
+    }
+}
+
 /// How an authenticator, or a server of ours, says that it does not want a client (RFC 27).
 const DENIED: &str = "400";
 

@@ -3,7 +3,7 @@
 use crate::batch::Batch;
 use crate::codec::{Decoder, Encoder, codec};
 use crate::command::{Command, put_command, put_ping};
-use crate::handshake::{Handshake, Peer, Version};
+use crate::handshake::{Handshake, HandshakeError, Peer, Version};
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
@@ -230,7 +230,8 @@ impl Reader<'_> {
                 self.outbox.push_control(|out| put_command(out, "PONG", context));
                 Ok(())
             }
-            Command::Error(_) | Command::Other => Ok(()),
+            Command::Error(reason) => Err(HandshakeError::refused(reason).into()),
+            Command::Other => Ok(()),
             command => intake.command(command),
         }
     }

@@ -32,7 +32,7 @@ pub struct Options {
     pub parts_max: usize,
     /// Connections of a listener beyond the handshake. Default 1024. Further peers are closed at once.
     pub peers_max: usize,
-    /// Connections of a listener within the handshake. Default 1024.
+    /// Connections of a listener within the handshake. Default 1024. A further one closes the oldest of them.
     pub handshakes_max: usize,
     /// Time for the handshake. Default 5 s.
     pub handshake_timeout: Duration,

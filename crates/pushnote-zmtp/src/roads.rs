@@ -7,12 +7,14 @@ use crate::link::Link;
 use crate::options::Options;
 use crate::stats::{CloseCause, Counters};
 use crate::stream::{Listener, Stream};
+use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
+use std::convert::Infallible;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
@@ -38,7 +40,7 @@ pub(crate) trait Role: Send + Sync + 'static {
 /// Accepts connections for ever.
 pub(crate) async fn accept<R: Role>(listener: Listener, role: Arc<R>) {
     let peers = Arc::new(Semaphore::new(role.options().peers_max));
-    let handshakes = Arc::new(Semaphore::new(role.options().handshakes_max));
+    let mut handshakes = Handshakes::new(role.options().handshakes_max);
     let mut connections = JoinSet::new();
     loop {
         let stream = match listener.accept().await {
@@ -56,15 +58,14 @@ pub(crate) async fn accept<R: Role>(listener: Listener, role: Arc<R>) {
             role.counters().close(&CloseCause::Network, &stream.peer_name());
             continue;
         }
-        let Ok(handshake) = Arc::clone(&handshakes).try_acquire_owned() else {
-            role.counters().close(&CloseCause::TooManyPeers, &stream.peer_name());
-            continue;
-        };
+        let displaced = handshakes.begin();
         let (role, peers) = (Arc::clone(&role), Arc::clone(&peers));
         connections.spawn(async move {
             let name = stream.peer_name();
-            let established = Link::establish(stream, role.handshake(), role.options()).await;
-            drop(handshake);
+            let established = tokio::select! {
+                established = Link::establish(stream, role.handshake(), role.options()) => established,
+                _ = displaced => Err(CloseCause::HandshakeDisplaced),
+            };
             let cause = match (established, peers.try_acquire()) {
                 (Ok(link), Ok(_permit)) => serve(&*role, link, &name).await,
                 (Ok(_), Err(_)) => CloseCause::TooManyPeers,
@@ -72,6 +73,35 @@ pub(crate) async fn accept<R: Role>(listener: Listener, role: Arc<R>) {
             };
             role.counters().close(&cause, &name);
         });
+    }
+}
+
+/// The places of a listener for connections within the handshake.
+///
+/// When all are taken the oldest connection leaves, not the newest: an honest peer is through in a round trip, and
+/// thousands of silent ones cannot keep it out.
+struct Handshakes {
+    max: usize,
+    /// Oldest first. Dropping one ends its connection; that one drops its end when it is through.
+    places: VecDeque<oneshot::Sender<Infallible>>,
+}
+
+impl Handshakes {
+    fn new(max: usize) -> Self {
+        Handshakes { max: max.max(1), places: VecDeque::new() }
+    }
+
+    /// A place; what is returned is ready when a newer connection needs it.
+    fn begin(&mut self) -> oneshot::Receiver<Infallible> {
+        if self.places.len() >= self.max {
+            self.places.retain(|place| !place.is_closed());
+        }
+        if self.places.len() >= self.max {
+            self.places.pop_front();
+        }
+        let (place, displaced) = oneshot::channel();
+        self.places.push_back(place);
+        displaced
     }
 }
 

@@ -19,6 +19,9 @@ pub enum CloseCause {
     /// Greeting and READY did not come in time.
     #[error("no handshake within the time allowed")]
     HandshakeTimeout,
+    /// [`Options::handshakes_max`](crate::Options::handshakes_max) newer connections came before its handshake was over.
+    #[error("its handshake was not over when newer connections needed the place")]
+    HandshakeDisplaced,
     /// The greeting or READY was not acceptable.
     #[error("handshake failed: {0}")]
     Handshake(#[from] HandshakeError),
@@ -55,7 +58,7 @@ impl CloseCause {
     }
 
     /// All words [`CloseCause::kind`] gives.
-    pub const KINDS: [&'static str; 20] = [
+    pub const KINDS: [&'static str; 21] = [
         "peer",
         "io",
         "handshake_timeout",
@@ -76,6 +79,7 @@ impl CloseCause {
         "curve",
         "key_not_allowed",
         "network_not_allowed",
+        "handshake_displaced",
     ];
 
     fn index(&self) -> usize {
@@ -104,6 +108,7 @@ impl CloseCause {
             CloseCause::TooManyPeers => 14,
             CloseCause::Local => 15,
             CloseCause::Network => 19,
+            CloseCause::HandshakeDisplaced => 20,
         }
     }
 

@@ -13,6 +13,9 @@ use crate::error::BuildError;
 use crate::publisher::{FOREVER, Publisher};
 use crate::queue::Queue;
 
+/// More often would be traffic for its own sake.
+const HEARTBEAT_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
 /// Settings of a [`Publisher`]. All but the endpoint have defaults.
 #[derive(Debug, Clone)]
 #[must_use]
@@ -92,6 +95,13 @@ impl PublisherBuilder {
     /// which that end may have to know. `pushnote keygen` makes keys. Default: neither.
     pub fn curve(mut self, server: PublicKey, secret: SecretKey) -> Self {
         self.options.security = Security::curve_client(server, secret);
+        self
+    }
+
+    /// The time between heartbeats; a peer that answers none for twice as long is given up and connected to again.
+    /// Default 5 s; a tenth of a second at least.
+    pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.options.heartbeat_interval = interval.clamp(HEARTBEAT_INTERVAL_MIN, FOREVER);
         self
     }
 

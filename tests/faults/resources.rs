@@ -1,0 +1,119 @@
+//! A process that runs out of open files: those who are connected notice nothing, it does not burn the processor, and
+//! it comes back when there are some again.
+
+use std::process::Command;
+use std::time::Duration;
+
+use pushnote_tests::{Browser, Process, SECRET};
+use tokio::net::TcpStream;
+
+use crate::gauge::{Gauge, MIB, files, processor_time};
+use crate::raw::{Door, Raw, frame, ready};
+use crate::target::{ANY_V4, Relay, with_files};
+use crate::witness::{AT_ONCE, Ear, Witness, newcomers_meet};
+
+const FILES: u32 = 64;
+/// What a debug build takes for the witness's 500 messages a second is about a tenth of this.
+const BUSY_MAX: Duration = Duration::from_millis(500);
+
+/// Opens connections and greets on each, until the process has no file left; more wait in the kernel's queue.
+async fn exhaust(door: &Door, process: u32, files_max: u32) -> Vec<Raw> {
+    let mut peers = Vec::new();
+    while files(process) < files_max as usize {
+        assert!(peers.len() <= files_max as usize, "never used up");
+        let mut raw = door.open().await;
+        // The last of them are not accepted, and so not answered.
+        let greeted =
+            tokio::time::timeout(Duration::from_secs(1), raw.greet(&ready(door.kind, &[]), 0)).await;
+        peers.push(raw);
+        if greeted.is_err() {
+            break;
+        }
+    }
+    for _ in 0..50 {
+        peers.push(door.open().await);
+    }
+    assert!(files(process) >= files_max as usize, "still {} files open", files(process));
+    peers
+}
+
+/// The processor time `process` uses in a second.
+async fn busy(process: u32) -> Duration {
+    let before = processor_time(process);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    processor_time(process) - before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forwarder_without_open_files_goes_on_and_comes_back() {
+    for end in ["sub", "pub"] {
+        let relay = Relay::start_with_files(FILES);
+        let witness = relay.witness().await;
+        let process = relay.process.id();
+        let gauge = Gauge::of(process);
+        let door = if end == "sub" { relay.sub_door() } else { relay.pub_door() };
+        let peers = exhaust(&door, process, FILES).await;
+        let busy = busy(process).await;
+        assert!(busy < BUSY_MAX, "{end}: {busy:?} of a second");
+
+        drop(peers);
+        let took = newcomers_meet(&relay.sub[0], Ear::subscriber(&relay.publ[0])).await;
+        assert!(took < AT_ONCE, "{end}: newcomers met only after {took:?}");
+        witness.noticed_nothing().await;
+        gauge.files_are_back().await;
+        gauge.grew_less_than(16 * MIB);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_open_files_goes_on_and_comes_back() {
+    let files_max = 120;
+    let mut command: Command = with_files(files_max, "pushnote-server");
+    command.args(["--single", "--port=0", "--address=127.0.0.1", &format!("--mq_socket={ANY_V4}")]);
+    let server = Process::spawn(command.env("PUSHNOTE_SECRET", SECRET));
+    let line = server.line_after("listening on http://");
+    let (address, endpoint) = (line.split('/').next().unwrap(), line.rsplit(' ').next().unwrap());
+    let url = format!("ws://{address}/sockjs/websocket");
+    let witness = Witness::start(endpoint, Ear::browser(&url).await).await;
+    let gauge = Gauge::of(server.id());
+
+    let peers = exhaust(&Door::new(endpoint, "PUB"), server.id(), files_max).await;
+    // A browser waits in the queue of the other listener: that one must not spin either.
+    let waiting = TcpStream::connect(address).await.unwrap();
+    let busy = busy(server.id()).await;
+    assert!(busy < BUSY_MAX, "{busy:?} of a second");
+
+    drop((peers, waiting));
+    let took = newcomers_meet(endpoint, Ear::browser(&url).await).await;
+    assert!(took < AT_ONCE, "newcomers met only after {took:?}");
+    witness.noticed_nothing().await;
+    gauge.files_are_back().await;
+    gauge.grew_less_than(16 * MIB);
+}
+
+/// Browsers have a limit of their own below that of open files: they cannot cut the server off from ZeroMQ.
+#[tokio::test(flavor = "multi_thread")]
+async fn browsers_alone_cannot_use_up_the_open_files_of_a_server() {
+    let files_max = 120;
+    let relay = Relay::start(&[]);
+    let mut command: Command = with_files(files_max, "pushnote-server");
+    command.args(["--port=0", "--address=127.0.0.1", &format!("--mq_socket={}", relay.publ[0])]);
+    let server = Process::spawn(command.env("PUSHNOTE_SECRET", SECRET));
+    let line = server.line_after("listening on http://");
+    let address = line.split('/').next().unwrap();
+    let url = format!("ws://{address}/sockjs/websocket");
+    let witness = Witness::start(&relay.sub[0], Ear::browser(&url).await).await;
+    let mut connections = Vec::new();
+    for _ in 0..files_max {
+        connections.push(TcpStream::connect(address).await.unwrap());
+    }
+    // A new application still reaches those who are there.
+    let mut application = relay.sub_door().enter().await;
+    application.say(&frame(0, b"no envelope")).await;
+    application.is_served("an application").await;
+    assert!(files(server.id()) < files_max as usize);
+    drop(connections);
+    witness.noticed_nothing().await;
+    // Those places are free again.
+    while Browser::try_open(&url).await.is_err() {}
+}
