@@ -44,8 +44,11 @@ impl Peer {
     }
 
     async fn send(&mut self, parts: &[Vec<u8>]) -> anyhow::Result<()> {
-        let parts: Vec<_> = parts.iter().map(|part| part.clone().into()).collect();
-        let message = ZmqMessage::try_from(parts).ok().context("a message has parts")?;
+        let (first, more) = parts.split_first().context("a message has parts")?;
+        let mut message = ZmqMessage::from(first.clone());
+        for part in more {
+            message.push_back(part.clone().into());
+        }
         match self {
             Peer::Pub(socket) => socket.send(message).await?,
             Peer::Xpub(socket) => socket.send(message).await?,

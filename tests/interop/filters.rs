@@ -5,7 +5,7 @@
 use pushnote_tests::Forwarder;
 use pushnote_zmtp::{Options, Publisher, Subscriber};
 
-use crate::peer::{ANY_PORT, Kind, Peer, Way};
+use crate::peer::{ANY_PORT, Kind, Library, Peer, Way};
 use crate::sockets::{
     CRATE_PUBLISHERS, CRATE_SUBSCRIBERS, PUBLISHERS, Publishing, SUBSCRIBERS, Subscribing, text,
 };
@@ -44,6 +44,9 @@ fn two_subscribers(kind: Kind, way: Way, endpoint: &str) -> [Peer; 2] {
 
 /// Each has what it asked for, while the first changes its mind.
 async fn prefixes_hold(from: &mut Publishing, subscribers: [Peer; 2]) {
+    // libzmq's subscribers count, and send the last cancellation alone. The crate's send each, and a publisher, be
+    // it ours or libzmq's, takes the first at its word.
+    let counts = subscribers[0].kind.library == Library::Libzmq;
     let [mut first, mut second] = subscribers.map(Subscribing::Theirs);
     from.reach("x1", &mut [&mut first]).await;
     from.reach("x2", &mut [&mut second]).await;
@@ -57,12 +60,13 @@ async fn prefixes_hold(from: &mut Publishing, subscribers: [Peer; 2]) {
     settle(from, &mut first, "x3").await;
     expect(from, &sent, &mut [(&mut first, "x3", &[]), (&mut second, "x2", all_three)]).await;
 
-    // Asked for twice and cancelled once, it is still wanted.
+    // Asked for twice and cancelled once, it is still wanted, by one that counts.
     peer(&mut first).subscribe("ab");
     peer(&mut first).subscribe("ab");
     peer(&mut first).unsubscribe("ab");
     settle(from, &mut first, "x4").await;
-    expect(from, &sent, &mut [(&mut first, "x4", &["ab", "abc"]), (&mut second, "x2", all_three)]).await;
+    let wanted: &[&str] = if counts { &["ab", "abc"] } else { &[] };
+    expect(from, &sent, &mut [(&mut first, "x4", wanted), (&mut second, "x2", all_three)]).await;
 
     // A longer prefix beside the empty one does not double anything.
     peer(&mut first).subscribe("");

@@ -63,7 +63,7 @@ pub(crate) const ANY_PORT: &str = "tcp://127.0.0.1:*";
 /// A running peer. Dropping it ends it as a crash would.
 pub(crate) struct Peer {
     process: Process,
-    kind: Kind,
+    pub(crate) kind: Kind,
     arguments: Vec<String>,
     /// Where it listens or connects to, with the real port.
     pub(crate) endpoint: String,

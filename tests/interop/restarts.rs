@@ -62,7 +62,7 @@ async fn libzmqs_sockets_find_each_other_again_through_the_forwarder() {
 /// Heartbeats neither keep a connection that is dead nor end the one that took its place.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_heartbeats_too_they_find_each_other_again() {
-    each_crashes_in_turn(&["--heartbeat".to_owned(), "250".to_owned()]).await;
+    each_crashes_in_turn(&["--heartbeat".to_owned(), "1000".to_owned()]).await;
 }
 
 async fn each_crashes_in_turn(further: &[String]) {

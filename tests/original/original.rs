@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pushnote_tests::{Browser, Process};
+use pushnote_tests::{Browser, PATIENCE, Process};
 use serde_json::{Value, json};
 
 /// The original's `PUSHNOTE_SALT` in these tests.
@@ -96,7 +96,9 @@ impl Original {
     pub(crate) async fn reach(&mut self, user: Option<u32>, browser: &mut Browser) {
         // Knocks of earlier calls may come still: they prove nothing.
         let knock = json!(format!("{KNOCK} to {user:?}"));
+        let deadline = Instant::now() + PATIENCE;
         loop {
+            assert!(Instant::now() < deadline, "no knock arrives");
             match user {
                 Some(user) => self.notify(user, &knock),
                 None => self.notify_all(&knock),

@@ -8,6 +8,7 @@ mod metadata;
 
 use crate::command::{put_command, split_name};
 use crate::frame::{COMMAND, Header, LONG};
+use crate::v1;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
@@ -279,7 +280,7 @@ impl Handshake {
     fn old_identity(&mut self, input: &mut BytesMut) -> Result<Option<Stage>, HandshakeError> {
         let (Some(length), Some(flags)) = (input.first(), input.get(1)) else { return Ok(None) };
         let frame_bytes = 1 + usize::from(*length);
-        if *length == 0 || *flags != 0 {
+        if *length == 0 || v1::more(*flags) != Some(false) {
             return Err(HandshakeError::NotZmtp);
         }
         if input.len() < frame_bytes {
