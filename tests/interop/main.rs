@@ -1,4 +1,5 @@
-//! libzmq, by pyzmq, and our sockets and binaries understand each other: every socket type, whoever listens.
+//! libzmq, by pyzmq, the `zeromq` crate, and our sockets and binaries understand each other: every socket type,
+//! whoever listens.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod curve;
@@ -9,3 +10,4 @@ mod messages;
 mod peer;
 mod restarts;
 mod sockets;
+mod zeromq_crate;

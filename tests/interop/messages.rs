@@ -4,7 +4,9 @@ use pushnote_tests::Forwarder;
 use pushnote_zmtp::Options;
 
 use crate::peer::{Peer, Way};
-use crate::sockets::{PUBLISHERS, Publishing, Subscribing, theirs_to_ours};
+use crate::sockets::{
+    CRATE_PUBLISHERS, CRATE_SUBSCRIBERS, PUBLISHERS, Publishing, Subscribing, theirs_to_ours,
+};
 
 /// Bytes that repeat with a period that is no power of two: a slice from the wrong place shows.
 fn body(length: usize) -> Vec<u8> {
@@ -38,6 +40,16 @@ async fn the_forwarder_changes_nothing() {
     let mut to = Subscribing::Theirs(Peer::subscriber("SUB", Way::Connect, &forwarder.publ, &[""]));
     for kind in PUBLISHERS {
         let mut from = Publishing::Theirs(Peer::start(kind, Way::Connect, &forwarder.sub));
+        arrive_unchanged(&mut from, &mut to).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_forwarder_changes_nothing_between_the_crates_sockets() {
+    let forwarder = Forwarder::start();
+    for (publishes, subscribes) in CRATE_PUBLISHERS.into_iter().zip(CRATE_SUBSCRIBERS) {
+        let mut to = Subscribing::Theirs(Peer::subscriber(subscribes, Way::Connect, &forwarder.publ, &[""]));
+        let mut from = Publishing::Theirs(Peer::start(publishes, Way::Connect, &forwarder.sub));
         arrive_unchanged(&mut from, &mut to).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pushnote_tests::{Browser, Forwarder, Server};
+use pushnote_tests::{Browser, Forwarder, Server, Single};
 use pushnote_zmtp::Options;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::sockets::{
 const HEALED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Reads up to a knock of this round, which was sent after the restart, and asserts that it came soon enough.
-async fn heals(from: &mut Publishing, to: &mut Subscribing, round: &str) {
+pub(crate) async fn heals(from: &mut Publishing, to: &mut Subscribing, round: &str) {
     let restarted = Instant::now();
     from.knock(round);
     to.skip_to(round).await;
@@ -56,10 +56,21 @@ async fn our_publisher_finds_a_crashed_subscriber_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn libzmqs_sockets_find_each_other_again_through_the_forwarder() {
+    each_crashes_in_turn(&[]).await;
+}
+
+/// Heartbeats neither keep a connection that is dead nor end the one that took its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_heartbeats_too_they_find_each_other_again() {
+    each_crashes_in_turn(&["--heartbeat".to_owned(), "1000".to_owned()]).await;
+}
+
+async fn each_crashes_in_turn(further: &[String]) {
+    let subscribed = [further, &["-".to_owned()]].concat();
     for (publishes, subscribes) in PUBLISHERS.into_iter().zip(SUBSCRIBERS) {
         let mut forwarder = Forwarder::start();
-        let mut from = Publishing::Theirs(Peer::start(publishes, Way::Connect, &forwarder.sub));
-        let mut to = Subscribing::Theirs(Peer::subscriber(subscribes, Way::Connect, &forwarder.publ, &[""]));
+        let mut from = Publishing::Theirs(Peer::with(publishes, Way::Connect, &forwarder.sub, further));
+        let mut to = Subscribing::Theirs(Peer::with(subscribes, Way::Connect, &forwarder.publ, &subscribed));
         heals(&mut from, &mut to, "at first").await;
         for round in ["once", "twice"] {
             forwarder.crash_and_restart();
@@ -88,6 +99,22 @@ async fn a_server_finds_a_crashed_publisher_again() {
     server.crash_and_restart();
     let mut browser = Browser::open(&server.websocket_url()).await;
     browser_hears(&mut publisher, &mut browser, "the server crashed").await;
+}
+
+/// The other way round: a server that listens, to publishers which connect.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_finds_a_crashed_single_server_again() {
+    for kind in PUBLISHERS {
+        let mut single = Single::start();
+        let mut publisher = Peer::start(kind, Way::Connect, &single.endpoint);
+        let mut browser = Browser::open(&single.server.websocket_url()).await;
+        browser_hears(&mut publisher, &mut browser, "at first").await;
+        publisher.crash_and_restart();
+        browser_hears(&mut publisher, &mut browser, "the publisher crashed").await;
+        single.crash_and_restart();
+        let mut browser = Browser::open(&single.server.websocket_url()).await;
+        browser_hears(&mut publisher, &mut browser, "the server crashed").await;
+    }
 }
 
 async fn browser_hears(publisher: &mut Peer, browser: &mut Browser, round: &str) {

@@ -1,4 +1,4 @@
-//! Our sockets and libzmq's as one, so that a test reads the same whoever is on which side.
+//! Our sockets and the others' as one, so that a test reads the same whoever is on which side.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,19 @@ use pushnote_zmtp::{Endpoint, Options, Publisher, Subscriber};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, timeout};
 
-use crate::peer::{ANY_PORT, Peer, Way};
+use crate::peer::{ANY_PORT, Kind, Library, Peer, Way};
 
 /// Types of libzmq's sockets that publish.
 pub(crate) const PUBLISHERS: [&str; 2] = ["PUB", "XPUB"];
 /// Types of libzmq's sockets that subscribe.
 pub(crate) const SUBSCRIBERS: [&str; 2] = ["SUB", "XSUB"];
+const fn zeromq(socket: &'static str) -> Kind {
+    Kind { library: Library::Zeromq, socket }
+}
+/// The zeromq crate's sockets that publish.
+pub(crate) const CRATE_PUBLISHERS: [Kind; 2] = [zeromq("PUB"), zeromq("XPUB")];
+/// The zeromq crate's sockets that subscribe.
+pub(crate) const CRATE_SUBSCRIBERS: [Kind; 2] = [zeromq("SUB"), zeromq("XSUB")];
 /// Whoever listens.
 pub(crate) const WAYS: [Way; 2] = [Way::Bind, Way::Connect];
 
@@ -42,9 +49,9 @@ impl From<Publisher> for Publishing {
     }
 }
 
-/// A publisher of libzmq and a subscriber of ours; one listens, the other connects.
+/// A publisher of another implementation and a subscriber of ours; one listens, the other connects.
 pub(crate) async fn theirs_to_ours(
-    kind: &str,
+    kind: impl Into<Kind>,
     theirs: Way,
     options: Options,
     further: &[String],
@@ -64,9 +71,10 @@ pub(crate) async fn theirs_to_ours(
     (Publishing::Theirs(peer), Subscribing::Ours(ours))
 }
 
-/// A publisher of ours and a subscriber of libzmq, who wants everything; one listens, the other connects.
+/// A publisher of ours and a subscriber of another implementation, who wants everything; one listens, the other
+/// connects.
 pub(crate) async fn ours_to_theirs(
-    kind: &str,
+    kind: impl Into<Kind>,
     theirs: Way,
     options: Options,
     further: &[String],

@@ -1,6 +1,7 @@
 //! What the suites share: the real binaries as processes, browsers that speak WebSocket, publishers in Python.
 
 mod browser;
+mod hex;
 mod process;
 mod python;
 mod site;
@@ -8,6 +9,7 @@ mod site;
 use std::time::Duration;
 
 pub use browser::Browser;
+pub use hex::{hex, unhex};
 pub use process::Process;
 pub use python::PythonPublisher;
 pub use site::{Forwarder, SECRET, Server, Single, free_endpoint, token};

@@ -28,7 +28,7 @@ impl Process {
         let tests = std::env::current_exe().expect("the path of this test");
         // target/debug/deps/SUITE-HASH → target/debug/BINARY
         let path = tests.ancestors().nth(2).expect("a target folder").join(binary);
-        assert!(path.exists(), "{} is missing: run 'cargo build --workspace' first", path.display());
+        assert!(path.exists(), "{} is missing: run 'make build' first", path.display());
         path
     }
 

@@ -14,6 +14,7 @@ use crate::command::{put_command, split_name};
 use crate::curve::{CurveError, PublicKey, Session};
 use crate::frame::{COMMAND, Header, LONG};
 use crate::security::{Right, Security};
+use crate::v1;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
@@ -255,7 +256,7 @@ impl Handshake {
     fn old_identity(&mut self, input: &mut BytesMut) -> Result<Option<Stage>, HandshakeError> {
         let (Some(length), Some(flags)) = (input.first(), input.get(1)) else { return Ok(None) };
         let frame_bytes = 1 + usize::from(*length);
-        if *length == 0 || *flags != 0 {
+        if *length == 0 || v1::more(*flags) != Some(false) {
             return Err(HandshakeError::NotZmtp);
         }
         if input.len() < frame_bytes {

@@ -8,6 +8,19 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 /// Marks a length of eight bytes.
 const LONG: u8 = 0xff;
 
+/// The reserved bits of the flags: zero, says RFC 13, but libzmq up to 2.1 sets them all.
+const RESERVED: u8 = 0x7e;
+const RESERVED_AND_MORE: u8 = RESERVED | MORE;
+
+/// Whether these flags announce a further frame; `None` for such as no peer sends.
+pub(crate) fn more(flags: u8) -> Option<bool> {
+    match flags {
+        0 | RESERVED => Some(false),
+        MORE | RESERVED_AND_MORE => Some(true),
+        _ => None,
+    }
+}
+
 /// The head of a frame.
 struct Head {
     /// Bytes before the body.
@@ -29,10 +42,10 @@ impl Head {
         };
         // A frame without room for its flags; no flags to blame, but no sense either.
         let Some(body_bytes) = length.checked_sub(1) else { return Err(ScanError::ReservedFlags(0)) };
-        match input.get(bytes - 1) {
-            None => Ok(None),
-            Some(flags) if flags & !MORE != 0 => Err(ScanError::ReservedFlags(*flags)),
-            Some(flags) => Ok(Some(Head { bytes, more: *flags == MORE, body_bytes })),
+        let Some(flags) = input.get(bytes - 1) else { return Ok(None) };
+        match more(*flags) {
+            Some(more) => Ok(Some(Head { bytes, more, body_bytes })),
+            None => Err(ScanError::ReservedFlags(*flags)),
         }
     }
 }
@@ -110,6 +123,14 @@ mod tests {
     }
 
     #[test]
+    fn reserved_bits_of_old_libzmq_are_passed_over() {
+        let mut input = BytesMut::from(&b"\x03\x7fab\x02\x7ec"[..]);
+        let mut out = BytesMut::new();
+        decode(&mut input, &mut out, 100).unwrap();
+        assert_eq!(out, later(&[b"ab", b"c"]));
+    }
+
+    #[test]
     fn a_frame_in_pieces_waits_for_its_end() {
         let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
         for byte in encode(&later(&[&[5; 300], b"x"])) {
@@ -123,7 +144,8 @@ mod tests {
     fn what_is_no_frame_is_refused() {
         let fault = |bytes: &[u8]| decode(&mut BytesMut::from(bytes), &mut BytesMut::new(), 100).unwrap_err();
         assert_eq!(fault(&[0]), ScanError::ReservedFlags(0));
-        assert_eq!(fault(&[2, 0x7e, 1]), ScanError::ReservedFlags(0x7e));
+        assert_eq!(fault(&[2, 0x7c, 1]), ScanError::ReservedFlags(0x7c));
+        assert_eq!(fault(&[2, 0x80, 1]), ScanError::ReservedFlags(0x80));
         assert_eq!(fault(&[255, 255, 255, 255, 255, 255, 255, 255, 255, 0]), {
             ScanError::FrameTooLarge { announced: u64::MAX - 1, max: 100 }
         });

@@ -111,7 +111,9 @@ fn zmtp_2_gets_type_and_identity() {
 
 #[test]
 fn zmtp_1_begins_with_an_identity() {
-    for (bytes, left) in [(&b"\x01\0"[..], 0), (b"\x01\0\x33\0{", 3), (b"\x05\0abcd\x02\0x", 3)] {
+    for (bytes, left) in
+        [(&b"\x01\0"[..], 0), (b"\x01\x7e", 0), (b"\x01\0\x33\0{", 3), (b"\x05\0abcd\x02\0x", 3)]
+    {
         let (outcome, sent, rest) = feed(SocketType::Sub, bytes);
         assert_eq!(outcome, Ok(Some(Peer::new(Version::V1_0, SocketType::Pub))));
         assert_eq!((&sent[..], rest), (&SIGNATURE[..], left), "the signature is an identity to it");
