@@ -45,11 +45,12 @@ impl Encoder {
 
     /// A run of whole frames as it is written; the runs have to leave in the order of these calls.
     pub(crate) fn encode(&mut self, run: &Bytes) -> Bytes {
+        let bytes = self.encoded_bytes(run);
         match self {
             Encoder::Plain => run.clone(),
             Encoder::V1 => v1::encode(run),
             Encoder::Curve(sealer) => {
-                let mut out = BytesMut::with_capacity(run.len() + MESSAGE_OVERHEAD_BYTES);
+                let mut out = BytesMut::with_capacity(bytes);
                 sealer.seal(run, &mut out);
                 out.freeze()
             }

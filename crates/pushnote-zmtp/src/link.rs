@@ -164,7 +164,12 @@ impl Reader<'_> {
                 }
                 Item::Incomplete { bytes_wanted } => {
                     match &mut coded {
-                        Some((_, raw)) => self.fill(raw, 0).await?,
+                        Some((_, raw)) => {
+                            if self.input.is_empty() {
+                                self.input = BytesMut::new();
+                            }
+                            self.fill(raw, 0).await?;
+                        }
                         None => {
                             let mut input = std::mem::take(&mut self.input);
                             self.fill(&mut input, bytes_wanted).await?;
@@ -177,14 +182,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Turns what was read into frames, which are never longer together.
+    /// Turns what was read into frames. Their memory is another one than that which was read into.
     fn decode(&mut self, decoder: &mut Decoder, raw: &mut BytesMut) -> Result<(), CloseCause> {
-        if raw.is_empty() {
-            return Ok(());
-        }
-        if self.input.is_empty() {
-            self.input = BytesMut::with_capacity(raw.len());
-        }
         let decoded = decoder.decode(raw, &mut self.input, self.options.frame_bytes_max);
         self.chunk = self.input.capacity();
         Ok(decoded?)

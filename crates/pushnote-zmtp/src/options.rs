@@ -92,7 +92,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether a peer may come from there; `None`: from a process of this machine, or from nobody knows where.
+    /// Whether a peer may come from there; `None`: from nobody knows where.
     pub(crate) fn admits(&self, address: Option<IpAddr>) -> bool {
         // A listener on IPv6 sees the addresses of IPv4 in a form of its own.
         let address = address.map(|address| address.to_canonical());
@@ -108,5 +108,28 @@ impl Options {
             parts_max: self.parts_max,
             commands: version >= Version::V3_0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_come_from_the_networks_allowed() {
+        let networks = |texts: &[&str]| Options {
+            networks: texts.iter().map(|text| text.parse().unwrap()).collect(),
+            ..Options::default()
+        };
+        let admits = |options: &Options, address: &str| options.admits(Some(address.parse().unwrap()));
+        assert!(admits(&networks(&[]), "192.0.2.1") && networks(&[]).admits(None));
+        let private = networks(&["10.0.0.0/8", "fd00::/8"]);
+        for inside in ["10.1.2.3", "::ffff:10.1.2.3", "fd00::1"] {
+            assert!(admits(&private, inside), "{inside}");
+        }
+        for outside in ["11.0.0.1", "::ffff:11.0.0.1", "fe80::1", "::1"] {
+            assert!(!admits(&private, outside), "{outside}");
+        }
+        assert!(!private.admits(None), "gone, or nobody knows where");
     }
 }

@@ -7,7 +7,7 @@ use super::CurveError;
 use super::sealed::{BoxKey, SharedKey, TAG_BYTES};
 use crate::frame::{COMMAND, Header, LONG, MORE, frames, put_frame, put_head};
 use crate::scan::ScanError;
-use bytes::{BufMut, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use std::fmt;
 
 const NAME: &[u8; 8] = b"\x07MESSAGE";
@@ -92,9 +92,12 @@ impl Opener {
             if input.len() < end {
                 break;
             }
-            let mut frame = input.split_to(end);
-            let (flags, body) = self.open_one(&mut frame[header.head_bytes..])?;
+            if out.is_empty() {
+                out.reserve(input.len()); // at once for all that are here
+            }
+            let (flags, body) = self.open_one(&mut input[header.head_bytes..end])?;
             put_frame(out, flags, body);
+            input.advance(end);
         }
         Ok(())
     }

@@ -120,6 +120,17 @@ fn a_broken_connection_repeats_only_what_was_not_wholly_written() {
 }
 
 #[test]
+fn the_length_of_what_is_encoded_is_known_before() {
+    for mut encoder in [Encoder::Plain, Encoder::V1, Encoder::Curve(sealer_and_opener().0)] {
+        for length in [0, 1, 221, 222, 223, 253, 254, 255, 256, 70_000] {
+            let run = Bytes::from([message(length, 1), message(3, 2)].concat());
+            let bytes = encoder.encoded_bytes(&run);
+            assert_eq!(encoder.encode(&run).len(), bytes, "{length} bytes, {encoder:?}");
+        }
+    }
+}
+
+#[test]
 fn what_is_sealed_leaves_in_its_order_and_commands_between() {
     let (outbox, mut unsent) = (Outbox::new(1 << 20), Unsent::default());
     let (sealer, mut opener) = sealer_and_opener();
