@@ -154,7 +154,10 @@ impl Fanout {
         shared.topics.remove(outlet.id);
         shared.confirmations.leave(outlet.id);
         outlet.open.store(false, Relaxed);
-        if !outlet.kept {
+        if outlet.kept {
+            // Who flushes does not wait for it any more, if another one is there.
+            outlet.outbox.stir();
+        } else {
             shared.outlets.remove(&outlet.id);
             outlet.outbox.abandon();
         }
@@ -376,12 +379,33 @@ impl Fanout {
         }
     }
 
+    /// Waits until those who connect to us have everything, and of those we connect to one and all others that are
+    /// there: the others bring the same.
     pub(crate) async fn flush(&self) {
-        let marks: Vec<_> =
+        let marked: Vec<_> =
             self.outlets().into_iter().map(|outlet| (outlet.outbox.accepted(), outlet)).collect();
-        for (mark, outlet) in marks {
-            outlet.outbox.flushed(mark).await;
+        let (kept, passing): (Vec<_>, Vec<_>) = marked.iter().partition(|(_, outlet)| outlet.kept);
+        for (mark, outlet) in passing {
+            outlet.outbox.flushed(*mark).await;
         }
+        if kept.is_empty() {
+            return;
+        }
+        let mut flushing: Vec<_> =
+            kept.iter().map(|(mark, outlet)| Some(Box::pin(outlet.outbox.flushed(*mark)))).collect();
+        poll_fn(|context| {
+            let (mut done, mut awaited) = (0, 0);
+            for (flush, (_, outlet)) in flushing.iter_mut().zip(&kept) {
+                if flush.as_mut().is_none_or(|flush| flush.as_mut().poll(context).is_ready()) {
+                    *flush = None;
+                    done += 1;
+                } else if outlet.is_open() {
+                    awaited += 1;
+                }
+            }
+            if done > 0 && awaited == 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }
 

@@ -60,7 +60,7 @@ pub use key_file::KeyFileError;
 pub use options::{Options, SlowSubscriber};
 pub use position::Position;
 pub use publisher::{Delivery, Publisher, SendError};
-pub use requester::Requester;
+pub use requester::{Reply, Requester};
 pub use responder::{Request, Responder};
 pub use security::{Clients, ClientsError, CurveClient, CurveServer, Right, Security};
 pub use stats::{CloseCause, Stats};

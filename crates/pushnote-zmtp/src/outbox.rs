@@ -194,6 +194,11 @@ impl Outbox {
         self.progress.notify_waiters();
     }
 
+    /// Lets those who wait look again: something besides the queue has changed.
+    pub(crate) fn stir(&self) {
+        self.progress.notify_waiters();
+    }
+
     /// Waits until there may be something to take.
     pub(crate) async fn work(&self) {
         self.work.notified().await;

@@ -183,7 +183,8 @@ impl Publisher {
     }
 
     /// Waits until everything accepted so far is written to the sockets of the peers concerned, or these are gone.
-    /// A peer it connects to and which is away is waited for: give it a timeout. Written does not mean read.
+    /// Where it connects to several peers, those that are away are not waited for as long as one is there; where none
+    /// is, it waits: give it a timeout. Written does not mean read.
     pub async fn flush(&self) {
         self.fanout.flush().await;
     }

@@ -13,7 +13,9 @@ use crate::roads::{Role, dial};
 use crate::stats::{CloseCause, Counters, Stats};
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -39,22 +41,18 @@ impl Requester {
         Requester { desk, _tasks: tasks }
     }
 
-    /// Asks, and waits for the answer: give it a timeout. A question whose link breaks is asked again, so the other
-    /// side may get it twice. Cancelled, it is not asked again.
+    /// Asks. The question is queued when this returns; the answer may never come: give it a timeout. A question whose
+    /// link breaks is asked again, so the other side may get it twice; not when its [`Reply`] is dropped.
     ///
     /// # Errors
     /// [`SendError::TooLarge`]; [`SendError::Full`] when 1024 questions are open.
-    pub async fn request(&self, body: &[u8]) -> Result<Bytes, SendError> {
+    pub fn request(&self, body: &[u8]) -> Result<Reply, SendError> {
         let (bytes, max) = (body.len(), self.desk.options.frame_bytes_max);
         if bytes > max {
             return Err(SendError::TooLarge { bytes, max });
         }
         let (id, answered) = self.desk.ask(body)?;
-        let _open = Open { desk: &self.desk, id };
-        match answered.await {
-            Ok(answer) => Ok(answer),
-            Err(_) => std::future::pending().await, // the sender is dropped with `Open` alone
-        }
+        Ok(Reply { desk: Arc::clone(&self.desk), id, answered })
     }
 
     /// Whether there is a connection.
@@ -68,13 +66,27 @@ impl Requester {
     }
 }
 
-/// A question that is asked as long as this lives.
-struct Open<'a> {
-    desk: &'a Desk,
+/// The answer to come. The question stays open as long as this lives.
+#[derive(Debug)]
+pub struct Reply {
+    desk: Arc<Desk>,
     id: u64,
+    answered: oneshot::Receiver<Bytes>,
 }
 
-impl Drop for Open<'_> {
+impl Future for Reply {
+    type Output = Bytes;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Bytes> {
+        match Pin::new(&mut self.answered).poll(context) {
+            Poll::Ready(Ok(answer)) => Poll::Ready(answer),
+            // The other end goes with `self` or with the answer: this does not happen.
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Reply {
     fn drop(&mut self) {
         self.desk.state().open.remove(&self.id);
     }
