@@ -42,7 +42,7 @@ pub(crate) fn run(target: &Target, pid: &str, load: &Load) {
     let mut sent: u64 = 0;
     let (wall, cpu) = std::thread::scope(|scope| {
         for stream in &subscribers {
-            scope.spawn(|| if load.check { check(stream, load.bytes, &seen) } else { discard(stream, &seen) });
+            scope.spawn(|| receive(stream, load, &seen));
         }
         while start.elapsed() < load.time {
             frames.number(|| {
@@ -72,6 +72,14 @@ fn await_all(seen: &Seen, expected: u64) {
             progress = (seen.bytes.load(Relaxed), Instant::now());
         }
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn receive(stream: &TcpStream, load: &Load, seen: &Seen) {
+    if load.check {
+        check(stream, load.bytes, seen);
+    } else {
+        discard(stream, seen);
     }
 }
 
