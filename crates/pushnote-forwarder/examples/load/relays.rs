@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{LocalSet, spawn_local};
 
-/// The best of 64, 128, 256 and 512 KiB.
+/// As the forwarder reads.
 const READ_BYTES: usize = 64 << 10;
 const CHUNKS_MAX: usize = 128;
 const SLICES_MAX: usize = 64;
