@@ -40,18 +40,26 @@ def markdown(figures, options, versions):
 
 
 def machine(options, versions):
+    cores = "all cores for all" if options.all_cores else "one core for the server, one for the generator"
+    return (
+        f"{place(versions, cores)}. Medians of {options.repeats} runs of "
+        f"{options.duration}, {options.idle_repeats} of idle connections. Command: {command('bench/run')}"
+    )
+
+
+def place(versions, cores):
+    """Where it ran, and what."""
     processor = next(
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.machine(),
     )
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
-    command = shlex.join(["bench/run", *sys.argv[1:]])
     congestion = Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
-    cores = "all cores for all" if options.all_cores else "one core for the server, one for the generator"
-    return (
-        f"{processor}, Linux {platform.release()}, TCP with {congestion}, {cores}; {listed}. Medians of {options.repeats} runs of "
-        f"{options.duration}, {options.idle_repeats} of idle connections. Command: `{command}`"
-    )
+    return f"{processor}, Linux {platform.release()}, TCP with {congestion}, {cores}; {listed}"
+
+
+def command(program):
+    return f"`{shlex.join([program, *sys.argv[1:]])}`"
 
 
 def of(figures, row, kind):
@@ -119,8 +127,8 @@ def idle(figures, rows, options):
     return "\n".join(lines)
 
 
-def write(path, text):
+def write(path, text, begin=BEGIN, end=END):
     """Puts the tables between their marks and leaves the rest of the file alone."""
-    before, _, rest = path.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+    before, _, rest = path.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")

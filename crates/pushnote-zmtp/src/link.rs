@@ -209,8 +209,11 @@ impl Reader<'_> {
             }
             self.stream.readable().await?;
             let missing = bytes_wanted.saturating_sub(input.len());
+            let room = input.capacity();
             input.reserve(missing.min(input.len()).max(self.options.read_bytes));
-            self.chunk = input.capacity();
+            if input.capacity() != room {
+                self.chunk = input.capacity(); // else this is the rest of a chunk, and keeps all of it alive
+            }
             match self.stream.try_read(input) {
                 Ok(0) => return Err(CloseCause::Peer),
                 Ok(_) => {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
-use pushnote_zmtp::{Endpoint, Options, Publisher, Subscriber};
+use pushnote_zmtp::{Batch, Endpoint, Options, Publisher, Subscriber};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -263,4 +263,30 @@ async fn a_hostile_relay_harms_no_client() {
     greet(&mut peer, 1, "SUB", "PUB").await;
     peer.write_all(b"\0\x01\x01").await.unwrap();
     expect(&mut peer, b"\0\x04kept").await;
+}
+
+#[tokio::test]
+async fn what_lies_behind_a_large_message_is_charged_for_all_it_keeps_alive() {
+    let mut subscriber = Subscriber::bind(&any_port(), Options::default()).await.unwrap();
+    let mut peer = connect(subscriber.local_endpoint().unwrap()).await;
+    greet(&mut peer, 0, "PUB", "SUB").await;
+    let large = [&[2][..], &600_000_u64.to_be_bytes(), &[0; 600_000]].concat();
+    let middle = [&[2][..], &9_000_u64.to_be_bytes(), &[0; 9_000]].concat().repeat(8);
+    let mut held: Vec<Batch> = Vec::new(); // so that no memory is used twice
+    let mut wanted = 1;
+    // Each piece ends within a message, so that the next one is read behind it.
+    for piece in std::iter::once([&large, &middle[..100]].concat())
+        .chain(std::iter::repeat_n([&middle[100..], &middle[..100]].concat(), 6))
+    {
+        peer.write_all(&piece).await.unwrap();
+        while held.iter().map(Batch::messages).sum::<usize>() < wanted {
+            held.push(timeout(PATIENCE, subscriber.recv_batch()).await.expect("nothing came").unwrap());
+        }
+        wanted += 8;
+    }
+    let start = |batch: &Batch| batch.bytes().as_ptr() as usize;
+    for batch in &held[1..] {
+        let behind = start(batch).wrapping_sub(start(&held[0])) < held[0].retained_bytes();
+        assert!(!behind || batch.retained_bytes() >= large.len(), "{} bytes", batch.retained_bytes());
+    }
 }
