@@ -40,6 +40,10 @@ struct Args {
     )]
     r#pub: Vec<Endpoint>,
 
+    /// Where applications connect to that want to hear which servers have a message. May be given several times.
+    #[arg(long, env = "PUSHNOTE_ACK", value_name = "ENDPOINT", value_delimiter = ',')]
+    ack: Vec<Endpoint>,
+
     #[command(flatten)]
     listen: ListenArgs,
 
@@ -61,19 +65,26 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Failure> {
-    let sub = args.sub.iter().map(|endpoint| ("--sub", endpoint));
-    let exposable: Vec<_> = sub.chain(args.r#pub.iter().map(|endpoint| ("--pub", endpoint))).collect();
+    let ends = [("--sub", &args.sub), ("--pub", &args.r#pub), ("--ack", &args.ack)];
+    let exposable: Vec<_> =
+        ends.into_iter().flat_map(|(flag, all)| all.iter().map(move |endpoint| (flag, endpoint))).collect();
     let options = args.listen.options(&exposable)?;
     let settings = Settings {
         options: args.peers.applied_to(options),
         sub: args.sub.into_iter().map(Way::Listen).collect(),
         r#pub: args.r#pub.into_iter().map(Way::Listen).collect(),
+        ack: args.ack,
         ..Settings::default()
     };
     let shutdown = shutdown_signal()?;
     let forwarder =
         Forwarder::bind(settings).await.map_err(|error| Failure::unavailable(format!("--{error}")))?;
-    for (end, endpoints) in [(End::Sub, forwarder.sub_endpoints()), (End::Pub, forwarder.pub_endpoints())] {
+    let ends = [
+        (End::Sub, forwarder.sub_endpoints()),
+        (End::Pub, forwarder.pub_endpoints()),
+        (End::Ack, forwarder.ack_endpoints()),
+    ];
+    for (end, endpoints) in ends {
         for endpoint in endpoints {
             say(format_args!("{end} listening on {endpoint}"));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::builder::FalseyValueParser;
 use pushnote_shell::{ListenArgs, seconds};
+use pushnote_zmtp::Endpoint;
 use pushnote_zmtp::curve::PublicKey;
 
 /// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
@@ -22,9 +23,22 @@ pub(crate) struct Args {
     #[arg(short, long, env = "PUSHNOTE_ADDRESS", default_value = "")]
     pub(crate) address: String,
 
-    /// ZeroMQ endpoint: the forwarder's --pub; with --single the endpoint that applications publish to
-    #[arg(short = 's', long = "mq_socket", alias = "mq-socket", env = "PUSHNOTE_MQ_SOCKET")]
-    pub(crate) mq_socket: String,
+    /// ZeroMQ endpoint: the forwarder's --pub, or several forwarders' with commas between them, to lose nothing when
+    /// one of them is lost; with --single the endpoint that applications publish to
+    #[arg(
+        short = 's',
+        long = "mq_socket",
+        alias = "mq-socket",
+        env = "PUSHNOTE_MQ_SOCKET",
+        value_name = "ENDPOINT",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub(crate) mq_socket: Vec<Endpoint>,
+
+    /// With --single: ZeroMQ endpoint for applications that want to hear that a message was taken
+    #[arg(long, env = "PUSHNOTE_ACK", value_name = "ENDPOINT", value_delimiter = ',')]
+    pub(crate) ack: Vec<Endpoint>,
 
     /// Seconds between heartbeats on ZeroMQ; a forwarder or application that answers none for twice as long is
     /// given up, and the forwarder connected to again
@@ -108,7 +122,7 @@ mod tests {
 
         let single = "pushnote-server -S -p 8080 -s tcp://127.0.0.1:8002 -r /sockjs -a 127.0.0.1";
         let args = Args::try_parse_from(single.split(' ')).unwrap();
-        assert_eq!((args.mq_socket.as_str(), args.single), ("tcp://127.0.0.1:8002", true));
+        assert_eq!((args.mq_socket[0].to_string().as_str(), args.single), ("tcp://127.0.0.1:8002", true));
 
         let dashed = "pushnote-server --single --mq-socket tcp://127.0.0.1:8002";
         assert!(Args::try_parse_from(dashed.split(' ')).unwrap().single);

@@ -1,14 +1,14 @@
 //! `pushnote-server`: serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
 
 mod args;
+mod mq;
 mod settings;
 
 use std::process::ExitCode;
 
 use pushnote_core::Limits;
-use pushnote_http::Settings;
+use pushnote_http::{Settings, Sources};
 use pushnote_shell::{Failure, raise_open_files_limit, say, shutdown_signal, start_logs};
-use pushnote_zmtp::Subscriber;
 use tokio::net::TcpListener;
 
 use crate::args::Args;
@@ -18,17 +18,15 @@ fn main() -> ExitCode {
         start_logs()?;
         let open_files_max = raise_open_files_limit();
         let settings = settings::from_args(&args, open_files_max)?;
-        let endpoint = settings::mq_endpoint(&args)?;
-        let options = settings::mq_options(&args, &endpoint)?;
         let runtime = tokio::runtime::Runtime::new()
             .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
         runtime.block_on(async {
             let shutdown = shutdown_signal()?;
             let listener = settings::listen(&args).await?;
-            let subscriber = settings::subscribe(&args, endpoint, options).await?;
-            announce(&args, &listener, &subscriber, &settings)?;
+            let sources = mq::sources(&args).await?;
+            announce(&args, &listener, &sources, &settings)?;
             tell_limits(&args, &settings, open_files_max);
-            let farewell = pushnote_http::run(listener, subscriber.into(), settings, shutdown)
+            let farewell = pushnote_http::run(listener, sources, settings, shutdown)
                 .await
                 .map_err(|error| Failure::software(error.to_string()))?;
             tracing::info!(told = farewell.told, left = farewell.left, "ended");
@@ -41,14 +39,14 @@ fn main() -> ExitCode {
 fn announce(
     args: &Args,
     listener: &TcpListener,
-    subscriber: &Subscriber,
+    sources: &Sources,
     settings: &Settings,
 ) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(|error| Failure::system(error.to_string()))?;
-    let hears = match subscriber.local_endpoint() {
-        Some(bound) => format!("bound to {bound}"),
-        None => format!("connected to {}", args.mq_socket),
-    };
+    for endpoint in sources.responder.local_endpoints() {
+        say(format_args!("ack listening on {endpoint}"));
+    }
+    let hears = mq::described(args, sources);
     say(format_args!("listening on http://{address}{}, {hears}", settings.route));
     Ok(())
 }

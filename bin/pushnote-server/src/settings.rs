@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use pushnote_core::{Keys, Limits, Verifier};
 use pushnote_http::{Route, Settings};
-use pushnote_shell::{Failure, client_keys, read_secret, read_setting};
-use pushnote_zmtp::{Endpoint, Options, Security, Subscriber};
+use pushnote_shell::{Failure, read_secret, read_setting};
 use tokio::net::TcpListener;
 
 use crate::args::Args;
@@ -57,46 +56,6 @@ fn set<T>(limit: &mut T, given: Option<T>) {
     if let Some(given) = given {
         *limit = given;
     }
-}
-
-pub(crate) fn mq_endpoint(args: &Args) -> Result<Endpoint, Failure> {
-    args.mq_socket.parse().map_err(|error| Failure::usage(format!("--mq_socket: {error}")))
-}
-
-/// How the ZeroMQ side is secured, and when it is taken for dead.
-pub(crate) fn mq_options(args: &Args, endpoint: &Endpoint) -> Result<Options, Failure> {
-    Ok(Options { heartbeat_interval: args.heartbeat_interval, ..mq_security(args, endpoint)? })
-}
-
-fn mq_security(args: &Args, endpoint: &Endpoint) -> Result<Options, Failure> {
-    let listen = &args.listen;
-    if args.single {
-        if args.curve_server_key.is_some() {
-            return Err(Failure::usage("--curve-server-key is for connecting; with --single others connect"));
-        }
-        return listen.options(&[("--mq_socket", endpoint)]);
-    }
-    if listen.curve_clients.is_some() || !listen.allow_network.is_empty() {
-        return Err(Failure::usage(
-            "--curve-clients and --allow-network are for --single, where others connect",
-        ));
-    }
-    let keys = client_keys(args.curve_server_key, listen.curve_secret_key_file.as_deref())?;
-    let security = keys.map_or(Security::Null, |(server, secret)| Security::curve_client(server, secret));
-    Ok(Options { security, ..Options::default() })
-}
-
-pub(crate) async fn subscribe(
-    args: &Args,
-    endpoint: Endpoint,
-    options: Options,
-) -> Result<Subscriber, Failure> {
-    if !args.single {
-        return Ok(Subscriber::connect(endpoint, options));
-    }
-    Subscriber::bind(&endpoint, options)
-        .await
-        .map_err(|error| Failure::unavailable(format!("--mq_socket: {error}")))
 }
 
 pub(crate) async fn listen(args: &Args) -> Result<TcpListener, Failure> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::json::{self, NotAnObject};
-use crate::publication_id::PublicationId;
+use crate::publication_id::{PUBLISHER_BYTES_MAX, PublicationId};
 use crate::user::UserId;
 
 const NOTIFY: &str = "notify";
@@ -190,10 +190,8 @@ impl Envelope {
         envelope.extend_from_slice(format!(r#","publication":"{publisher}/{number}"}}"#).as_bytes());
     }
 
-    /// How many bytes an id of this publisher adds at most.
-    pub fn id_bytes_max(publisher: &str) -> usize {
-        r#","publication":"/""#.len() + publisher.len() + 20
-    }
+    /// How many bytes an id adds at most.
+    pub const ID_BYTES_MAX: usize = r#","publication":"/""#.len() + PUBLISHER_BYTES_MAX + 20;
 }
 
 fn id(field: &RawValue) -> Result<PublicationId, EnvelopeError> {

@@ -45,7 +45,7 @@ fn an_id_is_put_in_and_read() {
         let before = Envelope::parse(&Bytes::from(envelope.clone()), MAX).unwrap();
         let bytes = envelope.len();
         Envelope::put_id(&mut envelope, "9f86d081", 42);
-        assert!(envelope.len() <= bytes + Envelope::id_bytes_max("9f86d081"));
+        assert!(envelope.len() <= bytes + Envelope::ID_BYTES_MAX);
         let after = Envelope::parse(&Bytes::from(envelope), MAX).unwrap();
         assert_eq!(after.id, Some("9f86d081/42".parse().unwrap()));
         assert_eq!(Envelope { id: None, ..after }, before);

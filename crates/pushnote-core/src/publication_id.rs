@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Bytes that a publisher's name may have.
-const PUBLISHER_BYTES_MAX: usize = 64;
+pub(crate) const PUBLISHER_BYTES_MAX: usize = 64;
 
 /// One message of one publisher: `publisher/number`, as in `9f86d081884c7d65/42`.
 ///

@@ -3,14 +3,21 @@
 //! It never looks into a message. What one publisher sent in a row leaves as one slice of the chunk it was read into,
 //! shared by all subscribers; see `pushnote-zmtp` for how.
 
+mod acks;
+
+use acks::Acks;
 use pushnote_zmtp::{
-    Batch, BindError, Endpoint, Options, Publisher, SendError, SlowSubscriber, Stats, Subscriber,
+    Batch, BindError, Endpoint, Options, Publisher, Request, Responder, SendError, SlowSubscriber, Stats,
+    Subscriber,
 };
 use std::fmt;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::timeout;
 use tracing::{info, warn};
+
+/// Default of the history: what a server misses while its link is down for a second, at 100,000 messages of 128 bytes.
+const HISTORY_BYTES_MAX: usize = 16 << 20;
 
 /// How one end of the forwarder meets its peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,31 +35,36 @@ pub struct Settings {
     pub sub: Vec<Way>,
     /// Where subscribers are met, at least one.
     pub r#pub: Vec<Way>,
-    /// Limits and times of both ends.
+    /// Where publishers are met that want to hear which servers have a message; none by default.
+    pub ack: Vec<Endpoint>,
+    /// Limits and times of all ends. What `history_bytes_max` keeps is for subscribers whose link breaks.
     pub options: Options,
     /// Time to write what was received when it is told to stop.
     pub drain: Duration,
 }
 
 impl Default for Settings {
-    /// No ends, the default limits, and a second to drain.
+    /// No ends, the default limits, a history of 16 MiB, and a second to drain.
     fn default() -> Self {
         Settings {
             sub: Vec::new(),
             r#pub: Vec::new(),
-            options: Options::default(),
+            ack: Vec::new(),
+            options: Options { history_bytes_max: HISTORY_BYTES_MAX, ..Options::default() },
             drain: Duration::from_secs(1),
         }
     }
 }
 
-/// One of the two ends.
+/// One of the ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Where messages come in.
     Sub,
     /// Where messages go out.
     Pub,
+    /// Where messages come in that are answered.
+    Ack,
 }
 
 impl fmt::Display for End {
@@ -60,6 +72,7 @@ impl fmt::Display for End {
         out.write_str(match self {
             End::Sub => "sub",
             End::Pub => "pub",
+            End::Ack => "ack",
         })
     }
 }
@@ -83,11 +96,19 @@ pub struct Totals {
     pub sent: Stats,
 }
 
+/// What there is to pass on.
+enum Came {
+    Batch(Batch),
+    Question(Request),
+}
+
 /// A relay that is listening; [`Forwarder::run`] makes it work.
 #[derive(Debug)]
 pub struct Forwarder {
     sub: Subscriber,
     r#pub: Publisher,
+    desk: Responder,
+    acks: Acks,
     waits: bool,
     drain: Duration,
     refused: u64,
@@ -99,7 +120,7 @@ impl Forwarder {
     /// # Errors
     /// [`StartError`] names the end and says what to do.
     pub async fn bind(settings: Settings) -> Result<Forwarder, StartError> {
-        let Settings { sub, r#pub, options, drain } = settings;
+        let Settings { sub, r#pub, ack, options, drain } = settings;
         let waits = options.slow_subscriber == SlowSubscriber::Wait;
         let mut subscriber = Subscriber::new(Options { topics: vec![Default::default()], ..options.clone() });
         for way in sub {
@@ -111,6 +132,11 @@ impl Forwarder {
                 }
             }
         }
+        let mut desk = Responder::new(options.clone());
+        for endpoint in ack {
+            let bound = desk.bind_also(&endpoint).await;
+            bound.map_err(|source| StartError { end: End::Ack, source })?;
+        }
         let mut publisher = Publisher::new(options);
         for way in r#pub {
             match way {
@@ -121,7 +147,8 @@ impl Forwarder {
                 }
             }
         }
-        Ok(Forwarder { sub: subscriber, r#pub: publisher, waits, drain, refused: 0 })
+        let acks = Acks::default();
+        Ok(Forwarder { sub: subscriber, r#pub: publisher, desk, acks, waits, drain, refused: 0 })
     }
 
     /// Endpoints publishers can connect to, with their real ports.
@@ -132,6 +159,11 @@ impl Forwarder {
     /// Endpoints subscribers can connect to, with their real ports.
     pub fn pub_endpoints(&self) -> &[Endpoint] {
         self.r#pub.local_endpoints()
+    }
+
+    /// Endpoints for messages that are answered, with their real ports.
+    pub fn ack_endpoints(&self) -> &[Endpoint] {
+        self.desk.local_endpoints()
     }
 
     /// Counters since it was made.
@@ -164,11 +196,24 @@ impl Forwarder {
 
     /// Ends when the subscriber is closed and empty.
     async fn relay(&mut self) {
-        while let Some(batch) = self.sub.recv_batch().await {
+        loop {
+            let Forwarder { sub, desk, acks, .. } = self;
+            let question = async {
+                acks.room().await;
+                desk.recv().await
+            };
+            let came = tokio::select! {
+                batch = sub.recv_batch() => batch.map(Came::Batch),
+                request = question => Some(Came::Question(request)),
+            };
+            let Some(came) = came else { return };
             if self.waits {
                 self.r#pub.ready().await;
             }
-            self.pass(&batch);
+            match came {
+                Came::Batch(batch) => self.pass(&batch),
+                Came::Question(request) => self.acks.take(request, &self.r#pub),
+            }
         }
     }
 

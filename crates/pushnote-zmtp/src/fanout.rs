@@ -255,7 +255,7 @@ impl Fanout {
 
     /// As [`Fanout::push`] for one message, and asks the peers concerned to confirm it. Gives what the message's number
     /// is, how many peers it concerns, and what to wait for.
-    pub(crate) fn push_confirmed(&self, batch: &Batch) -> Option<Asked<'_>> {
+    pub(crate) fn push_confirmed(self: &Arc<Self>, batch: &Batch) -> Option<Asked> {
         let shared = &mut *self.shared();
         let sequence = shared.history.next();
         if !self.push_to(shared, batch) {
@@ -273,7 +273,7 @@ impl Fanout {
         }
         let settled = confirmations.expect(asked);
         let position = Position { epoch: self.epoch, sequence };
-        Some(Asked { fanout: self, context, settled, position, subscribers: concerned.len() })
+        Some(Asked { fanout: Arc::clone(self), context, settled, position, subscribers: concerned.len() })
     }
 
     /// A peer has answered a PING.
@@ -410,8 +410,9 @@ impl Fanout {
 }
 
 /// A message that subscribers were asked to confirm. Dropping it ends the waiting.
-pub(crate) struct Asked<'a> {
-    fanout: &'a Fanout,
+#[derive(Debug)]
+pub(crate) struct Asked {
+    fanout: Arc<Fanout>,
     context: Context,
     settled: Arc<Notify>,
     pub(crate) position: Position,
@@ -419,7 +420,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) subscribers: usize,
 }
 
-impl Asked<'_> {
+impl Asked {
     /// Waits until all that were asked have answered or are gone.
     pub(crate) async fn settled(&self) {
         self.settled.notified().await;
@@ -431,7 +432,7 @@ impl Asked<'_> {
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Asked {
     fn drop(&mut self) {
         self.fanout.shared().confirmations.close(self.context);
     }

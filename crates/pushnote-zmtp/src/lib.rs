@@ -59,7 +59,7 @@ pub use ipnet::IpNet;
 pub use key_file::KeyFileError;
 pub use options::{Options, SlowSubscriber};
 pub use position::Position;
-pub use publisher::{Delivery, Publisher, SendError};
+pub use publisher::{Confirmation, Delivery, Publisher, SendError};
 pub use requester::{Reply, Requester};
 pub use responder::{Request, Responder};
 pub use security::{Clients, ClientsError, CurveClient, CurveServer, Right, Security};

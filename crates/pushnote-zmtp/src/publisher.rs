@@ -3,7 +3,7 @@
 use crate::batch::Batch;
 use crate::command::{Command, subscription_message};
 use crate::endpoint::Endpoint;
-use crate::fanout::{Fanout, Outlet};
+use crate::fanout::{Asked, Fanout, Outlet};
 use crate::handshake::SocketType;
 use crate::link::{Intake, Link, Outflow};
 use crate::options::Options;
@@ -45,6 +45,21 @@ pub struct Delivery {
     pub subscribers: usize,
     /// How many of them have said in time that they have read it. Peers older than ZMTP 3.1 cannot.
     pub confirmed: usize,
+}
+
+/// The answers to come of subscribers that were asked to confirm a message.
+#[derive(Debug)]
+pub struct Confirmation(Asked);
+
+impl Confirmation {
+    /// Waits until all have answered or are gone, for `patience` at most.
+    pub async fn within(self, patience: Duration) -> Delivery {
+        let Confirmation(asked) = self;
+        // Who has not answered by then is not counted.
+        let _ = timeout(patience, asked.settled()).await;
+        let (position, subscribers) = (asked.position, asked.subscribers);
+        Delivery { position, subscribers, confirmed: asked.confirmed() }
+    }
 }
 
 /// Sends to whoever subscribes. Listens, connects, or both; dropping it closes all connections and forgets what was
@@ -148,22 +163,13 @@ impl Publisher {
         if self.fanout.push(batch) { Ok(()) } else { Err(SendError::Full) }
     }
 
-    /// As [`Publisher::try_send`], and waits until the subscribers concerned say that they have read the message, for
-    /// `patience` at most. Cancel-safe: cancelled, it has been sent all the same.
+    /// As [`Publisher::try_send`], and asks the subscribers concerned to say that they have read the message.
     ///
     /// # Errors
     /// As [`Publisher::try_send`].
-    pub async fn send_confirmed(
-        &self,
-        payload: impl AsRef<[u8]>,
-        patience: Duration,
-    ) -> Result<Delivery, SendError> {
+    pub fn try_send_confirmed(&self, payload: impl AsRef<[u8]>) -> Result<Confirmation, SendError> {
         let batch = self.frame(payload.as_ref())?;
-        let asked = self.fanout.push_confirmed(&batch).ok_or(SendError::Full)?;
-        // Who has not answered by then is not counted.
-        let _ = timeout(patience, asked.settled()).await;
-        let (position, subscribers) = (asked.position, asked.subscribers);
-        Ok(Delivery { position, subscribers, confirmed: asked.confirmed() })
+        self.fanout.push_confirmed(&batch).map(Confirmation).ok_or(SendError::Full)
     }
 
     /// Waits until a peer it connects to has room, and with [`SlowSubscriber::Wait`](crate::SlowSubscriber::Wait)

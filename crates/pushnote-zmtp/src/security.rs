@@ -61,8 +61,9 @@ impl CurveServer {
     /// Whether this client may do what a peer of a socket of type `local` does.
     pub(crate) fn admits(&self, client: &PublicKey, local: SocketType) -> Result<(), Right> {
         let right = match local {
-            SocketType::Sub | SocketType::Xsub => Right::Publish,
-            _ => Right::Subscribe, // whoever asks questions reads, too
+            // What is asked is published, too.
+            SocketType::Sub | SocketType::Xsub | SocketType::Router | SocketType::Rep => Right::Publish,
+            _ => Right::Subscribe,
         };
         match &self.clients {
             Some(clients) if !clients.allow(client, right) => Err(right),

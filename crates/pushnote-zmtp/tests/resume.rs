@@ -171,7 +171,7 @@ async fn a_subscriber_that_does_not_read_loses_nothing_within_the_history() {
 async fn messages_are_confirmed_by_those_who_read() {
     let publisher = Publisher::bind(&any_port(), keeping(1 << 20)).await.unwrap();
     let endpoint = publisher.local_endpoint().unwrap().clone();
-    let alone = publisher.send_confirmed("nobody", PATIENCE).await.unwrap();
+    let alone = publisher.try_send_confirmed("nobody").unwrap().within(PATIENCE).await;
     assert_eq!((alone.subscribers, alone.confirmed, alone.position.sequence), (0, 0, 0));
     let mut readers = Vec::new();
     for count in 1..=3 {
@@ -183,7 +183,7 @@ async fn messages_are_confirmed_by_those_who_read() {
     // Peers are counted a moment before they have subscribed.
     let mut number = 1;
     loop {
-        let delivery = publisher.send_confirmed(number.to_string(), PATIENCE).await.unwrap();
+        let delivery = publisher.try_send_confirmed(number.to_string()).unwrap().within(PATIENCE).await;
         assert_eq!(delivery.position.sequence, number);
         assert_eq!(delivery.confirmed, delivery.subscribers);
         if delivery.confirmed == 3 {

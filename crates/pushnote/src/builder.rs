@@ -1,16 +1,18 @@
 //! How a publisher is told what it needs to know.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushnote_core::Limits;
 use pushnote_zmtp::curve::{PublicKey, SecretKey};
 use pushnote_zmtp::{Endpoint, Options, Security};
 use tokio::runtime;
 
+use crate::acks::Acks;
 use crate::driver::Driver;
-use crate::error::BuildError;
-use crate::publisher::{FOREVER, Publisher};
+use crate::error::{BuildError, Endpoints};
+use crate::publisher::{FOREVER, Limits, Publisher};
 use crate::queue::Queue;
 
 /// More often would be traffic for its own sake.
@@ -20,7 +22,8 @@ const HEARTBEAT_INTERVAL_MIN: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct PublisherBuilder {
-    endpoint: Option<Endpoint>,
+    endpoints: Vec<Endpoint>,
+    ack_endpoints: Vec<Endpoint>,
     queue_messages_max: usize,
     queue_bytes_max: usize,
     message_bytes_max: usize,
@@ -32,23 +35,37 @@ pub struct PublisherBuilder {
 impl PublisherBuilder {
     pub(crate) fn new() -> Self {
         Self {
-            endpoint: None,
+            endpoints: Vec::new(),
+            ack_endpoints: Vec::new(),
             queue_messages_max: 10_000,
             queue_bytes_max: 8 * 1024 * 1024,
-            message_bytes_max: Limits::default().message_bytes_max,
-            subscriber_timeout: Duration::from_secs(5),
+            message_bytes_max: pushnote_core::Limits::default().message_bytes_max,
+            subscriber_timeout: FOREVER,
             linger: Duration::from_secs(1),
             options: Options::default(),
         }
     }
 
-    /// Where to connect to: what `pushnote-mq --sub` or `pushnote-server --single --mq_socket` listens on.
+    /// Where to connect to: what `pushnote-mq --sub` or `pushnote-server --single --mq_socket` listens on. Several,
+    /// with commas between them or in several calls, each get every message: servers that hear two forwarders take it
+    /// once, and lose nothing when one of them is lost.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Endpoint`] if it is not `tcp://host:port` or `ipc://path`.
-    pub fn endpoint(mut self, endpoint: &str) -> Result<Self, BuildError> {
-        self.endpoint = Some(endpoint.parse()?);
+    /// [`BuildError::Endpoint`] if one is not `tcp://host:port` or `ipc://path`.
+    pub fn endpoint(mut self, endpoints: &str) -> Result<Self, BuildError> {
+        parse_into(&mut self.endpoints, endpoints)?;
+        Ok(self)
+    }
+
+    /// Where to send messages that are to be acknowledged: what `pushnote-mq --ack` or `pushnote-server --single --ack`
+    /// listens on. Several as with [`PublisherBuilder::endpoint`].
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Endpoint`] if one is not `tcp://host:port` or `ipc://path`.
+    pub fn ack_endpoint(mut self, endpoints: &str) -> Result<Self, BuildError> {
+        parse_into(&mut self.ack_endpoints, endpoints)?;
         Ok(self)
     }
 
@@ -72,7 +89,7 @@ impl PublisherBuilder {
 
     /// How long messages are held when none can be written, because there is no connection or nobody there has
     /// subscribed. It counts from when a message was queued, or from when the last one was written if that is later.
-    /// Then they are given up. Default 5 s; a year at most.
+    /// Then they are given up. Default: never, so that they wait until the queue is full; a year at most.
     pub fn subscriber_timeout(mut self, timeout: Duration) -> Self {
         self.subscriber_timeout = timeout.min(FOREVER);
         self
@@ -111,18 +128,37 @@ impl PublisherBuilder {
     ///
     /// [`BuildError::NoEndpoint`], or [`BuildError::Thread`] if the system gives none.
     pub fn build(self) -> Result<Publisher, BuildError> {
-        let endpoint = self.endpoint.ok_or(BuildError::NoEndpoint)?;
+        if self.endpoints.is_empty() {
+            return Err(BuildError::NoEndpoint);
+        }
+        let endpoints = Endpoints(self.endpoints);
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().map_err(BuildError::Thread)?;
         let frame_bytes_max = self.options.frame_bytes_max;
-        let queue = Queue::new(self.queue_messages_max, self.queue_bytes_max);
-        let driver = Driver::new(queue, endpoint, self.options, self.subscriber_timeout, &runtime);
+        let name = format!("{:016x}", random());
+        let ack_endpoints = Endpoints(self.ack_endpoints);
+        let acks = Acks::new(ack_endpoints, format!("{name}-a"), &self.options, runtime.handle().clone());
+        let queue = Queue::new(name, self.queue_messages_max, self.queue_bytes_max);
+        let driver = Driver::new(queue, endpoints, self.options, self.subscriber_timeout, &runtime);
         let driver = Arc::new(driver);
         let shared = Arc::clone(&driver);
         let thread = std::thread::Builder::new()
             .name("pushnote".into())
             .spawn(move || runtime.block_on(shared.run()))
             .map_err(BuildError::Thread)?;
-        Ok(Publisher::new(driver, thread, self.message_bytes_max, frame_bytes_max, self.linger))
+        let limits = Limits { message_bytes_max: self.message_bytes_max, frame_bytes_max };
+        Ok(Publisher::new(driver, acks, thread, limits, self.linger))
     }
+}
+
+fn parse_into(endpoints: &mut Vec<Endpoint>, text: &str) -> Result<(), BuildError> {
+    for endpoint in text.split(',') {
+        endpoints.push(endpoint.trim().parse()?);
+    }
+    Ok(())
+}
+
+/// Tells this publisher from all others. The standard library's hash keys come from the system's randomness.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }

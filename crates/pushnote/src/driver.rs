@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pushnote_zmtp::{Endpoint, Options, Publisher as Socket};
+use pushnote_zmtp::{Options, Publisher as Socket};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
-use crate::error::Obstacle;
+use crate::error::{Endpoints, Obstacle};
 use crate::queue::{Queue, Queued};
 
 /// Envelopes are handed to the socket in runs of about this size, and the next one when the last is written: so that
@@ -19,7 +19,7 @@ const BATCH_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Driver {
     pub(crate) queue: Queue,
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoints: Endpoints,
     /// How long nothing may be written before messages are given up.
     pub(crate) patience: Duration,
     pub(crate) stop: Notify,
@@ -31,14 +31,14 @@ impl Driver {
     /// Connects, in `runtime`.
     pub(crate) fn new(
         queue: Queue,
-        endpoint: Endpoint,
+        endpoints: Endpoints,
         options: Options,
         patience: Duration,
         runtime: &Runtime,
     ) -> Self {
         let _inside = runtime.enter();
-        let socket = Mutex::new(Arc::new(Socket::connect(endpoint.clone(), options.clone())));
-        Self { queue, endpoint, patience, stop: Notify::new(), options, socket }
+        let socket = Mutex::new(Arc::new(connect(&endpoints, &options)));
+        Self { queue, endpoints, patience, stop: Notify::new(), options, socket }
     }
 
     fn socket(&self) -> Arc<Socket> {
@@ -81,7 +81,7 @@ impl Driver {
                 Some(obstacle) => {
                     self.queue.given_up(&batch, obstacle);
                     if !warned {
-                        let why = obstacle.at(&self.endpoint);
+                        let why = obstacle.at(&self.endpoints);
                         tracing::warn!(%why, "messages given up; until one is written, more are only counted");
                         warned = true;
                     }
@@ -117,7 +117,14 @@ impl Driver {
     /// A socket that forgets what the last one could not write: those messages are counted as given up, and must not
     /// arrive later all the same.
     fn connect_anew(&self) {
-        let socket = Arc::new(Socket::connect(self.endpoint.clone(), self.options.clone()));
+        let socket = Arc::new(connect(&self.endpoints, &self.options));
         *self.socket.lock().unwrap_or_else(PoisonError::into_inner) = socket;
     }
+}
+
+/// One socket to all of them: each gets every message.
+fn connect(endpoints: &Endpoints, options: &Options) -> Socket {
+    let mut socket = Socket::new(options.clone());
+    endpoints.0.iter().for_each(|endpoint| socket.connect_also(endpoint.clone()));
+    socket
 }

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pushnote_core::{Keys, Tokenizer, UserId};
+use pushnote_core::{Keys, Receipt, Tokenizer, UserId};
 use pushnote_zmtp::curve::{PublicKey, SecretKey};
 use serde::Serialize;
 
-use crate::error::{BuildError, FlushError, PublishError, TokenizeError};
+use crate::error::{AckError, BuildError, FlushError, PublishError, TokenizeError};
 use crate::publisher::Publisher;
 
 const MQ_SOCKET: &str = "PUSHNOTE_MQ_SOCKET";
+const ACK_SOCKET: &str = "PUSHNOTE_ACK_SOCKET";
 const CURVE_SERVER_KEY: &str = "PUSHNOTE_CURVE_SERVER_KEY";
 const CURVE_SECRET_KEY_FILE: &str = "PUSHNOTE_CURVE_SECRET_KEY_FILE";
 const SECRET: &str = "PUSHNOTE_SECRET";
@@ -37,6 +38,28 @@ pub fn notify(
     users: impl IntoIterator<Item = impl ToString>,
 ) -> Result<(), PublishError> {
     publisher()?.notify(data, users)
+}
+
+/// Sends `data` for every browser, and blocks until it is acknowledged; see [`Publisher::notify_all_acked`].
+///
+/// # Errors
+///
+/// [`AckError`]: `PUSHNOTE_MQ_SOCKET` or `PUSHNOTE_ACK_SOCKET` is not set, or as there.
+pub fn notify_all_acked(data: impl Serialize, timeout: Duration) -> Result<Receipt, AckError> {
+    publisher().map_err(PublishError::from)?.notify_all_acked(data, timeout)
+}
+
+/// Sends `data` for the browsers of some users, and blocks until it is acknowledged; see [`Publisher::notify_acked`].
+///
+/// # Errors
+///
+/// [`AckError`]: `PUSHNOTE_MQ_SOCKET` or `PUSHNOTE_ACK_SOCKET` is not set, or as there.
+pub fn notify_acked(
+    data: impl Serialize,
+    users: impl IntoIterator<Item = impl ToString>,
+    timeout: Duration,
+) -> Result<Receipt, AckError> {
+    publisher().map_err(PublishError::from)?.notify_acked(data, users, timeout)
 }
 
 /// Blocks until everything queued before is written, but not longer than `timeout`; see [`Publisher::flush`]. At the
@@ -89,6 +112,9 @@ fn publisher() -> Result<&'static Publisher, BuildError> {
     }
     let endpoint = variable(MQ_SOCKET).ok_or(BuildError::NotConfigured)?;
     let mut builder = Publisher::builder().endpoint(&endpoint)?;
+    if let Some(endpoints) = variable(ACK_SOCKET) {
+        builder = builder.ack_endpoint(&endpoints)?;
+    }
     if let Some((server, secret)) = curve_keys()? {
         builder = builder.curve(server, secret);
     }

@@ -71,16 +71,60 @@ pub enum PublishError {
         max: usize,
     },
     /// The network takes less than is published, or nothing.
-    #[error("queue is full (messages: {messages}, bytes: {bytes}): {}", .obstacle.at(.endpoint))]
+    #[error("queue is full (messages: {messages}, bytes: {bytes}): {}", .obstacle.at(.endpoints))]
     QueueFull {
         /// Messages that wait.
         messages: usize,
         /// Their bytes.
         bytes: usize,
         /// Where to.
-        endpoint: Endpoint,
+        endpoints: Endpoints,
         /// What they wait for.
         obstacle: Obstacle,
+    },
+}
+
+/// Where messages go: to each of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints(pub Vec<Endpoint>);
+
+impl fmt::Display for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<String> = self.0.iter().map(Endpoint::to_string).collect();
+        f.write_str(&texts.join(", "))
+    }
+}
+
+/// Why a message was not acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum AckError {
+    /// It was not sent.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// There is nobody to ask.
+    #[error(
+        "nobody acknowledges messages: set PUSHNOTE_ACK_SOCKET (or the builder's ack_endpoint) to what pushnote-mq \
+         --ack or pushnote-server --single --ack listens on"
+    )]
+    NotConfigured,
+    /// So many wait for an answer that no more is asked. It was not sent.
+    #[error("1024 messages wait to be acknowledged; publish fewer at a time")]
+    TooMany,
+    /// It was sent, and the other side does not take it.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// It was perhaps sent, and perhaps taken: no answer came.
+    #[error(
+        "no answer within {within:?} from {endpoints}{}; the message may have arrived all the same",
+        if *.connected { "" } else { ", to which there is no connection" }
+    )]
+    NoAnswer {
+        /// How long it was waited for.
+        within: Duration,
+        /// Who was asked.
+        endpoints: Endpoints,
+        /// Whether there was a connection in the end.
+        connected: bool,
     },
 }
 
@@ -97,11 +141,11 @@ pub enum Obstacle {
 
 impl Obstacle {
     /// A sentence about it.
-    pub(crate) fn at(self, endpoint: &Endpoint) -> impl fmt::Display {
+    pub(crate) fn at(self, endpoints: &Endpoints) -> impl fmt::Display {
         match self {
-            Self::NotConnected => format!("not connected to {endpoint}"),
-            Self::NotSubscribed => format!("connected to {endpoint}, but it has not subscribed"),
-            Self::Slow => format!("{endpoint} takes them too slowly"),
+            Self::NotConnected => format!("not connected to {endpoints}"),
+            Self::NotSubscribed => format!("connected to {endpoints}, but it has not subscribed"),
+            Self::Slow => format!("{endpoints} takes them too slowly"),
         }
     }
 }
@@ -116,21 +160,21 @@ pub struct FlushError {
     /// How long nothing could be written before messages were given up.
     pub patience: Duration,
     /// Where to.
-    pub endpoint: Endpoint,
+    pub endpoints: Endpoints,
     /// What is, or was, in the way.
     pub obstacle: Obstacle,
 }
 
 impl fmt::Display for FlushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { left, given_up, patience, endpoint, obstacle } = self;
+        let Self { left, given_up, patience, endpoints, obstacle } = self;
         if *given_up > 0 {
             write!(f, "messages given up after {patience:?}: {given_up}; ")?;
         }
         if *left > 0 {
             write!(f, "messages not written yet: {left}; ")?;
         }
-        obstacle.at(endpoint).fmt(f)
+        obstacle.at(endpoints).fmt(f)
     }
 }
 

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! The environment says where to and with which secret: `PUSHNOTE_MQ_SOCKET` is what `pushnote-mq --sub` (or
-//! `pushnote-server --single --mq_socket`) listens on, such as `tcp://127.0.0.1:8002`; `PUSHNOTE_SECRET`, or the file
+//! `pushnote-server --single --mq_socket`) listens on, such as `tcp://127.0.0.1:8002`; `PUSHNOTE_ACK_SOCKET` what its
+//! `--ack` does; `PUSHNOTE_SECRET`, or the file
 //! that `PUSHNOTE_SECRET_FILE` names, is the secret of the servers. Where the connection
 //! is secured with CURVE, `PUSHNOTE_CURVE_SERVER_KEY` is the public key of the end that is published to, and
 //! `PUSHNOTE_CURVE_SECRET_KEY_FILE` names a file with our own secret key. Everything else is set with
@@ -26,11 +27,15 @@
 //! | what happens | who is told |
 //! |---|---|
 //! | the queue is full | whoever publishes: [`PublishError::QueueFull`] |
-//! | nothing can be written for 5 s (no connection, or nobody there subscribes) | the messages are given up: counted in [`Stats`], one warning logged, and the next [`flush`] says so |
+//! | nothing can be written (no connection, or nobody there subscribes) | they wait, until the queue is full; or, with [`PublisherBuilder::subscriber_timeout`], are given up after that time: counted in [`Stats`], one warning logged, and the next [`flush`] says so |
 //! | the program ends | whoever called [`flush`]: it succeeds only if everything was written |
 //!
-//! Written means: to the socket of the peer, in order, once. Whether a browser was there to see it, nobody knows.
+//! Written means: to the socket of the peer, in order, once. What a forwarder had not passed on when it crashed is lost,
+//! unless there are two (`PUSHNOTE_MQ_SOCKET=tcp://one:8002,tcp://two:8002`): each gets every message, and servers that
+//! hear both take it once. Who has to know calls [`notify_all_acked`] or [`notify_acked`], which wait for a [`Receipt`]:
+//! how many servers have the message. Whether a browser was there to see it, nobody knows.
 
+mod acks;
 mod builder;
 mod driver;
 mod environment;
@@ -39,9 +44,9 @@ mod publisher;
 mod queue;
 
 pub use builder::PublisherBuilder;
-pub use environment::{flush, notify, notify_all, tokenize};
-pub use error::{BuildError, FlushError, Obstacle, PublishError, TokenizeError};
+pub use environment::{flush, notify, notify_acked, notify_all, notify_all_acked, tokenize};
+pub use error::{AckError, BuildError, Endpoints, FlushError, Obstacle, PublishError, TokenizeError};
 pub use publisher::{Publisher, Stats};
-pub use pushnote_core::{Keys, Secret, SecretError, Tokenizer, UserId, UserIdError};
+pub use pushnote_core::{Keys, Receipt, Secret, SecretError, Tokenizer, UserId, UserIdError};
 pub use pushnote_zmtp::curve::{KeyError, PublicKey, SecretKey};
 pub use pushnote_zmtp::{Endpoint, EndpointError, KeyFileError};

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use pushnote_core::Envelope;
 use tokio::sync::Notify;
 
 use crate::error::Obstacle;
@@ -18,6 +19,8 @@ pub(crate) struct Queued {
 /// Bounded by messages and bytes, from [`Queue::push`] until what was pushed is settled: written or given up.
 #[derive(Debug)]
 pub(crate) struct Queue {
+    /// What servers know this publisher by.
+    publisher: String,
     messages_max: usize,
     bytes_max: usize,
     state: Mutex<State>,
@@ -77,18 +80,19 @@ pub(crate) struct Counts {
 }
 
 impl Queue {
-    pub(crate) fn new(messages_max: usize, bytes_max: usize) -> Self {
+    pub(crate) fn new(publisher: String, messages_max: usize, bytes_max: usize) -> Self {
         let (state, work, settled) = Default::default();
-        Self { messages_max, bytes_max, state, work, settled }
+        Self { publisher, messages_max, bytes_max, state, work, settled }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an envelope, if there is room. An empty queue has room for any.
-    pub(crate) fn push(&self, envelope: Vec<u8>, now: Instant) -> Result<(), Full> {
+    /// Takes an envelope and numbers it, if there is room. An empty queue has room for any.
+    pub(crate) fn push(&self, mut envelope: Vec<u8>, now: Instant) -> Result<(), Full> {
         let mut state = self.state();
+        Envelope::put_id(&mut envelope, &self.publisher, state.accepted + 1);
         let (messages, bytes) = (state.unsettled(), state.bytes);
         if messages > 0 && (messages >= self.messages_max || bytes + envelope.len() > self.bytes_max) {
             return Err(Full { messages, bytes });
@@ -177,53 +181,61 @@ mod tests {
 
     const NOTHING: Duration = Duration::ZERO;
 
+    fn new(messages_max: usize, bytes_max: usize) -> Queue {
+        Queue::new("p".into(), messages_max, bytes_max)
+    }
+
+    /// Pushes an envelope that has `len` bytes once it is numbered.
     fn push(queue: &Queue, len: usize) -> Result<(), Full> {
-        queue.push(vec![0; len], Instant::now())
+        let number = r#","publication":"p/1""#.len();
+        let mut envelope = vec![b' '; len - number];
+        *envelope.last_mut().unwrap() = b'}';
+        queue.push(envelope, Instant::now())
     }
 
     #[test]
     fn is_bounded_by_messages() {
-        let queue = Queue::new(2, 1000);
-        push(&queue, 1).unwrap();
-        push(&queue, 1).unwrap();
-        assert_eq!(push(&queue, 1), Err(Full { messages: 2, bytes: 2 }));
+        let queue = new(2, 1000);
+        push(&queue, 50).unwrap();
+        push(&queue, 50).unwrap();
+        assert_eq!(push(&queue, 50), Err(Full { messages: 2, bytes: 100 }));
         let batch = queue.take(1000);
-        assert_eq!(push(&queue, 1), Err(Full { messages: 2, bytes: 2 }), "taken is not written");
+        assert_eq!(push(&queue, 50), Err(Full { messages: 2, bytes: 100 }), "taken is not written");
         queue.written(&batch);
-        push(&queue, 1).unwrap();
+        push(&queue, 50).unwrap();
     }
 
     #[test]
     fn is_bounded_by_bytes() {
-        let queue = Queue::new(10, 100);
+        let queue = new(10, 100);
         push(&queue, 60).unwrap();
         assert_eq!(push(&queue, 41), Err(Full { messages: 1, bytes: 60 }));
         push(&queue, 40).unwrap();
         let batch = queue.take(1000);
         queue.given_up(&batch, Obstacle::Slow);
         push(&queue, 101).expect("an empty queue has room for any");
-        assert_eq!(push(&queue, 1), Err(Full { messages: 1, bytes: 101 }));
+        assert_eq!(push(&queue, 30), Err(Full { messages: 1, bytes: 101 }));
     }
 
     #[test]
     fn is_taken_in_order_and_in_bounded_batches() {
-        let queue = Queue::new(10, 1000);
-        for len in [60, 30, 20, 200] {
+        let queue = new(10, 1000);
+        for len in [60, 30, 25, 200] {
             push(&queue, len).unwrap();
         }
         let lens = |batch: Vec<Queued>| batch.iter().map(|queued| queued.envelope.len()).collect::<Vec<_>>();
         assert_eq!(lens(queue.take(100)), [60, 30]);
-        assert_eq!(lens(queue.take(100)), [20]);
+        assert_eq!(lens(queue.take(100)), [25]);
         assert_eq!(lens(queue.take(100)), [200]);
         assert_eq!(lens(queue.take(100)), [] as [usize; 0]);
     }
 
     #[test]
     fn a_flush_tells_what_is_left_and_once_what_was_given_up() {
-        let queue = Queue::new(10, 1000);
+        let queue = new(10, 1000);
         assert_eq!(queue.flush(NOTHING), Ok(()));
         for _ in 0..3 {
-            push(&queue, 1).unwrap();
+            push(&queue, 30).unwrap();
         }
         assert_eq!(queue.flush(NOTHING), Err(Unflushed { left: 3, given_up: 0, obstacle: None }));
         let batch = queue.take(1000);
@@ -239,8 +251,8 @@ mod tests {
 
     #[test]
     fn a_flush_waits_for_what_was_pushed_before_it() {
-        let queue = Queue::new(10, 1000);
-        push(&queue, 1).unwrap();
+        let queue = new(10, 1000);
+        push(&queue, 30).unwrap();
         std::thread::scope(|scope| {
             let flush = scope.spawn(|| queue.flush(Duration::from_secs(60)));
             let batch = queue.take(1000);
@@ -251,9 +263,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_thread_that_writes_is_woken() {
-        let queue = Queue::new(10, 1000);
+        let queue = new(10, 1000);
         let at = Instant::now();
-        let (found, ()) = tokio::join!(queue.waiting_since(), async { queue.push(vec![1], at).unwrap() });
+        let (found, ()) =
+            tokio::join!(queue.waiting_since(), async { queue.push(b"}".to_vec(), at).unwrap() });
         assert_eq!(found, at);
         assert_eq!(queue.waiting_since().await, at);
     }

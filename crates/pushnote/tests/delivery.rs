@@ -85,14 +85,16 @@ async fn envelopes_are_as_documented() {
     publisher.notify(json!({"msg": "Hi"}), ["42", "a b"]).unwrap();
     publisher.notify(None::<()>, [7_u64]).unwrap();
     publisher.notify(1, Vec::<String>::new()).unwrap();
-    for expected in [
-        r#"{"name":"notify_all","data":"ünï"}"#,
-        r#"{"name":"notify","data":{"msg":"Hi"},"users":["42","a b"]}"#,
-        r#"{"name":"notify","data":null,"users":["7"]}"#,
-        r#"{"name":"notify","data":1,"users":[]}"#,
-    ] {
+    for (number, expected) in (1..).zip([
+        r#"{"name":"notify_all","data":"ünï","#,
+        r#"{"name":"notify","data":{"msg":"Hi"},"users":["42","a b"],"#,
+        r#"{"name":"notify","data":null,"users":["7"],"#,
+        r#"{"name":"notify","data":1,"users":[],"#,
+    ]) {
         let message = timeout(PATIENCE, subscriber.recv()).await.unwrap().unwrap();
-        assert_eq!(message.topic(), expected.as_bytes());
+        let envelope = std::str::from_utf8(message.topic()).unwrap();
+        let id = envelope.strip_prefix(expected).expect(envelope);
+        assert!(id.starts_with(r#""publication":""#) && id.ends_with(&format!("/{number}\"}}")), "{id}");
     }
 }
 
@@ -122,7 +124,7 @@ async fn a_full_queue_is_an_error() {
     let error = publisher.notify_all("three").unwrap_err();
     assert!(matches!(error, PublishError::QueueFull { messages: 2, obstacle: Obstacle::NotConnected, .. }));
     let text =
-        format!("queue is full (messages: 2, bytes: 68): not connected to {}", endpoint(folder.path()));
+        format!("queue is full (messages: 2, bytes: 142): not connected to {}", endpoint(folder.path()));
     assert_eq!(error.to_string(), text);
 
     let mut subscriber = listen(&folder).await;

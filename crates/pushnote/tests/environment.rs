@@ -74,10 +74,10 @@ async fn messages_go_where_the_variable_says() {
     let endpoint = subscriber.local_endpoint().unwrap().to_string();
     let child = tokio::task::spawn_blocking(move || run("publishes", &[("PUSHNOTE_MQ_SOCKET", &endpoint)]));
     for expected in
-        [r#"{"name":"notify_all","data":"Hi all!"}"#, r#"{"name":"notify","data":"Hi","users":["42"]}"#]
+        [r#"{"name":"notify_all","data":"Hi all!","#, r#"{"name":"notify","data":"Hi","users":["42"],"#]
     {
         let message = timeout(PATIENCE, subscriber.recv()).await.unwrap().unwrap();
-        assert_eq!(message.topic(), expected.as_bytes());
+        assert!(message.topic().starts_with(expected.as_bytes()), "{message:?}");
     }
     child.await.unwrap();
 }
@@ -104,7 +104,7 @@ async fn with_both_keys_messages_are_sealed() {
         run("publishes", &environment)
     });
     let message = timeout(PATIENCE, subscriber.recv()).await.unwrap().unwrap();
-    assert_eq!(message.topic(), br#"{"name":"notify_all","data":"Hi all!"}"#);
+    assert!(message.topic().starts_with(br#"{"name":"notify_all","data":"Hi all!","#), "{message:?}");
     child.await.unwrap();
 }
 

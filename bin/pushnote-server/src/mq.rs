@@ -1,0 +1,61 @@
+//! The ZeroMQ side: whom the server hears, and whom it answers.
+
+use pushnote_http::Sources;
+use pushnote_shell::{Failure, client_keys};
+use pushnote_zmtp::{Endpoint, Options, Responder, Security, Subscriber};
+
+use crate::args::Args;
+
+/// Connects to the forwarders, or listens itself.
+pub(crate) async fn sources(args: &Args) -> Result<Sources, Failure> {
+    let options = Options { heartbeat_interval: args.heartbeat_interval, ..security(args)? };
+    let mut subscriber = Subscriber::new(options.clone());
+    let mut responder = Responder::new(options);
+    if !args.single {
+        args.mq_socket.iter().for_each(|endpoint| subscriber.connect_also(endpoint.clone()));
+        return Ok(Sources { subscriber, roads: args.mq_socket.len(), responder });
+    }
+    for endpoint in &args.mq_socket {
+        let bound = subscriber.bind_also(endpoint).await;
+        bound.map_err(|error| Failure::unavailable(format!("--mq_socket: {error}")))?;
+    }
+    for endpoint in &args.ack {
+        let bound = responder.bind_also(endpoint).await;
+        bound.map_err(|error| Failure::unavailable(format!("--ack: {error}")))?;
+    }
+    // Applications connect here, each over one connection of its own.
+    Ok(Sources { subscriber, roads: 1, responder })
+}
+
+/// How connections are secured; and flags that do not go together.
+fn security(args: &Args) -> Result<Options, Failure> {
+    let listen = &args.listen;
+    if args.single {
+        if args.curve_server_key.is_some() {
+            return Err(Failure::usage("--curve-server-key is for connecting; with --single others connect"));
+        }
+        let mq_socket = args.mq_socket.iter().map(|endpoint| ("--mq_socket", endpoint));
+        let listening: Vec<_> =
+            mq_socket.chain(args.ack.iter().map(|endpoint| ("--ack", endpoint))).collect();
+        return listen.options(&listening);
+    }
+    if listen.curve_clients.is_some() || !listen.allow_network.is_empty() || !args.ack.is_empty() {
+        return Err(Failure::usage(
+            "--curve-clients, --allow-network and --ack are for --single, where others connect; with a forwarder they \
+             are flags of pushnote-mq",
+        ));
+    }
+    let keys = client_keys(args.curve_server_key, listen.curve_secret_key_file.as_deref())?;
+    let security = keys.map_or(Security::Null, |(server, secret)| Security::curve_client(server, secret));
+    Ok(Options { security, ..Options::default() })
+}
+
+/// Where it listens for applications, or whom it hears, for the line that says so.
+pub(crate) fn described(args: &Args, sources: &Sources) -> String {
+    let texts =
+        |endpoints: &[Endpoint]| endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(",");
+    match sources.subscriber.local_endpoints() {
+        [] => format!("connected to {}", texts(&args.mq_socket)),
+        bound => format!("bound to {}", texts(bound)),
+    }
+}

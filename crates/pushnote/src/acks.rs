@@ -1,0 +1,90 @@
+//! Messages whose publisher waits to hear who has them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pushnote_core::{Answer, Envelope, Receipt};
+use pushnote_zmtp::{Options, Reply, Requester};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::{AckError, Endpoints};
+
+/// Asks every endpoint: a message goes over each road, and servers take it once.
+#[derive(Debug)]
+pub(crate) struct Acks {
+    requesters: Vec<Requester>,
+    pub(crate) endpoints: Endpoints,
+    /// A publisher of its own to the servers: these messages do not wait in the queue with the others.
+    publisher: String,
+    /// Messages so far. Held while one is handed over, so that numbers leave in order.
+    sent: Mutex<u64>,
+    runtime: Handle,
+}
+
+impl Acks {
+    /// Connects, in `runtime`.
+    pub(crate) fn new(endpoints: Endpoints, publisher: String, options: &Options, runtime: Handle) -> Self {
+        let _inside = runtime.enter();
+        let connect = |endpoint: &_| Requester::connect(Clone::clone(endpoint), options.clone());
+        let requesters = endpoints.0.iter().map(connect).collect();
+        Self { requesters, endpoints, publisher, sent: Mutex::default(), runtime: runtime.clone() }
+    }
+
+    /// Sends an envelope and blocks until it is answered, for `patience` at most.
+    pub(crate) fn send(self: &Arc<Self>, envelope: Vec<u8>, patience: Duration) -> Result<Receipt, AckError> {
+        let replies = self.ask(envelope)?;
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        let acks = Arc::clone(self);
+        let deadline = Instant::now() + patience;
+        self.runtime.spawn(async move {
+            // Who asked waits for it.
+            let _ = answer.send(acks.best(replies, deadline).await);
+        });
+        // It is dropped unanswered only with the runtime.
+        answered.recv().unwrap_or(Ok(None))?.ok_or_else(|| AckError::NoAnswer {
+            within: patience,
+            connected: self.requesters.iter().any(Requester::is_connected),
+            endpoints: self.endpoints.clone(),
+        })
+    }
+
+    fn ask(&self, mut envelope: Vec<u8>) -> Result<Vec<Reply>, AckError> {
+        if self.requesters.is_empty() {
+            return Err(AckError::NotConfigured);
+        }
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        Envelope::put_id(&mut envelope, &self.publisher, *sent + 1);
+        let replies: Result<Vec<_>, _> =
+            self.requesters.iter().map(|requester| requester.request(&envelope)).collect();
+        let replies = replies.map_err(|_| AckError::TooMany)?;
+        *sent += 1;
+        Ok(replies)
+    }
+
+    /// The receipt of most servers, once all that are connected have answered.
+    async fn best(&self, replies: Vec<Reply>, deadline: Instant) -> Result<Option<Receipt>, AckError> {
+        let mut waiting = JoinSet::new();
+        replies.into_iter().for_each(|reply| drop(waiting.spawn(reply)));
+        let mut best: Result<Option<Receipt>, AckError> = Ok(None);
+        while let Ok(Some(Ok(answer))) = timeout_at(deadline, waiting.join_next()).await {
+            best = better(best, &answer);
+            let connected = self.requesters.iter().filter(|requester| requester.is_connected()).count();
+            if self.requesters.len() - waiting.len() >= connected && matches!(best, Ok(Some(_))) {
+                break;
+            }
+        }
+        best
+    }
+}
+
+fn better(best: Result<Option<Receipt>, AckError>, answer: &[u8]) -> Result<Option<Receipt>, AckError> {
+    match (serde_json::from_slice(answer), best) {
+        (Ok(Answer::Receipt(new)), Ok(Some(best))) if best.servers >= new.servers => Ok(Some(best)),
+        (Ok(Answer::Receipt(new)), _) => Ok(Some(new)),
+        (_, Ok(Some(best))) => Ok(Some(best)),
+        (Ok(Answer::Refused { error }), _) => Err(AckError::Refused(error)),
+        (Err(error), _) => Err(AckError::Refused(format!("the answer is none ({error})"))),
+    }
+}
