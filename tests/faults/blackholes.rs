@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use pushnote::Publisher;
-use pushnote_tests::{Browser, Server};
+use pushnote_tests::{Browser, Proxy, Server};
 use serde_json::json;
 
 use crate::crashes::{HEALED_WITHIN, until_arrival_of};
 use crate::gauge::{Gauge, MIB};
-use crate::proxy::Proxy;
 use crate::target::Relay;
 use crate::witness::publisher;
 

@@ -13,7 +13,6 @@ mod garbage;
 mod gauge;
 mod handshakes;
 mod hostile_relay;
-mod proxy;
 mod raw;
 mod relay_peers;
 mod resets;

@@ -3,6 +3,7 @@
 mod browser;
 mod hex;
 mod process;
+mod proxy;
 mod python;
 mod site;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 pub use browser::Browser;
 pub use hex::{hex, unhex};
 pub use process::Process;
+pub use proxy::Proxy;
 pub use python::PythonPublisher;
 pub use site::{Forwarder, SECRET, Server, Single, free_endpoint, token};
 

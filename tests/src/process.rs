@@ -121,6 +121,16 @@ impl Process {
         Command::new("kill").args(["-TERM", &self.id().to_string()]).status().expect("kill(1)").success()
     }
 
+    /// Sends a signal, as kill(1) names it: `-STOP`.
+    ///
+    /// # Panics
+    ///
+    /// Without kill(1), or if the process is gone.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.id().to_string()]).status().expect("kill(1)");
+        assert!(sent.success(), "the process is gone already");
+    }
+
     /// Whether it has not ended.
     ///
     /// # Panics

@@ -124,7 +124,7 @@ async fn a_full_queue_is_an_error() {
     let error = publisher.notify_all("three").unwrap_err();
     assert!(matches!(error, PublishError::QueueFull { messages: 2, obstacle: Obstacle::NotConnected, .. }));
     let text =
-        format!("queue is full (messages: 2, bytes: 142): not connected to {}", endpoint(folder.path()));
+        format!("queue is full (messages: 2, bytes: 138): not connected to {}", endpoint(folder.path()));
     assert_eq!(error.to_string(), text);
 
     let mut subscriber = listen(&folder).await;
@@ -246,7 +246,10 @@ async fn what_cannot_be_written_for_too_long_is_given_up_and_told() {
         }
     };
     let message = timeout(PATIENCE, published).await.expect("no message in time");
-    assert_eq!(message.topic(), br#"{"name":"notify_all","data":"three"}"#);
+    assert!(
+        message.topic().starts_with(br#"{"name":"notify_all","data":"three","#),
+        "what was given up must not come"
+    );
 }
 
 #[tokio::test]

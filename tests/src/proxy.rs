@@ -1,15 +1,17 @@
 //! A link that can fail as cables do: nothing arrives any more, and nobody is told.
 
-use pushnote_tests::PATIENCE;
 use tokio::io::{AsyncReadExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::PATIENCE;
+
 /// A TCP proxy that can become a black hole.
-pub(crate) struct Proxy {
-    pub(crate) endpoint: String,
+pub struct Proxy {
+    /// Where to connect to.
+    pub endpoint: String,
     is_hole: watch::Sender<bool>,
     given_up: watch::Receiver<GivenUp>,
     accepting: JoinHandle<()>,
@@ -24,16 +26,20 @@ struct GivenUp {
 
 impl Proxy {
     /// A proxy in front of `endpoint`.
-    pub(crate) async fn to(endpoint: &str) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// If it is not TCP, or this machine has no free port.
+    pub async fn to(endpoint: &str) -> Self {
         let address = endpoint.strip_prefix("tcp://").expect("a TCP endpoint").to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let endpoint = format!("tcp://{}", listener.local_addr().expect("its address"));
         let (is_hole, hole) = watch::channel(false);
         let (give_up, given_up) = watch::channel(GivenUp::default());
         let accepting = tokio::spawn(async move {
             let mut links = JoinSet::new();
             loop {
-                let (near, _) = listener.accept().await.unwrap();
+                let Ok((near, _)) = listener.accept().await else { continue };
                 links.spawn(carry(near, address.clone(), hole.clone(), give_up.clone()));
             }
         });
@@ -41,17 +47,21 @@ impl Proxy {
     }
 
     /// From now on nothing passes, and everything stays open.
-    pub(crate) fn swallow(&self) {
+    pub fn swallow(&self) {
         self.is_hole.send_replace(true);
     }
 
     /// New connections pass again; the old ones stay dead.
-    pub(crate) fn heal(&self) {
+    pub fn heal(&self) {
         self.is_hole.send_replace(false);
     }
 
     /// Waits until both sides have closed a connection into the hole.
-    pub(crate) async fn is_given_up_by_both(&mut self) {
+    ///
+    /// # Panics
+    ///
+    /// If they do not in time.
+    pub async fn is_given_up_by_both(&mut self) {
         let both = self.given_up.wait_for(|given_up| given_up.by_clients > 0 && given_up.by_server > 0);
         let given_up = timeout(PATIENCE, both).await.map(|_| ());
         assert!(given_up.is_ok(), "still believed in: {:?}", *self.given_up.borrow());

@@ -1,0 +1,164 @@
+//! Messages that are acknowledged: by how many servers, and in any language.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushnote::{AckError, Publisher, Receipt};
+use pushnote_tests::{Browser, Forwarder, PATIENCE, Process, Server, Single, free_endpoint};
+use serde_json::{Value, json};
+
+struct Set {
+    forwarder: Forwarder,
+    ack: String,
+    servers: Vec<Server>,
+}
+
+impl Set {
+    async fn of(servers: usize) -> Self {
+        let forwarder = Forwarder::with(&["--ack=tcp://127.0.0.1:0"]);
+        let ack = forwarder.process.line_after("ack listening on ");
+        let servers = (0..servers).map(|_| Server::start(&forwarder.publ)).collect();
+        Self { forwarder, ack, servers }
+    }
+
+    fn publisher(&self) -> Arc<Publisher> {
+        let builder = Publisher::builder().endpoint(&self.forwarder.sub).unwrap();
+        Arc::new(builder.ack_endpoint(&self.ack).unwrap().build().unwrap())
+    }
+}
+
+/// Sends beside the runtime, which the call would block.
+async fn acked(publisher: &Arc<Publisher>, data: Value) -> Result<Receipt, AckError> {
+    let publisher = Arc::clone(publisher);
+    tokio::task::spawn_blocking(move || publisher.notify_all_acked(data, PATIENCE)).await.unwrap()
+}
+
+/// Sends until as many servers as there are have it: they subscribe in their own time.
+async fn settle(publisher: &Arc<Publisher>, servers: u64) {
+    while acked(publisher, json!("settle")).await.unwrap().servers < servers {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_says_how_many_servers_have_the_message() {
+    let set = Set::of(2).await;
+    let publisher = set.publisher();
+    let mut browser = Browser::open(&set.servers[0].websocket_url()).await;
+    settle(&publisher, 2).await;
+    let receipt = acked(&publisher, json!("both")).await.unwrap();
+    assert_eq!((receipt.servers, receipt.of), (2, 2));
+    while browser.next().await != json!("both") {}
+
+    set.servers[1].process.signal("-STOP");
+    let receipt = acked(&publisher, json!("one stands still")).await.unwrap();
+    set.servers[1].process.signal("-CONT");
+    assert_eq!((receipt.servers, receipt.of), (1, 2));
+    assert_eq!(browser.next().await, json!("one stands still"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_servers_nobody_has_it_and_the_receipt_says_so() {
+    let set = Set::of(0).await;
+    let receipt = acked(&set.publisher(), json!("nobody")).await.unwrap();
+    assert_eq!((receipt.servers, receipt.of), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_survives_the_forwarder_and_is_delivered_once() {
+    let sub = free_endpoint();
+    let publ = free_endpoint();
+    let ack = free_endpoint();
+    let arguments = [format!("--sub={sub}"), format!("--pub={publ}"), format!("--ack={ack}")];
+    let start = || {
+        let process = Process::start("pushnote-mq", &arguments, &[]);
+        process.line_after("ack listening on ");
+        process
+    };
+    let mut forwarder = start();
+    let server = Server::start(&publ);
+    let mut browser = Browser::open(&server.websocket_url()).await;
+    let builder = Publisher::builder().endpoint(&sub).unwrap();
+    let publisher = Arc::new(builder.ack_endpoint(&ack).unwrap().build().unwrap());
+    settle(&publisher, 1).await;
+
+    // The server has the message and cannot say so; the forwarder dies before it could pass that on.
+    server.process.signal("-STOP");
+    let question = tokio::spawn({
+        let publisher = Arc::clone(&publisher);
+        async move { acked(&publisher, json!("once")).await }
+    });
+    // Time for the question to get there. Where it is too short, it is only asked later.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    forwarder.kill();
+    server.process.signal("-CONT");
+    let _forwarder = start();
+    question.await.unwrap().unwrap();
+    settle(&publisher, 1).await;
+    let mut seen = 0;
+    acked(&publisher, json!("end")).await.unwrap();
+    loop {
+        match browser.next().await {
+            message if message == json!("once") => seen += 1,
+            message if message == json!("end") => break,
+            message => assert_eq!(message, json!("settle")),
+        }
+    }
+    assert_eq!(seen, 1);
+}
+
+/// What a REQ or DEALER socket of libzmq is answered.
+struct Asking(Process);
+
+impl Asking {
+    fn start(kind: &str, endpoint: &str) -> Self {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let python = tests.join(".venv/bin/python");
+        assert!(python.exists(), "{} is missing: run 'make test-setup' first", python.display());
+        let mut command = Command::new(python);
+        Self(Process::spawn(command.arg(tests.join("python/ask.py")).args([kind, endpoint])))
+    }
+
+    fn ask(&mut self, text: &str) -> Value {
+        writeln!(self.0.stdin(), "{text}").unwrap();
+        serde_json::from_str(&self.0.line_after("answer ")).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn libzmqs_sockets_ask_a_forwarder() {
+    let set = Set::of(1).await;
+    settle(&set.publisher(), 1).await;
+    let mut browser = Browser::open(&set.servers[0].websocket_url()).await;
+    for kind in ["REQ", "DEALER", "BARE"] {
+        let mut asking = Asking::start(kind, &set.ack);
+        // A connection is attached a moment after it is open.
+        loop {
+            let answer = asking.ask(r#"{"name":"notify_all","data":"from python"}"#);
+            assert_eq!((&answer["servers"], &answer["of"]), (&json!(1), &json!(1)), "{answer}");
+            if browser.next_within(Duration::from_millis(300)).await.is_some() {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_server_answers_for_itself_and_says_what_is_wrong() {
+    let ack = free_endpoint();
+    let single = Single::with(&[&format!("--ack={ack}")]);
+    let mut asking = Asking::start("REQ", &ack);
+    let mut browser = Browser::open(&single.server.websocket_url()).await;
+    let answer = asking.ask("not json");
+    assert_eq!(answer, json!({"error": "envelope is not JSON, at line 1 column 2"}));
+    let answer = asking.ask(r#"{"name":"notify_all"}"#);
+    assert!(answer["error"].as_str().unwrap().contains("data"), "{answer}");
+    loop {
+        let answer = asking.ask(r#"{"name":"notify_all","data":1}"#);
+        assert_eq!((&answer["servers"], &answer["of"]), (&json!(1), &json!(1)), "{answer}");
+        if browser.next_within(Duration::from_millis(300)).await.is_some() {
+            return;
+        }
+    }
+}
