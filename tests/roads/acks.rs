@@ -59,6 +59,17 @@ async fn a_receipt_says_how_many_servers_have_the_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_tells_who_has_it() {
+    let set = Set::of(1).await;
+    settle(&set.publisher(), 1).await;
+    let published =
+        Process::output("pushnote", &["publish", "-s", &set.forwarder.sub, "--ack", &set.ack, "1"], &[]);
+    assert!(published.status.success());
+    let text = String::from_utf8(published.stdout).unwrap();
+    assert!(text.trim_end().ends_with(": taken by 1 of 1 servers"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_servers_nobody_has_it_and_the_receipt_says_so() {
     let set = Set::of(0).await;
     let receipt = acked(&set.publisher(), json!("nobody")).await.unwrap();

@@ -67,6 +67,11 @@ pub(crate) struct PublishArgs {
     #[arg(short = 's', long = "mq_socket", alias = "mq-socket", env = "PUSHNOTE_MQ_SOCKET", default_value = MQ_SOCKET)]
     pub(crate) mq_socket: String,
 
+    /// ZeroMQ endpoint of pushnote-mq's or a single server's --ack: waits to hear which servers have the message, and
+    /// prints it
+    #[arg(long, env = "PUSHNOTE_ACK_SOCKET", value_name = "ENDPOINT")]
+    pub(crate) ack: Option<String>,
+
     /// CURVE public key of the end that is published to
     #[arg(long, env = "PUSHNOTE_CURVE_SERVER_KEY", value_name = "KEY", allow_hyphen_values = true)]
     pub(crate) curve_server_key: Option<PublicKey>,

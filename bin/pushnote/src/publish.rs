@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use pushnote::{Publisher, PublisherBuilder};
-use pushnote_shell::{Failure, client_keys};
+use pushnote::{AckError, Publisher, PublisherBuilder, Receipt};
+use pushnote_shell::{Failure, client_keys, say};
 use serde_json::value::RawValue;
 
 use crate::args::PublishArgs;
@@ -15,10 +15,16 @@ pub(crate) fn run(args: &PublishArgs) -> Result<(), Failure> {
     {
         builder = builder.curve(server, secret);
     }
+    if let Some(ack) = &args.ack {
+        builder = builder.ack_endpoint(ack).map_err(|error| Failure::usage(format!("--ack: {error}")))?;
+    }
     let publisher = builder
         .endpoint(&args.mq_socket)
         .and_then(PublisherBuilder::build)
         .map_err(|error| Failure::usage(format!("--mq_socket: {error}")))?;
+    if args.ack.is_some() {
+        return acknowledged(&publisher, &json, args);
+    }
     let queued = match args.user.as_slice() {
         [] => publisher.notify_all(&json),
         users => publisher.notify(&json, users),
@@ -29,6 +35,21 @@ pub(crate) fn run(args: &PublishArgs) -> Result<(), Failure> {
             "{error}; is pushnote-mq, pushnote-server --single or pushnote dev there?"
         ))
     })
+}
+
+fn acknowledged(publisher: &Publisher, json: &RawValue, args: &PublishArgs) -> Result<(), Failure> {
+    let receipt = match args.user.as_slice() {
+        [] => publisher.notify_all_acked(json, args.timeout),
+        users => publisher.notify_acked(json, users, args.timeout),
+    };
+    match receipt {
+        Ok(Receipt { id, servers, of }) => {
+            say(format_args!("{id}: taken by {servers} of {of} servers"));
+            if servers > 0 { Ok(()) } else { Err(Failure::unavailable("no server has taken the message")) }
+        }
+        Err(error @ AckError::NoAnswer { .. }) => Err(Failure::unavailable(error.to_string())),
+        Err(error) => Err(Failure::data(error.to_string())),
+    }
 }
 
 fn read_json(argument: &str) -> Result<Box<RawValue>, Failure> {

@@ -1,28 +1,13 @@
-//! ZeroMQ's wire protocol for PUB and SUB.
+#![doc = include_str!("../README.md")]
 //!
-//! [`Subscriber`] and [`Publisher`] speak with libzmq and any other implementation, listening or connecting: ZMTP 3.1 and
-//! 3.0 (RFC 37), 2.0 (RFC 15) and the unversioned 1.0 of libzmq 2.x (RFC 13), over TCP and Unix sockets, with the mechanisms
-//! NULL and, from ZMTP 3.0 on, CURVE (RFC 26): [`Options::security`] says which. Beneath them, without IO and without a
-//! clock: [`scan`] finds messages in a byte stream, [`handshake`] greets, [`mod@curve`] proves who is there and seals what
-//! is said, [`command`] reads what peers ask for, [`topics`] knows who wants what, [`heartbeat`] and [`backoff`] keep time.
+//! ## Layout
 //!
-//! Deliberately absent: all other socket patterns, inproc, identities, and any re-encoding of a frame on its way from
-//! one ZMTP 2 or 3 peer to another without CURVE; PLAIN, which hides nothing, and ZAP: [`Clients`] is a list.
+//! Sockets: [`Publisher`], [`Subscriber`], [`Requester`], [`Responder`], each set up by [`Options`].
 //!
-//! ```
-//! use pushnote_zmtp::{Options, Publisher, Subscriber};
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut subscriber = Subscriber::bind(&"tcp://127.0.0.1:*".parse()?, Options::default()).await?;
-//! let endpoint = subscriber.local_endpoint().expect("it listens").clone();
-//! let publisher = Publisher::connect(endpoint, Options::default());
-//! publisher.try_send("kept until the subscriber is there")?;
-//! let message = subscriber.recv().await.expect("it is not closed").into_single()?;
-//! assert_eq!(&*message, b"kept until the subscriber is there");
-//! # Ok(())
-//! # }
-//! ```
+//! Beneath them, without IO and without a clock: [`scan`] finds messages in a byte stream, [`handshake`] greets,
+//! [`mod@curve`] proves who is there and seals what is said, [`command`] reads what peers ask for, [`topics`] knows who
+//! wants what, [`Position`] says where in its stream a publisher is, [`heartbeat`] and [`backoff`] keep time, [`v1`]
+//! translates frames of 2010.
 
 pub mod backoff;
 mod batch;
