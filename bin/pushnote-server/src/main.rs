@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             let shutdown = shutdown_signal()?;
             let listener = settings::listen(&args).await?;
-            let sources = mq::sources(&args).await?;
+            let sources = mq::sources(&args, &settings.limits).await?;
             announce(&args, &listener, &sources, &settings)?;
             tell_limits(&args, &settings, open_files_max);
             let farewell = pushnote_http::run(listener, sources, settings, shutdown)

@@ -1,5 +1,6 @@
 //! The ZeroMQ side: whom the server hears, and whom it answers.
 
+use pushnote_core::Limits;
 use pushnote_http::Sources;
 use pushnote_shell::{Failure, client_keys};
 use pushnote_zmtp::{Endpoint, Options, Responder, Security, Subscriber};
@@ -7,8 +8,13 @@ use pushnote_zmtp::{Endpoint, Options, Responder, Security, Subscriber};
 use crate::args::Args;
 
 /// Connects to the forwarders, or listens itself.
-pub(crate) async fn sources(args: &Args) -> Result<Sources, Failure> {
-    let options = Options { heartbeat_interval: args.heartbeat_interval, ..security(args)? };
+pub(crate) async fn sources(args: &Args, limits: &Limits) -> Result<Sources, Failure> {
+    let options = Options {
+        heartbeat_interval: args.heartbeat_interval,
+        frame_bytes_max: limits.zmq_frame_bytes_max,
+        peers_max: limits.zmq_peers_max,
+        ..security(args)?
+    };
     let mut subscriber = Subscriber::new(options.clone());
     let mut responder = Responder::new(options);
     if !args.single {

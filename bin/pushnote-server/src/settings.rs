@@ -21,6 +21,7 @@ pub(crate) fn from_args(args: &Args, open_files_max: u64) -> Result<Settings, Fa
     let route: Route = args.route.parse().map_err(|error| Failure::usage(format!("--route: {error}")))?;
     let mut limits = Limits::default();
     limits.connections_max = connections_max(args, limits.connections_max, open_files_max)?;
+    limits.zmq_peers_max = args.listen.peers_max;
     set(&mut limits.outbox_bytes_max, args.outbox_bytes_max);
     set(&mut limits.drain_deadline_s, args.drain_deadline);
     // Behind a proxy every browser has the proxy's address: no limit unless one is asked for.

@@ -110,7 +110,8 @@ impl<T: Item> Sequencer<T> {
 
     /// Time has passed: what waited too long goes on.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<T>) {
-        while let Some((_, publisher)) = self.gaps.pop_front_if(|(deadline, _)| *deadline <= now) {
+        while self.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            let Some((_, publisher)) = self.gaps.pop_front() else { return };
             let Some(stream) = self.publishers.peek_mut(&publisher) else { continue };
             stream.queued = false;
             match stream.deadline {

@@ -28,6 +28,10 @@ pub struct ListenArgs {
     #[arg(long, env = "PUSHNOTE_ALLOW_NETWORK", value_name = "CIDR", value_delimiter = ',')]
     pub allow_network: Vec<IpNet>,
 
+    /// Most ZeroMQ peers connected to one end at once: each process that publishes is one, and each server
+    #[arg(long, env = "PUSHNOTE_PEERS_MAX", value_name = "N", default_value_t = 1024)]
+    pub peers_max: usize,
+
     /// Listens without CURVE also where other machines can connect, who may then read, forge and inject messages
     #[arg(long, env = "PUSHNOTE_ALLOW_PLAINTEXT", value_parser = FalseyValueParser::new())]
     pub allow_plaintext: bool,
@@ -46,7 +50,8 @@ impl ListenArgs {
                 self.expose(flag, endpoint)?;
             }
         }
-        Ok(Options { security, networks: self.allow_network.clone(), ..Options::default() })
+        let networks = self.allow_network.clone();
+        Ok(Options { security, networks, peers_max: self.peers_max, ..Options::default() })
     }
 
     fn security(&self) -> Result<Security, Failure> {
