@@ -1,5 +1,6 @@
 //! `pushnote-mq`: the ZeroMQ forwarder between applications and servers.
 
+mod metrics;
 mod peers;
 
 use std::process::ExitCode;
@@ -45,6 +46,9 @@ struct Args {
 
     #[command(flatten)]
     peers: PeerArgs,
+
+    #[command(flatten)]
+    metrics: metrics::MetricsArgs,
 }
 
 fn main() -> ExitCode {
@@ -78,6 +82,7 @@ async fn run(args: Args) -> Result<(), Failure> {
             say(format_args!("{end} listening on {endpoint}"));
         }
     }
+    args.metrics.serve(&forwarder).await?;
     forwarder.run(shutdown).await;
     Ok(())
 }

@@ -3,10 +3,15 @@
 //! It never looks into a message. What one publisher sent in a row leaves as one slice of the chunk it was read into,
 //! shared by all subscribers; see `pushnote-zmtp` for how.
 
+pub mod metrics;
+
+use metrics::Meter;
 use pushnote_zmtp::{
     Batch, BindError, Endpoint, Options, Publisher, SendError, SlowSubscriber, Stats, Subscriber,
 };
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::timeout;
@@ -90,7 +95,7 @@ pub struct Forwarder {
     r#pub: Publisher,
     waits: bool,
     drain: Duration,
-    refused: u64,
+    refused: Arc<AtomicU64>,
 }
 
 impl Forwarder {
@@ -121,7 +126,7 @@ impl Forwarder {
                 }
             }
         }
-        Ok(Forwarder { sub: subscriber, r#pub: publisher, waits, drain, refused: 0 })
+        Ok(Forwarder { sub: subscriber, r#pub: publisher, waits, drain, refused: Arc::default() })
     }
 
     /// Endpoints publishers can connect to, with their real ports.
@@ -137,8 +142,13 @@ impl Forwarder {
     /// Counters since it was made.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals { received: self.sub.stats(), sent: self.r#pub.stats() };
-        totals.sent.dropped += self.refused;
+        totals.sent.dropped += self.refused.load(Relaxed);
         totals
+    }
+
+    /// What is to be measured of it, also while it runs.
+    pub fn meter(&self) -> Meter {
+        Meter::new(self.sub.monitor(), self.r#pub.monitor(), Arc::clone(&self.refused))
     }
 
     /// Passes messages on until `shutdown`, then writes what was received, for as long as it may drain.
@@ -174,10 +184,9 @@ impl Forwarder {
 
     fn pass(&mut self, batch: &Batch) {
         if self.r#pub.send_batch(batch) == Err(SendError::Full) {
-            if self.refused == 0 {
+            if self.refused.fetch_add(batch.messages() as u64, Relaxed) == 0 {
                 warn!("messages dropped: no peer to send to has room; further ones are only counted");
             }
-            self.refused += batch.messages() as u64;
         }
     }
 }
