@@ -1,5 +1,8 @@
 //! What a person sees: one line that names what is wrong and what to do, and an exit code of `sysexits.h`.
 
+mod doctor;
+mod metrics;
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

@@ -58,6 +58,9 @@ pub(super) fn handshake(cause: &CloseCause, ours: SocketType, look: &Look, end: 
                 format!("our key may not {right} there: add{key} to its --curve-clients"),
             )
         }
+        CloseCause::Handshake(HandshakeError::Refused(reason)) if reason == "wrong-server-key" => {
+            Fault::setting("security", "--curve-server-key is not the public key of that end: correct it")
+        }
         CloseCause::Handshake(HandshakeError::SocketType(kind)) => {
             Fault::setting("socket", format!("a {kind} socket is no end of pushnote: correct {flag}"))
         }

@@ -1,0 +1,164 @@
+//! `pushnote-mq --metrics`: what Prometheus reads is what happened.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use pushnote_tests::{Forwarder, PATIENCE, Process};
+use pushnote_zmtp::{Options, Publisher, Subscriber};
+
+use crate::fails;
+
+const METRICS: &str = "--metrics=127.0.0.1:0";
+
+/// One request, and all of the answer.
+fn ask(address: &str, method: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Where a forwarder tells its metrics.
+fn address(process: &Process) -> String {
+    process.line_after("metrics on http://").trim_end_matches("/metrics").to_owned()
+}
+
+/// The sum of all series that begin so.
+fn sum(text: &str, series: &str) -> f64 {
+    let values = text.lines().filter(|line| line.starts_with(series));
+    values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+}
+
+/// Asks until `series` is as it has to be, and returns the whole page.
+#[track_caller]
+fn until(address: &str, series: &str, sound: impl Fn(f64) -> bool) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let text = ask(address, "GET", "/metrics");
+        if sound(sum(&text, series)) {
+            return text;
+        }
+        assert!(Instant::now() < deadline, "{series} in:\n{text}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn the_address_is_checked() {
+    let listen = ["--sub=tcp://127.0.0.1:0", "--pub=tcp://127.0.0.1:0"];
+    let with = |flag: &str, code: i32, words: &[&str]| {
+        fails("pushnote-mq", &[&listen[..], &[flag]].concat(), &[], code, words);
+    };
+    for wrong in ["9000", "localhost", "tcp://127.0.0.1:9000", "127.0.0.1:70000"] {
+        with(&format!("--metrics={wrong}"), 64, &["--metrics", wrong, "127.0.0.1:9000"]);
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    with(&format!("--metrics={taken}"), 69, &["--metrics", &taken, "in use"]);
+}
+
+#[test]
+fn two_paths_and_two_methods_are_answered() {
+    let forwarder = Forwarder::with(&[METRICS]);
+    let address = address(&forwarder.process);
+    let metrics = ask(&address, "GET", "/metrics");
+    assert!(
+        metrics.starts_with("HTTP/1.1 200 ") && metrics.contains("text/plain; version=0.0.4"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("\r\n\r\n# HELP "), "{metrics}");
+    let head = ask(&address, "HEAD", "/metrics");
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
+    let health = ask(&address, "GET", "/health");
+    assert!(health.starts_with("HTTP/1.1 200 ") && health.ends_with("\r\n\r\nok\n"), "{health}");
+    assert!(ask(&address, "GET", "/").starts_with("HTTP/1.1 404 "));
+    assert!(ask(&address, "POST", "/metrics").starts_with("HTTP/1.1 405 "));
+}
+
+#[test]
+fn messages_are_counted_to_the_byte() {
+    let forwarder = Forwarder::with(&[METRICS]);
+    let address = address(&forwarder.process);
+    let publisher = pushnote::Publisher::builder().endpoint(&forwarder.sub).unwrap().build().unwrap();
+    for number in 0..7 {
+        publisher.notify_all(number).unwrap();
+    }
+    publisher.flush(PATIENCE).unwrap();
+    let text = until(&address, "pushnote_mq_received_messages_total", |messages| messages >= 7.0);
+    let bytes = 7 * (r#"{"name":"notify_all","data":0}"#.len() + 2);
+    for (series, value) in [
+        ("pushnote_mq_received_messages_total{end=\"sub\"}", 7.0),
+        ("pushnote_mq_received_bytes_total{end=\"sub\"}", bytes as f64),
+        ("pushnote_mq_sent_messages_total{end=\"pub\"}", 7.0),
+        ("pushnote_mq_sent_bytes_total{end=\"pub\"}", bytes as f64),
+        ("pushnote_mq_dropped_messages_total", 0.0),
+        ("pushnote_mq_connections_total{end=\"sub\"}", 1.0),
+        ("pushnote_mq_peers{end=\"sub\"}", 1.0),
+        ("pushnote_mq_peers{end=\"pub\"}", 0.0),
+        ("pushnote_mq_closed_connections_total", 0.0),
+    ] {
+        assert_eq!(sum(&text, series), value, "{series} in:\n{text}");
+    }
+    drop(publisher);
+    until(&address, "pushnote_mq_peers", |peers| peers == 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscriber_that_does_not_read_lags() {
+    let forwarder = Forwarder::with(&[METRICS]);
+    let address = address(&forwarder.process);
+    let stalled = Subscriber::connect(forwarder.publ.parse().unwrap(), Options::default());
+    let publisher = Publisher::connect(forwarder.sub.parse().unwrap(), Options::default());
+    tokio::task::spawn_blocking(move || {
+        let text = until(&address, "pushnote_mq_peers{end=\"pub\"}", |peers| peers == 1.0);
+        assert_eq!(sum(&text, "pushnote_mq_peer_queued_bytes{end=\"pub\",peer=\"127.0.0.1:"), 0.0);
+        // More than the kernel's buffers and the queue of 8 MiB hold.
+        let message = vec![b'x'; 60_000];
+        let deadline = Instant::now() + PATIENCE;
+        while sum(&ask(&address, "GET", "/metrics"), "pushnote_mq_dropped_messages_total") == 0.0 {
+            assert!(Instant::now() < deadline, "nothing is dropped");
+            for _ in 0..50 {
+                let _ = publisher.try_send(&message);
+            }
+        }
+        let lag = "pushnote_mq_peer_queued_bytes{end=\"pub\",peer=\"127.0.0.1:";
+        until(&address, lag, |bytes| bytes >= (8 << 20) as f64);
+        drop(stalled);
+        let text = until(&address, "pushnote_mq_peers{end=\"pub\"}", |peers| peers == 0.0);
+        assert!(!text.contains(lag), "who is gone does not lag: {text}");
+    })
+    .await
+    .unwrap();
+}
+
+#[test]
+fn garbage_is_counted_by_its_cause_and_logged_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let arguments = ["--sub=tcp://127.0.0.1:0", "--pub=tcp://127.0.0.1:0", METRICS];
+    let mut command = Command::new(Process::path("pushnote-mq"));
+    let forwarder = Process::spawn(command.args(arguments).stderr(std::fs::File::create(&log).unwrap()));
+    let sub = forwarder.line_after("sub listening on tcp://");
+    let publ = forwarder.line_after("pub listening on tcp://");
+    let address = address(&forwarder);
+    for (end, times) in [(&sub, 3), (&publ, 2)] {
+        for _ in 0..times {
+            let mut stranger = TcpStream::connect(end).unwrap();
+            stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+            let _ = stranger.read_to_end(&mut Vec::new());
+        }
+    }
+    let series =
+        |end: &str| format!("pushnote_mq_closed_connections_total{{end=\"{end}\",cause=\"not_zmtp\"}}");
+    until(&address, &series("sub"), |closed| closed == 3.0);
+    let text = until(&address, &series("pub"), |closed| closed == 2.0);
+    assert_eq!(sum(&text, "pushnote_mq_closed_connections_total"), 5.0, "{text}");
+    let log = std::fs::read_to_string(log).unwrap();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("not_zmtp")).collect();
+    assert_eq!(lines.len(), 2, "one for each end: {log}");
+    assert!(lines.iter().all(|line| line.contains("WARN") && line.contains("GET / HTTP/1.1")), "{log}");
+}
