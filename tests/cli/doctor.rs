@@ -60,6 +60,22 @@ fn a_sound_set_up_is_sound() {
 }
 
 #[test]
+fn a_way_over_other_machines_without_keys_is_worth_a_warning() {
+    let forwarder = Process::start(
+        "pushnote-mq",
+        &["--sub=tcp://*:0", "--pub=tcp://127.0.0.1:0", "--allow-plaintext"],
+        &[],
+    );
+    let port = forwarder.line_after("sub listening on tcp://*:");
+    // No loopback address, and yet this machine's.
+    let output = doctor(&[&format!("--mq=tcp://0.0.0.0:{port}")]);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    let warned = stdout.lines().find(|line| line.starts_with("warn"));
+    assert!(warned.is_some_and(|line| line.contains("security") && line.contains("CURVE")), "{stdout}");
+}
+
+#[test]
 fn over_unix_sockets_too() {
     let folder = tempfile::tempdir().unwrap();
     let [sub, publ] = ["sub", "pub"].map(|name| format!("ipc://{}/{name}", folder.path().display()));

@@ -38,6 +38,8 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::system(format!("cannot start: {error}")))?;
     let mut report = Report::default();
     runtime.block_on(examine(args, &look, &mut report));
+    // A name that the system is still looking for is not waited for.
+    runtime.shutdown_background();
     report.result()
 }
 
