@@ -80,6 +80,21 @@ fn two_paths_and_two_methods_are_answered() {
 }
 
 #[test]
+fn who_asks_badly_is_in_nobodys_way() {
+    let forwarder = Forwarder::with(&[METRICS]);
+    let address = address(&forwarder.process);
+    // More than are served at a time: the silent ones are given up after some seconds, and the relay goes on.
+    let silent: Vec<_> = (0..20).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let publisher = pushnote::Publisher::builder().endpoint(&forwarder.sub).unwrap().build().unwrap();
+    publisher.notify_all("still there").unwrap();
+    publisher.flush(Duration::from_secs(2)).unwrap();
+    let mut endless = TcpStream::connect(&address).unwrap();
+    let _ = endless.write_all(&vec![b'x'; 100_000]);
+    assert!(ask(&address, "GET", "/health").ends_with("ok\n"));
+    drop(silent);
+}
+
+#[test]
 fn messages_are_counted_to_the_byte() {
     let forwarder = Forwarder::with(&[METRICS]);
     let address = address(&forwarder.process);

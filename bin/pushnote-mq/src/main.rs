@@ -82,7 +82,7 @@ async fn run(args: Args) -> Result<(), Failure> {
             say(format_args!("{end} listening on {endpoint}"));
         }
     }
-    args.metrics.serve(&forwarder).await?;
+    args.metrics.serve(&forwarder)?;
     forwarder.run(shutdown).await;
     Ok(())
 }

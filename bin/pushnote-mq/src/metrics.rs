@@ -15,14 +15,21 @@ pub(crate) struct MetricsArgs {
 }
 
 impl MetricsArgs {
-    /// Answers from now on, if that is wanted.
-    pub(crate) async fn serve(&self, forwarder: &Forwarder) -> Result<(), Failure> {
+    /// Answers from now on, if that is wanted, on a thread of its own: the relay's has better to do.
+    pub(crate) fn serve(&self, forwarder: &Forwarder) -> Result<(), Failure> {
         let Some(address) = self.metrics else { return Ok(()) };
         let server = Server::bind(address, forwarder.meter())
-            .await
             .map_err(|error| Failure::unavailable(format!("--metrics: {error}")))?;
         say(format_args!("metrics on http://{}/metrics", server.address()));
-        tokio::spawn(server.run());
+        let cannot_start = |error| Failure::system(format!("--metrics: cannot start: {error}"));
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
+        let answering = move || {
+            if let Err(error) = runtime.block_on(server.run()) {
+                tracing::error!(%error, "metrics are not served");
+            }
+        };
+        std::thread::Builder::new().name("metrics".into()).spawn(answering).map_err(cannot_start)?;
         Ok(())
     }
 }

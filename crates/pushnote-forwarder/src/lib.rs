@@ -183,10 +183,9 @@ impl Forwarder {
     }
 
     fn pass(&mut self, batch: &Batch) {
-        if self.r#pub.send_batch(batch) == Err(SendError::Full) {
-            if self.refused.fetch_add(batch.messages() as u64, Relaxed) == 0 {
-                warn!("messages dropped: no peer to send to has room; further ones are only counted");
-            }
+        let full = self.r#pub.send_batch(batch) == Err(SendError::Full);
+        if full && self.refused.fetch_add(batch.messages() as u64, Relaxed) == 0 {
+            warn!("messages dropped: no peer to send to has room; further ones are only counted");
         }
     }
 }

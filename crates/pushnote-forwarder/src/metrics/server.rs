@@ -13,7 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
@@ -31,7 +31,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A server that is listening; [`Server::run`] makes it answer.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    listener: std::net::TcpListener,
     address: SocketAddr,
     meter: Arc<Meter>,
 }
@@ -41,13 +41,8 @@ impl Server {
     ///
     /// # Errors
     /// [`BindError`]: the port is in use, the address is not this machine's.
-    pub async fn bind(address: SocketAddr, meter: Meter) -> Result<Server, BindError> {
-        let bound = async {
-            let listener = TcpListener::bind(address).await?;
-            let address = listener.local_addr()?;
-            Ok((listener, address))
-        };
-        let (listener, address) = bound.await.map_err(|source: io::Error| {
+    pub fn bind(address: SocketAddr, meter: Meter) -> Result<Server, BindError> {
+        let (listener, address) = listen(address).map_err(|source| {
             let (host, port) = (Some(address.ip().to_string()), address.port());
             BindError { endpoint: Endpoint::Tcp { host, port }, source }
         })?;
@@ -59,13 +54,17 @@ impl Server {
         self.address
     }
 
-    /// Answers for ever.
-    pub async fn run(self) {
+    /// Answers for ever. Best in a runtime of its own: then who asks too often takes nothing from the relay.
+    ///
+    /// # Errors
+    /// What the system says when it cannot begin.
+    pub async fn run(self) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
             // The semaphore is never closed.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            match self.listener.accept().await {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
+            match listener.accept().await {
                 Ok((stream, peer)) => {
                     let meter = Arc::clone(&self.meter);
                     tokio::spawn(async move {
@@ -82,6 +81,13 @@ impl Server {
             }
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 /// Serves one request: a connection that is kept would only hold a place.

@@ -1,16 +1,18 @@
 //! How far each peer is, and what is kept.
 
 use super::{Fanout, Outlet};
-use crate::history::History;
 use crate::monitor::{HistoryStats, PeerStats};
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Fanout {
     pub(crate) fn peers(&self) -> Vec<PeerStats> {
-        let shared = self.shared();
-        let mut outlets: Vec<_> = shared.outlets.values().collect();
+        // Whoever publishes waits for this only.
+        let (mut outlets, next) = {
+            let shared = self.shared();
+            (shared.outlets.values().cloned().collect::<Vec<_>>(), shared.history.next())
+        };
         outlets.sort_unstable_by_key(|outlet| outlet.id);
-        outlets.into_iter().map(|outlet| outlet.stats(&shared.history)).collect()
+        outlets.iter().map(|outlet| outlet.stats(next)).collect()
     }
 
     pub(crate) fn history(&self) -> Option<HistoryStats> {
@@ -25,15 +27,12 @@ impl Fanout {
 }
 
 impl Outlet {
-    fn stats(&self, history: &History) -> PeerStats {
-        let behind = || match self.is_behind() {
-            true => history.next() - self.cursor.load(Relaxed),
-            false => 0,
-        };
+    /// The history goes up to `next`. A peer that is not behind is at [`LIVE`](super::LIVE), far beyond.
+    fn stats(&self, next: u64) -> PeerStats {
         PeerStats {
             peer: self.name.clone(),
             queued_bytes: self.outbox.bytes() as u64,
-            behind: self.numbered.map(|_| behind()),
+            behind: self.numbered.map(|_| next.saturating_sub(self.cursor.load(Relaxed))),
         }
     }
 }
