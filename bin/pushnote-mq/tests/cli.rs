@@ -24,7 +24,7 @@ fn faults_are_one_line_with_the_flag_and_an_exit_code() {
         (&["-s", "8002", any], 64, &["--sub", "tcp://"]),
         (&["--sub=tcp://127.0.0.1:0", "-p", "tcp://127.0.0.1:0", "--what"], 64, &["--what"]),
         (&[&taken, any], 69, &["--sub", "in use", "another"]),
-        (&["--sub=tcp://127.0.0.1:0", "--pub=tcp://192.0.2.1:1"], 69, &["--pub", "192.0.2.1"]),
+        (&["--sub=tcp://127.0.0.1:0", "--pub=tcp://192.0.2.1:1"], 78, &["--pub", "192.0.2.1"]),
     ];
     for (arguments, code, words) in cases {
         let (actual, text) = refused(arguments);
