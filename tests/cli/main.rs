@@ -1,4 +1,8 @@
 //! What a person sees: one line that names what is wrong and what to do, and an exit code of `sysexits.h`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod doctor;
+mod metrics;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -1,55 +1,15 @@
 //! `pushnote-mq`: the ZeroMQ forwarder between applications and servers.
 
+mod args;
+mod metrics;
 mod peers;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use pushnote_forwarder::{End, Forwarder, Settings, Way};
-use pushnote_shell::{Failure, ListenArgs, raise_open_files_limit, say, shutdown_signal, start_logs};
-use pushnote_zmtp::Endpoint;
+use pushnote_shell::{Failure, raise_open_files_limit, say, shutdown_signal, start_logs};
 
-use crate::peers::PeerArgs;
-
-/// Passes messages from applications on to pushnote servers.
-///
-/// Applications connect to --sub and publish there; servers connect to --pub. PUSHNOTE_LOG sets what is logged
-/// (default: info).
-#[derive(Debug, Parser)]
-#[command(name = "pushnote-mq", version)]
-struct Args {
-    /// Where applications connect to, as in tcp://127.0.0.1:8002. May be given several times.
-    #[arg(
-        short,
-        long,
-        env = "PUSHNOTE_SUB",
-        value_name = "ENDPOINT",
-        value_delimiter = ',',
-        required = true
-    )]
-    sub: Vec<Endpoint>,
-
-    /// Where servers connect to, as in tcp://127.0.0.1:8001. May be given several times.
-    #[arg(
-        short,
-        long,
-        env = "PUSHNOTE_PUB",
-        value_name = "ENDPOINT",
-        value_delimiter = ',',
-        required = true
-    )]
-    r#pub: Vec<Endpoint>,
-
-    /// Where applications connect to that want to hear which servers have a message. May be given several times.
-    #[arg(long, env = "PUSHNOTE_ACK", value_name = "ENDPOINT", value_delimiter = ',')]
-    ack: Vec<Endpoint>,
-
-    #[command(flatten)]
-    listen: ListenArgs,
-
-    #[command(flatten)]
-    peers: PeerArgs,
-}
+use crate::args::Args;
 
 fn main() -> ExitCode {
     pushnote_shell::main(|args: Args| {
@@ -65,10 +25,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Failure> {
-    let ends = [("--sub", &args.sub), ("--pub", &args.r#pub), ("--ack", &args.ack)];
-    let exposable: Vec<_> =
-        ends.into_iter().flat_map(|(flag, all)| all.iter().map(move |endpoint| (flag, endpoint))).collect();
-    let options = args.listen.options(&exposable)?;
+    let options = args.listen.options(&args.listening())?;
     let settings = Settings {
         options: args.peers.applied_to(options),
         sub: args.sub.into_iter().map(Way::Listen).collect(),
@@ -89,17 +46,7 @@ async fn run(args: Args) -> Result<(), Failure> {
             say(format_args!("{end} listening on {endpoint}"));
         }
     }
+    args.metrics.serve(&forwarder)?;
     forwarder.run(shutdown).await;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_flags_are_well_formed() {
-        Args::command().debug_assert();
-    }
 }

@@ -18,16 +18,17 @@ fn refused(arguments: &[&str]) -> (Option<i32>, String) {
 fn faults_are_one_line_with_the_flag_and_an_exit_code() {
     let mq = Mq::start();
     let (taken, any) = (format!("--sub={}", mq.sub), "--pub=tcp://127.0.0.1:0");
-    let cases: [(&[&str], i32, &[&str]); 6] = [
+    let cases: [(&[&str], i32, &[&str]); 7] = [
         (&[], 64, &["--sub", "--pub", "--help"]),
         (&["--sub=tcp://127.0.0.1", any], 64, &["--sub", "port"]),
         (&["-s", "8002", any], 64, &["--sub", "tcp://"]),
         (&["--sub=tcp://127.0.0.1:0", "-p", "tcp://127.0.0.1:0", "--what"], 64, &["--what"]),
         (&[&taken, any], 69, &["--sub", "in use", "another"]),
+        (&["--sub=tcp://127.0.0.1:0", "--pub=tcp://192.0.2.1:1"], 78, &["--pub", "192.0.2.1", "CURVE"]),
         (
-            &["--sub=tcp://127.0.0.1:0", "--pub=tcp://192.0.2.1:1", "--allow-plaintext"],
+            &["--sub=tcp://127.0.0.1:0", "--pub=ipc:///no/such/folder/mq"],
             69,
-            &["--pub", "192.0.2.1"],
+            &["--pub", "/no/such/folder/mq"],
         ),
     ];
     for (arguments, code, words) in cases {

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Bench(Box<crate::bench::BenchArgs>),
     /// Starts everything on this machine alone, with a demo page
     Dev(DevArgs),
+    /// Checks a ZeroMQ set-up from outside, and says what is wrong and what to do
+    Doctor(crate::doctor::DoctorArgs),
     /// Makes a CURVE key pair, with which the ends of a ZeroMQ connection prove who they are
     Keygen(KeygenArgs),
     /// Publishes one message

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod dev;
+mod doctor;
 mod keygen;
 mod publish;
 mod token;
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     pushnote_shell::main(|args: Args| match args.command {
         Command::Bench(args) => bench::run(&args),
         Command::Dev(args) => dev::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Token(args) => token::run(&args),

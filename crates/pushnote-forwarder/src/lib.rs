@@ -4,13 +4,17 @@
 //! shared by all subscribers; see `pushnote-zmtp` for how.
 
 mod acks;
+pub mod metrics;
 
 use acks::Acks;
+use metrics::Meter;
 use pushnote_zmtp::{
     Batch, BindError, Endpoint, Options, Publisher, Request, Responder, SendError, SlowSubscriber, Stats,
     Subscriber,
 };
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::timeout;
@@ -111,7 +115,7 @@ pub struct Forwarder {
     acks: Acks,
     waits: bool,
     drain: Duration,
-    refused: u64,
+    refused: Arc<AtomicU64>,
 }
 
 impl Forwarder {
@@ -147,8 +151,8 @@ impl Forwarder {
                 }
             }
         }
-        let acks = Acks::default();
-        Ok(Forwarder { sub: subscriber, r#pub: publisher, desk, acks, waits, drain, refused: 0 })
+        let (acks, refused) = (Acks::default(), Arc::default());
+        Ok(Forwarder { sub: subscriber, r#pub: publisher, desk, acks, waits, drain, refused })
     }
 
     /// Endpoints publishers can connect to, with their real ports.
@@ -169,8 +173,17 @@ impl Forwarder {
     /// Counters since it was made.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals { received: self.sub.stats(), sent: self.r#pub.stats() };
-        totals.sent.dropped += self.refused;
+        totals.sent.dropped += self.refused.load(Relaxed);
         totals
+    }
+
+    /// What is to be measured of it, also while it runs.
+    pub fn meter(&self) -> Meter {
+        let mut received = vec![(End::Sub, self.sub.monitor())];
+        if !self.desk.local_endpoints().is_empty() {
+            received.push((End::Ack, self.desk.monitor()));
+        }
+        Meter::new(received, self.r#pub.monitor(), Arc::clone(&self.refused))
     }
 
     /// Passes messages on until `shutdown`, then writes what was received, for as long as it may drain.
@@ -218,11 +231,9 @@ impl Forwarder {
     }
 
     fn pass(&mut self, batch: &Batch) {
-        if self.r#pub.send_batch(batch) == Err(SendError::Full) {
-            if self.refused == 0 {
-                warn!("messages dropped: no peer to send to has room; further ones are only counted");
-            }
-            self.refused += batch.messages() as u64;
+        let full = self.r#pub.send_batch(batch) == Err(SendError::Full);
+        if full && self.refused.fetch_add(batch.messages() as u64, Relaxed) == 0 {
+            warn!("messages dropped: no peer to send to has room; further ones are only counted");
         }
     }
 }

@@ -48,14 +48,16 @@ impl Confirmations {
         settled
     }
 
-    /// A peer has sent a PONG.
-    pub(crate) fn pong(&mut self, peer: PeerId, context: &[u8]) {
-        let Ok(id) = context.try_into().map(u64::from_be_bytes) else { return };
-        let Some(open) = self.open.get_mut(&id) else { return };
-        if open.waiting.remove(&peer) {
+    /// A peer has sent a PONG; whether it was waited for.
+    pub(crate) fn pong(&mut self, peer: PeerId, context: &[u8]) -> bool {
+        let Ok(id) = context.try_into().map(u64::from_be_bytes) else { return false };
+        let Some(open) = self.open.get_mut(&id) else { return false };
+        let waited_for = open.waiting.remove(&peer);
+        if waited_for {
             open.confirmed += 1;
             open.look();
         }
+        waited_for
     }
 
     /// A peer is gone.

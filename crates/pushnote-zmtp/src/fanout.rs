@@ -1,8 +1,11 @@
 //! What the connections of a publisher share: their queues and subscriptions.
 
+mod gauges;
+
 use crate::batch::Batch;
 use crate::command::{put_ping, put_position};
 use crate::confirm::{Confirmations, Context};
+use crate::endpoint::Endpoint;
 use crate::frame::Spans;
 use crate::handshake::{Peer, Version};
 use crate::history::History;
@@ -26,6 +29,8 @@ use tokio::time::sleep;
 #[derive(Debug)]
 pub(crate) struct Outlet {
     pub(crate) id: PeerId,
+    /// For log lines and metrics.
+    pub(crate) name: String,
     pub(crate) outbox: Outbox,
     /// We connect to it: it keeps its queue while it is away.
     kept: bool,
@@ -37,6 +42,8 @@ pub(crate) struct Outlet {
     /// The number of the first message which the peer has to get from the history, [`LIVE`] when there is none.
     /// Changes only while [`Fanout::shared`] is held.
     cursor: AtomicU64,
+    /// Its log line about dropped messages was written: they may be millions a second.
+    dropped: AtomicBool,
 }
 
 /// Where a peer wants its numbered stream to begin.
@@ -119,30 +126,32 @@ impl Fanout {
     }
 
     /// A subscriber that has connected to us.
-    pub(crate) fn add(&self, peer: &Peer) -> Arc<Outlet> {
+    pub(crate) fn add(&self, peer: &Peer, name: String) -> Arc<Outlet> {
         let numbered = Start::asked_by(peer).filter(|_| self.options.history_bytes_max > 0);
-        let outlet = self.insert(false, numbered);
+        let outlet = self.insert(false, numbered, name);
         self.welcome(&outlet, peer);
         outlet
     }
 
     /// A subscriber that we connect to.
-    pub(crate) fn add_kept(&self) -> Arc<Outlet> {
-        self.insert(true, None)
+    pub(crate) fn add_kept(&self, endpoint: &Endpoint) -> Arc<Outlet> {
+        self.insert(true, None, endpoint.to_string())
     }
 
-    fn insert(&self, kept: bool, numbered: Option<Start>) -> Arc<Outlet> {
+    fn insert(&self, kept: bool, numbered: Option<Start>, name: String) -> Arc<Outlet> {
         let mut shared = self.shared();
         let id = shared.next;
         shared.next += 1;
         let outlet = Arc::new(Outlet {
             id,
+            name,
             outbox: Outbox::new(self.options.queue_bytes_max),
             kept,
             open: AtomicBool::new(false),
             answers: AtomicBool::new(false),
             numbered,
             cursor: AtomicU64::new(LIVE),
+            dropped: AtomicBool::new(false),
         });
         shared.outlets.insert(id, Arc::clone(&outlet));
         outlet
@@ -231,8 +240,8 @@ impl Fanout {
         let mut from = outlet.cursor.load(Relaxed);
         if from < history.start() {
             let lost = history.start() - from;
-            self.counters
-                .add_dropped(lost as usize, "slow subscriber: the history does not reach back to it");
+            let why = "slow subscriber: the history does not reach back to it";
+            self.counters.add_dropped(lost as usize, &outlet.name, why);
             from = history.start();
             self.tell_position(outlet, from);
         }
@@ -271,6 +280,7 @@ impl Fanout {
             outlet.outbox.push_mark(|out| put_ping(out, 0, &context));
             asked.insert(outlet.id);
         }
+        self.counters.add_confirmations_asked(asked.len());
         let settled = confirmations.expect(asked);
         let position = Position { epoch: self.epoch, sequence };
         Some(Asked { fanout: Arc::clone(self), context, settled, position, subscribers: concerned.len() })
@@ -278,7 +288,9 @@ impl Fanout {
 
     /// A peer has answered a PING.
     pub(crate) fn pong(&self, outlet: &Outlet, context: &[u8]) {
-        self.shared().confirmations.pong(outlet.id, context);
+        if self.shared().confirmations.pong(outlet.id, context) {
+            self.counters.add_confirmed();
+        }
     }
 
     fn push_to(&self, shared: &mut Shared, batch: &Batch) -> bool {
@@ -294,7 +306,7 @@ impl Fanout {
         self.counters.add_messages(batch.messages(), batch.bytes().len());
         let first = shared.history.push(batch);
         if took < kept {
-            self.counters.add_dropped(batch.messages(), "one of several peers is away or too slow");
+            self.counters.add_dropped(batch.messages(), "", "one of several peers is away or too slow");
         }
         for id in shared.topics.all() {
             let Some(outlet) = shared.outlets.get(id).filter(|outlet| !outlet.kept) else { continue };
@@ -316,7 +328,11 @@ impl Fanout {
 
     fn offer(&self, outlet: &Outlet, slices: &[Bytes], messages: usize, retained: usize) {
         if !outlet.outbox.push(slices, retained) {
-            self.counters.add_dropped(messages, "slow subscriber: its queue is full");
+            if outlet.dropped.swap(true, Relaxed) {
+                self.counters.add_dropped_again(messages);
+            } else {
+                self.counters.add_dropped(messages, &outlet.name, "slow subscriber: its queue is full");
+            }
         }
     }
 

@@ -26,6 +26,8 @@ const AS_SERVER: usize = 32;
 /// READY and ERROR are small; nobody needs more before it is known.
 const COMMAND_BYTES_MAX: u64 = 4096;
 const REASON_BYTES_MAX: usize = 128;
+/// Enough to know another protocol by.
+const FOREIGN_BYTES_MAX: usize = 24;
 
 /// The protocol spoken after the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,9 +73,9 @@ impl Peer {
 /// Why a peer was turned away.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum HandshakeError {
-    /// The first bytes are no ZMTP greeting.
-    #[error("no ZMTP greeting: the peer speaks another protocol")]
-    NotZmtp,
+    /// The first bytes are no ZMTP greeting. What they are, as text.
+    #[error("no ZMTP greeting: the peer speaks another protocol, it begins with {0:?}")]
+    NotZmtp(String),
     /// A ZMTP version this crate does not speak.
     #[error("ZMTP version {0} is not spoken here")]
     Version(u8),
@@ -119,6 +121,10 @@ impl HandshakeError {
     /// An ERROR command with this reason came, within the handshake or later.
     pub(crate) fn refused(reason: &[u8]) -> Self {
         Self::Refused(readable(reason))
+    }
+
+    fn not_zmtp(input: &[u8]) -> Self {
+        Self::NotZmtp(readable(&input[..input.len().min(FOREIGN_BYTES_MAX)]))
     }
 }
 
@@ -224,7 +230,7 @@ impl Handshake {
         }
         let Some(last) = input.get(SIGNATURE.len() - 1) else { return Ok(None) };
         if last & 1 == 0 {
-            return Err(HandshakeError::NotZmtp);
+            return Err(HandshakeError::not_zmtp(input));
         }
         self.out.put_u8(3);
         Ok(Some(Stage::Version))
@@ -257,7 +263,7 @@ impl Handshake {
         let (Some(length), Some(flags)) = (input.first(), input.get(1)) else { return Ok(None) };
         let frame_bytes = 1 + usize::from(*length);
         if *length == 0 || v1::more(*flags) != Some(false) {
-            return Err(HandshakeError::NotZmtp);
+            return Err(HandshakeError::not_zmtp(input));
         }
         if input.len() < frame_bytes {
             return Ok(None);

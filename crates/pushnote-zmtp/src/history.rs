@@ -48,6 +48,11 @@ impl History {
         self.batches.front().map_or(self.next, |(first, _)| *first)
     }
 
+    /// Bytes it holds, counted as the memory they keep alive.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Messages from number `from` on, as many as came in a row, and the number after them. `None` when `from` is the
     /// next, or is not here any more.
     pub(crate) fn read(&self, from: u64) -> Option<(Batch, u64)> {

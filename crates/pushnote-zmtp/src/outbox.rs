@@ -154,6 +154,11 @@ impl Outbox {
         self.state().charged >= self.bytes_max
     }
 
+    /// Bytes that wait to be written, counted as the memory they keep alive.
+    pub(crate) fn bytes(&self) -> usize {
+        self.state().charged
+    }
+
     /// How many pushes were taken: what [`Outbox::flushed`] waits for.
     pub(crate) fn accepted(&self) -> u64 {
         self.state().accepted

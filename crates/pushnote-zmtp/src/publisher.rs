@@ -6,6 +6,7 @@ use crate::endpoint::Endpoint;
 use crate::fanout::{Asked, Fanout, Outlet};
 use crate::handshake::SocketType;
 use crate::link::{Intake, Link, Outflow};
+use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::outbox::Unsent;
 use crate::position::Position;
@@ -116,7 +117,7 @@ impl Publisher {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn connect_also(&mut self, endpoint: Endpoint) {
-        let outlet = self.fanout.add_kept();
+        let outlet = self.fanout.add_kept(&endpoint);
         let spoke = Spoke { fanout: Arc::clone(&self.fanout), outlet, unsent: Mutex::default() };
         self.tasks.spawn(dial(endpoint, Arc::new(spoke)));
     }
@@ -200,6 +201,11 @@ impl Publisher {
         self.fanout.counters.snapshot()
     }
 
+    /// A view of this socket for whoever watches it.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::of_publisher(&self.fanout)
+    }
+
     fn frame(&self, payload: &[u8]) -> Result<Batch, SendError> {
         let (bytes, max) = (payload.len(), self.fanout.options.frame_bytes_max);
         if bytes > max { Err(SendError::TooLarge { bytes, max }) } else { Ok(Batch::single(payload)) }
@@ -221,7 +227,7 @@ impl Role for Hub {
     }
 
     async fn serve(&self, link: Link) -> CloseCause {
-        let outlet = self.0.add(&link.peer);
+        let outlet = self.0.add(&link.peer, link.stream.peer_name());
         let _here = Here { fanout: &self.0, outlet: &outlet };
         let intake = Subscriptions { fanout: &self.0, outlet: &outlet };
         let outflow = Stream { fanout: &self.0, outlet: &outlet };
@@ -281,7 +287,7 @@ impl Role for Spoke {
         let cause = link.run(&self.fanout.options, &outlet.outbox, &mut unsent, self, intake).await;
         let given_up = unsent.rewind();
         if given_up > 0 {
-            self.fanout.counters.add_dropped(given_up, "the peer hangs up on it each time");
+            self.fanout.counters.add_dropped(given_up, &outlet.name, "the peer hangs up on it each time");
         }
         cause
     }

@@ -6,10 +6,11 @@ use crate::endpoint::Endpoint;
 use crate::frame::{Header, put_frame};
 use crate::handshake::SocketType;
 use crate::link::{Everything, Intake, Link};
+use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
 use crate::roads::{Role, accept};
-use crate::stats::{CloseCause, Counters, Stats};
+use crate::stats::{CloseCause, Counters};
 use crate::stream::{BindError, Listener};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
@@ -60,9 +61,9 @@ impl Responder {
         }
     }
 
-    /// Counters since the socket was made.
-    pub fn stats(&self) -> Stats {
-        self.desk.counters.snapshot()
+    /// A view of the socket for whoever watches it.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::of_responder(&self.desk)
     }
 }
 
@@ -95,10 +96,10 @@ impl Request {
 
 /// What the connections share.
 #[derive(Debug)]
-struct Desk {
+pub(crate) struct Desk {
     requests: mpsc::Sender<Request>,
     options: Options,
-    counters: Counters,
+    pub(crate) counters: Counters,
 }
 
 impl Role for Desk {

@@ -115,11 +115,14 @@ pub(crate) async fn dial<R: Role>(endpoint: Endpoint, role: Arc<R>) {
     let options = role.options();
     let mut backoff = Backoff::new(options.backoff_min, options.backoff_max);
     let name = endpoint.to_string();
-    let mut away = false;
+    let (mut away, mut known) = (false, false);
     loop {
         let cause = match connect(&endpoint, &*role).await {
             Ok(link) => {
                 info!(peer = name, "connected");
+                if std::mem::replace(&mut known, true) {
+                    role.counters().add_reconnect();
+                }
                 let since = Instant::now();
                 let cause = serve(&*role, link, &name).await;
                 if since.elapsed() >= SOUND {

@@ -1,9 +1,11 @@
 //! Counters of one socket, and why connections end.
 
 use crate::handshake::HandshakeError;
+use crate::reported::Reported;
 use crate::scan::ScanError;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 use thiserror::Error;
 use tracing::{debug, warn};
 
@@ -87,7 +89,7 @@ impl CloseCause {
             CloseCause::Peer => 0,
             CloseCause::Io(_) => 1,
             CloseCause::HandshakeTimeout => 2,
-            CloseCause::Handshake(HandshakeError::NotZmtp) => 3,
+            CloseCause::Handshake(HandshakeError::NotZmtp(_)) => 3,
             CloseCause::Handshake(HandshakeError::Refused(_)) => 5,
             CloseCause::Handshake(
                 HandshakeError::Mechanism { .. }
@@ -125,6 +127,8 @@ pub struct Stats {
     pub peers: u64,
     /// Handshakes that succeeded.
     pub connections: u64,
+    /// Those of them by which a connecting socket came back to a peer it had been connected to before.
+    pub reconnects: u64,
     /// Messages received, or accepted for sending.
     pub messages: u64,
     /// Bytes of these messages, with the heads of their frames.
@@ -133,6 +137,10 @@ pub struct Stats {
     pub dropped: u64,
     /// Messages that a connecting subscriber knows it missed: its publisher's history did not reach back to them.
     pub missed: u64,
+    /// Answers asked of subscribers that are to confirm a message: one for each message and subscriber.
+    pub confirmations_asked: u64,
+    /// Such answers that came.
+    pub confirmed: u64,
     /// Ended or refused connections for each of [`CloseCause::KINDS`].
     pub closed: [u64; CloseCause::KINDS.len()],
 }
@@ -149,10 +157,14 @@ impl Stats {
 pub(crate) struct Counters {
     peers: AtomicU64,
     connections: AtomicU64,
+    reconnects: AtomicU64,
     messages: AtomicU64,
     bytes: AtomicU64,
     dropped: AtomicU64,
     missed: AtomicU64,
+    confirmations_asked: AtomicU64,
+    confirmed: AtomicU64,
+    reported: Reported,
     closed: [AtomicU64; CloseCause::KINDS.len()],
 }
 
@@ -161,10 +173,13 @@ impl Counters {
         Stats {
             peers: self.peers.load(Relaxed),
             connections: self.connections.load(Relaxed),
+            reconnects: self.reconnects.load(Relaxed),
             messages: self.messages.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
             missed: self.missed.load(Relaxed),
+            confirmations_asked: self.confirmations_asked.load(Relaxed),
+            confirmed: self.confirmed.load(Relaxed),
             closed: std::array::from_fn(|index| self.closed[index].load(Relaxed)),
         }
     }
@@ -176,16 +191,34 @@ impl Counters {
         PeerGuard(self)
     }
 
+    pub(crate) fn add_reconnect(&self) {
+        self.reconnects.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn add_confirmations_asked(&self, asked: usize) {
+        self.confirmations_asked.fetch_add(asked as u64, Relaxed);
+    }
+
+    pub(crate) fn add_confirmed(&self) {
+        self.confirmed.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn add_messages(&self, messages: usize, bytes: usize) {
         self.messages.fetch_add(messages as u64, Relaxed);
         self.bytes.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// Counts lost messages; the first are worth a warning, a flood of them is not worth a flood of lines.
-    pub(crate) fn add_dropped(&self, messages: usize, why: &'static str) {
-        if self.dropped.fetch_add(messages as u64, Relaxed) == 0 {
-            warn!(messages, why, "messages dropped; further ones are only counted");
+    /// Counts lost messages. For each peer the first are worth a warning, a flood of them is not worth a flood of lines.
+    pub(crate) fn add_dropped(&self, messages: usize, peer: &str, why: &'static str) {
+        self.dropped.fetch_add(messages as u64, Relaxed);
+        if self.reported.is_new(peer, why, Instant::now()) {
+            warn!(messages, peer, why, "messages dropped; further ones for this peer are only counted");
         }
+    }
+
+    /// As [`Counters::add_dropped`] for what has been reported.
+    pub(crate) fn add_dropped_again(&self, messages: usize) {
+        self.dropped.fetch_add(messages as u64, Relaxed);
     }
 
     /// Counts messages that were published and never came. Each time is worth a line: it happens once per broken link.
@@ -197,13 +230,14 @@ impl Counters {
         );
     }
 
-    /// Counts the end of a connection. The first of each kind is logged, later ones only at debug level.
+    /// Counts the end of a connection. It is logged once per peer and cause, later ones only at debug level.
     pub(crate) fn close(&self, cause: &CloseCause, peer: &str) {
-        let first = self.closed[cause.index()].fetch_add(1, Relaxed) == 0;
-        if first && !cause.ordinary() {
-            warn!(peer, kind = cause.kind(), %cause, "peer closed; further ones of this kind are only counted");
+        self.closed[cause.index()].fetch_add(1, Relaxed);
+        let kind = cause.kind();
+        if !cause.ordinary() && self.reported.is_new(peer, kind, Instant::now()) {
+            warn!(peer, kind, %cause, "peer closed; further times for this cause are only counted");
         } else {
-            debug!(peer, kind = cause.kind(), %cause, "peer closed");
+            debug!(peer, kind, %cause, "peer closed");
         }
     }
 }

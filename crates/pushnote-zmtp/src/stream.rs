@@ -113,13 +113,16 @@ impl Stream {
         matches!(self, Stream::Tcp(_))
     }
 
-    /// For log lines.
+    /// For log lines and metrics.
     pub(crate) fn peer_name(&self) -> String {
         match self {
             Stream::Tcp(stream) => {
                 stream.peer_addr().map_or_else(|_| "gone".into(), |address| address.to_string())
             }
-            Stream::Unix(_) => "local process".into(),
+            Stream::Unix(stream) => match stream.peer_cred().ok().and_then(|peer| peer.pid()) {
+                Some(pid) => format!("local process {pid}"),
+                None => "local process".into(),
+            },
         }
     }
 }

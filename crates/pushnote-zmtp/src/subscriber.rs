@@ -5,6 +5,7 @@ use crate::command::{Command, put_subscribe};
 use crate::endpoint::Endpoint;
 use crate::handshake::{Handshake, SocketType, Version};
 use crate::link::{Everything, Intake, Link};
+use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
 use crate::position::{self, Position};
@@ -134,14 +135,19 @@ impl Subscriber {
     pub fn stats(&self) -> Stats {
         self.inlet.counters.snapshot()
     }
+
+    /// A view of this socket for whoever watches it.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::of_subscriber(&self.inlet)
+    }
 }
 
 /// What the connections of a [`Subscriber`] share.
 #[derive(Debug)]
-struct Inlet {
+pub(crate) struct Inlet {
     batches: mpsc::Sender<Batch>,
     options: Options,
-    counters: Counters,
+    pub(crate) counters: Counters,
 }
 
 impl Inlet {

@@ -124,7 +124,7 @@ fn zmtp_1_begins_with_an_identity() {
 fn other_protocols_are_refused_by_their_first_bytes() {
     let null = [&[0xff; 9][..], &[0]].concat();
     for bytes in [&b"GET / HTTP/1.1\r\n"[..], b"\x16\x03\x01\x02\0", b"SSH-2.0", b"\0\0", b"\r\n", &null] {
-        assert_eq!(feed(SocketType::Sub, bytes).0, Err(HandshakeError::NotZmtp), "{bytes:?}");
+        assert!(matches!(feed(SocketType::Sub, bytes).0, Err(HandshakeError::NotZmtp(_))), "{bytes:?}");
     }
 }
 

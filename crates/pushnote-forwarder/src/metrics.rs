@@ -1,0 +1,220 @@
+//! The forwarder's counters and gauges in the text format of Prometheus.
+//!
+//! Nothing is counted for this: the sockets' own counters are read when somebody asks.
+
+mod server;
+
+pub use server::Server;
+
+use crate::End;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet, prometheus_text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use pushnote_zmtp::{CloseCause, Monitor, PeerStats, Stats};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What is measured of a forwarder.
+#[derive(Debug)]
+pub struct Meter(Registry);
+
+impl Meter {
+    /// Of the ends where messages come in, the one where they go out, and what that one has refused.
+    pub(crate) fn new(received: Vec<(End, Monitor)>, r#pub: Monitor, refused: Arc<AtomicU64>) -> Self {
+        let mut registry = Registry::default();
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        registry.register_collector(Box::new(Gauges { received, r#pub, refused, started }));
+        Meter(registry)
+    }
+
+    /// All metrics now, in the text format of Prometheus, version 0.0.4.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = prometheus_text::encode(&mut text, &self.0);
+        text
+    }
+}
+
+#[derive(Debug)]
+struct Gauges {
+    received: Vec<(End, Monitor)>,
+    r#pub: Monitor,
+    /// Messages for which no peer that the forwarder connects to had room.
+    refused: Arc<AtomicU64>,
+    /// Seconds of the Unix epoch.
+    started: f64,
+}
+
+/// A counter that ends have: its name, without `_total`, its help, and where it is.
+type OfEnd = (&'static str, &'static str, fn(&Stats) -> u64);
+
+const OF_RECEIVED: [OfEnd; 3] = [
+    ("pushnote_mq_received_messages", "Messages received from publishers", |stats| stats.messages),
+    ("pushnote_mq_received_bytes", "Bytes of these messages with the heads of their frames", |stats| {
+        stats.bytes
+    }),
+    (
+        "pushnote_mq_missed_messages",
+        "Messages that a publisher which is connected to no longer had when its link was back",
+        |stats| stats.missed,
+    ),
+];
+
+const OF_SENT: [OfEnd; 5] = [
+    ("pushnote_mq_sent_messages", "Messages accepted for subscribers, each once", |stats| stats.messages),
+    ("pushnote_mq_sent_bytes", "Bytes of these messages with the heads of their frames", |stats| stats.bytes),
+    (
+        "pushnote_mq_dropped_messages",
+        "Messages that a subscriber did not get because too much waited for it, once for each subscriber",
+        |stats| stats.dropped,
+    ),
+    (
+        "pushnote_mq_asked_confirmations",
+        "Confirmations asked of subscribers, once for each message and subscriber",
+        |stats| stats.confirmations_asked,
+    ),
+    ("pushnote_mq_received_confirmations", "Confirmations that came", |stats| stats.confirmed),
+];
+
+const OF_ALL: [OfEnd; 2] = [
+    ("pushnote_mq_connections", "Connections whose handshake succeeded", |stats| stats.connections),
+    ("pushnote_mq_reconnects", "Connections by which an end that connects came back to its peer", |stats| {
+        stats.reconnects
+    }),
+];
+
+impl Collector for Gauges {
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        let mut page = Page(encoder);
+        let mut received: Vec<_> = self.received.iter().map(|(of, monitor)| (*of, monitor.stats())).collect();
+        let mut r#pub = self.r#pub.stats();
+        r#pub.dropped += self.refused.load(Relaxed);
+        self.process(&mut page)?;
+        for (name, help, count) in OF_RECEIVED {
+            page.counters(name, help, received.iter().map(|(of, stats)| ([end(*of)], count(stats))))?;
+        }
+        for (name, help, count) in OF_SENT {
+            page.counters(name, help, [([end(End::Pub)], count(&r#pub))])?;
+        }
+        received.push((End::Pub, r#pub));
+        let ends = received;
+        for (name, help, count) in OF_ALL {
+            page.counters(name, help, ends.iter().map(|(of, stats)| ([end(*of)], count(stats))))?;
+        }
+        let peers = ends.iter().map(|(of, stats)| ([end(*of)], stats.peers));
+        page.gauges("pushnote_mq_peers", "Peers connected now", peers)?;
+        let closed = ends.into_iter().flat_map(|(of, stats)| {
+            CloseCause::KINDS
+                .iter()
+                .zip(stats.closed)
+                .map(move |(cause, count)| ([end(of), ("cause", (*cause).into())], count))
+        });
+        page.counters(
+            "pushnote_mq_closed_connections",
+            "Connections that ended or were refused, and attempts that failed",
+            closed,
+        )?;
+        self.history(&mut page)?;
+        lags(&mut page, self.r#pub.peers())
+    }
+}
+
+impl Gauges {
+    fn process(&self, page: &mut Page<'_>) -> fmt::Result {
+        let version = [("version", env!("CARGO_PKG_VERSION").into())];
+        page.info("pushnote_mq_build", "The version that runs", &version)?;
+        let (name, help) =
+            ("process_start_time_seconds", "When it was started, in seconds of the Unix epoch");
+        let mut metric = page.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        metric.encode_gauge(&self.started)
+    }
+
+    fn history(&self, page: &mut Page<'_>) -> fmt::Result {
+        let Some(history) = self.r#pub.history() else { return Ok(()) };
+        let epoch = [end(End::Pub), ("epoch", format!("{:016x}", history.epoch))];
+        page.info("pushnote_mq_history", "The epoch: another one after each start", &epoch)?;
+        let gauges = [
+            ("first_sequence", "The number of the oldest message kept", history.first),
+            ("next_sequence", "The number of the next message", history.next),
+            ("bytes", "Bytes of memory that the messages kept take", history.bytes),
+        ];
+        for (name, help, value) in gauges {
+            page.gauges(&format!("pushnote_mq_history_{name}"), help, [([end(End::Pub)], value)])?;
+        }
+        Ok(())
+    }
+}
+
+/// How far each subscriber is behind. Several connections of one local process are one peer.
+fn lags(page: &mut Page<'_>, peers: Vec<PeerStats>) -> fmt::Result {
+    let (mut queued, mut behind) = (BTreeMap::new(), BTreeMap::new());
+    for PeerStats { peer, queued_bytes, behind: messages } in peers {
+        if let Some(messages) = messages {
+            *behind.entry(peer.clone()).or_default() += messages;
+        }
+        *queued.entry(peer).or_default() += queued_bytes;
+    }
+    let gauges = [
+        (
+            "pushnote_mq_peer_queued_bytes",
+            "Bytes that wait for a subscriber, counted as the memory they keep alive",
+            queued,
+        ),
+        (
+            "pushnote_mq_peer_behind_messages",
+            "Messages that a subscriber has still to get from the history, besides those that wait for it",
+            behind,
+        ),
+    ];
+    for (name, help, values) in gauges {
+        let values = values.into_iter().map(|(peer, value)| ([end(End::Pub), ("peer", peer)], value));
+        page.gauges(name, help, values)?;
+    }
+    Ok(())
+}
+
+type Label = (&'static str, String);
+
+fn end(end: End) -> Label {
+    ("end", end.to_string())
+}
+
+/// Metrics one after the other.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn counters<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (L, u64)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        values.into_iter().try_for_each(|(labels, value)| {
+            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)
+        })
+    }
+
+    fn gauges<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (L, u64)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        values.into_iter().try_for_each(|(labels, value)| metric.encode_family(&labels)?.encode_gauge(&value))
+    }
+
+    /// Labels that say something, and always the value 1.
+    fn info(&mut self, name: &str, help: &str, labels: &[Label]) -> fmt::Result {
+        self.0.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(&labels)
+    }
+}
+
+#[cfg(test)]
+mod tests;

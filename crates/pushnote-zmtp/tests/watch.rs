@@ -1,0 +1,142 @@
+//! What is seen of a socket by who watches it, and of an endpoint by who examines it.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+use pushnote_zmtp::handshake::{HandshakeError, SocketType, Version};
+use pushnote_zmtp::probe::Connection;
+use pushnote_zmtp::{CloseCause, Endpoint, Monitor, Options, Publisher, Subscriber};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn publisher(options: Options) -> (Publisher, Endpoint) {
+    let publisher = Publisher::bind(&"tcp://127.0.0.1:*".parse().unwrap(), options).await.unwrap();
+    let endpoint = publisher.local_endpoint().unwrap().clone();
+    (publisher, endpoint)
+}
+
+async fn until(monitor: &Monitor, sound: impl Fn(&Monitor) -> bool) {
+    let looks = async {
+        while !sound(monitor) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, looks).await.unwrap_or_else(|_| panic!("{:?} {:?}", monitor.stats(), monitor.peers()));
+}
+
+#[tokio::test]
+async fn a_stalled_reader_of_the_history_falls_behind_and_comes_back() {
+    let options = Options { history_bytes_max: 64 << 20, queue_bytes_max: 64 << 10, ..Options::default() };
+    let (publisher, endpoint) = publisher(options).await;
+    let monitor = publisher.monitor();
+    let mut subscriber = Subscriber::connect(endpoint, Options::default());
+    publisher.subscribed().await;
+    let idle = &monitor.peers()[0];
+    assert_eq!((idle.queued_bytes, idle.behind), (0, Some(0)), "{idle:?}");
+    assert!(idle.peer.starts_with("127.0.0.1:"), "{idle:?}");
+
+    let message = vec![b'x'; 50_000];
+    let mut sent = 0;
+    while monitor.peers()[0].behind == Some(0) {
+        publisher.try_send(&message).unwrap();
+        sent += 1;
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..10 {
+        publisher.try_send(&message).unwrap();
+    }
+    sent += 10;
+    let behind = &monitor.peers()[0];
+    assert!(behind.behind >= Some(10) && behind.queued_bytes > 0, "{behind:?}");
+    let history = monitor.history().unwrap();
+    assert_eq!((history.first, history.next), (0, sent));
+    assert!(history.bytes >= sent * 50_000, "{history:?}");
+
+    for _ in 0..sent {
+        timeout(PATIENCE, subscriber.recv()).await.unwrap().unwrap();
+    }
+    until(&monitor, |monitor| {
+        let peer = &monitor.peers()[0];
+        (peer.queued_bytes, peer.behind) == (0, Some(0))
+    })
+    .await;
+    assert_eq!(monitor.stats().dropped, 0);
+}
+
+#[tokio::test]
+async fn reconnects_and_confirmations_are_counted() {
+    let (first, endpoint) = publisher(Options::default()).await;
+    let mut subscriber = Subscriber::connect(endpoint.clone(), Options::default());
+    let subscribers = subscriber.monitor();
+    assert!(subscribers.history().is_none() && subscribers.peers().is_empty());
+    first.subscribed().await;
+    let reading = tokio::spawn(async move { while subscriber.recv().await.is_some() {} });
+    for _ in 0..3 {
+        first.try_send_confirmed("message").unwrap().within(PATIENCE).await;
+    }
+    let stats = first.stats();
+    assert_eq!((stats.confirmations_asked, stats.confirmed), (3, 3));
+    assert!(first.monitor().history().is_none());
+    drop(first);
+    let again = loop {
+        // The first one's listener ends in its own time.
+        match Publisher::bind(&endpoint, Options::default()).await {
+            Ok(publisher) => break publisher,
+            Err(_in_use) => sleep(Duration::from_millis(5)).await,
+        }
+    };
+    timeout(PATIENCE, again.subscribed()).await.unwrap();
+    until(&subscribers, |monitor| monitor.stats().reconnects == 1).await;
+    assert_eq!(subscribers.stats().connections, 2);
+    reading.abort();
+}
+
+#[tokio::test]
+async fn an_endpoint_says_what_it_is() {
+    let options = Options { history_bytes_max: 1 << 20, ..Options::default() };
+    let (publisher, endpoint) = publisher(options).await;
+    publisher.try_send("one").unwrap();
+    publisher.try_send("two").unwrap();
+    let greet = async |kind| Connection::open(&endpoint).await.unwrap().greet(kind, Options::default()).await;
+
+    let mut probe = greet(SocketType::Sub).await.unwrap();
+    assert_eq!((probe.peer().kind, probe.peer().version), (SocketType::Pub, Version::V3_1));
+    assert!(probe.ping().await.unwrap().unwrap() < PATIENCE);
+    let position = probe.position().await.unwrap().unwrap();
+    assert_eq!((position.sequence, position.epoch), (2, publisher.monitor().history().unwrap().epoch));
+
+    let wrong = greet(SocketType::Pub).await.unwrap_err();
+    assert!(
+        matches!(&wrong, CloseCause::Handshake(HandshakeError::SocketType(kind)) if kind == "PUB"),
+        "{wrong}"
+    );
+    drop(publisher);
+    let ended = probe.ping().await.unwrap_err();
+    assert!(matches!(ended, CloseCause::Peer | CloseCause::Io(_)), "{ended}");
+}
+
+#[tokio::test]
+async fn another_protocol_and_silence_are_told_apart() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint: Endpoint = format!("tcp://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let options = Options { handshake_timeout: Duration::from_millis(200), ..Options::default() };
+    let examine = async || {
+        let connection = Connection::open(&endpoint).await.unwrap();
+        connection.greet(SocketType::Sub, options.clone()).await.unwrap_err()
+    };
+    let silent = examine().await;
+    assert!(matches!(silent, CloseCause::HandshakeTimeout), "{silent}");
+    let answering = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.write_all(b"220 mail.example ESMTP\r\n").await;
+            let _ = stream.read(&mut [0; 64]).await;
+        }
+    });
+    let other = examine().await;
+    assert!(other.to_string().contains("220 mail.example ESMTP"), "{other}");
+    answering.abort();
+}
