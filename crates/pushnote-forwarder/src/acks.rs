@@ -23,6 +23,11 @@ impl Acks {
         }
     }
 
+    /// Waits until all are answered.
+    pub(crate) async fn settled(&mut self) {
+        while self.0.join_next().await.is_some() {}
+    }
+
     /// Passes a message on, and answers when the servers have.
     pub(crate) fn take(&mut self, request: Request, publisher: &Publisher) {
         let sent = match request.body() {

@@ -173,7 +173,8 @@ impl Forwarder {
         totals
     }
 
-    /// Passes messages on until `shutdown`, then writes what was received, for as long as it may drain.
+    /// Passes messages on until `shutdown`, then writes what was received and answers what was asked, for as long as
+    /// it may drain.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Totals {
         tokio::select! {
             () = self.relay() => {}
@@ -184,9 +185,11 @@ impl Forwarder {
         let drained = timeout(drain, async {
             self.relay().await;
             self.r#pub.flush().await;
+            self.acks.settled().await;
+            self.desk.flush().await;
         });
         if drained.await.is_err() {
-            warn!(?drain, "stopped before every subscriber had taken what waited for it");
+            warn!(?drain, "stopped before all had taken what waited for them");
         }
         let totals = self.totals();
         let (received, dropped) = (totals.received.messages, totals.sent.dropped);

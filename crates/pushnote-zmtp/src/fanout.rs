@@ -63,6 +63,10 @@ impl Outlet {
         self.cursor.load(Relaxed) != LIVE
     }
 
+    fn has_room(&self) -> bool {
+        !self.outbox.is_full() && !self.is_behind()
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.open.load(Relaxed)
     }
@@ -74,7 +78,7 @@ impl Outlet {
         let mut full = 0;
         while full < LOOKS {
             sleep(after / LOOKS).await;
-            full = if self.outbox.is_full() || self.is_behind() { full + 1 } else { 0 };
+            full = if self.has_room() { 0 } else { full + 1 };
         }
     }
 }
@@ -159,6 +163,7 @@ impl Fanout {
             outlet.outbox.stir();
         } else {
             shared.outlets.remove(&outlet.id);
+            outlet.cursor.store(LIVE, Relaxed); // nobody waits for what it was to catch up on
             outlet.outbox.abandon();
         }
         self.count(&shared);
@@ -186,6 +191,9 @@ impl Fanout {
     }
 
     pub(crate) fn cancel(&self, outlet: &Outlet, prefix: &[u8]) {
+        if prefix.is_empty() && outlet.numbered.is_some() {
+            return; // a numbered stream has no holes: it begins once, and ends with the connection
+        }
         let mut shared = self.shared();
         shared.topics.cancel(outlet.id, prefix);
         self.count(&shared);
@@ -245,6 +253,7 @@ impl Fanout {
             from = next;
         }
         outlet.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
+        outlet.outbox.stir();
         true
     }
 
@@ -258,18 +267,23 @@ impl Fanout {
     pub(crate) fn push_confirmed(self: &Arc<Self>, batch: &Batch) -> Option<Asked> {
         let shared = &mut *self.shared();
         let sequence = shared.history.next();
+        let topic =
+            batch.spans().next().map_or(&b""[..], |span| &batch.bytes()[span.topic_start..span.topic_end]);
+        let concerned = shared.outlets.values().filter(|outlet| shared.topics.wants(outlet.id, topic));
+        let concerned: Vec<_> =
+            concerned.map(|outlet| (outlet.outbox.accepted(), Arc::clone(outlet))).collect();
         if !self.push_to(shared, batch) {
             return None;
         }
-        let topic =
-            batch.spans().next().map_or(&b""[..], |span| &batch.bytes()[span.topic_start..span.topic_end]);
-        let Shared { outlets, topics, confirmations, .. } = shared;
-        let concerned: Vec<_> = outlets.values().filter(|outlet| topics.wants(outlet.id, topic)).collect();
+        let Shared { confirmations, .. } = shared;
         let context = confirmations.context();
         let mut asked = HashSet::new();
-        for outlet in concerned.iter().filter(|outlet| outlet.answers.load(Relaxed) && !outlet.is_behind()) {
-            outlet.outbox.push_mark(|out| put_ping(out, 0, &context));
-            asked.insert(outlet.id);
+        for (before, outlet) in concerned.iter().filter(|(_, outlet)| outlet.answers.load(Relaxed)) {
+            // A PING that does not follow the message would be answered all the same.
+            if outlet.outbox.accepted() > *before {
+                outlet.outbox.push_mark(|out| put_ping(out, 0, &context));
+                asked.insert(outlet.id);
+            }
         }
         let settled = confirmations.expect(asked);
         let position = Position { epoch: self.epoch, sequence };
@@ -306,6 +320,7 @@ impl Fanout {
                 self.offer(outlet, slices, batch.messages(), batch.retained_bytes());
             } else if !outlet.outbox.push(slices, batch.retained_bytes()) {
                 outlet.cursor.store(first, Relaxed);
+                outlet.outbox.nudge(); // its writer may have found nothing a moment ago
             }
         }
         if shared.topics.any_prefix() {
@@ -363,7 +378,7 @@ impl Fanout {
     }
 
     pub(crate) async fn ready(&self) {
-        let (kept, passing): (Vec<_>, Vec<_>) = self.outlets().into_iter().partition(|outlet| outlet.kept);
+        let kept: Vec<_> = self.outlets().into_iter().filter(|outlet| outlet.kept).collect();
         let mut rooms: Vec<_> = kept.iter().map(|outlet| Box::pin(outlet.outbox.room())).collect();
         if !rooms.is_empty() {
             poll_fn(|context| {
@@ -373,7 +388,9 @@ impl Fanout {
             .await;
         }
         if self.options.slow_subscriber == SlowSubscriber::Wait {
-            for outlet in passing {
+            // Also for those who came, or fell behind, while others were waited for.
+            let waits = |outlet: &Arc<Outlet>| !outlet.kept && !outlet.has_room();
+            while let Some(outlet) = self.outlets().into_iter().find(waits) {
                 outlet.outbox.room_and(|| !outlet.is_behind()).await;
             }
         }
@@ -384,9 +401,12 @@ impl Fanout {
     pub(crate) async fn flush(&self) {
         let marked: Vec<_> =
             self.outlets().into_iter().map(|outlet| (outlet.outbox.accepted(), outlet)).collect();
+        let next = self.shared().history.next();
         let (kept, passing): (Vec<_>, Vec<_>) = marked.iter().partition(|(_, outlet)| outlet.kept);
-        for (mark, outlet) in passing {
-            outlet.outbox.flushed(*mark).await;
+        for (_, outlet) in passing {
+            // First it gets what it missed.
+            outlet.outbox.stirred_until(|| outlet.cursor.load(Relaxed) >= next).await;
+            outlet.outbox.flushed(outlet.outbox.accepted()).await;
         }
         if kept.is_empty() {
             return;
@@ -437,3 +457,6 @@ impl Drop for Asked {
         self.fanout.shared().confirmations.close(self.context);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use crate::roads::{Role, accept};
 use crate::stats::{CloseCause, Counters, Stats};
 use crate::stream::{BindError, Listener};
 use bytes::{Bytes, BytesMut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -32,7 +32,8 @@ impl Responder {
     /// A socket without endpoints: give it some with `bind_also`.
     pub fn new(options: Options) -> Self {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
-        let desk = Arc::new(Desk { requests: sender, options, counters: Counters::default() });
+        let (counters, outboxes) = Default::default();
+        let desk = Arc::new(Desk { requests: sender, options, counters, outboxes });
         Responder { desk, requests, listening: Vec::new(), tasks: JoinSet::new() }
     }
 
@@ -57,6 +58,14 @@ impl Responder {
         match self.requests.recv().await {
             Some(request) => request,
             None => std::future::pending().await, // the desk holds a sender: this does not happen
+        }
+    }
+
+    /// Waits until the answers given so far are written, or those who asked are gone.
+    pub async fn flush(&self) {
+        let outboxes = self.desk.outboxes().clone();
+        for outbox in outboxes {
+            outbox.flushed(outbox.accepted()).await;
         }
     }
 
@@ -99,6 +108,14 @@ struct Desk {
     requests: mpsc::Sender<Request>,
     options: Options,
     counters: Counters,
+    /// One for each connection.
+    outboxes: Mutex<Vec<Arc<Outbox>>>,
+}
+
+impl Desk {
+    fn outboxes(&self) -> MutexGuard<'_, Vec<Arc<Outbox>>> {
+        self.outboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Role for Desk {
@@ -114,8 +131,12 @@ impl Role for Desk {
 
     async fn serve(&self, link: Link) -> CloseCause {
         let outbox = Arc::new(Outbox::new(self.options.queue_bytes_max));
+        self.outboxes().push(Arc::clone(&outbox));
         let intake = Counter { desk: self, outbox: Arc::clone(&outbox) };
-        link.run(&self.options, &outbox, &mut Unsent::default(), Everything, intake).await
+        let cause = link.run(&self.options, &outbox, &mut Unsent::default(), Everything, intake).await;
+        self.outboxes().retain(|other| !Arc::ptr_eq(other, &outbox));
+        outbox.abandon();
+        cause
     }
 }
 

@@ -272,7 +272,7 @@ impl Intake for &Upstream {
         let messages = batch.messages() as u64;
         (&*self.inlet).batch(batch).await?;
         if let Some(position) = &mut *self.position() {
-            position.sequence += messages;
+            position.sequence = position.sequence.wrapping_add(messages); // it began where the peer said
         }
         Ok(())
     }
@@ -282,5 +282,23 @@ impl Intake for &Upstream {
             self.arrived_at(position);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_publisher_may_claim_any_position() {
+        let mut subscriber = Subscriber::new(Options::default());
+        let (inlet, name) = (Arc::clone(&subscriber.inlet), String::new());
+        let upstream = Upstream { inlet, name, position: Mutex::default() };
+        for (epoch, sequence) in [(1, u64::MAX), (1, 0), (2, u64::MAX), (3, u64::MAX)] {
+            upstream.arrived_at(Position { epoch, sequence });
+            (&upstream).batch(Batch::single(b"still heard")).await.unwrap();
+            assert_eq!(subscriber.recv().await.unwrap().topic(), b"still heard");
+        }
+        assert_eq!(*upstream.position(), Some(Position { epoch: 3, sequence: 0 }));
     }
 }
