@@ -97,6 +97,7 @@ pub struct Totals {
 }
 
 /// What there is to pass on.
+#[derive(Debug)]
 enum Came {
     Batch(Batch),
     Question(Request),
@@ -109,6 +110,8 @@ pub struct Forwarder {
     r#pub: Publisher,
     desk: Responder,
     acks: Acks,
+    /// Taken, and not yet passed on: whoever stops the relay must not lose it.
+    came: Option<Came>,
     waits: bool,
     drain: Duration,
     refused: u64,
@@ -148,7 +151,7 @@ impl Forwarder {
             }
         }
         let acks = Acks::default();
-        Ok(Forwarder { sub: subscriber, r#pub: publisher, desk, acks, waits, drain, refused: 0 })
+        Ok(Forwarder { sub: subscriber, r#pub: publisher, desk, acks, came: None, waits, drain, refused: 0 })
     }
 
     /// Endpoints publishers can connect to, with their real ports.
@@ -197,26 +200,32 @@ impl Forwarder {
         totals
     }
 
-    /// Ends when the subscriber is closed and empty.
+    /// Ends when the subscriber is closed and empty. Cancel-safe.
     async fn relay(&mut self) {
         loop {
-            let Forwarder { sub, desk, acks, .. } = self;
-            let question = async {
-                acks.room().await;
-                desk.recv().await
-            };
-            let came = tokio::select! {
-                batch = sub.recv_batch() => batch.map(Came::Batch),
-                request = question => Some(Came::Question(request)),
-            };
-            let Some(came) = came else { return };
-            if self.waits {
+            if self.came.is_none() {
+                self.came = self.next().await;
+            }
+            if self.waits && self.came.is_some() {
                 self.r#pub.ready().await;
             }
-            match came {
-                Came::Batch(batch) => self.pass(&batch),
-                Came::Question(request) => self.acks.take(request, &self.r#pub),
+            match self.came.take() {
+                Some(Came::Batch(batch)) => self.pass(&batch),
+                Some(Came::Question(request)) => self.acks.take(request, &self.r#pub),
+                None => return,
             }
+        }
+    }
+
+    async fn next(&mut self) -> Option<Came> {
+        let Forwarder { sub, desk, acks, .. } = self;
+        let question = async {
+            acks.room().await;
+            desk.recv().await
+        };
+        tokio::select! {
+            batch = sub.recv_batch() => batch.map(Came::Batch),
+            request = question => Some(Came::Question(request)),
         }
     }
 

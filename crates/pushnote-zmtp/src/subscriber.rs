@@ -195,8 +195,11 @@ impl Intake for &Inlet {
         if batch.messages() == 0 {
             return Ok(());
         }
+        // What is cut off while it waits for room was not received.
+        let room = self.batches.reserve().await.map_err(|_| CloseCause::Local)?;
         self.counters.add_messages(batch.messages(), batch.bytes().len());
-        self.batches.send(batch).await.map_err(|_| CloseCause::Local)
+        room.send(batch);
+        Ok(())
     }
 
     fn command(&mut self, _: Command<'_>) -> Result<(), CloseCause> {
