@@ -296,19 +296,25 @@ impl Fanout {
     }
 
     fn push_to(&self, shared: &mut Shared, batch: &Batch) -> bool {
-        let (mut kept, mut took) = (0, 0);
+        let push =
+            |outlet: &Outlet| outlet.outbox.push(std::slice::from_ref(batch.bytes()), batch.retained_bytes());
+        let (mut kept, mut full) = (0, Vec::new());
         for outlet in shared.outlets.values().filter(|outlet| outlet.kept) {
             kept += 1;
-            took +=
-                usize::from(outlet.outbox.push(std::slice::from_ref(batch.bytes()), batch.retained_bytes()));
+            if !push(outlet) {
+                full.push(outlet);
+            }
         }
-        if kept > 0 && took == 0 {
+        if kept > 0 && full.len() == kept {
             return false;
         }
         self.counters.add_messages(batch.messages(), batch.bytes().len());
         let first = shared.history.push(batch);
-        if took < kept {
-            self.counters.add_dropped(batch.messages(), "one of several peers is away or too slow");
+        // The others have had the oldest by now: the newest is what this one may be needed for.
+        for outlet in full {
+            let forgotten = outlet.outbox.make_room();
+            let refused = if push(outlet) { 0 } else { batch.messages() };
+            self.counters.add_dropped(forgotten + refused, "one of several peers is away or too slow");
         }
         for id in shared.topics.all() {
             let Some(outlet) = shared.outlets.get(id).filter(|outlet| !outlet.kept) else { continue };

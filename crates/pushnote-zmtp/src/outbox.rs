@@ -127,6 +127,20 @@ impl Outbox {
         true
     }
 
+    /// Forgets the oldest messages that wait until something more can be accepted. Gives how many.
+    pub(crate) fn make_room(&self) -> usize {
+        let mut state = self.state();
+        state.seal_tail();
+        let mut forgotten = 0;
+        // The last one stays: with it, what was forgotten before it counts as written.
+        while state.charged >= self.bytes_max && state.entries.len() > 1 {
+            let Some(oldest) = state.entries.pop_front() else { break };
+            state.charged = state.charged.saturating_sub(oldest.charge);
+            forgotten += if oldest.control { 0 } else { Spans::new(&oldest.bytes).count() };
+        }
+        forgotten
+    }
+
     /// Takes a command of the connection, ahead of the messages; lost when the peer does not read.
     pub(crate) fn push_control(&self, put: impl FnOnce(&mut BytesMut)) {
         let mut state = self.state();

@@ -188,6 +188,35 @@ fn commands_between_messages_do_not_grow_without_bound() {
     }
 }
 
+#[test]
+fn of_several_one_that_is_away_keeps_the_newest() {
+    let fanout = fanout(0, SlowSubscriber::DropNewest);
+    let [mut here, mut away] = [(); 2].map(|()| Connection {
+        outlet: fanout.add_kept(),
+        unsent: Unsent::default(),
+        input: Vec::new(),
+    });
+    fanout.subscribe(&here.outlet, b"").unwrap();
+    for number in 0..100 {
+        assert!(fanout.push(&batch(number..number + 1, 1100 + number as usize)));
+        here.write(&fanout, usize::MAX);
+    }
+    assert_eq!(here.frames().len(), 100);
+    assert!(fanout.push(&batch(100..101, 0)));
+    // The one that is there goes, and the other comes: it has what the first could not write.
+    fanout.leave(&here.outlet);
+    let mut flush = Box::pin(fanout.flush());
+    assert!(!is_ready(flush.as_mut()));
+    fanout.subscribe(&away.outlet, b"").unwrap();
+    away.write(&fanout, usize::MAX);
+    assert!(is_ready(flush));
+    let came: Vec<_> =
+        away.frames().iter().map(|(_, body)| u64::from_be_bytes(*body.first_chunk().unwrap())).collect();
+    assert_eq!(came, (101 - came.len() as u64..101).collect::<Vec<_>>());
+    assert!(came.len() >= 2);
+    assert_eq!(fanout.counters.snapshot().dropped, 101 - came.len() as u64);
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Publish { messages: u64, filler: usize },
