@@ -19,6 +19,9 @@ use tokio::task::JoinSet;
 /// Requests that may wait to be taken. When they do, connections are not read.
 const REQUESTS_MAX: usize = 64;
 
+/// Bytes of the frames in front of a question. A few hops add a few names of 255 bytes at most.
+const ENVELOPE_BYTES_MAX: usize = 4096;
+
 /// Listens for REQ and DEALER sockets and hands out what they ask. Dropping it closes all connections.
 #[derive(Debug)]
 pub struct Responder {
@@ -91,6 +94,11 @@ impl Request {
     /// [`MultipartError`] when it has several.
     pub fn body(&self) -> Result<&Bytes, MultipartError> {
         self.body.as_ref().map_err(Clone::clone)
+    }
+
+    /// Lets go of what was asked, which keeps memory alive: the answer may be long in coming.
+    pub fn forget_body(&mut self) {
+        self.body = Ok(Bytes::new());
     }
 
     /// Answers. A peer that is gone, or does not read its answers, does not get it.
@@ -173,10 +181,44 @@ fn open(message: &Bytes) -> (Bytes, Result<Bytes, MultipartError>) {
             break;
         }
     }
-    let (envelope, rest) = (message.slice(..body_at), message.slice(body_at..));
+    if body_at > ENVELOPE_BYTES_MAX {
+        return (
+            Bytes::new(),
+            Err(MultipartError { parts: crate::frame::Parts::new(message.clone()).count() }),
+        );
+    }
+    let (envelope, rest) = (Bytes::copy_from_slice(&message[..body_at]), message.slice(body_at..));
     let body = match Header::parse(&rest) {
         Some(header) if !header.more() => Ok(rest.slice(header.head_bytes..)),
         _ => Err(MultipartError { parts: crate::frame::Parts::new(rest).count() }),
     };
     (envelope, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::MORE;
+
+    fn message(names: usize, body: &[u8]) -> Bytes {
+        let mut frames = BytesMut::new();
+        (0..names).for_each(|_| put_frame(&mut frames, MORE, &[1; 255]));
+        put_frame(&mut frames, MORE, b"");
+        put_frame(&mut frames, 0, body);
+        frames.freeze()
+    }
+
+    #[test]
+    fn what_is_needed_for_the_answer_keeps_no_question_alive() {
+        let asked = message(2, b"who?");
+        let (envelope, body) = open(&asked);
+        assert!(asked.starts_with(&envelope) && body.unwrap() == "who?");
+        assert!(asked.is_unique());
+    }
+
+    #[test]
+    fn an_envelope_has_a_limit() {
+        let (envelope, body) = open(&message(100, b"who?"));
+        assert!(envelope.is_empty() && body.unwrap_err().parts == 102);
+    }
 }
