@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pushnote::{PublishError, Publisher};
 use pushnote_tests::{Browser, Forwarder, PATIENCE, Proxy, Server};
+use pushnote_zmtp::{Options, Publisher as Socket};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -130,6 +131,35 @@ async fn a_server_that_stops_for_a_while_catches_up() {
     })
     .await;
     complete([witness]).await;
+}
+
+/// A publisher that gives its connection up and makes another one is read over both for a moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_second_connection_brings_too_early_waits_for_the_first() {
+    let forwarder = Forwarder::start();
+    let server = Server::start(&forwarder.publ);
+    let connect = || Socket::connect(forwarder.sub.parse().unwrap(), Options::default());
+    let [old, new] = [connect(), connect()];
+    let publish = async |socket: &Socket, number: usize| {
+        let envelope = format!(r#"{{"name":"notify_all","data":{number},"publication":"p/{number}"}}"#);
+        socket.send(envelope).await.unwrap();
+    };
+    let mut browser = Browser::open(&server.websocket_url()).await;
+    let mut first = 0;
+    while browser.next_within(Duration::from_millis(100)).await.is_none() {
+        first += 1;
+        publish(&old, first).await;
+    }
+    // Over two connections to a relay on one thread: half a second is what the server waits.
+    publish(&new, first + 2).await;
+    new.flush().await;
+    publish(&old, first + 1).await;
+    let mut came = Vec::new();
+    while came.len() < 2 {
+        let number = browser.next().await.as_u64().unwrap() as usize;
+        came.extend((number > first).then_some(number));
+    }
+    assert_eq!(came, [first + 1, first + 2]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

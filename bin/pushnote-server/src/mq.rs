@@ -19,7 +19,7 @@ pub(crate) async fn sources(args: &Args, limits: &Limits) -> Result<Sources, Fai
     let mut responder = Responder::new(options);
     if !args.single {
         args.mq_socket.iter().for_each(|endpoint| subscriber.connect_also(endpoint.clone()));
-        return Ok(Sources { subscriber, roads: args.mq_socket.len(), responder });
+        return Ok(Sources { subscriber, responder });
     }
     for endpoint in &args.mq_socket {
         let bound = subscriber.bind_also(endpoint).await;
@@ -29,8 +29,7 @@ pub(crate) async fn sources(args: &Args, limits: &Limits) -> Result<Sources, Fai
         let bound = responder.bind_also(endpoint).await;
         bound.map_err(|error| Failure::unavailable(format!("--ack: {error}")))?;
     }
-    // Applications connect here, each over one connection of its own.
-    Ok(Sources { subscriber, roads: 1, responder })
+    Ok(Sources { subscriber, responder })
 }
 
 /// How connections are secured; and flags that do not go together.

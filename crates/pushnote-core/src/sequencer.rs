@@ -1,11 +1,12 @@
 //! Messages of several roads in one order: each once, none before the one it follows.
 //!
-//! Publishers that send to two forwarders make each message arrive twice, and not in step. Of each publisher that
+//! Publishers that send to two forwarders make each message arrive twice, and not in step; one that connects again
+//! makes what it sends then arrive beside the rest of what it sent before. Of each publisher that
 //! numbers its messages the sequencer lets through the next number alone. What comes a second time is dropped; what
 //! comes too early is held until those before it have come over the other road, or for the time allowed: then they are
 //! counted as missed, and the rest goes on.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ pub trait Item {
 /// What a [`Sequencer`] may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SequencerLimits {
-    /// How long a message waits for those before it; zero where there is one road, on which nothing overtakes.
+    /// How long a message waits for those before it.
     pub patience: Duration,
     /// Bytes that may wait so. Above it, the publisher that went over does not wait.
     pub held_bytes_max: usize,
@@ -48,7 +49,7 @@ pub struct Sequencer<T> {
     limits: SequencerLimits,
     publishers: LruCache<Box<str>, Stream<T>>,
     /// Publishers with a gap, or which had one a moment ago: each once, in the order of their deadlines.
-    gaps: VecDeque<(Instant, Box<str>)>,
+    gaps: BTreeSet<(Instant, Box<str>)>,
     held_bytes: usize,
     counts: SequencerCounts,
 }
@@ -70,7 +71,7 @@ impl<T: Item> Sequencer<T> {
         Self {
             limits,
             publishers: LruCache::new(limits.publishers_max),
-            gaps: VecDeque::new(),
+            gaps: BTreeSet::new(),
             held_bytes: 0,
             counts: SequencerCounts::default(),
         }
@@ -87,7 +88,7 @@ impl<T: Item> Sequencer<T> {
             self.counts.duplicates += 1;
             return;
         }
-        if id.number > stream.next && !self.limits.patience.is_zero() {
+        if id.number > stream.next {
             item.detach();
             self.held_bytes += item.bytes_len();
             stream.held.insert(id.number, item);
@@ -97,7 +98,6 @@ impl<T: Item> Sequencer<T> {
             }
             return;
         }
-        self.counts.missed += id.number - stream.next;
         stream.next = id.number + 1;
         out.push(item);
         self.release(&id.publisher, now, out);
@@ -105,13 +105,13 @@ impl<T: Item> Sequencer<T> {
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` while nothing is held.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.gaps.front().map(|(deadline, _)| *deadline)
+        self.gaps.first().map(|(deadline, _)| *deadline)
     }
 
     /// Time has passed: what waited too long goes on.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<T>) {
         while self.poll_timeout().is_some_and(|deadline| deadline <= now) {
-            let Some((_, publisher)) = self.gaps.pop_front() else { return };
+            let Some((_, publisher)) = self.gaps.pop_first() else { return };
             let Some(stream) = self.publishers.peek_mut(&publisher) else { continue };
             stream.queued = false;
             match stream.deadline {
@@ -134,7 +134,7 @@ impl<T: Item> Sequencer<T> {
         if let Some((_, forgotten)) = forgotten {
             // Its messages are late by now, and a publisher that is heard no more has no order to keep.
             self.held_bytes -= forgotten.held.values().map(Item::bytes_len).sum::<usize>();
-            self.counts.missed += forgotten.held.len() as u64;
+            self.counts.missed = self.counts.missed.saturating_add(forgotten.held.len() as u64);
         }
     }
 
@@ -149,7 +149,7 @@ impl<T: Item> Sequencer<T> {
     fn queue(&mut self, publisher: Box<str>, deadline: Instant) {
         let Some(stream) = self.publishers.peek_mut(&publisher) else { return };
         if !std::mem::replace(&mut stream.queued, true) {
-            self.gaps.push_back((deadline, publisher));
+            self.gaps.insert((deadline, publisher));
         }
     }
 
@@ -157,7 +157,7 @@ impl<T: Item> Sequencer<T> {
     fn skip_gap(&mut self, publisher: &str, now: Instant, out: &mut Vec<T>) {
         let Some(stream) = self.publishers.peek_mut(publisher) else { return };
         if let Some((first, _)) = stream.held.first_key_value() {
-            self.counts.missed += first - stream.next;
+            self.counts.missed = self.counts.missed.saturating_add(first - stream.next);
             stream.next = *first;
         }
         self.release(publisher, now, out);

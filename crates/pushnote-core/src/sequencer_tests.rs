@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use std::collections::VecDeque;
+
 use super::*;
 
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -100,12 +102,33 @@ fn what_never_comes_is_counted_and_holds_the_rest_no_longer_than_allowed() {
 }
 
 #[test]
-fn on_one_road_nothing_waits() {
-    let mut bench = Bench::new(Duration::ZERO, 1000, 100);
-    for number in [5, 6, 9, 7, 10] {
+fn a_second_gap_waits_no_longer_than_the_first() {
+    let mut bench = Bench::two_roads();
+    for number in [1, 3, 2] {
         bench.accept('a', number);
     }
-    bench.expect("a5 a6 a9 a10 ", [1, 2]);
+    bench.pass(PATIENCE / 4);
+    bench.accept('a', 5);
+    bench.pass(PATIENCE / 4);
+    bench.accept('b', 1);
+    bench.accept('b', 3);
+    bench.expect("a1 a2 a3 b1 ", [0, 0]);
+    bench.pass(PATIENCE / 2);
+    bench.pass(PATIENCE / 4);
+    bench.expect("a5 ", [0, 1]);
+    bench.pass(PATIENCE / 4);
+    bench.expect("b3 ", [0, 2]);
+}
+
+#[test]
+fn no_jump_overflows() {
+    let mut bench = Bench::two_roads();
+    for publisher in ['a', 'b', 'c'] {
+        bench.accept(publisher, 0);
+        bench.accept(publisher, u64::MAX / 2);
+    }
+    bench.pass(PATIENCE);
+    assert_eq!(bench.sequencer.counts().missed, u64::MAX);
 }
 
 #[test]

@@ -23,12 +23,18 @@ impl Acks {
         }
     }
 
+    /// Waits until all are answered.
+    pub(crate) async fn settled(&mut self) {
+        while self.0.join_next().await.is_some() {}
+    }
+
     /// Passes a message on, and answers when the servers have.
-    pub(crate) fn take(&mut self, request: Request, publisher: &Publisher) {
+    pub(crate) fn take(&mut self, mut request: Request, publisher: &Publisher) {
         let sent = match request.body() {
             Ok(body) => publisher.try_send_confirmed(body).map_err(refusal),
             Err(error) => Err(refusal(error)),
         };
+        request.forget_body();
         match sent {
             Ok(confirmation) => drop(self.0.spawn(answer(request, confirmation))),
             Err(refusal) => request.answer(refusal.as_bytes()),

@@ -101,6 +101,7 @@ pub struct Totals {
 }
 
 /// What there is to pass on.
+#[derive(Debug)]
 enum Came {
     Batch(Batch),
     Question(Request),
@@ -113,6 +114,8 @@ pub struct Forwarder {
     r#pub: Publisher,
     desk: Responder,
     acks: Acks,
+    /// Taken, and not yet passed on: whoever stops the relay must not lose it.
+    came: Option<Came>,
     waits: bool,
     drain: Duration,
     refused: Arc<AtomicU64>,
@@ -152,7 +155,7 @@ impl Forwarder {
             }
         }
         let (acks, refused) = (Acks::default(), Arc::default());
-        Ok(Forwarder { sub: subscriber, r#pub: publisher, desk, acks, waits, drain, refused })
+        Ok(Forwarder { sub: subscriber, r#pub: publisher, desk, acks, came: None, waits, drain, refused })
     }
 
     /// Endpoints publishers can connect to, with their real ports.
@@ -186,7 +189,8 @@ impl Forwarder {
         Meter::new(received, self.r#pub.monitor(), Arc::clone(&self.refused))
     }
 
-    /// Passes messages on until `shutdown`, then writes what was received, for as long as it may drain.
+    /// Passes messages on until `shutdown`, then writes what was received and answers what was asked, for as long as
+    /// it may drain.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Totals {
         tokio::select! {
             () = self.relay() => {}
@@ -197,9 +201,11 @@ impl Forwarder {
         let drained = timeout(drain, async {
             self.relay().await;
             self.r#pub.flush().await;
+            self.acks.settled().await;
+            self.desk.flush().await;
         });
         if drained.await.is_err() {
-            warn!(?drain, "stopped before every subscriber had taken what waited for it");
+            warn!(?drain, "stopped before all had taken what waited for them");
         }
         let totals = self.totals();
         let (received, dropped) = (totals.received.messages, totals.sent.dropped);
@@ -207,26 +213,32 @@ impl Forwarder {
         totals
     }
 
-    /// Ends when the subscriber is closed and empty.
+    /// Ends when the subscriber is closed and empty. Cancel-safe.
     async fn relay(&mut self) {
         loop {
-            let Forwarder { sub, desk, acks, .. } = self;
-            let question = async {
-                acks.room().await;
-                desk.recv().await
-            };
-            let came = tokio::select! {
-                batch = sub.recv_batch() => batch.map(Came::Batch),
-                request = question => Some(Came::Question(request)),
-            };
-            let Some(came) = came else { return };
-            if self.waits {
+            if self.came.is_none() {
+                self.came = self.next().await;
+            }
+            if self.waits && self.came.is_some() {
                 self.r#pub.ready().await;
             }
-            match came {
-                Came::Batch(batch) => self.pass(&batch),
-                Came::Question(request) => self.acks.take(request, &self.r#pub),
+            match self.came.take() {
+                Some(Came::Batch(batch)) => self.pass(&batch),
+                Some(Came::Question(request)) => self.acks.take(request, &self.r#pub),
+                None => return,
             }
+        }
+    }
+
+    async fn next(&mut self) -> Option<Came> {
+        let Forwarder { sub, desk, acks, .. } = self;
+        let question = async {
+            acks.room().await;
+            desk.recv().await
+        };
+        tokio::select! {
+            batch = sub.recv_batch() => batch.map(Came::Batch),
+            request = question => Some(Came::Question(request)),
         }
     }
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 use pushnote_forwarder::{Forwarder, Settings, Totals, Way};
-use pushnote_zmtp::{Endpoint, Options, Publisher, SlowSubscriber, Subscriber};
+use pushnote_zmtp::{Endpoint, Options, Publisher, Requester, SlowSubscriber, Subscriber};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -26,6 +26,7 @@ fn listening() -> Settings {
 struct Running {
     sub: Vec<Endpoint>,
     r#pub: Vec<Endpoint>,
+    ack: Vec<Endpoint>,
     stop: oneshot::Sender<()>,
     totals: JoinHandle<Totals>,
 }
@@ -34,11 +35,12 @@ impl Running {
     async fn start(settings: Settings) -> Self {
         let forwarder = Forwarder::bind(settings).await.unwrap();
         let (sub, r#pub) = (forwarder.sub_endpoints().to_vec(), forwarder.pub_endpoints().to_vec());
+        let ack = forwarder.ack_endpoints().to_vec();
         let (stop, stopped) = oneshot::channel();
         let totals = tokio::spawn(forwarder.run(async {
             let _ = stopped.await;
         }));
-        Running { sub, r#pub, stop, totals }
+        Running { sub, r#pub, ack, stop, totals }
     }
 
     async fn stop(self) -> Totals {
@@ -175,6 +177,79 @@ async fn a_relay_that_waits_loses_nothing_to_a_slow_subscriber() {
     };
     tokio::join!(sending, receiving);
     assert_eq!(relay.stop().await.sent.dropped, 0);
+}
+
+#[tokio::test]
+async fn a_relay_that_waits_and_is_stopped_loses_nothing_it_has() {
+    let options =
+        Options { slow_subscriber: SlowSubscriber::Wait, queue_bytes_max: 100_000, ..Options::default() };
+    let relay = Running::start(Settings { options, drain: PATIENCE, ..listening() }).await;
+    let publisher = Publisher::connect(relay.sub[0].clone(), Options::default());
+    let mut slow = Subscriber::connect(relay.r#pub[0].clone(), Options::default());
+    join(&publisher, &mut slow, "").await;
+    let before = slow.stats().messages;
+    // It does not read, until the relay waits for it and its publisher for the relay.
+    for number in 0.. {
+        let sent = publisher.send(format!("{number:05} {}", "x".repeat(20_000)));
+        if timeout(Duration::from_millis(500), sent).await.is_err() {
+            break;
+        }
+    }
+    let (totals, _) = tokio::join!(relay.stop(), async {
+        let mut last = None;
+        while let Ok(message) = timeout(Duration::from_secs(2), next(&mut slow)).await {
+            let number: u32 = std::str::from_utf8(&message[..5]).unwrap().parse().unwrap();
+            assert_eq!(number, last.map_or(0, |last| last + 1));
+            last = Some(number);
+        }
+    });
+    assert!(totals.received.messages > before + 100);
+    assert_eq!(slow.stats().messages, totals.received.messages);
+}
+
+#[tokio::test]
+async fn who_is_behind_gets_the_rest_from_the_history_before_it_stops() {
+    let options = Options { queue_bytes_max: 100_000, history_bytes_max: 64 << 20, ..Options::default() };
+    let relay = Running::start(Settings { options, drain: PATIENCE, ..listening() }).await;
+    let publisher = Publisher::connect(relay.sub[0].clone(), Options::default());
+    let mut slow = Subscriber::connect(relay.r#pub[0].clone(), Options::default());
+    join(&publisher, &mut slow, "").await;
+    let before = slow.stats().messages;
+    for number in 0..3000 {
+        publisher.send(format!("{number:08000}")).await.unwrap();
+    }
+    publisher.flush().await;
+    // What it holds, what the system holds and its queue do not add up to that.
+    let (totals, ()) = tokio::join!(relay.stop(), async {
+        while let Ok(Some(_)) = timeout(Duration::from_secs(2), slow.recv()).await {}
+    });
+    assert!(totals.received.messages > before + 1500);
+    assert_eq!(slow.stats().messages, totals.received.messages);
+}
+
+#[tokio::test]
+async fn what_was_asked_is_answered_before_it_stops() {
+    let settings = Settings { ack: vec![any_port()], drain: PATIENCE, ..listening() };
+    let relay = Running::start(settings).await;
+    let publisher = Publisher::connect(relay.sub[0].clone(), Options::default());
+    let mut slow = Subscriber::connect(relay.r#pub[0].clone(), Options::default());
+    join(&publisher, &mut slow, "").await;
+    for _ in 0..100 {
+        publisher.send(vec![0; 20_000]).await.unwrap(); // more than it reads ahead
+    }
+    publisher.flush().await;
+    let requester = Requester::connect(relay.ack[0].clone(), Options::default());
+    let mut reply = requester.request(b"who has it?").unwrap();
+    assert!(
+        timeout(Duration::from_millis(500), &mut reply).await.is_err(),
+        "the relay waits for the slow one"
+    );
+    let (_, (), reply) = tokio::join!(
+        relay.stop(),
+        async { while next(&mut slow).await != b"who has it?" {} },
+        timeout(PATIENCE, reply)
+    );
+    assert!(reply.unwrap().ends_with(br#""servers":1,"of":1}"#));
 }
 
 #[tokio::test]

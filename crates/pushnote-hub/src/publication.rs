@@ -6,6 +6,9 @@ use bytes::Bytes;
 use pushnote_core::Audience;
 use pushnote_core::sequencer::Item;
 
+/// About what a user's id takes besides its text.
+const USER_BYTES: usize = 48;
+
 /// One accepted message: parsed once, shared by every shard and every receiver.
 ///
 /// `E` caches its encodings, one per framing that any receiver asks for; the hub never looks inside.
@@ -42,7 +45,11 @@ impl<E> Publication<E> {
 
 impl<E> Item for Publication<E> {
     fn bytes_len(&self) -> usize {
-        self.data.len()
+        let users = match &self.audience {
+            Audience::Everyone => 0,
+            Audience::Users(users) => users.iter().map(|user| USER_BYTES + user.as_str().len()).sum(),
+        };
+        size_of::<Self>() + self.data.len() + users
     }
 
     /// The payload is a slice of what was received with it.
@@ -92,5 +99,17 @@ impl<E> Batch<E> {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.publications.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_it_is_for_counts_too() {
+        let users = (0..1000).map(|user| user.to_string().parse().expect("a user")).collect();
+        let publication = Publication::<()>::new(Bytes::from_static(b"1"), Audience::Users(users));
+        assert!(publication.bytes_len() > 1000 * USER_BYTES);
     }
 }

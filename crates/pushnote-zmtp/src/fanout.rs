@@ -70,6 +70,10 @@ impl Outlet {
         self.cursor.load(Relaxed) != LIVE
     }
 
+    fn has_room(&self) -> bool {
+        !self.outbox.is_full() && !self.is_behind()
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.open.load(Relaxed)
     }
@@ -81,7 +85,7 @@ impl Outlet {
         let mut full = 0;
         while full < LOOKS {
             sleep(after / LOOKS).await;
-            full = if self.outbox.is_full() || self.is_behind() { full + 1 } else { 0 };
+            full = if self.has_room() { 0 } else { full + 1 };
         }
     }
 }
@@ -168,6 +172,7 @@ impl Fanout {
             outlet.outbox.stir();
         } else {
             shared.outlets.remove(&outlet.id);
+            outlet.cursor.store(LIVE, Relaxed); // nobody waits for what it was to catch up on
             outlet.outbox.abandon();
         }
         self.count(&shared);
@@ -195,6 +200,9 @@ impl Fanout {
     }
 
     pub(crate) fn cancel(&self, outlet: &Outlet, prefix: &[u8]) {
+        if prefix.is_empty() && outlet.numbered.is_some() {
+            return; // a numbered stream has no holes: it begins once, and ends with the connection
+        }
         let mut shared = self.shared();
         shared.topics.cancel(outlet.id, prefix);
         self.count(&shared);
@@ -254,6 +262,7 @@ impl Fanout {
             from = next;
         }
         outlet.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
+        outlet.outbox.stir();
         true
     }
 
@@ -267,18 +276,23 @@ impl Fanout {
     pub(crate) fn push_confirmed(self: &Arc<Self>, batch: &Batch) -> Option<Asked> {
         let shared = &mut *self.shared();
         let sequence = shared.history.next();
+        let topic =
+            batch.spans().next().map_or(&b""[..], |span| &batch.bytes()[span.topic_start..span.topic_end]);
+        let concerned = shared.outlets.values().filter(|outlet| shared.topics.wants(outlet.id, topic));
+        let concerned: Vec<_> =
+            concerned.map(|outlet| (outlet.outbox.accepted(), Arc::clone(outlet))).collect();
         if !self.push_to(shared, batch) {
             return None;
         }
-        let topic =
-            batch.spans().next().map_or(&b""[..], |span| &batch.bytes()[span.topic_start..span.topic_end]);
-        let Shared { outlets, topics, confirmations, .. } = shared;
-        let concerned: Vec<_> = outlets.values().filter(|outlet| topics.wants(outlet.id, topic)).collect();
+        let Shared { confirmations, .. } = shared;
         let context = confirmations.context();
         let mut asked = HashSet::new();
-        for outlet in concerned.iter().filter(|outlet| outlet.answers.load(Relaxed) && !outlet.is_behind()) {
-            outlet.outbox.push_mark(|out| put_ping(out, 0, &context));
-            asked.insert(outlet.id);
+        for (before, outlet) in concerned.iter().filter(|(_, outlet)| outlet.answers.load(Relaxed)) {
+            // A PING that does not follow the message would be answered all the same.
+            if outlet.outbox.accepted() > *before {
+                outlet.outbox.push_mark(|out| put_ping(out, 0, &context));
+                asked.insert(outlet.id);
+            }
         }
         self.counters.add_confirmations_asked(asked.len());
         let settled = confirmations.expect(asked);
@@ -294,19 +308,26 @@ impl Fanout {
     }
 
     fn push_to(&self, shared: &mut Shared, batch: &Batch) -> bool {
-        let (mut kept, mut took) = (0, 0);
+        let push =
+            |outlet: &Outlet| outlet.outbox.push(std::slice::from_ref(batch.bytes()), batch.retained_bytes());
+        let (mut kept, mut full) = (0, Vec::new());
         for outlet in shared.outlets.values().filter(|outlet| outlet.kept) {
             kept += 1;
-            took +=
-                usize::from(outlet.outbox.push(std::slice::from_ref(batch.bytes()), batch.retained_bytes()));
+            if !push(outlet) {
+                full.push(outlet);
+            }
         }
-        if kept > 0 && took == 0 {
+        if kept > 0 && full.len() == kept {
             return false;
         }
         self.counters.add_messages(batch.messages(), batch.bytes().len());
         let first = shared.history.push(batch);
-        if took < kept {
-            self.counters.add_dropped(batch.messages(), "", "one of several peers is away or too slow");
+        // The others have had the oldest by now: the newest is what this one may be needed for.
+        for outlet in full {
+            let forgotten = outlet.outbox.make_room();
+            let refused = if push(outlet) { 0 } else { batch.messages() };
+            let why = "one of several peers is away or too slow";
+            self.counters.add_dropped(forgotten + refused, &outlet.name, why);
         }
         for id in shared.topics.all() {
             let Some(outlet) = shared.outlets.get(id).filter(|outlet| !outlet.kept) else { continue };
@@ -318,6 +339,7 @@ impl Fanout {
                 self.offer(outlet, slices, batch.messages(), batch.retained_bytes());
             } else if !outlet.outbox.push(slices, batch.retained_bytes()) {
                 outlet.cursor.store(first, Relaxed);
+                outlet.outbox.nudge(); // its writer may have found nothing a moment ago
             }
         }
         if shared.topics.any_prefix() {
@@ -379,7 +401,7 @@ impl Fanout {
     }
 
     pub(crate) async fn ready(&self) {
-        let (kept, passing): (Vec<_>, Vec<_>) = self.outlets().into_iter().partition(|outlet| outlet.kept);
+        let kept: Vec<_> = self.outlets().into_iter().filter(|outlet| outlet.kept).collect();
         let mut rooms: Vec<_> = kept.iter().map(|outlet| Box::pin(outlet.outbox.room())).collect();
         if !rooms.is_empty() {
             poll_fn(|context| {
@@ -389,7 +411,9 @@ impl Fanout {
             .await;
         }
         if self.options.slow_subscriber == SlowSubscriber::Wait {
-            for outlet in passing {
+            // Also for those who came, or fell behind, while others were waited for.
+            let waits = |outlet: &Arc<Outlet>| !outlet.kept && !outlet.has_room();
+            while let Some(outlet) = self.outlets().into_iter().find(waits) {
                 outlet.outbox.room_and(|| !outlet.is_behind()).await;
             }
         }
@@ -400,9 +424,12 @@ impl Fanout {
     pub(crate) async fn flush(&self) {
         let marked: Vec<_> =
             self.outlets().into_iter().map(|outlet| (outlet.outbox.accepted(), outlet)).collect();
+        let next = self.shared().history.next();
         let (kept, passing): (Vec<_>, Vec<_>) = marked.iter().partition(|(_, outlet)| outlet.kept);
-        for (mark, outlet) in passing {
-            outlet.outbox.flushed(*mark).await;
+        for (_, outlet) in passing {
+            // First it gets what it missed.
+            outlet.outbox.stirred_until(|| outlet.cursor.load(Relaxed) >= next).await;
+            outlet.outbox.flushed(outlet.outbox.accepted()).await;
         }
         if kept.is_empty() {
             return;
@@ -453,3 +480,6 @@ impl Drop for Asked {
         self.fanout.shared().confirmations.close(self.context);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,9 @@ const TAIL_BYTES_MAX: usize = 16 << 10;
 /// A peer that asks and does not read gets no more answers.
 const CONTROL_BYTES_MAX: usize = 4096;
 
+/// About what a command takes that stands between messages, and that it is not copied together with its neighbours.
+const MARK_BYTES: usize = 256;
+
 /// A piece of the stream.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -124,6 +127,20 @@ impl Outbox {
         true
     }
 
+    /// Forgets the oldest messages that wait until something more can be accepted. Gives how many.
+    pub(crate) fn make_room(&self) -> usize {
+        let mut state = self.state();
+        state.seal_tail();
+        let mut forgotten = 0;
+        // The last one stays: with it, what was forgotten before it counts as written.
+        while state.charged >= self.bytes_max && state.entries.len() > 1 {
+            let Some(oldest) = state.entries.pop_front() else { break };
+            state.charged = state.charged.saturating_sub(oldest.charge);
+            forgotten += if oldest.control { 0 } else { Spans::new(&oldest.bytes).count() };
+        }
+        forgotten
+    }
+
     /// Takes a command of the connection, ahead of the messages; lost when the peer does not read.
     pub(crate) fn push_control(&self, put: impl FnOnce(&mut BytesMut)) {
         let mut state = self.state();
@@ -140,6 +157,11 @@ impl Outbox {
         put(&mut bytes);
         let mut state = self.state();
         state.seal_tail();
+        // It is charged to the message before it: messages are refused when marks have filled the queue.
+        if let Some(before) = state.entries.back_mut().filter(|before| !before.control) {
+            before.charge += MARK_BYTES;
+            state.charged += MARK_BYTES;
+        }
         state.entries.push_back(Entry::control(bytes));
         drop(state);
         self.work.notify_one();
@@ -174,9 +196,14 @@ impl Outbox {
         self.room_and(|| true).await;
     }
 
-    /// Waits until something more can be accepted and `ready`, which only what is written here can change.
+    /// Waits until something more can be accepted and `ready`; who changes that stirs.
     pub(crate) async fn room_and(&self, ready: impl Fn() -> bool) {
         self.until(|state| state.charged < self.bytes_max && ready()).await;
+    }
+
+    /// Waits until `done`; who changes that stirs.
+    pub(crate) async fn stirred_until(&self, done: impl Fn() -> bool) {
+        self.until(|_| done()).await;
     }
 
     async fn until(&self, done: impl Fn(&State) -> bool) {
@@ -199,7 +226,7 @@ impl Outbox {
         self.progress.notify_waiters();
     }
 
-    /// Lets those who wait look again: something besides the queue has changed.
+    /// Lets those who wait for progress look again: something besides the queue has changed.
     pub(crate) fn stir(&self) {
         self.progress.notify_waiters();
     }

@@ -67,7 +67,7 @@ impl Confirmation {
 /// not written: [`Publisher::flush`] first.
 ///
 /// A peer it connects *to* has a queue of its own that outlives the connection: while the peer is away, or has not
-/// yet subscribed, messages wait there. A peer that connects to *it* gets what comes while it is there.
+/// yet subscribed, messages wait there; when it is full and another peer's is not, the newest do. A peer that connects to *it* gets what comes while it is there.
 #[derive(Debug)]
 pub struct Publisher {
     fanout: Arc<Fanout>,

@@ -45,7 +45,7 @@ impl Requester {
     /// link breaks is asked again, so the other side may get it twice; not when its [`Reply`] is dropped.
     ///
     /// # Errors
-    /// [`SendError::TooLarge`]; [`SendError::Full`] when 1024 questions are open.
+    /// [`SendError::TooLarge`]; [`SendError::Full`] when 1024 questions are open, or as many bytes of them as may wait.
     pub fn request(&self, body: &[u8]) -> Result<Reply, SendError> {
         let (bytes, max) = (body.len(), self.desk.options.frame_bytes_max);
         if bytes > max {
@@ -88,7 +88,7 @@ impl Future for Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        self.desk.state().open.remove(&self.id);
+        self.desk.state().close(self.id);
     }
 }
 
@@ -103,8 +103,18 @@ struct Desk {
 struct State {
     next: u64,
     open: BTreeMap<u64, (Bytes, oneshot::Sender<Bytes>)>,
+    /// Of the questions that are open.
+    bytes: usize,
     /// The connection's, while there is one.
     outbox: Option<Arc<Outbox>>,
+}
+
+impl State {
+    fn close(&mut self, id: u64) -> Option<oneshot::Sender<Bytes>> {
+        let (frames, answer) = self.open.remove(&id)?;
+        self.bytes -= frames.len();
+        Some(answer)
+    }
 }
 
 impl Desk {
@@ -114,19 +124,24 @@ impl Desk {
 
     fn ask(&self, body: &[u8]) -> Result<(u64, oneshot::Receiver<Bytes>), SendError> {
         let mut state = self.state();
-        if state.open.len() >= OPEN_MAX {
+        // What is open fits into the queue of the next connection.
+        if state.open.len() >= OPEN_MAX || state.bytes >= self.options.queue_bytes_max {
             return Err(SendError::Full);
         }
         let id = state.next;
-        state.next += 1;
         let mut frames = BytesMut::new();
         put_frame(&mut frames, MORE, &id.to_be_bytes());
         put_frame(&mut frames, MORE, b"");
         put_frame(&mut frames, 0, body);
         let frames = frames.freeze();
         if let Some(outbox) = &state.outbox {
-            outbox.push(std::slice::from_ref(&frames), frames.len());
+            // Questions nobody waits for any more may fill the queue of this one.
+            if !outbox.push(std::slice::from_ref(&frames), frames.len()) {
+                return Err(SendError::Full);
+            }
         }
+        state.next += 1;
+        state.bytes += frames.len();
         let (answer, answered) = oneshot::channel();
         state.open.insert(id, (frames, answer));
         Ok((id, answered))
@@ -171,7 +186,7 @@ impl Intake for &Desk {
             let id = id.and_then(|id| <[u8; 8]>::try_from(&id[..]).ok()).map(u64::from_be_bytes);
             // An answer nobody waits for any more, or none at all, is nothing to us.
             let (Some(id), Some(body)) = (id, body) else { continue };
-            if let Some((_, answer)) = self.state().open.remove(&id) {
+            if let Some(answer) = self.state().close(id) {
                 let _ = answer.send(body);
             }
         }

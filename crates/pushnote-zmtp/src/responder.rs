@@ -13,12 +13,15 @@ use crate::roads::{Role, accept};
 use crate::stats::{CloseCause, Counters};
 use crate::stream::{BindError, Listener};
 use bytes::{Bytes, BytesMut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// Requests that may wait to be taken. When they do, connections are not read.
 const REQUESTS_MAX: usize = 64;
+
+/// Bytes of the frames in front of a question. A few hops add a few names of 255 bytes at most.
+const ENVELOPE_BYTES_MAX: usize = 4096;
 
 /// Listens for REQ and DEALER sockets and hands out what they ask. Dropping it closes all connections.
 #[derive(Debug)]
@@ -33,7 +36,8 @@ impl Responder {
     /// A socket without endpoints: give it some with `bind_also`.
     pub fn new(options: Options) -> Self {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
-        let desk = Arc::new(Desk { requests: sender, options, counters: Counters::default() });
+        let (counters, outboxes) = Default::default();
+        let desk = Arc::new(Desk { requests: sender, options, counters, outboxes });
         Responder { desk, requests, listening: Vec::new(), tasks: JoinSet::new() }
     }
 
@@ -61,6 +65,14 @@ impl Responder {
         }
     }
 
+    /// Waits until the answers given so far are written, or those who asked are gone.
+    pub async fn flush(&self) {
+        let outboxes = self.desk.outboxes().clone();
+        for outbox in outboxes {
+            outbox.flushed(outbox.accepted()).await;
+        }
+    }
+
     /// A view of the socket for whoever watches it.
     pub fn monitor(&self) -> Monitor {
         Monitor::of_responder(&self.desk)
@@ -85,6 +97,11 @@ impl Request {
         self.body.as_ref().map_err(Clone::clone)
     }
 
+    /// Lets go of what was asked, which keeps memory alive: the answer may be long in coming.
+    pub fn forget_body(&mut self) {
+        self.body = Ok(Bytes::new());
+    }
+
     /// Answers. A peer that is gone, or does not read its answers, does not get it.
     pub fn answer(self, body: &[u8]) {
         let mut frames = BytesMut::from(&self.envelope[..]);
@@ -100,6 +117,14 @@ pub(crate) struct Desk {
     requests: mpsc::Sender<Request>,
     options: Options,
     pub(crate) counters: Counters,
+    /// One for each connection.
+    outboxes: Mutex<Vec<Arc<Outbox>>>,
+}
+
+impl Desk {
+    fn outboxes(&self) -> MutexGuard<'_, Vec<Arc<Outbox>>> {
+        self.outboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Role for Desk {
@@ -115,8 +140,12 @@ impl Role for Desk {
 
     async fn serve(&self, link: Link) -> CloseCause {
         let outbox = Arc::new(Outbox::new(self.options.queue_bytes_max));
+        self.outboxes().push(Arc::clone(&outbox));
         let intake = Counter { desk: self, outbox: Arc::clone(&outbox) };
-        link.run(&self.options, &outbox, &mut Unsent::default(), Everything, intake).await
+        let cause = link.run(&self.options, &outbox, &mut Unsent::default(), Everything, intake).await;
+        self.outboxes().retain(|other| !Arc::ptr_eq(other, &outbox));
+        outbox.abandon();
+        cause
     }
 }
 
@@ -153,10 +182,44 @@ fn open(message: &Bytes) -> (Bytes, Result<Bytes, MultipartError>) {
             break;
         }
     }
-    let (envelope, rest) = (message.slice(..body_at), message.slice(body_at..));
+    if body_at > ENVELOPE_BYTES_MAX {
+        return (
+            Bytes::new(),
+            Err(MultipartError { parts: crate::frame::Parts::new(message.clone()).count() }),
+        );
+    }
+    let (envelope, rest) = (Bytes::copy_from_slice(&message[..body_at]), message.slice(body_at..));
     let body = match Header::parse(&rest) {
         Some(header) if !header.more() => Ok(rest.slice(header.head_bytes..)),
         _ => Err(MultipartError { parts: crate::frame::Parts::new(rest).count() }),
     };
     (envelope, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::MORE;
+
+    fn message(names: usize, body: &[u8]) -> Bytes {
+        let mut frames = BytesMut::new();
+        (0..names).for_each(|_| put_frame(&mut frames, MORE, &[1; 255]));
+        put_frame(&mut frames, MORE, b"");
+        put_frame(&mut frames, 0, body);
+        frames.freeze()
+    }
+
+    #[test]
+    fn what_is_needed_for_the_answer_keeps_no_question_alive() {
+        let asked = message(2, b"who?");
+        let (envelope, body) = open(&asked);
+        assert!(asked.starts_with(&envelope) && body.unwrap() == "who?");
+        assert!(asked.is_unique());
+    }
+
+    #[test]
+    fn an_envelope_has_a_limit() {
+        let (envelope, body) = open(&message(100, b"who?"));
+        assert!(envelope.is_empty() && body.unwrap_err().parts == 102);
+    }
 }

@@ -201,8 +201,11 @@ impl Intake for &Inlet {
         if batch.messages() == 0 {
             return Ok(());
         }
+        // What is cut off while it waits for room was not received.
+        let room = self.batches.reserve().await.map_err(|_| CloseCause::Local)?;
         self.counters.add_messages(batch.messages(), batch.bytes().len());
-        self.batches.send(batch).await.map_err(|_| CloseCause::Local)
+        room.send(batch);
+        Ok(())
     }
 
     fn command(&mut self, _: Command<'_>) -> Result<(), CloseCause> {
@@ -278,7 +281,7 @@ impl Intake for &Upstream {
         let messages = batch.messages() as u64;
         (&*self.inlet).batch(batch).await?;
         if let Some(position) = &mut *self.position() {
-            position.sequence += messages;
+            position.sequence = position.sequence.wrapping_add(messages); // it began where the peer said
         }
         Ok(())
     }
@@ -288,5 +291,23 @@ impl Intake for &Upstream {
             self.arrived_at(position);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_publisher_may_claim_any_position() {
+        let mut subscriber = Subscriber::new(Options::default());
+        let (inlet, name) = (Arc::clone(&subscriber.inlet), String::new());
+        let upstream = Upstream { inlet, name, position: Mutex::default() };
+        for (epoch, sequence) in [(1, u64::MAX), (1, 0), (2, u64::MAX), (3, u64::MAX)] {
+            upstream.arrived_at(Position { epoch, sequence });
+            (&upstream).batch(Batch::single(b"still heard")).await.unwrap();
+            assert_eq!(subscriber.recv().await.unwrap().topic(), b"still heard");
+        }
+        assert_eq!(*upstream.position(), Some(Position { epoch: 3, sequence: 0 }));
     }
 }

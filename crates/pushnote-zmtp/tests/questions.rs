@@ -4,6 +4,7 @@
 
 use pushnote_zmtp::{Endpoint, Options, Requester, Responder, SendError};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -80,4 +81,34 @@ async fn what_is_too_large_or_too_much_is_refused() {
     assert_eq!(requester.request(b"?").err(), Some(SendError::Full));
     drop(open);
     assert!(requester.request(b"?").is_ok(), "there is room again");
+    let megabyte = vec![0; 1 << 20];
+    let open: Vec<_> = std::iter::from_fn(|| requester.request(&megabyte).ok()).collect();
+    assert_eq!(open.len(), 8, "more would not fit into the queue of a connection");
+    drop(open);
+    assert!(requester.request(&megabyte).is_ok());
+}
+
+#[tokio::test]
+async fn a_question_that_finds_no_room_is_refused_and_not_forgotten() {
+    // Takes connections, says it is a ROUTER, and reads nothing more.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("tcp://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let requester = Requester::connect(endpoint, Options::default());
+    let (mut peer, _) = listener.accept().await.unwrap();
+    let mut greeting = [0; 64];
+    (greeting[0], greeting[9], greeting[10], greeting[11]) = (0xff, 0x7f, 3, 1);
+    greeting[12..16].copy_from_slice(b"NULL");
+    peer.write_all(&greeting).await.unwrap();
+    peer.write_all(b"\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06ROUTER").await.unwrap();
+    while !requester.is_connected() {
+        tokio::task::yield_now().await;
+    }
+    let megabyte = vec![0; 1 << 20];
+    let mut asked = 0;
+    // Each is given up at once: what is written to the peer, and what waits for it, is bounded all the same.
+    while requester.request(&megabyte).is_ok() {
+        asked += 1;
+        assert!(asked < 100, "questions are taken that go nowhere");
+        tokio::task::yield_now().await;
+    }
 }

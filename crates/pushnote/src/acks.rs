@@ -56,22 +56,25 @@ impl Acks {
         }
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         Envelope::put_id(&mut envelope, &self.publisher, *sent + 1);
-        let replies: Result<Vec<_>, _> =
-            self.requesters.iter().map(|requester| requester.request(&envelope)).collect();
-        let replies = replies.map_err(|_| AckError::TooMany)?;
+        // One that has no room holds up nobody: the others bring the message. Once one has it, its number is used up.
+        let asked = |requester: &Requester| requester.request(&envelope).ok();
+        let replies: Vec<_> = self.requesters.iter().filter_map(asked).collect();
+        if replies.is_empty() {
+            return Err(AckError::TooMany);
+        }
         *sent += 1;
         Ok(replies)
     }
 
     /// The receipt of most servers, once all that are connected have answered.
     async fn best(&self, replies: Vec<Reply>, deadline: Instant) -> Result<Option<Receipt>, AckError> {
-        let mut waiting = JoinSet::new();
+        let (mut waiting, asked) = (JoinSet::new(), replies.len());
         replies.into_iter().for_each(|reply| drop(waiting.spawn(reply)));
         let mut best: Result<Option<Receipt>, AckError> = Ok(None);
         while let Ok(Some(Ok(answer))) = timeout_at(deadline, waiting.join_next()).await {
             best = better(best, &answer);
             let connected = self.requesters.iter().filter(|requester| requester.is_connected()).count();
-            if self.requesters.len() - waiting.len() >= connected && matches!(best, Ok(Some(_))) {
+            if asked - waiting.len() >= connected.min(asked) && matches!(best, Ok(Some(_))) {
                 break;
             }
         }

@@ -108,7 +108,7 @@ pub enum AckError {
     )]
     NotConfigured,
     /// So many wait for an answer that no more is asked. It was not sent.
-    #[error("1024 messages wait to be acknowledged; publish fewer at a time")]
+    #[error("too many messages wait to be acknowledged (1024, or 8 MiB of them); publish fewer at a time")]
     TooMany,
     /// It was sent, and the other side does not take it.
     #[error("refused: {0}")]

@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote::{AckError, Publisher, Receipt};
 use pushnote_zmtp::{Options, Responder, Subscriber};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -116,6 +119,54 @@ async fn of_two_the_better_answer_counts_and_one_that_is_away_none() {
     });
     let receipt = blocking(&publisher, |publisher| publisher.notify_all_acked("x", PATIENCE)).await.unwrap();
     assert_eq!(receipt.servers, 1);
+}
+
+/// Takes connections, says it is a ROUTER, and reads nothing more.
+async fn stuck() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+    (listener, endpoint)
+}
+
+async fn greet(listener: &TcpListener) -> TcpStream {
+    let (mut peer, _) = listener.accept().await.unwrap();
+    let mut greeting = [0; 64];
+    (greeting[0], greeting[9], greeting[10], greeting[11]) = (0xff, 0x7f, 3, 1);
+    greeting[12..16].copy_from_slice(b"NULL");
+    peer.write_all(&greeting).await.unwrap();
+    peer.write_all(b"\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06ROUTER").await.unwrap();
+    peer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_one_that_reads_nothing_costs_no_message_its_number() {
+    const MESSAGES: usize = 400;
+    let (mut desk, endpoint) = responder().await;
+    let (listener, other) = stuck().await;
+    let builder = Publisher::builder().endpoint(&nobody()).unwrap();
+    let builder = builder.ack_endpoint(&format!("{endpoint},{other}")).unwrap();
+    let publisher = Arc::new(builder.build().unwrap());
+    let _peer = greet(&listener).await;
+    let answering = tokio::spawn(async move {
+        let mut ids = HashSet::new();
+        while ids.len() < MESSAGES {
+            let request = timeout(PATIENCE, desk.recv()).await.expect("a number was used twice");
+            let envelope: Value = serde_json::from_slice(request.body().unwrap()).unwrap();
+            assert!(ids.insert(envelope["publication"].as_str().unwrap().to_owned()), "for another message");
+            request.answer(br#"{"id":"e/1","servers":1,"of":1}"#);
+        }
+        desk
+    });
+    let text = "x".repeat(60_000);
+    for number in 0..MESSAGES {
+        let data = json!([number, text]);
+        let sent = move |publisher: &Publisher| publisher.notify_all_acked(data, Duration::from_millis(20));
+        match blocking(&publisher, sent).await {
+            Ok(_) | Err(AckError::NoAnswer { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let _desk = answering.await.unwrap();
 }
 
 #[test]

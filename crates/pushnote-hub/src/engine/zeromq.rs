@@ -15,7 +15,8 @@ use crate::ingest::{Accepted, Ingest};
 use crate::publication::Publication;
 use crate::receiver::Receiver;
 
-/// How long a message waits for those before it, which another forwarder may still bring.
+/// How long a message waits for those before it, which may come after it: over another forwarder, or because their
+/// publisher connected again and its old connection is not yet read to the end.
 const PATIENCE: Duration = Duration::from_millis(500);
 const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
 const PUBLISHERS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not zero");
@@ -25,8 +26,6 @@ const PUBLISHERS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not
 pub struct Sources {
     /// Hears what is published.
     pub subscriber: Subscriber,
-    /// How many peers it connects to that bring the same messages; 1 when it listens.
-    pub roads: usize,
     /// Answers those who want to know; a socket without endpoints if nobody may.
     pub responder: Responder,
 }
@@ -38,8 +37,8 @@ pub struct Sources {
 ///
 /// [`ShardGone`] as soon as the hub cannot deliver any more.
 pub async fn run<R: Receiver>(sources: Sources, ingest: Ingest, hub: Hub<R>) -> Result<(), ShardGone> {
-    let Sources { mut subscriber, roads, mut responder } = sources;
-    let mut engine = Engine::new(ingest, hub, roads);
+    let Sources { mut subscriber, mut responder } = sources;
+    let mut engine = Engine::new(ingest, hub);
     loop {
         let deadline = engine.sequencer.poll_timeout();
         tokio::select! {
@@ -56,9 +55,9 @@ pub async fn run<R: Receiver>(sources: Sources, ingest: Ingest, hub: Hub<R>) -> 
 }
 
 impl From<Subscriber> for Sources {
-    /// One road, and nobody is answered.
+    /// Nobody is answered.
     fn from(subscriber: Subscriber) -> Self {
-        Self { subscriber, roads: 1, responder: Responder::new(Options::default()) }
+        Self { subscriber, responder: Responder::new(Options::default()) }
     }
 }
 
@@ -74,10 +73,12 @@ struct Engine<R: Receiver> {
 }
 
 impl<R: Receiver> Engine<R> {
-    fn new(ingest: Ingest, hub: Hub<R>, roads: usize) -> Self {
-        let patience = if roads > 1 { PATIENCE } else { Duration::ZERO };
-        let limits =
-            SequencerLimits { patience, held_bytes_max: HELD_BYTES_MAX, publishers_max: PUBLISHERS_MAX };
+    fn new(ingest: Ingest, hub: Hub<R>) -> Self {
+        let limits = SequencerLimits {
+            patience: PATIENCE,
+            held_bytes_max: HELD_BYTES_MAX,
+            publishers_max: PUBLISHERS_MAX,
+        };
         let epoch = unix_now();
         Self { ingest, hub, sequencer: Sequencer::new(limits), ready: Vec::new(), epoch, acknowledged: 0 }
     }
