@@ -180,7 +180,9 @@ impl Inlet {
     async fn receive(&self, link: Link, intake: impl Intake) -> CloseCause {
         let mut subscriptions = BytesMut::new();
         let silent = link.peer.version == Version::V1_0; // sends everything, understands nothing
-        for topic in self.options.topics.iter().filter(|_| !silent) {
+        // Beside the subscription to everything the others mean nothing, and would come before a stream is numbered.
+        let all = self.wants_all();
+        for topic in self.options.topics.iter().filter(|topic| !silent && (topic.is_empty() || !all)) {
             put_subscribe(&mut subscriptions, topic, link.peer.version >= Version::V3_1);
         }
         let outbox = Outbox::new(self.options.queue_bytes_max);

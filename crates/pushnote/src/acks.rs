@@ -25,7 +25,7 @@ pub(crate) struct Acks {
 
 impl Acks {
     /// Connects, in `runtime`.
-    pub(crate) fn new(endpoints: Endpoints, publisher: String, options: &Options, runtime: Handle) -> Self {
+    pub(crate) fn new(endpoints: Endpoints, publisher: String, options: &Options, runtime: &Handle) -> Self {
         let _inside = runtime.enter();
         let connect = |endpoint: &_| Requester::connect(Clone::clone(endpoint), options.clone());
         let requesters = endpoints.0.iter().map(connect).collect();

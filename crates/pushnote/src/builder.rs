@@ -137,7 +137,7 @@ impl PublisherBuilder {
         let frame_bytes_max = self.options.frame_bytes_max;
         let name = format!("{:016x}", random());
         let ack_endpoints = Endpoints(self.ack_endpoints);
-        let acks = Acks::new(ack_endpoints, format!("{name}-a"), &self.options, runtime.handle().clone());
+        let acks = Acks::new(ack_endpoints, format!("{name}-a"), &self.options, runtime.handle());
         let queue = Queue::new(name, self.queue_messages_max, self.queue_bytes_max);
         let driver = Driver::new(queue, endpoints, self.options, self.subscriber_timeout, &runtime);
         let driver = Arc::new(driver);
