@@ -121,14 +121,27 @@ impl Process {
         Command::new("kill").args(["-TERM", &self.id().to_string()]).status().expect("kill(1)").success()
     }
 
-    /// Sends a signal, as kill(1) names it: `-STOP`.
+    /// Sends a signal, as kill(1) names it: `-STOP`, after which the process stands still when this returns.
     ///
     /// # Panics
     ///
-    /// Without kill(1), or if the process is gone.
+    /// Without kill(1) and /proc, or if the process is gone.
     pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.id().to_string()]).status().expect("kill(1)");
         assert!(sent.success(), "the process is gone already");
+        // kill(1) does not wait for that.
+        while signal == "-STOP" && !self.stands_still() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether all its threads are stopped.
+    fn stands_still(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).expect("the process's threads");
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        })
     }
 
     /// Whether it has not ended.

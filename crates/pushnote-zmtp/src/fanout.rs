@@ -412,8 +412,9 @@ impl Fanout {
         }
         if self.options.slow_subscriber == SlowSubscriber::Wait {
             // Also for those who came, or fell behind, while others were waited for.
-            let waits = |outlet: &Arc<Outlet>| !outlet.kept && !outlet.has_room();
-            while let Some(outlet) = self.outlets().into_iter().find(waits) {
+            let waits = |outlet: &&Arc<Outlet>| !outlet.kept && !outlet.has_room();
+            let next = || self.shared().outlets.values().find(waits).cloned();
+            while let Some(outlet) = next() {
                 outlet.outbox.room_and(|| !outlet.is_behind()).await;
             }
         }

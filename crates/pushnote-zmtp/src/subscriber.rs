@@ -186,7 +186,9 @@ impl Inlet {
     async fn receive(&self, link: Link, intake: impl Intake) -> CloseCause {
         let mut subscriptions = BytesMut::new();
         let silent = link.peer.version == Version::V1_0; // sends everything, understands nothing
-        for topic in self.options.topics.iter().filter(|_| !silent) {
+        // Beside the subscription to everything the others mean nothing, and would come before a stream is numbered.
+        let all = self.wants_all();
+        for topic in self.options.topics.iter().filter(|topic| !silent && (topic.is_empty() || !all)) {
             put_subscribe(&mut subscriptions, topic, link.peer.version >= Version::V3_1);
         }
         let outbox = Outbox::new(self.options.queue_bytes_max);
@@ -298,11 +300,25 @@ impl Intake for &Upstream {
 mod tests {
     use super::*;
 
+    fn upstream(subscriber: &Subscriber) -> Upstream {
+        let inlet = Arc::clone(&subscriber.inlet);
+        Upstream { inlet, name: String::new(), position: Mutex::default() }
+    }
+
+    #[test]
+    fn what_was_skipped_and_what_a_new_run_no_longer_has_is_missed() {
+        let subscriber = Subscriber::new(Options::default());
+        let upstream = upstream(&subscriber);
+        for ((epoch, sequence), missed) in [((1, 5), 0), ((1, 5), 0), ((1, 7), 2), ((2, 3), 5), ((2, 3), 5)] {
+            upstream.arrived_at(Position { epoch, sequence });
+            assert_eq!(subscriber.stats().missed, missed);
+        }
+    }
+
     #[tokio::test]
     async fn a_publisher_may_claim_any_position() {
         let mut subscriber = Subscriber::new(Options::default());
-        let (inlet, name) = (Arc::clone(&subscriber.inlet), String::new());
-        let upstream = Upstream { inlet, name, position: Mutex::default() };
+        let upstream = upstream(&subscriber);
         for (epoch, sequence) in [(1, u64::MAX), (1, 0), (2, u64::MAX), (3, u64::MAX)] {
             upstream.arrived_at(Position { epoch, sequence });
             (&upstream).batch(Batch::single(b"still heard")).await.unwrap();

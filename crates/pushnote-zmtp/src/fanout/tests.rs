@@ -188,14 +188,37 @@ fn commands_between_messages_do_not_grow_without_bound() {
     }
 }
 
-#[test]
-fn of_several_one_that_is_away_keeps_the_newest() {
-    let fanout = fanout(0, SlowSubscriber::DropNewest);
-    let [mut here, mut away] = [(); 2].map(|()| Connection {
+/// Two that we connect to.
+fn kept(fanout: &Fanout) -> [Connection; 2] {
+    [(); 2].map(|()| Connection {
         outlet: fanout.add_kept(&"tcp://127.0.0.1:1".parse().unwrap()),
         unsent: Unsent::default(),
         input: Vec::new(),
+    })
+}
+
+#[tokio::test]
+async fn of_several_a_flush_waits_for_all_that_are_there() {
+    let fanout = fanout(0, SlowSubscriber::DropNewest);
+    let [mut here, slow] = kept(&fanout);
+    fanout.subscribe(&here.outlet, b"").unwrap();
+    fanout.subscribe(&slow.outlet, b"").unwrap();
+    fanout.push(&large(0));
+    here.write(&fanout, usize::MAX);
+    let flushing = tokio::spawn({
+        let fanout = Arc::clone(&fanout);
+        async move { fanout.flush().await }
     });
+    tokio::task::yield_now().await;
+    assert!(!flushing.is_finished(), "one has not got it");
+    fanout.leave(&slow.outlet); // and that is told to who flushes
+    tokio::time::timeout(std::time::Duration::from_secs(20), flushing).await.unwrap().unwrap();
+}
+
+#[test]
+fn of_several_one_that_is_away_keeps_the_newest() {
+    let fanout = fanout(0, SlowSubscriber::DropNewest);
+    let [mut here, mut away] = kept(&fanout);
     fanout.subscribe(&here.outlet, b"").unwrap();
     for number in 0..100 {
         assert!(fanout.push(&batch(number..number + 1, 1100 + number as usize)));
