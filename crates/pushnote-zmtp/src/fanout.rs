@@ -1,94 +1,32 @@
 //! What the connections of a publisher share: their queues and subscriptions.
 
+mod confirmed;
 mod gauges;
+mod numbered;
+mod outlet;
+mod waiting;
+
+pub(crate) use confirmed::Asked;
+pub(crate) use outlet::Outlet;
 
 use crate::batch::Batch;
-use crate::command::{put_ping, put_position};
-use crate::confirm::{Confirmations, Context};
+use crate::confirm::Confirmations;
 use crate::endpoint::Endpoint;
 use crate::frame::Spans;
 use crate::handshake::{Peer, Version};
 use crate::history::History;
-use crate::options::{Options, SlowSubscriber};
+use crate::options::Options;
 use crate::outbox::Outbox;
-use crate::position::{self, Position};
 use crate::roads::random;
 use crate::stats::Counters;
 use crate::topics::{PeerId, TooMany, Topics};
 use bytes::{Bytes, BytesMut};
-use std::collections::{HashMap, HashSet};
-use std::future::poll_fn;
+use outlet::{LIVE, Start};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
-use tokio::sync::{Notify, watch};
-use tokio::time::sleep;
-
-/// One subscriber's queue.
-#[derive(Debug)]
-pub(crate) struct Outlet {
-    pub(crate) id: PeerId,
-    /// For log lines and metrics.
-    pub(crate) name: String,
-    pub(crate) outbox: Outbox,
-    /// We connect to it: it keeps its queue while it is away.
-    kept: bool,
-    /// It has subscribed since it connected.
-    open: AtomicBool,
-    /// It answers PINGs: a peer of ZMTP 3.1.
-    answers: AtomicBool,
-    numbered: Option<Start>,
-    /// The number of the first message which the peer has to get from the history, [`LIVE`] when there is none.
-    /// Changes only while [`Fanout::shared`] is held.
-    cursor: AtomicU64,
-    /// Its log line about dropped messages was written: they may be millions a second.
-    dropped: AtomicBool,
-}
-
-/// Where a peer wants its numbered stream to begin.
-#[derive(Clone, Copy, Debug)]
-enum Start {
-    Now,
-    From(Position),
-}
-
-impl Start {
-    /// What a peer asks for; `None` when it does not know of numbers.
-    fn asked_by(peer: &Peer) -> Option<Self> {
-        let value = peer.property(position::PROPERTY)?;
-        Some(Position::from_bytes(value).map_or(Start::Now, Start::From))
-    }
-}
-
-const LIVE: u64 = u64::MAX;
-/// What is taken from the history at a time, so that nobody holds up the others.
-const CATCH_UP_BYTES: usize = 256 << 10;
-
-impl Outlet {
-    fn is_behind(&self) -> bool {
-        self.cursor.load(Relaxed) != LIVE
-    }
-
-    fn has_room(&self) -> bool {
-        !self.outbox.is_full() && !self.is_behind()
-    }
-
-    pub(crate) fn is_open(&self) -> bool {
-        self.open.load(Relaxed)
-    }
-
-    /// Returns when the queue was full each time it was looked at for as long as is tolerated.
-    pub(crate) async fn stayed_full(&self, policy: SlowSubscriber) {
-        const LOOKS: u32 = 8;
-        let SlowSubscriber::Disconnect(after) = policy else { return std::future::pending().await };
-        let mut full = 0;
-        while full < LOOKS {
-            sleep(after / LOOKS).await;
-            full = if self.has_room() { 0 } else { full + 1 };
-        }
-    }
-}
+use tokio::sync::watch;
 
 #[derive(Debug)]
 pub(crate) struct Fanout {
@@ -222,89 +160,9 @@ impl Fanout {
         *self.subscribed.borrow() > 0
     }
 
-    /// A numbered stream begins: at what the peer has not had, as far as it is here.
-    fn begin(&self, history: &History, outlet: &Outlet, start: Start) {
-        let from = match start {
-            Start::Now => history.next(),
-            Start::From(position) if position.epoch == self.epoch => position.sequence.min(history.next()),
-            // It knows another run of this publisher, and has had nothing of this one.
-            Start::From(_) => 0,
-        };
-        let from = from.max(history.start());
-        self.tell_position(outlet, from);
-        outlet.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
-    }
-
-    fn tell_position(&self, outlet: &Outlet, sequence: u64) {
-        outlet.outbox.push_mark(|out| put_position(out, Position { epoch: self.epoch, sequence }));
-    }
-
-    /// Queues what a peer that is behind has missed, a piece of it; false when it is not behind. Its queue is empty.
-    pub(crate) fn catch_up(&self, outlet: &Outlet) -> bool {
-        if !outlet.is_behind() {
-            return false;
-        }
-        let Shared { history, .. } = &*self.shared();
-        let mut from = outlet.cursor.load(Relaxed);
-        if from < history.start() {
-            let lost = history.start() - from;
-            let why = "slow subscriber: the history does not reach back to it";
-            self.counters.add_dropped(lost as usize, &outlet.name, why);
-            from = history.start();
-            self.tell_position(outlet, from);
-        }
-        let mut bytes = 0;
-        while let Some((batch, next)) = history.read(from).filter(|_| bytes < CATCH_UP_BYTES) {
-            if !outlet.outbox.push(std::slice::from_ref(batch.bytes()), batch.retained_bytes()) {
-                break;
-            }
-            bytes += batch.bytes().len();
-            from = next;
-        }
-        outlet.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
-        outlet.outbox.stir();
-        true
-    }
-
     /// Queues a batch for everybody concerned; false when we connect to peers and none of them has room.
     pub(crate) fn push(&self, batch: &Batch) -> bool {
         self.push_to(&mut self.shared(), batch)
-    }
-
-    /// As [`Fanout::push`] for one message, and asks the peers concerned to confirm it. Gives what the message's number
-    /// is, how many peers it concerns, and what to wait for.
-    pub(crate) fn push_confirmed(self: &Arc<Self>, batch: &Batch) -> Option<Asked> {
-        let shared = &mut *self.shared();
-        let sequence = shared.history.next();
-        let topic =
-            batch.spans().next().map_or(&b""[..], |span| &batch.bytes()[span.topic_start..span.topic_end]);
-        let concerned = shared.outlets.values().filter(|outlet| shared.topics.wants(outlet.id, topic));
-        let concerned: Vec<_> =
-            concerned.map(|outlet| (outlet.outbox.accepted(), Arc::clone(outlet))).collect();
-        if !self.push_to(shared, batch) {
-            return None;
-        }
-        let Shared { confirmations, .. } = shared;
-        let context = confirmations.context();
-        let mut asked = HashSet::new();
-        for (before, outlet) in concerned.iter().filter(|(_, outlet)| outlet.answers.load(Relaxed)) {
-            // A PING that does not follow the message would be answered all the same.
-            if outlet.outbox.accepted() > *before {
-                outlet.outbox.push_mark(|out| put_ping(out, 0, &context));
-                asked.insert(outlet.id);
-            }
-        }
-        self.counters.add_confirmations_asked(asked.len());
-        let settled = confirmations.expect(asked);
-        let position = Position { epoch: self.epoch, sequence };
-        Some(Asked { fanout: Arc::clone(self), context, settled, position, subscribers: concerned.len() })
-    }
-
-    /// A peer has answered a PING.
-    pub(crate) fn pong(&self, outlet: &Outlet, context: &[u8]) {
-        if self.shared().confirmations.pong(outlet.id, context) {
-            self.counters.add_confirmed();
-        }
     }
 
     fn push_to(&self, shared: &mut Shared, batch: &Batch) -> bool {
@@ -398,87 +256,6 @@ impl Fanout {
 
     fn outlets(&self) -> Vec<Arc<Outlet>> {
         self.shared().outlets.values().cloned().collect()
-    }
-
-    pub(crate) async fn ready(&self) {
-        let kept: Vec<_> = self.outlets().into_iter().filter(|outlet| outlet.kept).collect();
-        let mut rooms: Vec<_> = kept.iter().map(|outlet| Box::pin(outlet.outbox.room())).collect();
-        if !rooms.is_empty() {
-            poll_fn(|context| {
-                let any = rooms.iter_mut().any(|room| room.as_mut().poll(context).is_ready());
-                if any { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
-        }
-        if self.options.slow_subscriber == SlowSubscriber::Wait {
-            // Also for those who came, or fell behind, while others were waited for.
-            let waits = |outlet: &&Arc<Outlet>| !outlet.kept && !outlet.has_room();
-            let next = || self.shared().outlets.values().find(waits).cloned();
-            while let Some(outlet) = next() {
-                outlet.outbox.room_and(|| !outlet.is_behind()).await;
-            }
-        }
-    }
-
-    /// Waits until those who connect to us have everything, and of those we connect to one and all others that are
-    /// there: the others bring the same.
-    pub(crate) async fn flush(&self) {
-        let marked: Vec<_> =
-            self.outlets().into_iter().map(|outlet| (outlet.outbox.accepted(), outlet)).collect();
-        let next = self.shared().history.next();
-        let (kept, passing): (Vec<_>, Vec<_>) = marked.iter().partition(|(_, outlet)| outlet.kept);
-        for (_, outlet) in passing {
-            // First it gets what it missed.
-            outlet.outbox.stirred_until(|| outlet.cursor.load(Relaxed) >= next).await;
-            outlet.outbox.flushed(outlet.outbox.accepted()).await;
-        }
-        if kept.is_empty() {
-            return;
-        }
-        let mut flushing: Vec<_> =
-            kept.iter().map(|(mark, outlet)| Some(Box::pin(outlet.outbox.flushed(*mark)))).collect();
-        poll_fn(|context| {
-            let (mut done, mut awaited) = (0, 0);
-            for (flush, (_, outlet)) in flushing.iter_mut().zip(&kept) {
-                if flush.as_mut().is_none_or(|flush| flush.as_mut().poll(context).is_ready()) {
-                    *flush = None;
-                    done += 1;
-                } else if outlet.is_open() {
-                    awaited += 1;
-                }
-            }
-            if done > 0 && awaited == 0 { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-    }
-}
-
-/// A message that subscribers were asked to confirm. Dropping it ends the waiting.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    fanout: Arc<Fanout>,
-    context: Context,
-    settled: Arc<Notify>,
-    pub(crate) position: Position,
-    /// Peers that the message concerns, also those that cannot confirm.
-    pub(crate) subscribers: usize,
-}
-
-impl Asked {
-    /// Waits until all that were asked have answered or are gone.
-    pub(crate) async fn settled(&self) {
-        self.settled.notified().await;
-    }
-
-    /// How many have confirmed.
-    pub(crate) fn confirmed(self) -> usize {
-        self.fanout.shared().confirmations.close(self.context)
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.fanout.shared().confirmations.close(self.context);
     }
 }
 

@@ -3,9 +3,11 @@ use crate::command::Command;
 use crate::frame::{Header, put_frame};
 use crate::handshake::SocketType;
 use crate::link::Everything;
+use crate::options::SlowSubscriber;
 use crate::outbox::Unsent;
+use crate::position::{self, Position};
 use proptest::prelude::*;
-use std::task::{Context as TaskContext, Waker};
+use std::task::{Context, Waker};
 
 const QUEUE_BYTES: usize = 2000;
 
@@ -37,7 +39,7 @@ fn peer(position: Option<&[u8]>) -> Peer {
 
 fn is_ready(future: impl Future<Output = ()>) -> bool {
     let mut future = std::pin::pin!(future);
-    future.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_ready()
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }
 
 /// A subscriber's connection, and what the subscriber has understood.

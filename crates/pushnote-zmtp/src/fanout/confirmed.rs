@@ -1,0 +1,78 @@
+//! Messages that subscribers are asked to confirm.
+
+use super::{Fanout, Outlet, Shared};
+use crate::batch::Batch;
+use crate::command::put_ping;
+use crate::confirm::Context;
+use crate::position::Position;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::Notify;
+
+impl Fanout {
+    /// As [`Fanout::push`] for one message, and asks the peers concerned to confirm it. Gives what the message's number
+    /// is, how many peers it concerns, and what to wait for.
+    pub(crate) fn push_confirmed(self: &Arc<Self>, batch: &Batch) -> Option<Asked> {
+        let shared = &mut *self.shared();
+        let sequence = shared.history.next();
+        let topic =
+            batch.spans().next().map_or(&b""[..], |span| &batch.bytes()[span.topic_start..span.topic_end]);
+        let concerned = shared.outlets.values().filter(|outlet| shared.topics.wants(outlet.id, topic));
+        let concerned: Vec<_> =
+            concerned.map(|outlet| (outlet.outbox.accepted(), Arc::clone(outlet))).collect();
+        if !self.push_to(shared, batch) {
+            return None;
+        }
+        let Shared { confirmations, .. } = shared;
+        let context = confirmations.context();
+        let mut asked = HashSet::new();
+        for (before, outlet) in concerned.iter().filter(|(_, outlet)| outlet.answers.load(Relaxed)) {
+            // A PING that does not follow the message would be answered all the same.
+            if outlet.outbox.accepted() > *before {
+                outlet.outbox.push_mark(|out| put_ping(out, 0, &context));
+                asked.insert(outlet.id);
+            }
+        }
+        self.counters.add_confirmations_asked(asked.len());
+        let settled = confirmations.expect(asked);
+        let position = Position { epoch: self.epoch, sequence };
+        Some(Asked { fanout: Arc::clone(self), context, settled, position, subscribers: concerned.len() })
+    }
+
+    /// A peer has answered a PING.
+    pub(crate) fn pong(&self, outlet: &Outlet, context: &[u8]) {
+        if self.shared().confirmations.pong(outlet.id, context) {
+            self.counters.add_confirmed();
+        }
+    }
+}
+
+/// A message that subscribers were asked to confirm. Dropping it ends the waiting.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    fanout: Arc<Fanout>,
+    context: Context,
+    settled: Arc<Notify>,
+    pub(crate) position: Position,
+    /// Peers that the message concerns, also those that cannot confirm.
+    pub(crate) subscribers: usize,
+}
+
+impl Asked {
+    /// Waits until all that were asked have answered or are gone.
+    pub(crate) async fn settled(&self) {
+        self.settled.notified().await;
+    }
+
+    /// How many have confirmed.
+    pub(crate) fn confirmed(self) -> usize {
+        self.fanout.shared().confirmations.close(self.context)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.fanout.shared().confirmations.close(self.context);
+    }
+}

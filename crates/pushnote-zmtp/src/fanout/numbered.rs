@@ -1,0 +1,57 @@
+//! Streams that are numbered: where they begin, and how a subscriber that is behind catches up.
+
+use super::outlet::{LIVE, Start};
+use super::{Fanout, Outlet, Shared};
+use crate::command::put_position;
+use crate::history::History;
+use crate::position::Position;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What is taken from the history at a time, so that nobody holds up the others.
+const CATCH_UP_BYTES: usize = 256 << 10;
+
+impl Fanout {
+    /// A numbered stream begins: at what the peer has not had, as far as it is here.
+    pub(super) fn begin(&self, history: &History, outlet: &Outlet, start: Start) {
+        let from = match start {
+            Start::Now => history.next(),
+            Start::From(position) if position.epoch == self.epoch => position.sequence.min(history.next()),
+            // It knows another run of this publisher, and has had nothing of this one.
+            Start::From(_) => 0,
+        };
+        let from = from.max(history.start());
+        self.tell_position(outlet, from);
+        outlet.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
+    }
+
+    fn tell_position(&self, outlet: &Outlet, sequence: u64) {
+        outlet.outbox.push_mark(|out| put_position(out, Position { epoch: self.epoch, sequence }));
+    }
+
+    /// Queues what a peer that is behind has missed, a piece of it; false when it is not behind. Its queue is empty.
+    pub(crate) fn catch_up(&self, outlet: &Outlet) -> bool {
+        if !outlet.is_behind() {
+            return false;
+        }
+        let Shared { history, .. } = &*self.shared();
+        let mut from = outlet.cursor.load(Relaxed);
+        if from < history.start() {
+            let lost = history.start() - from;
+            let why = "slow subscriber: the history does not reach back to it";
+            self.counters.add_dropped(lost as usize, &outlet.name, why);
+            from = history.start();
+            self.tell_position(outlet, from);
+        }
+        let mut bytes = 0;
+        while let Some((batch, next)) = history.read(from).filter(|_| bytes < CATCH_UP_BYTES) {
+            if !outlet.outbox.push(std::slice::from_ref(batch.bytes()), batch.retained_bytes()) {
+                break;
+            }
+            bytes += batch.bytes().len();
+            from = next;
+        }
+        outlet.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
+        outlet.outbox.stir();
+        true
+    }
+}

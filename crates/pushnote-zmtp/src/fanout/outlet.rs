@@ -1,0 +1,73 @@
+//! One subscriber of a publisher.
+
+use crate::handshake::Peer;
+use crate::options::SlowSubscriber;
+use crate::outbox::Outbox;
+use crate::position::{self, Position};
+use crate::topics::PeerId;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use tokio::time::sleep;
+
+/// One subscriber's queue.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    pub(crate) id: PeerId,
+    /// For log lines and metrics.
+    pub(crate) name: String,
+    pub(crate) outbox: Outbox,
+    /// We connect to it: it keeps its queue while it is away.
+    pub(super) kept: bool,
+    /// It has subscribed since it connected.
+    pub(super) open: AtomicBool,
+    /// It answers PINGs: a peer of ZMTP 3.1.
+    pub(super) answers: AtomicBool,
+    pub(super) numbered: Option<Start>,
+    /// The number of the first message which the peer has to get from the history, [`LIVE`] when there is none.
+    /// Changes only while [`Fanout::shared`] is held.
+    pub(super) cursor: AtomicU64,
+    /// Its log line about dropped messages was written: they may be millions a second.
+    pub(super) dropped: AtomicBool,
+}
+
+/// Where a peer wants its numbered stream to begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start {
+    Now,
+    From(Position),
+}
+
+impl Start {
+    /// What a peer asks for; `None` when it does not know of numbers.
+    pub(super) fn asked_by(peer: &Peer) -> Option<Self> {
+        let value = peer.property(position::PROPERTY)?;
+        Some(Position::from_bytes(value).map_or(Start::Now, Start::From))
+    }
+}
+
+/// Where a peer is that gets messages as they come.
+pub(super) const LIVE: u64 = u64::MAX;
+
+impl Outlet {
+    pub(super) fn is_behind(&self) -> bool {
+        self.cursor.load(Relaxed) != LIVE
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        !self.outbox.is_full() && !self.is_behind()
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load(Relaxed)
+    }
+
+    /// Returns when the queue was full each time it was looked at for as long as is tolerated.
+    pub(crate) async fn stayed_full(&self, policy: SlowSubscriber) {
+        const LOOKS: u32 = 8;
+        let SlowSubscriber::Disconnect(after) = policy else { return std::future::pending().await };
+        let mut full = 0;
+        while full < LOOKS {
+            sleep(after / LOOKS).await;
+            full = if self.has_room() { 0 } else { full + 1 };
+        }
+    }
+}
