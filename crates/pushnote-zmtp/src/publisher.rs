@@ -196,6 +196,11 @@ impl Publisher {
         self.fanout.flush().await;
     }
 
+    /// Waits until everything accepted so far is written to the socket of one of the peers it connects to.
+    pub async fn flush_one(&self) {
+        self.fanout.flush_one().await;
+    }
+
     /// Counters since the socket was made.
     pub fn stats(&self) -> Stats {
         self.fanout.counters.snapshot()

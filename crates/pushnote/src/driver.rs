@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pushnote_zmtp::{Options, Publisher as Socket};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use crate::error::{Endpoints, Obstacle};
 use crate::queue::{Queue, Queued};
@@ -14,6 +14,9 @@ use crate::queue::{Queue, Queued};
 /// Envelopes are handed to the socket in runs of about this size, and the next one when the last is written: so that
 /// what waits, waits in the queue, where it is counted.
 const BATCH_BYTES_MAX: usize = 64 * 1024;
+
+/// How long those that are slower than the first are waited for, once: one that stands still holds up nobody.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// What the thread and the publisher's handle share.
 #[derive(Debug)]
@@ -67,11 +70,11 @@ impl Driver {
 
     async fn write_all(&self) {
         let mut last_written = Instant::now();
-        let mut warned = false;
+        let (mut warned, mut lagging) = (false, false);
         loop {
             let since = self.queue.waiting_since().await.max(last_written);
             let deadline = since + self.patience;
-            let (batch, obstacle) = self.write_some(deadline).await;
+            let (batch, obstacle) = self.write_some(deadline, &mut lagging).await;
             match obstacle {
                 None => {
                     self.queue.written(&batch);
@@ -90,8 +93,9 @@ impl Driver {
         }
     }
 
-    /// Takes some messages and writes them, or takes some and fails at `deadline`.
-    async fn write_some(&self, deadline: Instant) -> (Vec<Queued>, Option<Obstacle>) {
+    /// Takes some messages and writes them, or takes some and fails at `deadline`. Of several endpoints one has to take
+    /// them; whether others are `lagging` is known from the last time.
+    async fn write_some(&self, deadline: Instant, lagging: &mut bool) -> (Vec<Queued>, Option<Obstacle>) {
         let socket = self.socket();
         if timeout_at(deadline.into(), socket.subscribed()).await.is_err() {
             let obstacle = self.obstacle();
@@ -103,10 +107,12 @@ impl Driver {
                 // Never too large: that was checked before it was queued.
                 let _ = socket.send(&queued.envelope).await;
             }
-            socket.flush().await;
+            socket.flush_one().await;
         };
         // A run may begin just before the deadline; the other side gets its time for it.
         if timeout_at((Instant::now() + self.patience).into(), write).await.is_ok() {
+            let grace = if *lagging { Duration::ZERO } else { GRACE };
+            *lagging = timeout(grace, socket.flush()).await.is_err();
             return (batch, None);
         }
         let obstacle = self.obstacle();

@@ -79,6 +79,29 @@ async fn an_endpoint_that_is_away_holds_up_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_takes_nothing_holds_up_nobody() {
+    let (mut one, first) = subscriber("tcp://127.0.0.1:*").await;
+    let (_stuck, second) = subscriber("tcp://127.0.0.1:*").await; // nobody reads it
+    let builder = Publisher::builder().endpoint(&format!("{first},{second}")).unwrap();
+    let publisher = Arc::new(builder.build().unwrap());
+    let reading = tokio::spawn(async move {
+        for number in 0..20_000 {
+            assert_eq!(next(&mut one).await["data"][0], number);
+        }
+    });
+    let filler = "x".repeat(2000); // far more than the kernel's buffers hold
+    for number in 0..20_000 {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while publisher.notify_all((number, &filler)).is_err() {
+            assert!(tokio::time::Instant::now() < deadline, "the queue stays full");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    timeout(PATIENCE, reading).await.expect("held up").unwrap();
+    assert_eq!(blocking(&publisher, |publisher| publisher.flush(PATIENCE)).await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_messages_keep_their_order_and_bring_a_receipt() {
     let (mut desk, endpoint) = responder().await;
     let builder = Publisher::builder().endpoint(&nobody()).unwrap().ack_endpoint(&endpoint).unwrap();

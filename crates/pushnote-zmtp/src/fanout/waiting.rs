@@ -31,23 +31,34 @@ impl Fanout {
     /// Waits until those who connect to us have everything, and of those we connect to one and all others that are
     /// there: the others bring the same.
     pub(crate) async fn flush(&self) {
-        let marked: Vec<_> =
-            self.outlets().into_iter().map(|outlet| (outlet.outbox.accepted(), outlet)).collect();
         let next = self.shared().history.next();
-        let (kept, passing): (Vec<_>, Vec<_>) = marked.iter().partition(|(_, outlet)| outlet.kept);
-        for (_, outlet) in passing {
+        for outlet in self.outlets().iter().filter(|outlet| !outlet.kept) {
             // First it gets what it missed.
             outlet.outbox.stirred_until(|| outlet.cursor.load(Relaxed) >= next).await;
             outlet.outbox.flushed(outlet.outbox.accepted()).await;
         }
+        self.kept_until(|done, awaited| done > 0 && awaited == 0).await;
+    }
+
+    /// Waits until one of those we connect to has everything.
+    pub(crate) async fn flush_one(&self) {
+        self.kept_until(|done, _| done > 0).await;
+    }
+
+    /// Waits for those we connect to: until so many have everything, and so many that are there do not.
+    async fn kept_until(&self, enough: impl Fn(usize, usize) -> bool) {
+        let kept: Vec<_> = self.outlets().into_iter().filter(|outlet| outlet.kept).collect();
         if kept.is_empty() {
             return;
         }
-        let mut flushing: Vec<_> =
-            kept.iter().map(|(mark, outlet)| Some(Box::pin(outlet.outbox.flushed(*mark)))).collect();
+        let flushed = |outlet: &Arc<Outlet>| {
+            let (outlet, mark) = (Arc::clone(outlet), outlet.outbox.accepted());
+            async move { outlet.outbox.flushed(mark).await }
+        };
+        let mut flushing: Vec<_> = kept.iter().map(|outlet| Some(Box::pin(flushed(outlet)))).collect();
         poll_fn(|context| {
             let (mut done, mut awaited) = (0, 0);
-            for (flush, (_, outlet)) in flushing.iter_mut().zip(&kept) {
+            for (flush, outlet) in flushing.iter_mut().zip(&kept) {
                 if flush.as_mut().is_none_or(|flush| flush.as_mut().poll(context).is_ready()) {
                     *flush = None;
                     done += 1;
@@ -55,7 +66,7 @@ impl Fanout {
                     awaited += 1;
                 }
             }
-            if done > 0 && awaited == 0 { Poll::Ready(()) } else { Poll::Pending }
+            if enough(done, awaited) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
