@@ -18,12 +18,13 @@ fn main() -> ExitCode {
         start_logs()?;
         let open_files_max = raise_open_files_limit();
         let settings = settings::from_args(&args, open_files_max)?;
+        let options = mq::options(&args, &settings.limits)?;
         let runtime = tokio::runtime::Runtime::new()
             .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
         runtime.block_on(async {
             let shutdown = shutdown_signal()?;
             let listener = settings::listen(&args).await?;
-            let sources = mq::sources(&args, &settings.limits).await?;
+            let sources = mq::sources(&args, options).await?;
             announce(&args, &listener, &sources, &settings)?;
             tell_limits(&args, &settings, open_files_max);
             let farewell = pushnote_http::run(listener, sources, settings, shutdown)

@@ -7,14 +7,18 @@ use pushnote_zmtp::{Endpoint, Options, Responder, Security, Subscriber};
 
 use crate::args::Args;
 
-/// Connects to the forwarders, or listens itself.
-pub(crate) async fn sources(args: &Args, limits: &Limits) -> Result<Sources, Failure> {
-    let options = Options {
+/// How peers are met; and what is wrong with the flags that say so.
+pub(crate) fn options(args: &Args, limits: &Limits) -> Result<Options, Failure> {
+    Ok(Options {
         heartbeat_interval: args.heartbeat_interval,
         frame_bytes_max: limits.zmq_frame_bytes_max,
         peers_max: limits.zmq_peers_max,
         ..security(args)?
-    };
+    })
+}
+
+/// Connects to the forwarders, or listens itself.
+pub(crate) async fn sources(args: &Args, options: Options) -> Result<Sources, Failure> {
     let mut subscriber = Subscriber::new(options.clone());
     let mut responder = Responder::new(options);
     if !args.single {
