@@ -135,11 +135,12 @@ impl WebSocketSession {
         self.transport
     }
 
-    /// The open frame. It must be the first thing sent.
+    /// The open frame. It must be the first thing sent; but it leaves only when the application has taken the session:
+    /// what is published when a client knows that it is open must not miss it.
     pub(crate) fn open(&self) {
         if self.transport == Transport::WebSocket {
             // A socket that is gone already tells its driver, which ends the session.
-            let _ = self.socket.send(&Bytes::from_static(b"\x81\x01o"));
+            let _ = self.socket.queue(&Bytes::from_static(b"\x81\x01o"));
         }
     }
 

@@ -134,8 +134,11 @@ pub(crate) async fn dial<R: Role>(endpoint: Endpoint, role: Arc<R>) {
             Err(cause) => cause,
         };
         if !away {
-            let lost =
-                if R::LOCAL.publishes() { "" } else { "; what is published meanwhile does not arrive" };
+            let lost = if R::LOCAL.publishes() {
+                ""
+            } else {
+                "; what is published meanwhile comes later, as far as it is kept there"
+            };
             warn!(peer = name, %cause, "no connection{lost}; trying again until there is one");
             away = true;
         }

@@ -117,6 +117,24 @@ impl Socket {
         self.send_all(std::slice::from_ref(frames))
     }
 
+    /// Queues frames for the driver to write, ahead of whatever is sent from now on: before [`Driver::run`], what the
+    /// peer must see first, but not before everything is set up for what it says then.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; the frames are lost then.
+    pub fn queue(&self, frames: &Bytes) -> Result<(), SendError> {
+        let mut state = self.lock();
+        if !matches!(state.phase, Phase::Open) {
+            return Err(SendError::Closed);
+        }
+        state.outbox.push(frames.clone());
+        let driver = state.driver.take();
+        let queued = self.check_limit(state);
+        wake(driver);
+        queued
+    }
+
     /// Sends several buffers, each of whole frames, in one vectored write; else as [`send`](Self::send).
     ///
     /// # Errors

@@ -27,6 +27,22 @@ async fn frames_are_written_by_whoever_sends_them() {
 }
 
 #[tokio::test]
+async fn what_is_queued_leaves_first_and_not_before_the_driver_runs() {
+    let (socket, driver, mut peer) = connect(SocketOptions::default()).await;
+    socket.queue(&encode::text("first")).unwrap();
+    socket.send(&encode::text("second")).unwrap();
+    assert!(socket.queued_bytes() > 0, "nothing is written yet");
+    let run = run(driver);
+    assert_eq!(peer.next().await, Got::text("first"));
+    assert_eq!(peer.next().await, Got::text("second"));
+    socket.send(&encode::text("third")).unwrap();
+    assert_eq!(peer.next().await, Got::text("third"));
+    assert_eq!(socket.queued_bytes(), 0);
+    drop(peer);
+    run.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_thread_without_a_runtime_sends() {
     let (socket, driver, mut peer) = connect_narrow(SocketOptions::default()).await;
     let run = run(driver);
