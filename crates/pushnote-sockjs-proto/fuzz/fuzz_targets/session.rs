@@ -11,7 +11,6 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use pushnote_sockjs_proto::{
     Close,
-    Farewell,
     session::{Frame, Machine, Payload, ReceiverId, SendError, Settings, Transmit},
 };
 
