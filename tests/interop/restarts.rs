@@ -6,7 +6,7 @@ use pushnote_tests::{Browser, Forwarder, Server, Single};
 use pushnote_zmtp::Options;
 use serde_json::json;
 
-use crate::peer::{ANY_PORT, Peer, Way};
+use crate::peer::{ANY_PORT, Kind, Peer, Way};
 use crate::sockets::{
     PUBLISHERS, Publishing, SUBSCRIBERS, Subscribing, WAYS, ours_to_theirs, text, theirs_to_ours,
 };
@@ -25,7 +25,17 @@ pub(crate) async fn heals(from: &mut Publishing, to: &mut Subscribing, round: &s
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_subscriber_finds_a_crashed_publisher_again() {
-    for kind in PUBLISHERS {
+    publishers_crash(PUBLISHERS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_publisher_finds_a_crashed_subscriber_again() {
+    subscribers_crash(SUBSCRIBERS).await;
+}
+
+/// Our subscriber finds each of these again.
+pub(crate) async fn publishers_crash(kinds: [impl Into<Kind>; 2]) {
+    for kind in kinds.map(Into::into) {
         for way in WAYS {
             let (mut from, mut to) = theirs_to_ours(kind, way, Options::default(), &[]).await;
             heals(&mut from, &mut to, "at first").await;
@@ -38,9 +48,9 @@ async fn our_subscriber_finds_a_crashed_publisher_again() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn our_publisher_finds_a_crashed_subscriber_again() {
-    for kind in SUBSCRIBERS {
+/// Our publisher finds each of these again.
+pub(crate) async fn subscribers_crash(kinds: [impl Into<Kind>; 2]) {
+    for kind in kinds.map(Into::into) {
         for way in WAYS {
             let (mut from, mut to) = ours_to_theirs(kind, way, Options::default(), &[]).await;
             heals(&mut from, &mut to, "at first").await;

@@ -7,7 +7,7 @@ use pushnote_zmtp::Options;
 
 use crate::matrix::{all_arrive, reaches_a_browser};
 use crate::peer::{ANY_PORT, Peer, Way};
-use crate::restarts::heals;
+use crate::restarts::{heals, publishers_crash, subscribers_crash};
 use crate::sockets::{
     CRATE_PUBLISHERS, CRATE_SUBSCRIBERS, Publishing, Subscribing, WAYS, ours_to_theirs, theirs_to_ours,
 };
@@ -59,33 +59,12 @@ async fn the_server_hears_all_of_its_publishers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_subscriber_finds_its_crashed_publisher_again() {
-    for kind in CRATE_PUBLISHERS {
-        for way in WAYS {
-            let (mut from, mut to) = theirs_to_ours(kind, way, Options::default(), &[]).await;
-            heals(&mut from, &mut to, "at first").await;
-            for round in ["once", "twice"] {
-                let Publishing::Theirs(peer) = &mut from else { unreachable!() };
-                peer.crash_and_restart();
-                heals(&mut from, &mut to, &format!("{kind} {way} crashed {round}")).await;
-            }
-        }
-    }
+    publishers_crash(CRATE_PUBLISHERS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_publisher_finds_its_crashed_subscriber_again() {
-    for kind in CRATE_SUBSCRIBERS {
-        for way in WAYS {
-            let (mut from, mut to) = ours_to_theirs(kind, way, Options::default(), &[]).await;
-            heals(&mut from, &mut to, "at first").await;
-            for round in ["once", "twice"] {
-                let Subscribing::Theirs(peer) = &mut to else { unreachable!() };
-                peer.crash_and_restart();
-                from.quiet().await;
-                heals(&mut from, &mut to, &format!("{kind} {way} crashed {round}")).await;
-            }
-        }
-    }
+    subscribers_crash(CRATE_SUBSCRIBERS).await;
 }
 
 /// Its SUB and XSUB come back by themselves, in a time that only its own back-off knows (100 ms, doubled to 30 s).

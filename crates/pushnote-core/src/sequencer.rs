@@ -48,7 +48,7 @@ pub struct SequencerCounts {
 pub struct Sequencer<T> {
     limits: SequencerLimits,
     publishers: LruCache<Box<str>, Stream<T>>,
-    /// Publishers with a gap, or which had one a moment ago: each once, in the order of their deadlines.
+    /// Publishers of which something is held, in the order of their deadlines.
     gaps: BTreeSet<(Instant, Box<str>)>,
     held_bytes: usize,
     counts: SequencerCounts,
@@ -61,8 +61,6 @@ struct Stream<T> {
     held: BTreeMap<u64, T>,
     /// When the first of those held goes on, whatever is missing.
     deadline: Option<Instant>,
-    /// It stands in `gaps`.
-    queued: bool,
 }
 
 impl<T: Item> Sequencer<T> {
@@ -112,13 +110,7 @@ impl<T: Item> Sequencer<T> {
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<T>) {
         while self.poll_timeout().is_some_and(|deadline| deadline <= now) {
             let Some((_, publisher)) = self.gaps.pop_first() else { return };
-            let Some(stream) = self.publishers.peek_mut(&publisher) else { continue };
-            stream.queued = false;
-            match stream.deadline {
-                Some(deadline) if deadline <= now => self.skip_gap(&publisher, now, out),
-                Some(deadline) => self.queue(publisher, deadline),
-                None => {}
-            }
+            self.skip_gap(&publisher, now, out);
         }
     }
 
@@ -129,9 +121,12 @@ impl<T: Item> Sequencer<T> {
 
     /// Where a publisher that is not known begins, nobody can say: what came before it is not missed.
     fn first_of(&mut self, id: &PublicationId) {
-        let stream = Stream { next: id.number + 1, held: BTreeMap::new(), deadline: None, queued: false };
+        let stream = Stream { next: id.number + 1, held: BTreeMap::new(), deadline: None };
         let forgotten = self.publishers.push(id.publisher.clone(), stream);
-        if let Some((_, forgotten)) = forgotten {
+        if let Some((publisher, forgotten)) = forgotten {
+            if let Some(deadline) = forgotten.deadline {
+                self.gaps.remove(&(deadline, publisher));
+            }
             // Its messages are late by now, and a publisher that is heard no more has no order to keep.
             self.held_bytes -= forgotten.held.values().map(Item::bytes_len).sum::<usize>();
             self.counts.missed = self.counts.missed.saturating_add(forgotten.held.len() as u64);
@@ -141,15 +136,9 @@ impl<T: Item> Sequencer<T> {
     fn wait(&mut self, publisher: &str, now: Instant) {
         let deadline = now + self.limits.patience;
         let Some(stream) = self.publishers.peek_mut(publisher) else { return };
-        if *stream.deadline.get_or_insert(deadline) == deadline {
-            self.queue(publisher.into(), deadline);
-        }
-    }
-
-    fn queue(&mut self, publisher: Box<str>, deadline: Instant) {
-        let Some(stream) = self.publishers.peek_mut(&publisher) else { return };
-        if !std::mem::replace(&mut stream.queued, true) {
-            self.gaps.insert((deadline, publisher));
+        if stream.deadline.is_none() {
+            stream.deadline = Some(deadline);
+            self.gaps.insert((deadline, publisher.into()));
         }
     }
 
@@ -171,8 +160,12 @@ impl<T: Item> Sequencer<T> {
             stream.next += 1;
             out.push(item);
         }
-        stream.deadline = None;
-        if !stream.held.is_empty() {
+        let waited = stream.deadline.take();
+        let waits = !stream.held.is_empty();
+        if let Some(deadline) = waited {
+            self.gaps.remove(&(deadline, publisher.into()));
+        }
+        if waits {
             self.wait(publisher, now);
         }
     }
