@@ -13,7 +13,7 @@ use crate::args::Args;
 
 fn main() -> ExitCode {
     pushnote_shell::main(|args: Args| {
-        start_logs()?;
+        let _logs = start_logs()?;
         raise_open_files_limit();
         // One thread moves millions of messages a second; more would only wait for each other.
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -15,7 +15,7 @@ use crate::args::Args;
 
 fn main() -> ExitCode {
     pushnote_shell::main(|args: Args| {
-        start_logs()?;
+        let _logs = start_logs()?;
         let open_files_max = raise_open_files_limit();
         let settings = settings::from_args(&args, open_files_max)?;
         let options = mq::options(&args, &settings.limits)?;

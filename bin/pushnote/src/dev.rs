@@ -32,7 +32,7 @@ const FILES: [(&str, &str, &str); 5] = [
 const SECRET_BYTES: usize = 48;
 
 pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
-    start_logs()?;
+    let _logs = start_logs()?;
     let user: UserId = args.user.parse().map_err(|error| Failure::usage(format!("--user: {error}")))?;
     let endpoint: Endpoint =
         args.mq_socket.parse().map_err(|error| Failure::usage(format!("--mq_socket: {error}")))?;

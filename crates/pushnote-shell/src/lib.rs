@@ -5,26 +5,24 @@
 mod duration;
 mod failure;
 mod files;
+mod logs;
 mod secret;
 mod security;
 mod signals;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use tracing_subscriber::EnvFilter;
 
 pub use duration::seconds;
 pub use failure::Failure;
 pub use files::raise_open_files_limit;
+pub use logs::{LOG_VARIABLE, Logs, panics, start_logs};
 pub use secret::{SECRET_VARIABLE, read_secret, read_setting};
 pub use security::{ListenArgs, client_keys};
 pub use signals::shutdown_signal;
-
-/// Environment variable with the log filter, for example `info` or `pushnote_hub=debug`.
-pub const LOG_VARIABLE: &str = "PUSHNOTE_LOG";
 
 /// Parses the command line and runs the program: a failure is one line on stderr and its exit code.
 pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
@@ -35,21 +33,6 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
             failure.exit_code()
         }
     }
-}
-
-/// Sends logs to stderr, filtered by [`LOG_VARIABLE`] (default: `info`).
-pub fn start_logs() -> Result<(), Failure> {
-    let filter = match std::env::var(LOG_VARIABLE) {
-        Ok(filter) => EnvFilter::try_new(&filter)
-            .map_err(|error| Failure::config(format!("{LOG_VARIABLE}={filter}: {error}")))?,
-        Err(_) => EnvFilter::new("info"),
-    };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
-    Ok(())
 }
 
 /// Prints one line on stdout. Whoever closed our output does not want to know.
