@@ -143,7 +143,9 @@ fn write_all(mut out: impl Write, waiting: &Receiver<Entry>, counts: &Counts) {
     while let Ok(Entry::Line(line)) = waiting.recv() {
         counts.queued_bytes.fetch_sub(line.len(), Relaxed);
         lost += counts.dropped.swap(0, Relaxed);
-        if lost > 0 && writeln!(out, "{lost} log lines are missing here: the log's reader did not take them").is_ok() {
+        if lost > 0
+            && writeln!(out, "{lost} log lines are missing here: the log's reader did not take them").is_ok()
+        {
             lost = 0;
         }
         if out.write_all(&line).is_err() {

@@ -1,0 +1,115 @@
+//! The README's blocks, run as they are printed, on the ports that they name.
+
+mod blocks;
+mod shell;
+
+use pushnote_tests::{Browser, SECRET};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use blocks::block;
+use shell::Shell;
+
+/// The blocks name ports, so only one of these tests runs at a time.
+static PORTS: Mutex<()> = Mutex::const_new(());
+
+const HI_ALL: &str = r#"{"msg":"Hi all!"}"#;
+
+async fn browser(port: u16) -> Browser {
+    Browser::open(&format!("ws://127.0.0.1:{port}/sockjs/websocket")).await
+}
+
+fn parsed(json: &str) -> Value {
+    serde_json::from_str(json).expect("JSON")
+}
+
+/// The set-up's processes: the forwarder and two servers, which it has as subscribers.
+fn set_up(shell: &Shell) -> Vec<pushnote_tests::Process> {
+    let lines = block("## The real set-up", "pushnote-mq --sub");
+    let processes: Vec<_> = lines.lines().map(|line| shell.start(line)).collect();
+    assert_eq!(processes.len(), 3);
+    processes[0].line_after("pub listening on");
+    for server in &processes[1..] {
+        server.line_after("listening on http://");
+    }
+    let ask = "pushnote publish --ack=tcp://127.0.0.1:8003 '\"is everybody there?\"'";
+    while !shell.run(ask).contains("taken by 2 of 2") {}
+    processes
+}
+
+#[tokio::test]
+async fn the_first_two_commands_bring_a_message_to_a_page() {
+    let _ports = PORTS.lock().await;
+    let shell = Shell::new();
+    let dev = shell.start(&block("## Try it", "cargo run"));
+    dev.line_after("listening on http://");
+    let mut page = browser(8080).await;
+    shell.run(&block("## Try it", "target/release/pushnote publish"));
+    assert_eq!(page.next().await, parsed(HI_ALL));
+}
+
+#[tokio::test]
+async fn each_way_to_publish_reaches_the_pages_of_both_servers() {
+    let _ports = PORTS.lock().await;
+    let shell = Shell::new();
+    shell.run(&block("## The real set-up", "openssl rand"));
+    let _processes = set_up(&shell);
+    let token = shell.run("PUSHNOTE_SECRET=$(cat secret) pushnote token 42");
+    let mut pages = [browser(8080).await, browser(8081).await];
+    for page in &mut pages {
+        page.subscribe(token.trim()).await;
+    }
+    // A subscription is in force before what the same connection's server accepts later: it says so by delivering.
+    let (everyone, mine) = (parsed(HI_ALL), json!({"msg": "Hi"}));
+    while {
+        shell.run("pushnote publish --user 42 '\"subscribed?\"'; pushnote publish '\"end\"'");
+        let mut subscribed = true;
+        for page in &mut pages {
+            let mut seen = Vec::new();
+            while seen.last() != Some(&json!("end")) {
+                seen.push(page.next().await);
+            }
+            subscribed &= seen.len() == 2;
+        }
+        !subscribed
+    } {}
+
+    let answer = shell.python(&block("## Publishing", "zmq.REQ"));
+    assert!(answer.contains("'servers': 2, 'of': 2"), "{answer}");
+    expect(&mut pages, &[&everyone]).await;
+    shell.python(&block("## Publishing", "zmq.XPUB"));
+    expect(&mut pages, &[&everyone, &mine]).await;
+    shell.run(&block("## Publishing", "pushnote publish --user 42"));
+    expect(&mut pages, &[&mine]).await;
+    // What is built from this example is the block to the letter: the test below.
+    let environment = block("## Publishing", "export PUSHNOTE_MQ_SOCKET");
+    shell.run(&format!("{environment}readme-publish"));
+    expect(&mut pages, &[&everyone, &mine]).await;
+}
+
+async fn expect(pages: &mut [Browser], messages: &[&Value]) {
+    for page in pages {
+        for &message in messages {
+            assert_eq!(&page.next().await, message);
+        }
+    }
+}
+
+#[test]
+fn the_rust_example_is_the_block() {
+    let example = include_str!("../examples/readme-publish.rs");
+    let (_, code) = example.split_once("\n\n").expect("a comment, then the block");
+    assert_eq!(code, block("## Publishing", "pushnote::notify_all"));
+}
+
+#[tokio::test]
+async fn one_server_needs_no_forwarder() {
+    let _ports = PORTS.lock().await;
+    let shell = Shell::new();
+    std::fs::write(shell.folder().join("secret"), SECRET).expect("a file");
+    let single = shell.start(&block("## The real set-up", "pushnote-server --single"));
+    single.line_after("listening on http://");
+    let mut page = browser(8080).await;
+    shell.run("pushnote publish '{\"msg\":\"Hi all!\"}'");
+    assert_eq!(page.next().await, parsed(HI_ALL));
+}
