@@ -10,9 +10,7 @@ test-setup:
 	tests/setup
 
 test: test-setup build
-	cargo test --workspace
-	cd client-js && npm test --silent
-	cd tests && npm test --silent
+	tests/all
 
 # Style, lints, documentation, licences, directions, sizes.
 check:
