@@ -7,6 +7,7 @@
 
 mod blackholes;
 mod crashes;
+mod diagnostics;
 mod envelopes;
 mod frames;
 mod garbage;
