@@ -14,6 +14,7 @@ mod garbage;
 mod gauge;
 mod handshakes;
 mod hostile_relay;
+mod http_front;
 mod raw;
 mod relay_peers;
 mod resets;

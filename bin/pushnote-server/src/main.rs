@@ -23,7 +23,7 @@ fn main() -> ExitCode {
             .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
         runtime.block_on(async {
             let shutdown = shutdown_signal()?;
-            let listener = settings::listen(&args).await?;
+            let listener = settings::listen(&args)?;
             let sources = mq::sources(&args, options).await?;
             announce(&args, &listener, &sources, &settings)?;
             tell_limits(&args, &settings, open_files_max);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pushnote_core::{Keys, Limits, Verifier};
 use pushnote_http::{Route, Settings};
 use pushnote_shell::{Failure, read_secret, read_setting};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::args::Args;
 
@@ -59,12 +59,16 @@ fn set<T>(limit: &mut T, given: Option<T>) {
     }
 }
 
-pub(crate) async fn listen(args: &Args) -> Result<TcpListener, Failure> {
+/// Waiting connections that the kernel holds: what a crowd of browsers brings when it comes back at once.
+const BACKLOG: u32 = 4096;
+
+/// Must be called within the runtime.
+pub(crate) fn listen(args: &Args) -> Result<TcpListener, Failure> {
     let address = address(args)?;
-    let bound = match TcpListener::bind(address).await {
+    let bound = match bind(address) {
         // A machine without IPv6 has no [::].
-        Err(error) if args.address.is_empty() && is_about_ipv6(&error) => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, args.port)).await
+        Err(error) if matches!(&*args.address, "" | "*") && is_about_ipv6(&error) => {
+            bind((Ipv4Addr::UNSPECIFIED, args.port).into())
         }
         bound => bound,
     };
@@ -73,8 +77,18 @@ pub(crate) async fn listen(args: &Args) -> Result<TcpListener, Failure> {
     })
 }
 
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Also a kernel that was built or started without it, whose error has no kind.
 fn is_about_ipv6(error: &std::io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
     matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported)
+        || cfg!(target_os = "linux") && error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
 fn address(args: &Args) -> Result<SocketAddr, Failure> {

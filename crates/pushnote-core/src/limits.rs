@@ -32,6 +32,11 @@ pub struct Limits {
     pub users_per_connection_max: usize,
     /// From accepting a connection to the end of its request's head, in seconds.
     pub handshake_timeout_s: u64,
+    /// How long an HTTP connection without a request stays open, in seconds: longer than a proxy in front keeps it
+    /// (nginx: 60), so that none sends a request into a connection that closes.
+    pub keep_alive_s: u64,
+    /// How long a client may take nothing of what is sent to it, in seconds.
+    pub write_timeout_s: u64,
     /// Between pings to a WebSocket, in seconds.
     pub ping_interval_s: u64,
     /// From a ping to giving up on its answer, in seconds.
@@ -61,6 +66,8 @@ impl Default for Limits {
             connections_per_user_max: 100,
             users_per_connection_max: 8,
             handshake_timeout_s: 10,
+            keep_alive_s: 75,
+            write_timeout_s: 30,
             ping_interval_s: 25,
             pong_timeout_s: 10,
             heartbeat_delay_s: 25,
@@ -127,7 +134,7 @@ impl Limits {
     }
 
     /// Every limit by name. A field that is missing here does not compile.
-    fn numbers(&self) -> [(&'static str, u64); 19] {
+    fn numbers(&self) -> [(&'static str, u64); 21] {
         macro_rules! named {
             ($($field:ident),* $(,)?) => {{
                 let Self { $($field),* } = *self;
@@ -149,6 +156,8 @@ impl Limits {
             connections_per_user_max,
             users_per_connection_max,
             handshake_timeout_s,
+            keep_alive_s,
+            write_timeout_s,
             ping_interval_s,
             pong_timeout_s,
             heartbeat_delay_s,

@@ -10,6 +10,7 @@
 
 mod admission;
 mod client;
+mod front;
 mod page;
 mod receiver;
 mod route;

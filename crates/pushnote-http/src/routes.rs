@@ -1,9 +1,12 @@
 //! Every route of the server, put together.
 
+use std::future::ready;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode};
 use pushnote_core::Limits;
 use pushnote_sockjs::SockJs;
 use warp::filters::BoxedFilter;
@@ -16,7 +19,11 @@ use crate::page::Page;
 use crate::server::Settings;
 
 /// The routes that `settings` ask for, and the service behind SockJS's.
-pub(crate) fn all(settings: Settings, clients: Clients) -> (BoxedFilter<(Response,)>, SockJs<Clients>) {
+pub(crate) fn all(
+    settings: Settings,
+    clients: Clients,
+    draining: &Arc<AtomicBool>,
+) -> (BoxedFilter<(Response,)>, SockJs<Clients>) {
     let Settings { route, limits, sockjs_url, allowed_origins, pages, .. } = settings;
     let mut sockjs = SockJs::builder()
         .heartbeat_delay(Duration::from_secs(limits.heartbeat_delay_s))
@@ -30,7 +37,7 @@ pub(crate) fn all(settings: Settings, clients: Clients) -> (BoxedFilter<(Respons
         sockjs = sockjs.allowed_origins(allowed_origins);
     }
     let sockjs = sockjs.build(clients);
-    let routes = sockjs.filter(route.as_str()).or(fixed(pages)).unify();
+    let routes = sockjs.filter(route.as_str()).or(fixed(pages)).unify().or(health(draining)).unify();
     (routes.recover(not_found).unify().boxed(), sockjs)
 }
 
@@ -46,7 +53,7 @@ fn sockjs_limits(limits: &Limits) -> pushnote_sockjs::Limits {
 }
 
 fn fixed(pages: Vec<Page>) -> BoxedFilter<(Response,)> {
-    let pages = std::sync::Arc::<[Page]>::from(pages);
+    let pages = Arc::<[Page]>::from(pages);
     warp::get()
         .or(warp::head())
         .unify()
@@ -54,6 +61,28 @@ fn fixed(pages: Vec<Page>) -> BoxedFilter<(Response,)> {
         .and_then(move |path: FullPath| {
             let page = pages.iter().find(|page| page.path == path.as_str()).cloned();
             async move { page.map(answer).ok_or_else(warp::reject::not_found) }
+        })
+        .boxed()
+}
+
+/// What load balancers ask: whether there is a server, and whether it takes clients.
+fn health(draining: &Arc<AtomicBool>) -> BoxedFilter<(Response,)> {
+    let draining = Arc::clone(draining);
+    warp::method()
+        .and(warp::path::full())
+        .and_then(move |method: Method, path: FullPath| {
+            let asked = match path.as_str() {
+                "/" => matches!(method, Method::HEAD | Method::OPTIONS),
+                "/health" => matches!(method, Method::GET | Method::HEAD | Method::OPTIONS),
+                _ => false,
+            };
+            let answer = if draining.load(Relaxed) {
+                warp::reply::with_status("draining\n", StatusCode::SERVICE_UNAVAILABLE)
+            } else {
+                warp::reply::with_status("ok\n", StatusCode::OK)
+            };
+            let answer = warp::reply::with_header(answer, CACHE_CONTROL, "no-store");
+            ready(if asked { Ok(answer.into_response()) } else { Err(warp::reject::not_found()) })
         })
         .boxed()
 }

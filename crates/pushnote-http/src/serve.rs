@@ -1,6 +1,7 @@
 //! The accept loop: what warp's own lacks — limits, a deadline for request heads, an end in bounded time.
 
-use std::future::Future;
+use std::convert::Infallible;
+use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,14 +13,19 @@ use hyper_util::service::TowerToHyperService;
 use pushnote_core::Limits;
 use pushnote_sockjs::ConnectionGuard;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use crate::admission::{Admission, Permit};
+use crate::front;
 
 /// How long to leave the listener alone when the process is out of file descriptors or the like.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a client has to take its last answer in when the server stops.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// What a client gets instead of a hang-up when there is no place for it.
 const NO_PLACE: &[u8] =
@@ -39,6 +45,8 @@ pub(crate) async fn accept_until<T>(
         routes,
         header_bytes_max: limits.header_bytes_max,
         header_timeout: Duration::from_secs(limits.handshake_timeout_s),
+        keep_alive: Duration::from_secs(limits.keep_alive_s),
+        write_timeout: Duration::from_secs(limits.write_timeout_s),
         draining,
     };
     let mut refusals = Refusals::default();
@@ -84,7 +92,7 @@ impl OpenConnections {
     /// Waits until all connections are gone or `deadline` is over; returns how many are left.
     pub(crate) async fn drained(self, deadline: Duration) -> usize {
         // Running out of time is an answer, too: the count below.
-        let _ = tokio::time::timeout(deadline, self.admission.emptied()).await;
+        let _ = timeout(deadline, self.admission.emptied()).await;
         self.admission.open()
     }
 }
@@ -94,39 +102,66 @@ struct Connection {
     routes: BoxedFilter<(Response,)>,
     header_bytes_max: usize,
     header_timeout: Duration,
+    keep_alive: Duration,
+    write_timeout: Duration,
     draining: watch::Receiver<()>,
 }
 
 impl Connection {
     async fn serve(mut self, stream: TcpStream, peer: SocketAddr, permit: Arc<Permit>) {
-        // Without it a small frame may wait for the acknowledgement of the one before; failing costs only that.
-        let _ = stream.set_nodelay(true);
+        self.prepare(&stream);
         let routes = TowerToHyperService::new(warp::service(self.routes));
+        let asked = Arc::new(Notify::new());
+        let first_head = Arc::clone(&asked);
         let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
+            asked.notify_one();
+            let refusal = front::refusal(&request);
             // Where the SockJS filter looks for the client's address.
             request.extensions_mut().insert(peer);
             // A WebSocket outlives this task; it keeps its place as long as it lives.
             request.extensions_mut().insert(ConnectionGuard::new(Arc::clone(&permit)));
-            hyper::service::Service::call(&routes, request)
+            let answer = refusal.is_none().then(|| hyper::service::Service::call(&routes, request));
+            async move {
+                match (answer, refusal) {
+                    (Some(answer), _) => answer.await,
+                    (None, refusal) => Ok::<_, Infallible>(refusal.unwrap_or_default()),
+                }
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
+            // For hyper, the time between two requests is part of reading the second one's head.
+            .header_read_timeout(self.keep_alive)
             .max_buf_size(self.header_bytes_max)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::pin!(connection);
+        let silent = async {
+            if timeout(self.header_timeout, first_head.notified()).await.is_ok() {
+                pending::<()>().await;
+            }
+        };
         let served = tokio::select! {
             served = &mut connection => served,
             // The sender is dropped, never used: changed() ends with an error when the drain begins.
             _ = self.draining.changed() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                timeout(LAST_ANSWER, connection).await.unwrap_or(Ok(()))
             }
+            () = silent => Ok(()),
         };
         if let Err(error) = served {
             tracing::debug!(%peer, %error, "connection ended early");
         }
+    }
+
+    /// Failing costs only what each option is for.
+    fn prepare(&self, stream: &TcpStream) {
+        // Without it a small frame may wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        // A client that takes nothing of what is sent to it is gone after that time, WebSocket or not.
+        #[cfg(target_os = "linux")]
+        let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(self.write_timeout));
     }
 }
 
@@ -148,3 +183,6 @@ impl Refusals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use pushnote_core::{CloseCode, Limits, Verifier};
@@ -85,7 +86,8 @@ pub async fn run(
     let mut hearing = tokio::spawn(zeromq::run(sources, ingest, hub.clone()));
 
     let clients = Clients { hub: hub.clone(), verifier: Arc::clone(&settings.verifier) };
-    let (routes, sockjs) = routes::all(settings, clients);
+    let draining = Arc::new(AtomicBool::new(false));
+    let (routes, sockjs) = routes::all(settings, clients, &draining);
     let mut crashed = None;
     let asked_or_crashed = async {
         tokio::select! {
@@ -96,6 +98,7 @@ pub async fn run(
     let deadline = Duration::from_secs(limits.drain_deadline_s);
     let farewell = async {
         asked_or_crashed.await;
+        draining.store(true, Relaxed);
         let told = hub.attached();
         tracing::info!(connections = told, deadline_s = limits.drain_deadline_s, "draining");
         let started = Instant::now();

@@ -1,0 +1,111 @@
+//! The accept loop with all routes, over real sockets.
+
+use std::time::Instant;
+
+use proptest::prelude::{Strategy, proptest};
+use proptest::{collection, sample};
+use pushnote_core::{Keys, Verifier};
+use pushnote_hub::{Hub, HubOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Runtime;
+
+use super::*;
+use crate::client::Clients;
+use crate::{Settings, routes};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Serves for ever.
+async fn server(limits: Limits) -> SocketAddr {
+    let verifier = Arc::new(Verifier::new(&Keys::parse("a-secret-of-these-tests-0123456789abcdef").unwrap()));
+    let hub = Hub::start(HubOptions {
+        shards: 1,
+        coalescing_window: Duration::ZERO,
+        users_per_connection_max: limits.users_per_connection_max,
+        connections_per_user_max: limits.connections_per_user_max,
+    })
+    .unwrap();
+    let settings = Settings {
+        route: "/sockjs".parse().unwrap(),
+        limits: limits.clone(),
+        verifier: Arc::clone(&verifier),
+        sockjs_url: None,
+        allowed_origins: Vec::new(),
+        pages: Vec::new(),
+        shards: 1,
+        coalescing_window: Duration::ZERO,
+    };
+    let (routes, _) = routes::all(settings, Clients { hub, verifier }, &Arc::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        accept_until(listener, routes, &limits, pending::<()>()).await;
+    });
+    address
+}
+
+/// The first bytes that come back; none when there is no answer.
+async fn first_answer(address: SocketAddr, head: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(head).await.unwrap();
+    let mut answer = vec![0; 12];
+    let length = timeout(PATIENCE, stream.read(&mut answer)).await.expect("an answer or an end").unwrap_or(0);
+    answer.truncate(length);
+    answer
+}
+
+fn head() -> impl Strategy<Value = Vec<u8>> {
+    let method = sample::select(vec!["GET", "HEAD", "POST", "OPTIONS", "CONNECT", "TRACE", "X"]);
+    let target = proptest::prop_oneof![
+        "[!-~]{1,12}",
+        "/[!-~]{0,12}",
+        "http://[!-~]{0,12}",
+        "[a-z]{1,3}(:[0-9]{1,5})?"
+    ];
+    let name = proptest::prop_oneof!["[a-z]{1,5}", "host|origin|connection|upgrade|cookie|sec-websocket-key"];
+    let fields = collection::vec((name, "[ -~]{0,12}"), 0..5);
+    (method, target, 0..2_u8, fields).prop_map(|(method, target, minor, fields)| {
+        let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        format!("{method} {target} HTTP/1.{minor}\r\n{fields}\r\n").into_bytes()
+    })
+}
+
+/// A task that panics ends its connection without a word.
+#[test]
+fn every_head_is_answered() {
+    let runtime = Runtime::new().unwrap();
+    let address = runtime.block_on(server(Limits::default()));
+    proptest!(|(head in head())| {
+        let answer = runtime.block_on(first_answer(address, &head));
+        let head = String::from_utf8_lossy(&head);
+        proptest::prop_assert!(answer.starts_with(b"HTTP/1."), "{head:?} is answered {answer:?}");
+    });
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_closed() {
+    let address = server(Limits { write_timeout_s: 1, ..Limits::default() }).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let requests = "GET /sockjs/info HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1000);
+    let closed = async { while stream.write_all(requests.as_bytes()).await.is_ok() {} };
+    timeout(PATIENCE, closed).await.expect("the server closes the connection");
+}
+
+#[tokio::test]
+async fn idle_connections_are_kept_longer_than_new_ones_may_be_silent() {
+    let address = server(Limits { handshake_timeout_s: 1, keep_alive_s: 3, ..Limits::default() }).await;
+    for (request, least, most) in
+        [("", 1, 3), ("GET / HTTP/1.1\r\n", 1, 3), ("OPTIONS / HTTP/1.1\r\nhost: a\r\n\r\n", 3, 20)]
+    {
+        let started = Instant::now();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.expect("an end").unwrap();
+        let took = started.elapsed();
+        assert!(
+            (Duration::from_secs(least)..Duration::from_secs(most)).contains(&took),
+            "{request:?}: {took:?}"
+        );
+    }
+}

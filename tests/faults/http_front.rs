@@ -1,0 +1,89 @@
+//! Requests that are none, clients that never read, and what load balancers ask.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use pushnote_tests::{PATIENCE, Single};
+
+/// What the server answers to these bytes on a connection of its own, until it closes it.
+fn answer(address: &str, bytes: impl AsRef<[u8]>) -> String {
+    let mut stream = connect(address);
+    stream.write_all(bytes.as_ref()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer and an end in time");
+    answer
+}
+
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+#[track_caller]
+fn is_answered(address: &str, head: &str, status: &str) {
+    let answer = answer(address, format!("{head}connection: close\r\n\r\n"));
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{head:?} is answered {answer:?}");
+}
+
+#[test]
+fn a_target_without_a_path_is_refused() {
+    let single = Single::start();
+    for head in ["CONNECT a:1", "GET a:1", "OPTIONS a:1", "POST a"] {
+        is_answered(&single.server.address, &format!("{head} HTTP/1.1\r\nhost: a\r\n"), "400");
+    }
+}
+
+#[test]
+fn a_request_has_one_host() {
+    let single = Single::start();
+    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for hosts in ["", "host: a\r\nhost: a\r\n", "host: a b\r\n", "host: a/b\r\n"] {
+        is_answered(&single.server.address, &format!("GET /sockjs/info HTTP/1.1\r\n{hosts}"), "400");
+        let head = format!("GET /sockjs/websocket HTTP/1.1\r\n{hosts}{upgrade}\r\n");
+        let answer = answer(&single.server.address, &head);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{head:?} is answered {answer:?}");
+    }
+    is_answered(&single.server.address, "GET /sockjs/info HTTP/1.1\r\nhost: [::1]:80\r\n", "200");
+}
+
+#[test]
+fn load_balancers_are_answered() {
+    let single = Single::start();
+    for request in ["OPTIONS /", "HEAD /", "GET /health", "HEAD /health"] {
+        is_answered(&single.server.address, &format!("{request} HTTP/1.1\r\nhost: a\r\n"), "200");
+    }
+}
+
+/// A session whose client is between two polls holds the server, so that its next poll hears of the end.
+#[test]
+fn load_balancers_are_told_of_the_drain() {
+    let mut single = Single::start();
+    let poll = |session| format!("POST /sockjs/0/{session}/xhr HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n");
+    is_answered(&single.server.address, &poll("between"), "200");
+    is_answered(&single.server.address, &poll("waiting"), "200");
+    let mut waiting = connect(&single.server.address);
+    waiting.write_all(format!("{}\r\n", poll("waiting")).as_bytes()).unwrap();
+    single.server.process.terminate();
+    // The answer is the first sign of the drain.
+    assert!(waiting.read(&mut [0; 16]).unwrap() > 0);
+    is_answered(&single.server.address, "GET /health HTTP/1.1\r\nhost: a\r\n", "503");
+    is_answered(&single.server.address, &poll("between"), "200");
+    assert!(single.server.process.ended().success());
+}
+
+/// Far more answers are asked for than the kernel's buffers take.
+#[test]
+fn clients_that_never_read_do_not_hold_up_the_end() {
+    let mut single = Single::start();
+    let mut deaf = connect(&single.server.address);
+    deaf.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let request = "GET /sockjs/info HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1000);
+    while deaf.write_all(request.as_bytes()).is_ok() {}
+    let told = Instant::now();
+    single.server.process.terminate();
+    assert!(single.server.process.ended().success());
+    assert!(told.elapsed() < Duration::from_secs(15), "it took {:?}", told.elapsed());
+}
