@@ -1,10 +1,12 @@
 //! Logs that cannot be written: the reader of stderr is gone or stands still, or there is no room on the disk.
 
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
 use std::io::{PipeReader, PipeWriter, Write, pipe};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use pushnote_tests::{Browser, Process, SECRET};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -130,4 +132,33 @@ async fn a_forwarder_outlives_the_reader_of_its_log() {
     witness.noticed_nothing().await;
     forwarder.terminate();
     assert!(forwarder.ended().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_cause_has_one_line_a_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let server = Server::start(File::create(&log).unwrap(), "info");
+    let mut browser = Browser::open(&server.url()).await;
+    let mut application = Door::new(&server.endpoint, "PUB").enter().await;
+    let knock = json!({"name": "notify_all", "data": "knock"}).to_string();
+    while browser.next_within(Duration::from_millis(20)).await.is_none() {
+        application.say(&frame(0, knock.as_bytes())).await;
+    }
+    for publisher in ["a", "b", "c"] {
+        for number in [1, 3] {
+            let id = format!("{publisher}/{number}");
+            let envelope = json!({"name": "notify_all", "data": id, "publication": id}).to_string();
+            application.say(&frame(0, envelope.as_bytes())).await;
+            // The second is missing; the third comes when that is given up.
+            while browser.next().await != *id {}
+        }
+        bad_envelope(&server.endpoint).await;
+    }
+    drop(browser);
+    server.ends_well().await;
+    let log = fs::read_to_string(log).unwrap();
+    for line in ["messages missed", "message from an application refused"] {
+        assert_eq!(log.matches(line).count(), 1, "{log}");
+    }
 }

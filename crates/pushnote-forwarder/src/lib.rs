@@ -8,6 +8,7 @@ pub mod metrics;
 
 use acks::Acks;
 use metrics::Meter;
+use pushnote_net::LogOnce;
 use pushnote_zmtp::{
     Batch, BindError, Endpoint, Options, Publisher, Request, Responder, SendError, SlowSubscriber, Stats,
     Subscriber,
@@ -119,6 +120,7 @@ pub struct Forwarder {
     waits: bool,
     drain: Duration,
     refused: Arc<AtomicU64>,
+    log: LogOnce,
 }
 
 impl Forwarder {
@@ -155,7 +157,17 @@ impl Forwarder {
             }
         }
         let (acks, refused) = (Acks::default(), Arc::default());
-        Ok(Forwarder { sub: subscriber, r#pub: publisher, desk, acks, came: None, waits, drain, refused })
+        Ok(Forwarder {
+            sub: subscriber,
+            r#pub: publisher,
+            desk,
+            acks,
+            came: None,
+            waits,
+            drain,
+            refused,
+            log: LogOnce::new(),
+        })
     }
 
     /// Endpoints publishers can connect to, with their real ports.
@@ -244,8 +256,18 @@ impl Forwarder {
 
     fn pass(&mut self, batch: &Batch) {
         let full = self.r#pub.send_batch(batch) == Err(SendError::Full);
-        if full && self.refused.fetch_add(batch.messages() as u64, Relaxed) == 0 {
-            warn!("messages dropped: no peer to send to has room; further ones are only counted");
+        if !full {
+            return;
+        }
+        let messages = batch.messages() as u64;
+        let total = self.refused.fetch_add(messages, Relaxed) + messages;
+        if let Some(unlogged) = self.log.due("full") {
+            warn!(
+                messages,
+                total,
+                unlogged,
+                "messages dropped: no peer to send to has room; more in the next minute are only counted"
+            );
         }
     }
 }

@@ -11,6 +11,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use pushnote_core::Limits;
+use pushnote_net::LogOnce;
 use pushnote_sockjs::ConnectionGuard;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
@@ -49,7 +50,7 @@ pub(crate) async fn accept_until<T>(
         write_timeout: Duration::from_secs(limits.write_timeout_s),
         draining,
     };
-    let mut refusals = Refusals::default();
+    let refusals = Refusals::default();
     tokio::pin!(farewell);
     let outcome = loop {
         let accepted = tokio::select! {
@@ -171,15 +172,14 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Logs the first refusal of each kind.
+/// Logs refusals, limited for each kind.
 #[derive(Default)]
-struct Refusals(Vec<&'static str>);
+struct Refusals(LogOnce);
 
 impl Refusals {
-    fn log(&mut self, kind: &'static str, why: &dyn std::fmt::Display) {
-        if !self.0.contains(&kind) {
-            self.0.push(kind);
-            tracing::warn!(kind, %why, "connection refused; more of this kind are not logged");
+    fn log(&self, kind: &'static str, why: &dyn std::fmt::Display) {
+        if let Some(unlogged) = self.0.due(kind) {
+            tracing::warn!(kind, %why, unlogged, "connection refused; more of this kind in the next minute are not logged");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! From the bytes that an application published to a publication.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use pushnote_core::{Audience, Envelope, EnvelopeError, PublicationId, Verifier};
+use pushnote_net::LogOnce;
 
 use crate::counters::Counters;
 use crate::publication::Publication;
@@ -18,20 +18,20 @@ pub struct Accepted<E> {
     pub id: Option<PublicationId>,
 }
 
-/// Parses envelopes and reduces recipients to user ids. What is refused is counted, logged once per kind,
-/// and harms nothing else.
+/// Parses envelopes and reduces recipients to user ids. What is refused is counted, logged (limited for
+/// each kind), and harms nothing else.
 pub struct Ingest {
     verifier: Arc<Verifier>,
     data_bytes_max: usize,
     counters: Arc<Counters>,
-    logged: Mutex<HashSet<&'static str>>,
+    log: LogOnce,
 }
 
 impl Ingest {
     /// Recipients' tokens are verified by `verifier`, payloads have up to `data_bytes_max` bytes, refusals are
     /// counted in `counters`.
     pub fn new(verifier: Arc<Verifier>, data_bytes_max: usize, counters: Arc<Counters>) -> Self {
-        Self { verifier, data_bytes_max, counters, logged: Mutex::default() }
+        Self { verifier, data_bytes_max, counters, log: LogOnce::new() }
     }
 
     /// The publication that `bytes`, one envelope, asks for at `now` (Unix time, seconds).
@@ -52,11 +52,16 @@ impl Ingest {
         }
     }
 
-    /// Counts a message that was refused, and logs the first of its kind.
+    /// Counts a message that was refused, and logs it, limited for each kind.
     pub fn refuse(&self, kind: &'static str, why: &dyn std::fmt::Display) {
         self.counters.envelopes_refused.add(1);
-        if self.first_of(kind) {
-            tracing::warn!(kind, %why, "message from an application refused; more of this kind are only counted");
+        if let Some(unlogged) = self.log.due(kind) {
+            tracing::warn!(
+                kind,
+                %why,
+                unlogged,
+                "message from an application refused; more of this kind in the next minute are only counted"
+            );
         }
     }
 
@@ -68,16 +73,12 @@ impl Ingest {
                 Ok(user) => users.push(user),
                 Err(error) => {
                     self.counters.recipients_refused.add(1);
-                    if self.first_of("recipient_token") {
-                        tracing::warn!(%error, "recipient token refused; do application and server have the same secret?");
+                    if let Some(unlogged) = self.log.due("recipient_token") {
+                        tracing::warn!(%error, unlogged, "recipient token refused; do application and server have the same secret?");
                     }
                 }
             }
         }
         audience
-    }
-
-    fn first_of(&self, kind: &'static str) -> bool {
-        self.logged.lock().unwrap_or_else(PoisonError::into_inner).insert(kind)
     }
 }

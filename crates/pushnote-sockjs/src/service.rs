@@ -1,14 +1,8 @@
 //! A service: one application, its options, its sessions.
 
-use std::{
-    fmt,
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{fmt, net::IpAddr, sync::Arc};
 
+use pushnote_net::LogOnce;
 use pushnote_sockjs_proto::{Close, session::Settings};
 use pushnote_websocket::SocketOptions;
 use warp::{Filter, Rejection, reply::Response};
@@ -58,8 +52,8 @@ impl<H: Handler> SockJs<H> {
         socket_options: Arc<SocketOptions>,
     ) -> Self {
         let registry = Registry::new(options.limits.sessions_max);
-        let told = Told::default();
-        Self(Arc::new(Service { handler, options, settings, socket_options, registry, told }))
+        let log = LogOnce::new();
+        Self(Arc::new(Service { handler, options, settings, socket_options, registry, log }))
     }
 
     /// A filter that serves every URL under `prefix` (such as `/echo`; `/` serves from the root) and rejects every other.
@@ -106,26 +100,8 @@ pub(crate) struct Service<H: Handler> {
     settings: Arc<Settings>,
     pub(crate) socket_options: Arc<SocketOptions>,
     pub(crate) registry: Registry<H::Connection>,
-    pub(crate) told: Told,
-}
-
-/// What has been logged once and need not be again: clients decide how often these happen.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    pub(crate) no_client_script: Once,
-    pub(crate) unknown_session: Once,
-    pub(crate) full: Once,
-    pub(crate) not_tcp: Once,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Once(AtomicBool);
-
-impl Once {
-    /// Whether this is the first call.
-    pub(crate) fn first(&self) -> bool {
-        !self.0.swap(true, Ordering::Relaxed)
-    }
+    /// Of what clients decide how often it happens.
+    pub(crate) log: LogOnce,
 }
 
 impl<H: Handler> Service<H> {

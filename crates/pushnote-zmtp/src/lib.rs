@@ -29,7 +29,6 @@ mod outbox;
 mod position;
 pub mod probe;
 mod publisher;
-mod reported;
 mod requester;
 mod responder;
 mod roads;

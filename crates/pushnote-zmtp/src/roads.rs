@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 /// Out of file descriptors or memory: waiting lets connections end, trying at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -119,7 +119,7 @@ pub(crate) async fn dial<R: Role>(endpoint: Endpoint, role: Arc<R>) {
     loop {
         let cause = match connect(&endpoint, &*role).await {
             Ok(link) => {
-                info!(peer = name, "connected");
+                role.counters().log_connected(&name);
                 if std::mem::replace(&mut known, true) {
                     role.counters().add_reconnect();
                 }
@@ -139,7 +139,7 @@ pub(crate) async fn dial<R: Role>(endpoint: Endpoint, role: Arc<R>) {
             } else {
                 "; what is published meanwhile comes later, as far as it is kept there"
             };
-            warn!(peer = name, %cause, "no connection{lost}; trying again until there is one");
+            role.counters().log_away(&name, &cause, lost);
             away = true;
         }
         role.counters().close(&cause, &name);

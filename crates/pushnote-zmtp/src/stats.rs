@@ -1,13 +1,14 @@
 //! Counters of one socket, and why connections end.
 
 use crate::handshake::HandshakeError;
-use crate::reported::Reported;
+use crate::position::Position;
 use crate::scan::ScanError;
+use pushnote_net::LogOnce;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
 use thiserror::Error;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 /// Why a connection ended or was refused.
 #[derive(Debug, Error)]
@@ -164,7 +165,9 @@ pub(crate) struct Counters {
     missed: AtomicU64,
     confirmations_asked: AtomicU64,
     confirmed: AtomicU64,
-    reported: Reported,
+    /// Ends of connections, and all the rest: strangers who come and go do not hide that messages were lost.
+    closes: PeerLog,
+    log: PeerLog,
     closed: [AtomicU64; CloseCause::KINDS.len()],
 }
 
@@ -208,11 +211,17 @@ impl Counters {
         self.bytes.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// Counts lost messages. For each peer the first are worth a warning, a flood of them is not worth a flood of lines.
+    /// Counts lost messages. A flood of them is not worth a flood of lines.
     pub(crate) fn add_dropped(&self, messages: usize, peer: &str, why: &'static str) {
         self.dropped.fetch_add(messages as u64, Relaxed);
-        if self.reported.is_new(peer, why, Instant::now()) {
-            warn!(messages, peer, why, "messages dropped; further ones for this peer are only counted");
+        if let Some(unlogged) = self.log.due(peer, why) {
+            warn!(
+                messages,
+                peer,
+                why,
+                unlogged,
+                "messages dropped; more for this peer in the next minute are only counted"
+            );
         }
     }
 
@@ -221,24 +230,70 @@ impl Counters {
         self.dropped.fetch_add(messages as u64, Relaxed);
     }
 
-    /// Counts messages that were published and never came. Each time is worth a line: it happens once per broken link.
+    /// Counts messages that were published and never came.
     pub(crate) fn add_missed(&self, messages: u64, peer: &str) {
-        self.missed.fetch_add(messages, Relaxed);
-        warn!(
-            messages,
-            peer, "messages missed: published while the link was broken or slow, and no longer kept"
-        );
+        // Its publisher claims how many.
+        let total = self.missed.fetch_add(messages, Relaxed).wrapping_add(messages);
+        if let Some(unlogged) = self.log.due(peer, "missed") {
+            warn!(
+                messages,
+                total,
+                peer,
+                unlogged,
+                "messages missed: published while the link was broken or slow, and no longer kept"
+            );
+        }
     }
 
-    /// Counts the end of a connection. It is logged once per peer and cause, later ones only at debug level.
+    /// A connection to `peer` is there. Peers decide how often.
+    pub(crate) fn log_connected(&self, peer: &str) {
+        if let Some(unlogged) = self.log.due(peer, "connected") {
+            info!(peer, unlogged, "connected");
+        }
+    }
+
+    /// There is no connection to `peer`, which matters as `lost` says.
+    pub(crate) fn log_away(&self, peer: &str, cause: &CloseCause, lost: &str) {
+        if let Some(unlogged) = self.log.due(peer, "away") {
+            warn!(peer, %cause, unlogged, "no connection{lost}; trying again until there is one");
+        }
+    }
+
+    /// The publisher at `peer` counts anew.
+    pub(crate) fn log_new_run(&self, peer: &str, before: Position, now: Position) {
+        if let Some(unlogged) = self.log.due(peer, "new run") {
+            info!(peer, %before, %now, unlogged, "the publisher was started anew");
+        }
+    }
+
+    /// Counts the end of a connection. It is logged, limited for each peer and cause; the others at debug level.
     pub(crate) fn close(&self, cause: &CloseCause, peer: &str) {
         self.closed[cause.index()].fetch_add(1, Relaxed);
         let kind = cause.kind();
-        if !cause.ordinary() && self.reported.is_new(peer, kind, Instant::now()) {
-            warn!(peer, kind, %cause, "peer closed; further times for this cause are only counted");
+        let due = if cause.ordinary() { None } else { self.closes.due(peer, kind) };
+        if let Some(unlogged) = due {
+            warn!(
+                peer,
+                kind,
+                %cause,
+                unlogged,
+                "peer closed; more for this cause in the next minute are only counted"
+            );
         } else {
             debug!(peer, kind, %cause, "peer closed");
         }
+    }
+}
+
+/// What is logged about peers: a line for each peer and kind, and minute.
+#[derive(Debug, Default)]
+struct PeerLog(LogOnce<(String, &'static str)>);
+
+impl PeerLog {
+    /// A peer is an address here; its port is another one each time.
+    fn due(&self, peer: &str, kind: &'static str) -> Option<u64> {
+        let host = peer.parse::<SocketAddr>().map_or_else(|_| peer.to_owned(), |peer| peer.ip().to_string());
+        self.0.due((host, kind))
     }
 }
 
@@ -247,5 +302,20 @@ pub(crate) struct PeerGuard<'a>(&'a Counters);
 impl Drop for PeerGuard<'_> {
     fn drop(&mut self) {
         self.0.peers.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_and_kind_has_one_line_whatever_its_port() {
+        let log = PeerLog::default();
+        let is_due = |peer, kind| log.due(peer, kind).is_some();
+        assert!(is_due("192.0.2.1:1000", "curve"));
+        assert!(!is_due("192.0.2.1:2000", "curve"));
+        assert!(is_due("192.0.2.1:1000", "handshake") && is_due("[2001:db8::1]:1", "curve"));
+        assert!(is_due("tcp://a:1", "curve") && is_due("tcp://a:2", "curve"), "endpoints are themselves");
     }
 }

@@ -16,7 +16,6 @@ use bytes::{Bytes, BytesMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tracing::info;
 
 /// Batches that may wait between the connections and the reader of the socket. When they do, connections are not
 /// read: the publishers' own queues fill.
@@ -237,7 +236,7 @@ impl Upstream {
                 position.sequence.saturating_sub(before.sequence)
             }
             Some(before) => {
-                info!(peer = self.name, %before, now = %position, "the publisher was started anew");
+                self.inlet.counters.log_new_run(&self.name, before, position);
                 position.sequence
             }
             None => 0,

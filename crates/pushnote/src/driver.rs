@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use pushnote_net::LogOnce;
 use pushnote_zmtp::{Options, Publisher as Socket};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -28,6 +29,7 @@ pub(crate) struct Driver {
     pub(crate) stop: Notify,
     options: Options,
     socket: Mutex<Arc<Socket>>,
+    log: LogOnce,
 }
 
 impl Driver {
@@ -41,7 +43,7 @@ impl Driver {
     ) -> Self {
         let _inside = runtime.enter();
         let socket = Mutex::new(Arc::new(connect(&endpoints, &options)));
-        Self { queue, endpoints, patience, stop: Notify::new(), options, socket }
+        Self { queue, endpoints, patience, stop: Notify::new(), options, socket, log: LogOnce::new() }
     }
 
     fn socket(&self) -> Arc<Socket> {
@@ -70,7 +72,7 @@ impl Driver {
 
     async fn write_all(&self) {
         let mut last_written = Instant::now();
-        let (mut warned, mut lagging) = (false, false);
+        let mut lagging = false;
         loop {
             let since = self.queue.waiting_since().await.max(last_written);
             let deadline = since + self.patience;
@@ -79,14 +81,12 @@ impl Driver {
                 None => {
                     self.queue.written(&batch);
                     last_written = Instant::now();
-                    warned = false;
                 }
                 Some(obstacle) => {
                     self.queue.given_up(&batch, obstacle);
-                    if !warned {
+                    if let Some(unlogged) = self.log.due("given up") {
                         let why = obstacle.at(&self.endpoints);
-                        tracing::warn!(%why, "messages given up; until one is written, more are only counted");
-                        warned = true;
+                        tracing::warn!(%why, unlogged, "messages given up; more in the next minute are only counted");
                     }
                 }
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pushnote_core::{Answer, Receipt, Sequencer, SequencerLimits};
+use pushnote_net::LogOnce;
 use pushnote_zmtp::{Message, Options, Request, Responder, Subscriber};
 use tokio::time::{Instant, sleep_until};
 
@@ -70,6 +71,7 @@ struct Engine<R: Receiver> {
     /// How receipts name this run, and how many there were.
     epoch: u64,
     acknowledged: u64,
+    log: LogOnce,
 }
 
 impl<R: Receiver> Engine<R> {
@@ -80,7 +82,15 @@ impl<R: Receiver> Engine<R> {
             publishers_max: PUBLISHERS_MAX,
         };
         let epoch = unix_now();
-        Self { ingest, hub, sequencer: Sequencer::new(limits), ready: Vec::new(), epoch, acknowledged: 0 }
+        Self {
+            ingest,
+            hub,
+            sequencer: Sequencer::new(limits),
+            ready: Vec::new(),
+            epoch,
+            acknowledged: 0,
+            log: LogOnce::new(),
+        }
     }
 
     async fn hear(&mut self, message: Message) -> Result<(), ShardGone> {
@@ -153,11 +163,14 @@ impl<R: Receiver> Engine<R> {
         let missed = counts.missed - counters.missed.total();
         if missed > 0 {
             counters.missed.add(missed);
-            tracing::warn!(
-                missed,
-                total = counts.missed,
-                "messages missed: their publishers sent later ones, and these never came"
-            );
+            if let Some(unlogged) = self.log.due("missed") {
+                tracing::warn!(
+                    missed,
+                    total = counts.missed,
+                    unlogged,
+                    "messages missed: their publishers sent later ones, and these never came"
+                );
+            }
         }
     }
 }

@@ -48,9 +48,10 @@ impl IframePage {
 
 pub(crate) fn answer<H: Handler>(mount: &Mount<H>, request: &Request) -> Response {
     let Some(page) = &mount.iframe else {
-        if mount.service.told.no_client_script.first() {
+        if let Some(unlogged) = mount.service.log.due("iframe_page") {
             tracing::warn!(
                 prefix = mount.prefix,
+                unlogged,
                 "a browser asks for the iframe page, which is off: set sockjs_url to a URL of sockjs-client or to a local \
                  copy of it (with allowed origins, the page is always off)"
             );

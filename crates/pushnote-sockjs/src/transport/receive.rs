@@ -58,9 +58,10 @@ pub(crate) fn unavailable<H: Handler>(service: &Service<H>, refused: &Refused) -
             response
         }
         Refused::Full => {
-            if service.told.full.first() {
+            if let Some(unlogged) = service.log.due("full") {
                 tracing::warn!(
                     sessions_max = service.options.limits.sessions_max,
+                    unlogged,
                     "new sessions are refused: raise the limit of sessions, or find out who opens so many"
                 );
             }

@@ -107,11 +107,12 @@ pub(crate) fn deliver<H: Handler>(
 ) -> Result<(), SendRefused> {
     let messages = Messages::from_body(body)?;
     let Some(entry) = mount.service.find(id, request.client) else {
-        if mount.service.told.unknown_session.first() {
+        if let Some(unlogged) = mount.service.log.due("unknown_session") {
             tracing::warn!(
                 prefix = mount.prefix,
+                unlogged,
                 "messages came for a session that is unknown here: it timed out, or, if this goes on, a load balancer \
-                 sends the requests of one client to several servers (see the jsessionid option); told once"
+                 sends the requests of one client to several servers (see the jsessionid option)"
             );
         }
         return Err(SendRefused::UnknownSession);

@@ -145,8 +145,13 @@ fn close_cause(cause: Cause) -> CloseCause {
 
 fn note_failure<H: Handler>(service: &Service<H>, error: &TakeOverError) {
     match error {
-        TakeOverError::NotTcp if service.told.not_tcp.first() => {
-            tracing::warn!("WebSocket needs plain TCP connections under warp: end TLS in a proxy in front");
+        TakeOverError::NotTcp => {
+            if let Some(unlogged) = service.log.due("not_tcp") {
+                tracing::warn!(
+                    unlogged,
+                    "WebSocket needs plain TCP connections under warp: end TLS in a proxy in front"
+                );
+            }
         }
         _ => tracing::debug!(%error, "a WebSocket handshake came to nothing"),
     }
