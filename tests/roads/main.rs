@@ -3,3 +3,4 @@
 
 mod acks;
 mod losses;
+mod runs;

@@ -2,22 +2,42 @@
 //!
 //! Publishers that send to two forwarders make each message arrive twice, and not in step; one that connects again
 //! makes what it sends then arrive beside the rest of what it sent before. Of each publisher that
-//! numbers its messages the sequencer lets through the next number alone. What comes a second time is dropped; what
-//! comes too early is held until those before it have come over the other road, or for the time allowed: then they are
-//! counted as missed, and the rest goes on.
+//! numbers its messages the sequencer lets through the next number. What comes a second time is dropped; what
+//! comes too early is held until those before it have come over the other road, but no longer than the time allowed
+//! since it came: then they are counted as missed, and the rest goes on. One of them that comes yet goes on at once.
+//!
+//! A name proves nothing: an application may count from the start again under the name it had, two may have the same
+//! name, and anybody may send any number. So a name has *runs*, each a count of its own, and no message is dropped
+//! but as a duplicate. A message begins a new run if
+//!
+//! * its number is more than 100,000 ahead of the next, or far before the first of every run; or
+//! * its number came before, with other contents; or
+//! * its number is 0 or 1, and nothing new came from the run for the time allowed, though its contents are the same: a
+//!   road that is behind brings the same while the other goes on.
+//!
+//! Whoever takes up names and runs can make the oldest be forgotten. What they hold is delivered first, their next
+//! message begins a run again, and names of which one message came are forgotten before those that were heard on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
 use crate::publication_id::PublicationId;
+use run::{Place, Run, START_MAX};
+
+mod run;
+
+/// Runs of one name that are remembered.
+const RUNS_MAX: usize = 4;
 
 /// What is put in order.
 pub trait Item {
     /// How many bytes it takes of what may be held.
     fn bytes_len(&self) -> usize;
+    /// Tells messages apart that have the same number.
+    fn fingerprint(&self) -> u64;
     /// It will be held: lets go of memory that it shares and does not need.
     fn detach(&mut self);
 }
@@ -38,8 +58,10 @@ pub struct SequencerLimits {
 pub struct SequencerCounts {
     /// Messages that had come before.
     pub duplicates: u64,
-    /// Messages that never came, though later ones of their publisher did.
+    /// Messages that had not come when later ones of their publisher had waited for them long enough.
     pub missed: u64,
+    /// Times that a name that was known began to count anew.
+    pub new_runs: u64,
 }
 
 /// See the module's documentation. Drive it with [`accept`](Self::accept) and, at
@@ -57,10 +79,44 @@ pub struct Sequencer<T> {
 /// What is known of one publisher.
 #[derive(Debug)]
 struct Stream<T> {
-    next: u64,
-    held: BTreeMap<u64, T>,
+    /// One at least; the newest first.
+    runs: VecDeque<Run<T>>,
     /// When the first of those held goes on, whatever is missing.
     deadline: Option<Instant>,
+    /// More than one message came, since it was last considered for being forgotten.
+    heard_on: bool,
+}
+
+/// What is done with a message.
+enum Fate {
+    Duplicate,
+    Takes(usize, Place),
+    NewRun,
+}
+
+impl<T: Item> Stream<T> {
+    fn fate(&self, number: u64, fingerprint: u64, patience: Duration, now: Instant) -> Fate {
+        let (mut passed, mut nearest) = (false, None);
+        for (at, run) in self.runs.iter().enumerate() {
+            match run.place(number, fingerprint) {
+                place @ (Place::Next | Place::Late) => return Fate::Takes(at, place),
+                Place::Same if number <= START_MAX && now.saturating_duration_since(run.heard) > patience => {
+                    return Fate::NewRun;
+                }
+                Place::Same => return Fate::Duplicate,
+                Place::Passed => passed = true,
+                Place::Ahead(by) if nearest.is_none_or(|(_, nearest)| by < nearest) => {
+                    nearest = Some((at, by))
+                }
+                Place::Ahead(_) | Place::Foreign => {}
+            }
+        }
+        match nearest {
+            _ if passed => Fate::Duplicate,
+            Some((at, by)) => Fate::Takes(at, Place::Ahead(by)),
+            None => Fate::NewRun,
+        }
+    }
 }
 
 impl<T: Item> Sequencer<T> {
@@ -77,28 +133,47 @@ impl<T: Item> Sequencer<T> {
 
     /// A message came.
     pub fn accept(&mut self, id: &PublicationId, mut item: T, now: Instant, out: &mut Vec<T>) {
+        let (number, fingerprint) = (id.number, item.fingerprint());
         let Some(stream) = self.publishers.get_mut(&id.publisher) else {
-            self.first_of(id);
+            self.make_room(out);
+            let runs = [Run::beginning_at(number, fingerprint, now)].into();
+            self.publishers.push(id.publisher.clone(), Stream { runs, deadline: None, heard_on: false });
             out.push(item);
             return;
         };
-        if id.number < stream.next || stream.held.contains_key(&id.number) {
-            self.counts.duplicates += 1;
-            return;
-        }
-        if id.number > stream.next {
-            item.detach();
-            self.held_bytes += item.bytes_len();
-            stream.held.insert(id.number, item);
-            self.wait(&id.publisher, now);
-            if self.held_bytes > self.limits.held_bytes_max {
-                self.skip_gap(&id.publisher, now, out);
+        stream.heard_on = true;
+        let (missed, released) = match stream.fate(number, fingerprint, self.limits.patience, now) {
+            Fate::Duplicate => {
+                self.counts.duplicates += 1;
+                return;
             }
-            return;
-        }
-        stream.next = id.number + 1;
-        out.push(item);
-        self.release(&id.publisher, now, out);
+            Fate::Takes(at, Place::Next) => (0, stream.runs[at].advance(fingerprint, item, now, out)),
+            Fate::Takes(at, Place::Ahead(_)) => {
+                item.detach();
+                self.held_bytes += item.bytes_len();
+                stream.runs[at].hold(number, fingerprint, item, now);
+                if self.held_bytes > self.limits.held_bytes_max {
+                    stream.runs[at].give_up_hole(out)
+                } else {
+                    (0, 0)
+                }
+            }
+            Fate::Takes(at, _) => {
+                stream.runs[at].fill(number, fingerprint, now);
+                out.push(item);
+                (0, 0)
+            }
+            Fate::NewRun => {
+                self.counts.new_runs += 1;
+                let oldest = if stream.runs.len() == RUNS_MAX { stream.runs.pop_back() } else { None };
+                let given_up = oldest.map_or((0, 0), |mut oldest| oldest.give_up_all(out));
+                stream.runs.push_front(Run::beginning_at(number, fingerprint, now));
+                out.push(item);
+                given_up
+            }
+        };
+        self.count(missed, released);
+        self.rearm(&id.publisher);
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` while nothing is held.
@@ -108,9 +183,15 @@ impl<T: Item> Sequencer<T> {
 
     /// Time has passed: what waited too long goes on.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<T>) {
-        while self.poll_timeout().is_some_and(|deadline| deadline <= now) {
-            let Some((_, publisher)) = self.gaps.pop_first() else { return };
-            self.skip_gap(&publisher, now, out);
+        while let Some((_, publisher)) = self.gaps.first().filter(|(deadline, _)| *deadline <= now).cloned() {
+            let Some(stream) = self.publishers.peek_mut(&publisher) else { return };
+            let (mut missed, mut released) = (0, 0);
+            for run in &mut stream.runs {
+                let given_up = run.give_up_waiting(self.limits.patience, now, out);
+                (missed, released) = (missed + given_up.0, released + given_up.1);
+            }
+            self.count(missed, released);
+            self.rearm(&publisher);
         }
     }
 
@@ -119,54 +200,47 @@ impl<T: Item> Sequencer<T> {
         self.counts
     }
 
-    /// Where a publisher that is not known begins, nobody can say: what came before it is not missed.
-    fn first_of(&mut self, id: &PublicationId) {
-        let stream = Stream { next: id.number + 1, held: BTreeMap::new(), deadline: None };
-        let forgotten = self.publishers.push(id.publisher.clone(), stream);
-        if let Some((publisher, forgotten)) = forgotten {
-            if let Some(deadline) = forgotten.deadline {
+    /// Forgets one publisher if there are as many as may be; what it holds goes on.
+    fn make_room(&mut self, out: &mut Vec<T>) {
+        if self.publishers.len() < self.limits.publishers_max.get() {
+            return;
+        }
+        while let Some((publisher, mut oldest)) = self.publishers.pop_lru() {
+            if std::mem::take(&mut oldest.heard_on) {
+                // Not before those of which one message came; and if there are none, then on the second look.
+                self.publishers.push(publisher, oldest);
+                continue;
+            }
+            for run in &mut oldest.runs {
+                let (missed, released) = run.give_up_all(out);
+                self.count(missed, released);
+            }
+            if let Some(deadline) = oldest.deadline {
                 self.gaps.remove(&(deadline, publisher));
             }
-            // Its messages are late by now, and a publisher that is heard no more has no order to keep.
-            self.held_bytes -= forgotten.held.values().map(Item::bytes_len).sum::<usize>();
-            self.counts.missed = self.counts.missed.saturating_add(forgotten.held.len() as u64);
+            return;
         }
     }
 
-    fn wait(&mut self, publisher: &str, now: Instant) {
-        let deadline = now + self.limits.patience;
+    fn count(&mut self, missed: u64, released: usize) {
+        self.counts.missed = self.counts.missed.saturating_add(missed);
+        self.held_bytes -= released;
+    }
+
+    /// Sets the publisher's deadline by what it holds now.
+    fn rearm(&mut self, publisher: &str) {
         let Some(stream) = self.publishers.peek_mut(publisher) else { return };
-        if stream.deadline.is_none() {
-            stream.deadline = Some(deadline);
+        let since = stream.runs.iter_mut().filter_map(Run::waits_since).min();
+        let deadline = since.map(|since| since + self.limits.patience);
+        let before = std::mem::replace(&mut stream.deadline, deadline);
+        if before == deadline {
+            return;
+        }
+        if let Some(before) = before {
+            self.gaps.remove(&(before, publisher.into()));
+        }
+        if let Some(deadline) = deadline {
             self.gaps.insert((deadline, publisher.into()));
-        }
-    }
-
-    /// Gives up on what is missing before the first message that is held.
-    fn skip_gap(&mut self, publisher: &str, now: Instant, out: &mut Vec<T>) {
-        let Some(stream) = self.publishers.peek_mut(publisher) else { return };
-        if let Some((first, _)) = stream.held.first_key_value() {
-            self.counts.missed = self.counts.missed.saturating_add(first - stream.next);
-            stream.next = *first;
-        }
-        self.release(publisher, now, out);
-    }
-
-    /// Lets through what was held and is next now.
-    fn release(&mut self, publisher: &str, now: Instant, out: &mut Vec<T>) {
-        let Some(stream) = self.publishers.peek_mut(publisher) else { return };
-        while let Some(item) = stream.held.remove(&stream.next) {
-            self.held_bytes -= item.bytes_len();
-            stream.next += 1;
-            out.push(item);
-        }
-        let waited = stream.deadline.take();
-        let waits = !stream.held.is_empty();
-        if let Some(deadline) = waited {
-            self.gaps.remove(&(deadline, publisher.into()));
-        }
-        if waits {
-            self.wait(publisher, now);
         }
     }
 }

@@ -19,8 +19,10 @@ pub struct Counters {
     pub envelopes_refused: Counter,
     /// Messages that had come before, over another road or because a publisher sent them again.
     pub duplicates: Counter,
-    /// Messages that never came, though later ones of their publisher did.
+    /// Messages that had not come when later ones of their publisher had waited for them long enough.
     pub missed: Counter,
+    /// Times that a publisher whose name was known began to number its messages anew.
+    pub new_runs: Counter,
     /// Recipient tokens that did not verify, in envelopes that were otherwise accepted.
     pub recipients_refused: Counter,
 }

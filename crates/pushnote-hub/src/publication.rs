@@ -1,5 +1,6 @@
 //! What is fanned out: publications, and the batches a shard delivers them in.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -50,6 +51,15 @@ impl<E> Item for Publication<E> {
             Audience::Users(users) => users.iter().map(|user| USER_BYTES + user.as_str().len()).sum(),
         };
         size_of::<Self>() + self.data.len() + users
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.data.hash(&mut hasher);
+        if let Audience::Users(users) = &self.audience {
+            users.hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// The payload is a slice of what was received with it.

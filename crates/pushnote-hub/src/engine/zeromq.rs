@@ -82,15 +82,8 @@ impl<R: Receiver> Engine<R> {
             publishers_max: PUBLISHERS_MAX,
         };
         let epoch = unix_now();
-        Self {
-            ingest,
-            hub,
-            sequencer: Sequencer::new(limits),
-            ready: Vec::new(),
-            epoch,
-            acknowledged: 0,
-            log: LogOnce::new(),
-        }
+        let (sequencer, ready, log) = (Sequencer::new(limits), Vec::new(), LogOnce::new());
+        Self { ingest, hub, sequencer, ready, epoch, acknowledged: 0, log }
     }
 
     async fn hear(&mut self, message: Message) -> Result<(), ShardGone> {
@@ -109,6 +102,7 @@ impl<R: Receiver> Engine<R> {
         match self.ingest.accept(bytes, unix_now()) {
             Ok(Accepted { publication, id: Some(id) }) => {
                 self.sequencer.accept(&id, publication, Instant::now().into_std(), &mut self.ready);
+                self.count_new_runs(&id.publisher);
                 self.publish_ready().await?;
             }
             Ok(Accepted { publication, id: None }) => self.publish(publication).await?,
@@ -159,7 +153,17 @@ impl<R: Receiver> Engine<R> {
     /// The sequencer's totals, where others see them.
     fn count(&self) {
         let (counts, counters) = (self.sequencer.counts(), self.hub.counters());
-        counters.duplicates.add(counts.duplicates - counters.duplicates.total());
+        let duplicates = counts.duplicates - counters.duplicates.total();
+        if duplicates > 0 {
+            counters.duplicates.add(duplicates);
+            if let Some(unlogged) = self.log.due("duplicates") {
+                tracing::debug!(
+                    total = counts.duplicates,
+                    unlogged,
+                    "a message came twice and is delivered once"
+                );
+            }
+        }
         let missed = counts.missed - counters.missed.total();
         if missed > 0 {
             counters.missed.add(missed);
@@ -168,7 +172,24 @@ impl<R: Receiver> Engine<R> {
                     missed,
                     total = counts.missed,
                     unlogged,
-                    "messages missed: their publishers sent later ones, and these never came"
+                    "messages missed: their publishers sent later ones, and these did not come in time"
+                );
+            }
+        }
+    }
+
+    /// `publisher` may have begun anew just now.
+    fn count_new_runs(&self, publisher: &str) {
+        let counters = self.hub.counters();
+        let new_runs = self.sequencer.counts().new_runs - counters.new_runs.total();
+        if new_runs > 0 {
+            counters.new_runs.add(new_runs);
+            if let Some(unlogged) = self.log.due("new_run") {
+                tracing::warn!(
+                    publisher,
+                    unlogged,
+                    "a publisher's numbers begin anew: its messages are delivered, but one that comes twice may be \
+                     delivered twice; give each process a name of its own"
                 );
             }
         }
