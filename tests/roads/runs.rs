@@ -31,7 +31,6 @@ async fn an_application_that_is_restarted_is_heard() {
             assert_eq!(browser.next().await, json!(format!("{run} {number}")));
         }
     }
-    single.server.process.line_after("a publisher's numbers begin anew");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,8 @@
 //! An application's message as it travels on ZeroMQ: one JSON object in one part.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -10,6 +13,9 @@ use crate::user::UserId;
 
 const NOTIFY: &str = "notify";
 const NOTIFY_ALL: &str = "notify_all";
+
+/// Users and recipients that one envelope may name.
+pub const USERS_MAX: usize = 10_000;
 
 /// Whom a message is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +33,7 @@ pub enum Audience {
 /// | `name` | `"notify_all"`: for everyone; `"notify"`: for some users |
 /// | `data` | any JSON value; what browsers get |
 /// | `users` | user ids: strings or integers |
-/// | `recipients` | tokens, each standing for the user it was made for |
+/// | `recipients` | tokens, each standing for the user it was made for; with `users`, up to [`USERS_MAX`] |
 /// | `publication` | optional: `"publisher/number"`, by which a message that comes twice is known ([`PublicationId`]) |
 ///
 /// Other keys are skipped, so that newer publishers can talk to older servers.
@@ -37,7 +43,7 @@ pub struct Envelope {
     /// the parsed bytes, unless it had line breaks). Line breaks would end a frame of the event stream and of
     /// the XHR transports too early.
     pub data: Bytes,
-    /// Whom it names: everyone, or its `users`, in their order.
+    /// Whom it names: everyone, or its `users`, in their order and each once.
     pub audience: Audience,
     /// Tokens of further users, to be verified and reduced to ids. Empty if it is for everyone.
     pub recipients: Vec<String>,
@@ -82,6 +88,12 @@ pub enum EnvelopeError {
     /// `recipients` is something else.
     #[error("envelope's \"recipients\" is not a list of tokens (strings)")]
     RecipientsNotTokens,
+    /// `users` and `recipients` are too many.
+    #[error("envelope names {len} users and recipients, {USERS_MAX} are allowed; send several envelopes")]
+    TooManyUsers {
+        /// How many they are, each once.
+        len: usize,
+    },
     /// `publication` is something else.
     #[error(
         "envelope's \"id\" is not a string like \"publisher/42\": a name (1 to 64 visible ASCII characters), a slash, a number"
@@ -104,6 +116,7 @@ impl EnvelopeError {
             Self::DataTooLong { .. } => "data_too_long",
             Self::UsersNotIds => "users_not_ids",
             Self::RecipientsNotTokens => "recipients_not_tokens",
+            Self::TooManyUsers { .. } => "too_many_users",
             Self::IdMalformed => "id_malformed",
             Self::EveryoneAndUsers => "everyone_and_users",
         }
@@ -126,7 +139,7 @@ struct Fields<'a> {
 
 impl Envelope {
     /// Parses one envelope. `data` may have up to `data_bytes_max` bytes
-    /// ([`Limits::message_bytes_max`](crate::Limits::message_bytes_max)); the lists are bounded by the input.
+    /// ([`Limits::message_bytes_max`](crate::Limits::message_bytes_max)).
     ///
     /// # Errors
     ///
@@ -141,8 +154,13 @@ impl Envelope {
         if data.len() > data_bytes_max {
             return Err(EnvelopeError::DataTooLong { len: data.len(), max: data_bytes_max });
         }
-        let users: Vec<UserId> = list(fields.users).ok_or(EnvelopeError::UsersNotIds)?;
-        let recipients: Vec<String> = list(fields.recipients).ok_or(EnvelopeError::RecipientsNotTokens)?;
+        let users: Vec<UserId> = each_once(list(fields.users).ok_or(EnvelopeError::UsersNotIds)?);
+        let recipients: Vec<String> =
+            each_once(list(fields.recipients).ok_or(EnvelopeError::RecipientsNotTokens)?);
+        let len = users.len() + recipients.len();
+        if len > USERS_MAX {
+            return Err(EnvelopeError::TooManyUsers { len });
+        }
         let audience = match serde_json::from_str::<String>(name.get()).as_deref() {
             Ok(NOTIFY) => Audience::Users(users),
             Ok(NOTIFY_ALL) if users.is_empty() && recipients.is_empty() => Audience::Everyone,
@@ -206,6 +224,16 @@ fn list<'a, T: Deserialize<'a>>(field: Option<&'a RawValue>) -> Option<Vec<T>> {
         None => Some(Vec::new()),
         Some(raw) => serde_json::from_str(raw.get()).ok(),
     }
+}
+
+/// The items without those that stand before, in their order.
+fn each_once<T: Eq + Hash>(items: Vec<T>) -> Vec<T> {
+    if items.len() < 2 {
+        return items;
+    }
+    let mut seen = HashSet::with_capacity(items.len());
+    let first: Vec<bool> = items.iter().map(|item| seen.insert(item)).collect();
+    items.into_iter().zip(first).filter_map(|(item, first)| first.then_some(item)).collect()
 }
 
 /// `data`, a part of `input`, without line breaks. Between the tokens of JSON they mean nothing, and inside a

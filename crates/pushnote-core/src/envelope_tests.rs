@@ -33,7 +33,7 @@ fn reads_what_the_original_publishes() {
 #[test]
 fn users_are_strings_or_integers() {
     let envelope = parse(r#"{"name":"notify","data":1,"users":["42",42,-1,"a b"]}"#).unwrap();
-    assert_eq!(envelope.audience, Audience::Users(vec![user("42"), user("42"), user("-1"), user("a b")]));
+    assert_eq!(envelope.audience, Audience::Users(vec![user("42"), user("-1"), user("a b")]));
 }
 
 #[test]
@@ -227,4 +227,23 @@ proptest! {
             prop_assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&envelope.data).is_ok());
         }
     }
+}
+
+#[test]
+fn each_user_is_named_once_and_not_too_many_are() {
+    let parse = |users: &[String], recipients: usize| {
+        let users = users.join(",");
+        let tokens: Vec<_> = (0..recipients).map(|token| format!("\"{token}\"")).collect();
+        let text =
+            format!(r#"{{"name":"notify","data":1,"users":[{users}],"recipients":[{}]}}"#, tokens.join(","));
+        Envelope::parse(&text.into(), 10)
+    };
+    let again: Vec<_> =
+        (0..50_000).map(|n| if n % 2 == 0 { "7".to_owned() } else { "\"8\"".to_owned() }).collect();
+    let once = ["7", "8"].map(|id| UserId::new(id).unwrap());
+    assert_eq!(parse(&again, 0).unwrap().audience, Audience::Users(once.into()));
+    let many: Vec<_> = (0..USERS_MAX - 1).map(|user| user.to_string()).collect();
+    parse(&many, 1).unwrap();
+    let error = parse(&many, 2).unwrap_err();
+    assert_eq!((error, error.kind()), (EnvelopeError::TooManyUsers { len: USERS_MAX + 1 }, "too_many_users"));
 }

@@ -7,13 +7,18 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use pushnote_core::sequencer::Item;
 use pushnote_core::{CloseCode, UserId};
+use tokio::sync::Semaphore;
 
 use crate::counters::Counters;
 use crate::publication::Publication;
 use crate::receiver::Receiver;
 use crate::shard::{Command, Entrance, ReceiverId, Shard};
 use crate::window::Window;
+
+/// Bytes of publications, with the users they name, that may wait before whoever publishes has to wait too.
+const WAITING_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
 /// The fan-out. Cheap to clone; lives until the last clone and the last [`Attachment`] are dropped.
 pub struct Hub<R: Receiver> {
@@ -27,6 +32,8 @@ struct Inner<R: Receiver> {
     // Taken on subscribing and detaching only, never on a message's way.
     connections_of_user: Mutex<HashMap<UserId, usize>>,
     counters: Arc<Counters>,
+    /// Bytes that may yet wait for the shards.
+    room: Arc<Semaphore>,
 }
 
 /// How a hub works, and what one client may hold of it.
@@ -76,6 +83,7 @@ impl<R: Receiver> Hub<R> {
                 options,
                 connections_of_user: Mutex::default(),
                 counters,
+                room: Arc::new(Semaphore::new(WAITING_BYTES_MAX as usize)),
             }),
         })
     }
@@ -94,7 +102,10 @@ impl<R: Receiver> Hub<R> {
     /// # Errors
     ///
     /// [`ShardGone`] if a shard's task panicked. Its connections get nothing any more: the process should end.
-    pub async fn publish(&self, publication: Publication<R::Encodings>) -> Result<(), ShardGone> {
+    pub async fn publish(&self, mut publication: Publication<R::Encodings>) -> Result<(), ShardGone> {
+        let bytes = u32::try_from(publication.bytes_len()).unwrap_or(u32::MAX).min(WAITING_BYTES_MAX);
+        let room = Arc::clone(&self.inner.room).acquire_many_owned(bytes).await;
+        publication.take_room(room.map_err(|_| ShardGone)?);
         let publication = Arc::new(publication);
         self.inner.counters.publications.add(1);
         for shard in &self.inner.shards {

@@ -1,9 +1,10 @@
 //! From the bytes that an application published to a publication.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pushnote_core::{Audience, Envelope, EnvelopeError, PublicationId, Verifier};
+use pushnote_core::{Audience, Envelope, EnvelopeError, PublicationId, UserId, Verifier};
 use pushnote_net::LogOnce;
 
 use crate::counters::Counters;
@@ -68,9 +69,17 @@ impl Ingest {
     fn audience(&self, envelope: &Envelope, now: u64) -> Audience {
         let mut audience = envelope.audience.clone();
         let Audience::Users(users) = &mut audience else { return audience };
+        if envelope.recipients.is_empty() {
+            return audience;
+        }
+        let mut named: HashSet<UserId> = users.iter().cloned().collect();
         for token in &envelope.recipients {
             match self.verifier.verify(token, now) {
-                Ok(user) => users.push(user),
+                Ok(user) if named.contains(&user) => {}
+                Ok(user) => {
+                    named.insert(user.clone());
+                    users.push(user);
+                }
                 Err(error) => {
                     self.counters.recipients_refused.add(1);
                     if let Some(unlogged) = self.log.due("recipient_token") {

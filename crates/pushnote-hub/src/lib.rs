@@ -8,6 +8,7 @@
 //! - [`Receiver`]: what a front end implements to be delivered to
 //! - [`Ingest`]: from an envelope's bytes to a publication
 //! - [`engine`]: where envelopes come from
+//! - `mask`: which of a turn's publications a receiver gets
 //! - `window`: lets messages of a steady stream wait for each other
 //! - [`Counters`]: what is counted
 
@@ -16,6 +17,7 @@ mod counters;
 pub mod engine;
 mod hub;
 mod ingest;
+mod mask;
 mod publication;
 mod receiver;
 mod shard;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pushnote_core::Audience;
 use pushnote_core::sequencer::Item;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// About what a user's id takes besides its text.
 const USER_BYTES: usize = 48;
@@ -18,12 +19,14 @@ pub struct Publication<E> {
     data: Bytes,
     audience: Audience,
     encodings: E,
+    /// Its place among what waits for the shards; given back when the last of them is done with it.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl<E: Default> Publication<E> {
     /// A message for `audience`; `data` is one JSON value as text, without line breaks.
     pub fn new(data: Bytes, audience: Audience) -> Self {
-        Self { data, audience, encodings: E::default() }
+        Self { data, audience, encodings: E::default(), room: None }
     }
 }
 
@@ -36,6 +39,11 @@ impl<E> Publication<E> {
     /// Who is to get it.
     pub fn audience(&self) -> &Audience {
         &self.audience
+    }
+
+    /// It waits for the shards now, and has room for it.
+    pub(crate) fn take_room(&mut self, room: OwnedSemaphorePermit) {
+        self.room = Some(room);
     }
 
     /// Whether there is nobody to get it.

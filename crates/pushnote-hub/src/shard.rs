@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time;
 
 use crate::counters::Counters;
+use crate::mask::Mask;
 use crate::publication::{Batch, Publication};
 use crate::receiver::{Delivery, Receiver};
 use crate::window::Window;
@@ -17,7 +18,7 @@ use crate::window::Window;
 pub(crate) const WAITING_PUBLICATIONS_MAX: usize = 1024;
 
 /// Most publications in one batch.
-const BATCH_LEN_MAX: usize = 256;
+const BATCH_LEN_MAX: usize = Mask::LEN;
 
 /// Most payload bytes in one batch (a single larger message still goes). Well below a receiver's outbox, so
 /// that a burst alone makes nobody a slow consumer.
@@ -154,18 +155,24 @@ impl<R: Receiver> Shard<R> {
     }
 
     async fn fan_out(&mut self, waiting: Vec<Arc<Publication<Encodings<R>>>>) {
-        let (everyone, targeted) = self.plan(waiting);
         let mut turn = Turn::start();
-        for (key, publications) in &targeted {
-            if let Some(receiver) = self.index.get(*key) {
-                deliver(receiver, &Batch::new(publications.clone()), &self.counters);
-            }
+        let (everyone, targeted) = self.plan(&waiting, &mut turn).await;
+        let mut alike: HashMap<Mask, Vec<Key>> = HashMap::new();
+        for (key, mask) in &targeted {
+            alike.entry(mask.union(everyone)).or_default().push(*key);
             turn.maybe_yield().await;
         }
-        if everyone.is_empty() {
+        for (mask, keys) in alike {
+            let batch = Batch::new(mask.select(&waiting));
+            for receiver in keys.into_iter().filter_map(|key| self.index.get(key)) {
+                deliver(receiver, &batch, &self.counters);
+                turn.maybe_yield().await;
+            }
+        }
+        if everyone == Mask::default() {
             return;
         }
-        let batch = Batch::new(everyone);
+        let batch = Batch::new(everyone.select(&waiting));
         for (key, receiver) in self.index.iter() {
             if !targeted.contains_key(&key) {
                 deliver(receiver, &batch, &self.counters);
@@ -174,29 +181,24 @@ impl<R: Receiver> Shard<R> {
         }
     }
 
-    /// Splits a turn's publications into the batch for everyone, and batches of their own for the receivers
-    /// that some of them name: those see the messages to everyone too, in the order of publication.
-    #[expect(clippy::type_complexity)]
-    fn plan(
+    /// Which of a turn's publications are for everyone, and which name a receiver: for the receivers that some of
+    /// them name. Those see the messages to everyone too, in the order of publication.
+    async fn plan(
         &self,
-        waiting: Vec<Arc<Publication<Encodings<R>>>>,
-    ) -> (Vec<Arc<Publication<Encodings<R>>>>, HashMap<Key, Vec<Arc<Publication<Encodings<R>>>>>) {
-        let mut everyone = Vec::with_capacity(waiting.len());
-        let mut targeted: HashMap<Key, Vec<_>> = HashMap::new();
-        for publication in waiting {
+        waiting: &[Arc<Publication<Encodings<R>>>],
+        turn: &mut Turn,
+    ) -> (Mask, HashMap<Key, Mask>) {
+        let mut everyone = Mask::default();
+        let mut targeted: HashMap<Key, Mask> = HashMap::new();
+        for (at, publication) in waiting.iter().enumerate() {
             match publication.audience() {
-                Audience::Everyone => {
-                    for batch in targeted.values_mut() {
-                        batch.push(Arc::clone(&publication));
-                    }
-                    everyone.push(publication);
-                }
+                Audience::Everyone => everyone.insert(at),
                 Audience::Users(users) => {
-                    for key in users.iter().flat_map(|user| self.index.of_user(user)) {
-                        let batch = targeted.entry(key).or_insert_with(|| everyone.clone());
-                        // A connection that subscribed as two of the users gets the message once.
-                        if !batch.last().is_some_and(|last| Arc::ptr_eq(last, &publication)) {
-                            batch.push(Arc::clone(&publication));
+                    for user in users {
+                        turn.maybe_yield().await;
+                        for key in self.index.of_user(user) {
+                            targeted.entry(key).or_default().insert(at);
+                            turn.maybe_yield().await;
                         }
                     }
                 }

@@ -1,8 +1,10 @@
 //! Who gets what, in which order, and how often it is encoded.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -182,6 +184,67 @@ async fn a_publication_is_encoded_once_for_all_receivers_of_all_shards() {
     settle().await;
     assert_eq!(hub.counters().deliveries.total(), 3000);
     assert_eq!(made.load(SeqCst), 3);
+}
+
+#[tokio::test]
+async fn receivers_of_the_same_publications_share_their_encoding() {
+    let hub = hub(1);
+    let made = Arc::new(AtomicUsize::new(0));
+    let recorder = || Recorder { encodings_made: Arc::clone(&made), ..Recorder::default() };
+    let named: Vec<_> = (0..1000).map(|n| n.to_string()).collect();
+    let attach = |name: &String| {
+        let mut attachment = hub.attach(recorder());
+        attachment.subscribe(user(name)).unwrap();
+        attachment
+    };
+    let _attached: Vec<_> = named.iter().map(attach).collect();
+    let _bystander = hub.attach(recorder());
+    settle().await;
+    let all: Vec<_> = named.iter().map(String::as_str).collect();
+    for (whom, data) in [(&all[..], "1"), (&all[..], "2"), (&all[..500], "3")] {
+        hub.publish(users(whom, data)).await.unwrap();
+    }
+    hub.publish(everyone("4")).await.unwrap();
+    settle().await;
+    // Who gets all four, who gets all but the third, and who gets the last alone.
+    assert_eq!(hub.counters().deliveries.total(), 500 * 4 + 500 * 3 + 1);
+    assert_eq!(made.load(SeqCst), 3);
+}
+
+#[tokio::test]
+async fn what_waits_for_the_shards_is_bounded_in_bytes() {
+    let hub = hub(1);
+    let data: &'static str = "x".repeat(1024 * 1024).leak();
+    let mut waiting = 0;
+    // Nothing gives way: the shard takes none of it. A thousand would have found a place by their number.
+    let mut context = Context::from_waker(Waker::noop());
+    while pin!(hub.publish(everyone(data))).poll(&mut context) == Poll::Ready(Ok(())) {
+        waiting += 1;
+        assert!(waiting < 100, "no bound");
+    }
+    assert!(waiting >= 10);
+    settle().await;
+    hub.publish(everyone(data)).await.unwrap();
+}
+
+#[tokio::test]
+async fn planning_gives_way() {
+    let hub = hub(1);
+    let ids: Vec<String> = (0..10_000).map(|id| id.to_string()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    for _ in 0..20 {
+        hub.publish(users(&ids, "1")).await.unwrap();
+    }
+    hub.publish(users(&[], "2")).await.unwrap();
+    // How often somebody else has a turn until all of it is planned.
+    let (recorder, mut attachment) = attach(&hub);
+    attachment.subscribe(user("0")).unwrap();
+    let mut turns = 0;
+    while recorder.messages().is_empty() {
+        tokio::task::yield_now().await;
+        turns += 1;
+    }
+    assert!(turns > 2, "{turns}");
 }
 
 #[tokio::test]
