@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use pushnote_tests::{Browser, Process, SECRET};
+use pushnote_tests::{Browser, PATIENCE, Process, SECRET};
 use tokio::net::TcpStream;
 
 use crate::gauge::{Gauge, MIB, files, processor_time};
@@ -116,4 +116,36 @@ async fn browsers_alone_cannot_use_up_the_open_files_of_a_server() {
     witness.noticed_nothing().await;
     // Those places are free again.
     while Browser::try_open(&url).await.is_err() {}
+}
+
+/// As many browsers as may be, and there are places for publishers all the same; when those end, too, the log says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn publishers_have_places_of_their_own() {
+    let files_max = 256;
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut command: Command = with_files(files_max, "pushnote-server");
+    command.args(["--single", "--port=0", "--address=127.0.0.1", &format!("--mq_socket={ANY_V4}")]);
+    command.env("PUSHNOTE_SECRET", SECRET).stderr(std::fs::File::create(&log).unwrap());
+    let server = Process::spawn(&mut command);
+    let line = server.line_after("listening on http://");
+    let (address, endpoint) = (line.split('/').next().unwrap(), line.rsplit(' ').next().unwrap());
+    let mut browsers = Vec::new();
+    for _ in 0..files_max {
+        browsers.push(TcpStream::connect(address).await.unwrap());
+    }
+    let door = Door::new(endpoint, "PUB");
+    let mut publishers = Vec::new();
+    for number in 0..90 {
+        // Before the silent browsers are sent away.
+        let entered = tokio::time::timeout(AT_ONCE, door.enter()).await;
+        publishers.push(entered.unwrap_or_else(|_| panic!("publisher {number} is not admitted")));
+    }
+    publishers.extend(exhaust(&door, server.id(), files_max).await);
+    let logged = async {
+        while !std::fs::read_to_string(&log).unwrap().contains("raise the limit of open files: ") {
+            tokio::time::sleep(AT_ONCE / 100).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, logged).await.expect("a warning");
 }

@@ -49,6 +49,8 @@ fn connections_max(args: &Args, default: usize, open_files_max: u64) -> Result<u
              allows; raise that (ulimit -n, or LimitNOFILE of systemd)"
         ))),
         Some(asked) => Ok(asked),
+        // Publishers have places of their own, which browsers cannot take.
+        None if args.single => Ok(default.min(room - args.listen.peers_max.min(room / 2))),
         None => Ok(default.min(room)),
     }
 }

@@ -7,6 +7,7 @@ use crate::link::Link;
 use crate::options::Options;
 use crate::stats::{CloseCause, Counters};
 use crate::stream::{Listener, Stream};
+use pushnote_net::LogOnce;
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// Out of file descriptors or memory: waiting lets connections end, trying at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,12 +43,16 @@ pub(crate) async fn accept<R: Role>(listener: Listener, role: Arc<R>) {
     let peers = Arc::new(Semaphore::new(role.options().peers_max));
     let mut handshakes = Handshakes::new(role.options().handshakes_max);
     let mut connections = JoinSet::new();
+    let log = LogOnce::new();
     loop {
         let stream = match listener.accept().await {
             Ok(stream) => stream,
             Err(error) => {
                 debug!(%error, "cannot accept a connection");
                 if !is_about_one_peer(&error) {
+                    if let Some(unlogged) = log.due("accept") {
+                        warn!(unlogged, "no peer can be accepted; raise the limit of open files: {error}");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
                 continue;

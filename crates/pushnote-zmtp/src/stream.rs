@@ -3,12 +3,16 @@
 use crate::endpoint::Endpoint;
 use bytes::BytesMut;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use std::collections::BTreeSet;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::task::Poll;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream, lookup_host};
+use tracing::info;
 
 const BACKLOG: i32 = 1024;
 /// A vanished machine is noticed after 10 s + 3 × 5 s without traffic, also where heartbeats are not spoken.
@@ -128,8 +132,12 @@ impl Stream {
 }
 
 pub(crate) enum Listener {
-    Tcp(TcpListener),
-    Unix { listener: UnixListener, _file: SocketFile },
+    /// One for each address of a name.
+    Tcp(Vec<TcpListener>),
+    Unix {
+        listener: UnixListener,
+        _file: SocketFile,
+    },
 }
 
 /// Removed with its listener, so that the next one finds the path free.
@@ -153,30 +161,63 @@ impl Listener {
 
     pub(crate) async fn accept(&self) -> io::Result<Stream> {
         match self {
-            Listener::Tcp(listener) => Stream::tcp(listener.accept().await?.0),
+            Listener::Tcp(listeners) => {
+                let accepted = poll_fn(|cx| {
+                    let ready =
+                        listeners.iter().map(|listener| listener.poll_accept(cx)).find(Poll::is_ready);
+                    ready.unwrap_or(Poll::Pending)
+                });
+                Stream::tcp(accepted.await?.0)
+            }
             Listener::Unix { listener, .. } => Ok(Stream::Unix(listener.accept().await?.0)),
         }
     }
 }
 
+/// Listens on every address that the name has: `localhost` is `::1` for one peer and `127.0.0.1` for another.
 async fn bind_tcp(host: Option<&str>, port: u16) -> io::Result<(Listener, Endpoint)> {
-    let address = match host {
-        None => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
-        Some(host) => {
-            let mut addresses = lookup_host((host, port)).await?;
-            addresses
-                .next()
-                .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))?
-        }
+    let addresses: BTreeSet<IpAddr> = match host {
+        None => [Ipv4Addr::UNSPECIFIED.into()].into(),
+        Some(host) => lookup_host((host, port)).await?.map(|address| address.ip()).collect(),
     };
+    let (listeners, port) = listen_on_all(&addresses, port)?;
+    Ok((Listener::Tcp(listeners), Endpoint::Tcp { host: host.map(str::to_owned), port }))
+}
+
+/// Listens on these addresses, on one port, and returns which.
+fn listen_on_all(addresses: &BTreeSet<IpAddr>, mut port: u16) -> io::Result<(Vec<TcpListener>, u16)> {
+    let mut listeners = Vec::new();
+    let mut missing = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for &address in addresses {
+        match listen_on(SocketAddr::new(address, port)) {
+            Ok(listener) => {
+                let local = listener.local_addr()?;
+                port = local.port();
+                info!(%local, "listening");
+                listeners.push(listener);
+            }
+            // A name may have an address that this machine has not: ::1 where there is no IPv6.
+            Err(error) if is_missing(&error) => missing = error,
+            Err(error) => return Err(error),
+        }
+    }
+    if listeners.is_empty() { Err(missing) } else { Ok((listeners, port)) }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    /// Of a kernel without IPv6. The standard library has no kind for it.
+    const EAFNOSUPPORT: i32 = 97;
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || cfg!(target_os = "linux") && error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    let listener = TcpListener::from_std(socket.into())?;
-    let port = listener.local_addr()?.port();
-    Ok((Listener::Tcp(listener), Endpoint::Tcp { host: host.map(str::to_owned), port }))
+    TcpListener::from_std(socket.into())
 }
 
 /// A socket file outlives a killed process: one that nobody answers is removed.
@@ -194,4 +235,25 @@ async fn bind_unix(path: &Path) -> io::Result<Listener> {
         bound => bound?,
     };
     Ok(Listener::Unix { listener, _file: SocketFile(path.to_owned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_address_of_a_name_is_heard() {
+        let own = ["127.0.0.1", "127.0.0.2", "::1"];
+        // One for documentation, which no machine has, is what ::1 is where there is no IPv6.
+        let addresses = own.iter().chain(&["192.0.2.1"]).map(|address| address.parse().unwrap()).collect();
+        let (listeners, port) = listen_on_all(&addresses, 0).unwrap();
+        let listener = Listener::Tcp(listeners);
+        for address in own {
+            let near = TcpStream::connect((address, port)).await.unwrap();
+            let far = listener.accept().await.unwrap();
+            assert_eq!(far.peer_name(), near.local_addr().unwrap().to_string());
+        }
+        let none = ["192.0.2.1".parse().unwrap()].into();
+        assert_eq!(listen_on_all(&none, 0).unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
+    }
 }
