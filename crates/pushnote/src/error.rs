@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
 
+use pushnote_core::envelope::USERS_MAX;
 use pushnote_core::{SecretError, UserIdError};
 use pushnote_zmtp::curve::KeyError;
 use pushnote_zmtp::{Endpoint, EndpointError, KeyFileError};
@@ -69,6 +70,12 @@ pub enum PublishError {
         len: usize,
         /// What is allowed, in bytes.
         max: usize,
+    },
+    /// More users than one message may name.
+    #[error("message names {len} users, servers take {USERS_MAX}; send it to fewer users at a time")]
+    UsersAbove {
+        /// How many it names.
+        len: usize,
     },
     /// The network takes less than is published, or nothing.
     #[error("queue is full (messages: {messages}, bytes: {bytes}): {}", .obstacle.at(.endpoints))]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use pushnote_core::envelope::USERS_MAX;
 use pushnote_core::{Envelope, Receipt, UserId};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -173,8 +174,14 @@ impl Publisher {
         users: impl IntoIterator<Item = impl ToString>,
     ) -> Result<Vec<u8>, PublishError> {
         let data = self.raw(data)?;
-        let users = users.into_iter().map(|user| UserId::new(&user.to_string()));
-        self.checked(Envelope::notify(&data, &users.collect::<Result<Vec<_>, _>>()?)?)
+        let users =
+            users.into_iter().map(|user| UserId::new(&user.to_string())).collect::<Result<Vec<_>, _>>()?;
+        let envelope = self.checked(Envelope::notify(&data, &users)?)?;
+        if users.len() > USERS_MAX {
+            Err(PublishError::UsersAbove { len: users.len() })
+        } else {
+            Ok(envelope)
+        }
     }
 
     fn checked(&self, envelope: Vec<u8>) -> Result<Vec<u8>, PublishError> {
