@@ -243,7 +243,7 @@ impl Forwarder {
     }
 
     async fn next(&mut self) -> Option<Came> {
-        let Forwarder { sub, desk, acks, .. } = self;
+        let Forwarder { sub, r#pub, desk, acks, .. } = self;
         let question = async {
             acks.room().await;
             desk.recv().await
@@ -251,6 +251,7 @@ impl Forwarder {
         tokio::select! {
             batch = sub.recv_batch() => batch.map(Came::Batch),
             request = question => Some(Came::Question(request)),
+            never = r#pub.failed() => match never {},
         }
     }
 

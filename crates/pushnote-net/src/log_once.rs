@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -90,6 +91,13 @@ impl<K: Hash + Eq> State<K> {
         self.lines += 1;
         Some(std::mem::take(&mut kind.unlogged) + std::mem::take(&mut self.forgotten))
     }
+}
+
+/// Calls `log`, which logs, and goes on if that panics: so does `tracing-subscriber`'s own way to stderr when its reader
+/// has ended, and what logs there has something to do that matters more.
+pub fn harmless(log: impl FnOnce()) {
+    // The panic was told of by the hook; there is nobody else to tell.
+    let _ = catch_unwind(AssertUnwindSafe(log));
 }
 
 #[cfg(test)]

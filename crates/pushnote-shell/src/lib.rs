@@ -11,6 +11,7 @@ mod security;
 mod signals;
 
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -26,6 +27,8 @@ pub use signals::shutdown_signal;
 
 /// Parses the command line and runs the program: a failure is one line on stderr and its exit code.
 pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
+    // A panic is in the log by then, and the last of it is written.
+    let run = |args| catch_unwind(AssertUnwindSafe(|| run(args))).unwrap_or_else(|_| Err(crashed()));
     match parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -33,6 +36,10 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+fn crashed() -> Failure {
+    Failure::software("a part of it that it cannot do without has crashed; the log says where")
 }
 
 /// Prints one line on stdout. Whoever closed our output does not want to know.

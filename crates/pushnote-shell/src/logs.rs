@@ -73,7 +73,8 @@ impl Drop for Logs {
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
     PANICS.fetch_add(1, Relaxed);
-    let what = panic.payload_as_str().unwrap_or("no text");
+    let (payload, text) = (panic.payload(), panic.payload().downcast_ref::<String>().map(String::as_str));
+    let what = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no text");
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = thread::current().name().unwrap_or("unnamed").to_owned();
     tracing::error!(place, thread, "panic, a fault of this program: {what}");

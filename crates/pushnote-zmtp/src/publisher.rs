@@ -10,10 +10,11 @@ use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::outbox::Unsent;
 use crate::position::Position;
-use crate::roads::{Role, accept, dial};
+use crate::roads::{Role, accept, dial, failed};
 use crate::stats::{CloseCause, Counters, Stats};
 use crate::stream::{BindError, Listener};
 use bytes::Bytes;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -171,6 +172,15 @@ impl Publisher {
     pub fn try_send_confirmed(&self, payload: impl AsRef<[u8]>) -> Result<Confirmation, SendError> {
         let batch = self.frame(payload.as_ref())?;
         self.fanout.push_confirmed(&batch).map(Confirmation).ok_or(SendError::Full)
+    }
+
+    /// Never ends, but for the panic of a task of the socket, which becomes the caller's: for those who would rather
+    /// end than publish to nobody. Cancel-safe.
+    ///
+    /// # Panics
+    /// When a task of the socket did.
+    pub async fn failed(&mut self) -> Infallible {
+        failed(&mut self.tasks).await
     }
 
     /// Waits until a peer it connects to has room, and with [`SlowSubscriber::Wait`](crate::SlowSubscriber::Wait)

@@ -9,7 +9,7 @@ use crate::link::{Everything, Intake, Link};
 use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
-use crate::roads::{Role, accept};
+use crate::roads::{Role, accept, failed};
 use crate::stats::{CloseCause, Counters};
 use crate::stream::{BindError, Listener};
 use bytes::{Bytes, BytesMut};
@@ -58,8 +58,16 @@ impl Responder {
     }
 
     /// The next request, of any peer. Cancel-safe. Waits for ever on a socket without endpoints.
+    ///
+    /// # Panics
+    /// When a task of the socket did.
     pub async fn recv(&mut self) -> Request {
-        match self.requests.recv().await {
+        let request = tokio::select! {
+            biased;
+            request = self.requests.recv() => request,
+            never = failed(&mut self.tasks) => match never {},
+        };
+        match request {
             Some(request) => request,
             None => std::future::pending().await, // the desk holds a sender: this does not happen
         }

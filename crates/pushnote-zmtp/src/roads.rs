@@ -115,6 +115,17 @@ fn is_about_one_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | NotConnected | InvalidInput)
 }
 
+/// Ends only by a panic: that of one of a socket's tasks, which is its owner's, too. A socket that has lost its ear would
+/// live on deaf.
+pub(crate) async fn failed(tasks: &mut JoinSet<()>) -> Infallible {
+    while let Some(ended) = tasks.join_next().await {
+        if let Some(panic) = ended.err().and_then(|error| error.try_into_panic().ok()) {
+            std::panic::resume_unwind(panic);
+        }
+    }
+    std::future::pending().await
+}
+
 /// Keeps one connection to `endpoint`, for ever.
 pub(crate) async fn dial<R: Role>(endpoint: Endpoint, role: Arc<R>) {
     let options = role.options();

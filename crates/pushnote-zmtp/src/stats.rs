@@ -3,7 +3,7 @@
 use crate::handshake::HandshakeError;
 use crate::position::Position;
 use crate::scan::ScanError;
-use pushnote_net::LogOnce;
+use pushnote_net::{LogOnce, harmless};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -215,13 +215,15 @@ impl Counters {
     pub(crate) fn add_dropped(&self, messages: usize, peer: &str, why: &'static str) {
         self.dropped.fetch_add(messages as u64, Relaxed);
         if let Some(unlogged) = self.log.due(peer, why) {
-            warn!(
-                messages,
-                peer,
-                why,
-                unlogged,
-                "messages dropped; more for this peer in the next minute are only counted"
-            );
+            harmless(|| {
+                warn!(
+                    messages,
+                    peer,
+                    why,
+                    unlogged,
+                    "messages dropped; more for this peer in the next minute are only counted"
+                )
+            });
         }
     }
 
@@ -235,34 +237,38 @@ impl Counters {
         // Its publisher claims how many.
         let total = self.missed.fetch_add(messages, Relaxed).wrapping_add(messages);
         if let Some(unlogged) = self.log.due(peer, "missed") {
-            warn!(
-                messages,
-                total,
-                peer,
-                unlogged,
-                "messages missed: published while the link was broken or slow, and no longer kept"
-            );
+            harmless(|| {
+                warn!(
+                    messages,
+                    total,
+                    peer,
+                    unlogged,
+                    "messages missed: published while the link was broken or slow, and no longer kept"
+                )
+            });
         }
     }
 
     /// A connection to `peer` is there. Peers decide how often.
     pub(crate) fn log_connected(&self, peer: &str) {
         if let Some(unlogged) = self.log.due(peer, "connected") {
-            info!(peer, unlogged, "connected");
+            harmless(|| info!(peer, unlogged, "connected"));
         }
     }
 
     /// There is no connection to `peer`, which matters as `lost` says.
     pub(crate) fn log_away(&self, peer: &str, cause: &CloseCause, lost: &str) {
         if let Some(unlogged) = self.log.due(peer, "away") {
-            warn!(peer, %cause, unlogged, "no connection{lost}; trying again until there is one");
+            harmless(
+                || warn!(peer, %cause, unlogged, "no connection{lost}; trying again until there is one"),
+            );
         }
     }
 
     /// The publisher at `peer` counts anew.
     pub(crate) fn log_new_run(&self, peer: &str, before: Position, now: Position) {
         if let Some(unlogged) = self.log.due(peer, "new run") {
-            info!(peer, %before, %now, unlogged, "the publisher was started anew");
+            harmless(|| info!(peer, %before, %now, unlogged, "the publisher was started anew"));
         }
     }
 
@@ -272,15 +278,17 @@ impl Counters {
         let kind = cause.kind();
         let due = if cause.ordinary() { None } else { self.closes.due(peer, kind) };
         if let Some(unlogged) = due {
-            warn!(
-                peer,
-                kind,
-                %cause,
-                unlogged,
-                "peer closed; more for this cause in the next minute are only counted"
-            );
+            harmless(|| {
+                warn!(
+                    peer,
+                    kind,
+                    %cause,
+                    unlogged,
+                    "peer closed; more for this cause in the next minute are only counted"
+                )
+            });
         } else {
-            debug!(peer, kind, %cause, "peer closed");
+            harmless(|| debug!(peer, kind, %cause, "peer closed"));
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
 use crate::position::{self, Position};
-use crate::roads::{Role, accept, dial};
+use crate::roads::{Role, accept, dial, failed};
 use crate::stats::{CloseCause, Counters, Stats};
 use crate::stream::{BindError, Listener};
 use bytes::{Bytes, BytesMut};
@@ -94,12 +94,15 @@ impl Subscriber {
     /// The next message; messages of one publisher come in order. `None` only after [`Subscriber::close`].
     ///
     /// Cancel-safe. While nobody calls it, publishers are slowed down, not buffered without bound.
+    ///
+    /// # Panics
+    /// When a task of the socket did.
     pub async fn recv(&mut self) -> Option<Message> {
         loop {
             if let Some(message) = self.unread.next() {
                 return Some(message);
             }
-            self.unread = self.batches.recv().await?.into();
+            self.unread = self.recv_batch().await?.into();
         }
     }
 
@@ -120,8 +123,15 @@ impl Subscriber {
 
     /// The next run of messages of one publisher, as it came: for relays. Do not mix with [`Subscriber::recv`],
     /// which may have begun to take a run apart. Cancel-safe; `None` only after [`Subscriber::close`].
+    ///
+    /// # Panics
+    /// When a task of the socket did.
     pub async fn recv_batch(&mut self) -> Option<Batch> {
-        self.batches.recv().await
+        tokio::select! {
+            biased; // where there is something to do, nothing else is looked at
+            batch = self.batches.recv() => batch,
+            never = failed(&mut self.tasks) => match never {},
+        }
     }
 
     /// Ends all connections. What was received before can still be taken.
@@ -298,6 +308,14 @@ impl Intake for &Upstream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_socket_whose_ear_has_crashed_is_not_deaf_in_silence() {
+        let mut subscriber = Subscriber::new(Options::default());
+        subscriber.tasks.spawn(async { panic!("a fault of ours") });
+        let heard = tokio::spawn(async move { subscriber.recv().await.is_some() });
+        assert!(heard.await.unwrap_err().is_panic());
+    }
 
     fn upstream(subscriber: &Subscriber) -> Upstream {
         let inlet = Arc::clone(&subscriber.inlet);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pushnote_net::LogOnce;
+use pushnote_net::{LogOnce, harmless};
 use pushnote_zmtp::{Options, Publisher as Socket};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -86,7 +86,9 @@ impl Driver {
                     self.queue.given_up(&batch, obstacle);
                     if let Some(unlogged) = self.log.due("given up") {
                         let why = obstacle.at(&self.endpoints);
-                        tracing::warn!(%why, unlogged, "messages given up; more in the next minute are only counted");
+                        harmless(
+                            || tracing::warn!(%why, unlogged, "messages given up; more in the next minute are only counted"),
+                        );
                     }
                 }
             }
