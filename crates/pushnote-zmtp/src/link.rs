@@ -19,6 +19,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// Slices given to one `writev`.
 const SLICES_MAX: usize = 64;
 
+/// How long a connection that broke in writing is read on, to what the peer had sent before.
+const LAST_READ: Duration = Duration::from_secs(1);
+
 /// A connection after its handshake.
 pub(crate) struct Link {
     pub(crate) stream: Stream,
@@ -89,10 +92,17 @@ impl Link {
         let Link { stream, peer, encoder, decoder, input } = self;
         unsent.begin(encoder);
         let reader = Reader { stream: &stream, outbox, pulse: &pulse, input, chunk: 0, options };
+        let reading = reader.run(peer.version, decoder, intake);
+        tokio::pin!(reading);
+        // What has arrived is read before anything is judged.
         let cause = tokio::select! {
-            cause = reader.run(peer.version, decoder, intake) => cause,
-            cause = write(&stream, outbox, unsent, outflow) => cause,
+            biased;
+            cause = &mut reading => cause,
             cause = pulse.run(peer.version, outbox) => cause,
+            // A peer that is gone takes nothing more, but what it had sent before is there to be read.
+            cause = write(&stream, outbox, unsent, outflow) => {
+                timeout(LAST_READ, reading).await.unwrap_or(cause)
+            }
         };
         cause.err().unwrap_or(CloseCause::Peer)
     }

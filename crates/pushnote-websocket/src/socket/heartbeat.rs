@@ -6,12 +6,16 @@ use tokio::time::Instant;
 
 use super::SocketOptions;
 
-/// Tracks a peer's last sign of life.
+/// A timer that fires so much later than it was set for: the process stood still (it was paused, swapped out, moved to
+/// another machine), and the peer's answer may lie unread.
+const LATE: Duration = Duration::from_secs(1);
+
+/// Tracks a peer's last sign of life. Nobody is dead who was not pinged, and given its time while this process ran.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     alive_at: Instant,
-    /// A ping was sent since.
-    pinged: bool,
+    /// When a ping was sent since, if one was.
+    pinged_at: Option<Instant>,
 }
 
 /// What the heartbeat's timer is for.
@@ -27,13 +31,13 @@ pub(super) enum Beat {
 
 impl Heartbeat {
     pub(super) fn new(now: Instant) -> Self {
-        Self { alive_at: now, pinged: false }
+        Self { alive_at: now, pinged_at: None }
     }
 
     /// Notes a sign of life. `true`: it answers a ping, and the timer is to be set for the next.
     pub(super) fn alive(&mut self, now: Instant) -> bool {
         self.alive_at = now;
-        std::mem::take(&mut self.pinged)
+        self.pinged_at.take().is_some()
     }
 
     pub(super) fn ping_at(&self, options: &SocketOptions) -> Instant {
@@ -46,11 +50,15 @@ impl Heartbeat {
         if now < ping_at {
             return Beat::Wait(ping_at);
         }
-        let dead_at = after(ping_at, options.pong_timeout);
-        if now >= dead_at {
-            return Beat::Dead;
+        let dead_at = self.pinged_at.map(|pinged_at| after(pinged_at, options.pong_timeout));
+        match dead_at {
+            Some(dead_at) if now < dead_at => Beat::Wait(dead_at),
+            Some(dead_at) if now < dead_at + LATE => Beat::Dead,
+            Some(_) | None => {
+                self.pinged_at = Some(now);
+                Beat::Ping(after(now, options.pong_timeout))
+            }
         }
-        if std::mem::replace(&mut self.pinged, true) { Beat::Wait(dead_at) } else { Beat::Ping(dead_at) }
     }
 }
 
@@ -93,5 +101,15 @@ mod tests {
         let options = SocketOptions { ping_interval: Duration::MAX, ..SocketOptions::default() };
         let Beat::Wait(until) = Heartbeat::new(start).beat(start, &options) else { panic!("no wait") };
         assert!(until > start + 3600 * SECOND);
+    }
+
+    #[test]
+    fn a_process_that_stood_still_pings_first_and_blames_nobody() {
+        let (start, options) = (Instant::now(), SocketOptions::default());
+        let mut heartbeat = Heartbeat::new(start);
+        // It stood still before the ping, and again before the answer could be read.
+        assert_eq!(heartbeat.beat(start + 65 * SECOND, &options), Beat::Ping(start + 75 * SECOND));
+        assert_eq!(heartbeat.beat(start + 105 * SECOND, &options), Beat::Ping(start + 115 * SECOND));
+        assert_eq!(heartbeat.beat(start + 115 * SECOND, &options), Beat::Dead);
     }
 }

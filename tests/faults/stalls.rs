@@ -1,0 +1,64 @@
+//! Processes that stand still for longer than any heartbeat: afterwards they read first, and blame nobody.
+
+use std::time::Duration;
+
+use pushnote_tests::{Browser, Forwarder, PythonPublisher, Server, Single};
+use serde_json::json;
+
+/// Twice the heartbeats' patience, and more.
+const STANDSTILL: Duration = Duration::from_secs(5);
+const HEARTBEAT: &str = "--heartbeat-interval=1";
+
+/// Publishes until the browser has a message, then reads the rest of those.
+async fn settle(publisher: &mut PythonPublisher, browser: &mut Browser) {
+    let mut sent = 0;
+    loop {
+        publisher.publish(&json!({"name": "notify_all", "data": "settle"}));
+        sent += 1;
+        if browser.next_within(Duration::from_millis(200)).await.is_some() {
+            break;
+        }
+    }
+    publisher.publish(&json!({"name": "notify_all", "data": "settled"}));
+    while browser.next().await != json!("settled") {
+        sent -= 1;
+        assert!(sent > 0, "more came than was sent");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_published_while_the_forwarder_stands_still_arrives() {
+    let forwarder = Forwarder::with(&[HEARTBEAT]);
+    let server = Server::with(&[&format!("--mq_socket={}", forwarder.publ)]);
+    let mut browser = Browser::open(&server.websocket_url()).await;
+    let mut publisher = PythonPublisher::connect(&forwarder.sub);
+    settle(&mut publisher, &mut browser).await;
+
+    forwarder.process.signal("-STOP");
+    for number in 0..100 {
+        publisher.publish(&json!({"name": "notify_all", "data": number}));
+        tokio::time::sleep(STANDSTILL / 100).await;
+    }
+    forwarder.process.signal("-CONT");
+    for number in 0..100 {
+        assert_eq!(browser.next().await, json!(number));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_published_while_a_single_server_stands_still_arrives() {
+    let single = Single::with(&[HEARTBEAT]);
+    let mut browser = Browser::open(&single.server.websocket_url()).await;
+    let mut publisher = PythonPublisher::connect(&single.endpoint);
+    settle(&mut publisher, &mut browser).await;
+
+    single.server.process.signal("-STOP");
+    for number in 0..100 {
+        publisher.publish(&json!({"name": "notify_all", "data": number}));
+        tokio::time::sleep(STANDSTILL / 100).await;
+    }
+    single.server.process.signal("-CONT");
+    for number in 0..100 {
+        assert_eq!(browser.next().await, json!(number));
+    }
+}
