@@ -21,5 +21,6 @@ mod resets;
 mod resources;
 mod slow_subscribers;
 mod socket_files;
+mod stalls;
 mod target;
 mod witness;
