@@ -193,7 +193,9 @@ fn listen_on_all(addresses: &BTreeSet<IpAddr>, mut port: u16) -> io::Result<(Vec
             Ok(listener) => {
                 let local = listener.local_addr()?;
                 port = local.port();
-                info!(%local, "listening");
+                if addresses.len() > 1 {
+                    info!(%local, "listening, one address of several");
+                }
                 listeners.push(listener);
             }
             // A name may have an address that this machine has not: ::1 where there is no IPv6.

@@ -12,10 +12,11 @@ const LATE: Duration = Duration::from_secs(1);
 
 /// Tracks a peer's last sign of life. Nobody is dead who was not pinged, and given its time while this process ran.
 #[derive(Debug)]
-pub(super) struct Heartbeat {
-    alive_at: Instant,
-    /// When a ping was sent since, if one was.
-    pinged_at: Option<Instant>,
+pub(super) enum Heartbeat {
+    /// The last sign of life came then.
+    Alive(Instant),
+    /// A ping was sent then, and nothing has come since.
+    Pinged(Instant),
 }
 
 /// What the heartbeat's timer is for.
@@ -31,34 +32,36 @@ pub(super) enum Beat {
 
 impl Heartbeat {
     pub(super) fn new(now: Instant) -> Self {
-        Self { alive_at: now, pinged_at: None }
+        Self::Alive(now)
     }
 
     /// Notes a sign of life. `true`: it answers a ping, and the timer is to be set for the next.
     pub(super) fn alive(&mut self, now: Instant) -> bool {
-        self.alive_at = now;
-        self.pinged_at.take().is_some()
+        matches!(std::mem::replace(self, Self::Alive(now)), Self::Pinged(_))
     }
 
     pub(super) fn ping_at(&self, options: &SocketOptions) -> Instant {
-        after(self.alive_at, options.ping_interval)
+        let (Self::Alive(at) | Self::Pinged(at)) = *self;
+        after(at, options.ping_interval)
     }
 
     /// To be called when the timer fires.
     pub(super) fn beat(&mut self, now: Instant, options: &SocketOptions) -> Beat {
-        let ping_at = self.ping_at(options);
-        if now < ping_at {
-            return Beat::Wait(ping_at);
-        }
-        let dead_at = self.pinged_at.map(|pinged_at| after(pinged_at, options.pong_timeout));
-        match dead_at {
-            Some(dead_at) if now < dead_at => Beat::Wait(dead_at),
-            Some(dead_at) if now < dead_at + LATE => Beat::Dead,
-            Some(_) | None => {
-                self.pinged_at = Some(now);
-                Beat::Ping(after(now, options.pong_timeout))
+        match *self {
+            Self::Alive(_) if now < self.ping_at(options) => return Beat::Wait(self.ping_at(options)),
+            Self::Alive(_) => {}
+            Self::Pinged(at) => {
+                let dead_at = after(at, options.pong_timeout);
+                if now < dead_at {
+                    return Beat::Wait(dead_at);
+                }
+                if now < dead_at + LATE {
+                    return Beat::Dead;
+                }
             }
         }
+        *self = Self::Pinged(now);
+        Beat::Ping(after(now, options.pong_timeout))
     }
 }
 
