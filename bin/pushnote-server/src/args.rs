@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::FalseyValueParser;
+use pushnote_http::AllowedOrigin;
 use pushnote_shell::{ListenArgs, seconds};
 use pushnote_zmtp::Endpoint;
 use pushnote_zmtp::curve::PublicKey;
@@ -73,9 +74,9 @@ pub(crate) struct Args {
     #[arg(long, env = "PUSHNOTE_LEGACY_SALT_FILE", value_name = "PATH")]
     pub(crate) legacy_salt_file: Option<PathBuf>,
 
-    /// Origin that pages may connect from, as in `https://example.org`; repeat for several; all without it
+    /// Origin that pages may connect from, as in `https://example.org`, `https://*.example.org` or `*`; repeat for several; all without it
     #[arg(long, env = "PUSHNOTE_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
-    pub(crate) allowed_origin: Vec<String>,
+    pub(crate) allowed_origin: Vec<AllowedOrigin>,
 
     /// URL of sockjs-client for the iframe page of very old browsers
     #[arg(long, env = "PUSHNOTE_SOCKJS_URL", value_name = "URL")]
@@ -88,6 +89,14 @@ pub(crate) struct Args {
     /// Most TCP connections from one address at once; leave it unset behind a proxy
     #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_IP_MAX", value_name = "N")]
     pub(crate) connections_per_ip_max: Option<usize>,
+
+    /// Most connections of one user at once
+    #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_USER_MAX", value_name = "N")]
+    pub(crate) connections_per_user_max: Option<usize>,
+
+    /// Longest message that is taken from applications, in bytes
+    #[arg(long, env = "PUSHNOTE_MESSAGE_BYTES_MAX", value_name = "BYTES")]
+    pub(crate) message_bytes_max: Option<usize>,
 
     /// Bytes that may wait for one connection before it is closed as a slow consumer
     #[arg(long, env = "PUSHNOTE_OUTBOX_BYTES_MAX", value_name = "BYTES")]
@@ -126,5 +135,22 @@ mod tests {
 
         let dashed = "pushnote-server --single --mq-socket tcp://127.0.0.1:8002";
         assert!(Args::try_parse_from(dashed.split(' ')).unwrap().single);
+    }
+
+    #[test]
+    fn an_origin_in_another_form_is_refused_at_start_and_the_right_one_is_named() {
+        let with = |origin| {
+            Args::try_parse_from([
+                "pushnote-server",
+                "-Ss",
+                "tcp://127.0.0.1:8002",
+                "--allowed-origin",
+                origin,
+            ])
+        };
+        assert!(with("https://example.org/,https://*.example.org").is_ok());
+        for origin in ["example.org", ""] {
+            assert!(with(origin).unwrap_err().to_string().contains("https://example.org"), "{origin}");
+        }
     }
 }

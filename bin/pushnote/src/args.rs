@@ -61,8 +61,8 @@ pub(crate) struct PublishArgs {
     #[arg(value_name = "JSON")]
     pub(crate) json: String,
 
-    /// User to send it to; repeat for several; everyone without it
-    #[arg(short, long)]
+    /// User to send it to; repeat for several, or put commas between them; everyone without it
+    #[arg(short, long, value_delimiter = ',')]
     pub(crate) user: Vec<String>,
 
     /// ZeroMQ endpoint of pushnote-mq's --sub, of pushnote-server --single, or of pushnote dev
@@ -109,5 +109,13 @@ mod tests {
     #[test]
     fn the_flags_are_well_formed() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn users_with_commas_between_them_are_several() {
+        let args = Args::try_parse_from(["pushnote", "publish", "1", "--user", "42,43", "-u", "44"]).unwrap();
+        assert!(
+            matches!(args.command, Command::Publish(PublishArgs { user, .. }) if user == ["42", "43", "44"])
+        );
     }
 }

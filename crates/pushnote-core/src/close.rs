@@ -15,6 +15,8 @@ pub enum CloseCode {
     SlowConsumer,
     /// 3012: no answer to a ping.
     NoPong,
+    /// 3013: the token was made in the future by this server's clock; it is good when the clocks agree.
+    TokenFromFuture,
     /// 3500: the token was not made with this server's secret.
     TokenInvalid,
     /// 3501: a message from the client that is not the client protocol.
@@ -37,10 +39,11 @@ struct Row {
 
 impl CloseCode {
     /// All of them, by number.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Shutdown,
         Self::SlowConsumer,
         Self::NoPong,
+        Self::TokenFromFuture,
         Self::TokenInvalid,
         Self::BadRequest,
         Self::TokenExpired,
@@ -73,6 +76,9 @@ impl CloseCode {
             Self::Shutdown => (3001, "server is shutting down, connect again", true, "shutdown"),
             Self::SlowConsumer => (3008, "messages came faster than you read them", true, "slow_consumer"),
             Self::NoPong => (3012, "no answer to a ping", true, "no_pong"),
+            Self::TokenFromFuture => {
+                (3013, "token is from the future, check the clocks", true, "token_from_future")
+            }
             Self::TokenInvalid => (3500, "token is invalid", false, "token_invalid"),
             Self::BadRequest => (3501, "message is not the client protocol", false, "bad_request"),
             Self::TokenExpired => (3502, "token has expired, get a new one", false, "token_expired"),
@@ -108,9 +114,18 @@ mod tests {
     #[test]
     fn codes_reasons_and_labels_are_distinct_and_fit() {
         assert!(CloseCode::ALL.is_sorted_by_key(|code| code.code()));
-        assert_eq!(CloseCode::ALL.map(CloseCode::code).into_iter().collect::<HashSet<_>>().len(), 8);
-        assert_eq!(CloseCode::ALL.map(CloseCode::reason).into_iter().collect::<HashSet<_>>().len(), 8);
-        assert_eq!(CloseCode::ALL.map(CloseCode::label).into_iter().collect::<HashSet<_>>().len(), 8);
+        assert_eq!(
+            CloseCode::ALL.map(CloseCode::code).into_iter().collect::<HashSet<_>>().len(),
+            CloseCode::ALL.len()
+        );
+        assert_eq!(
+            CloseCode::ALL.map(CloseCode::reason).into_iter().collect::<HashSet<_>>().len(),
+            CloseCode::ALL.len()
+        );
+        assert_eq!(
+            CloseCode::ALL.map(CloseCode::label).into_iter().collect::<HashSet<_>>().len(),
+            CloseCode::ALL.len()
+        );
         for code in CloseCode::ALL {
             assert!(code.reason().is_ascii() && code.reason().len() <= 123, "{code}");
         }

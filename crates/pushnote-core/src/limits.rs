@@ -37,10 +37,6 @@ pub struct Limits {
     pub keep_alive_s: u64,
     /// How long a client may take nothing of what is sent to it, in seconds.
     pub write_timeout_s: u64,
-    /// Between pings to a WebSocket, in seconds.
-    pub ping_interval_s: u64,
-    /// From a ping to giving up on its answer, in seconds.
-    pub pong_timeout_s: u64,
     /// Between SockJS heartbeats, in seconds.
     pub heartbeat_delay_s: u64,
     /// How long a SockJS session without a request waits for its client, in seconds.
@@ -68,8 +64,6 @@ impl Default for Limits {
             handshake_timeout_s: 10,
             keep_alive_s: 75,
             write_timeout_s: 30,
-            ping_interval_s: 25,
-            pong_timeout_s: 10,
             heartbeat_delay_s: 25,
             disconnect_delay_s: 5,
             drain_deadline_s: 30,
@@ -134,7 +128,7 @@ impl Limits {
     }
 
     /// Every limit by name. A field that is missing here does not compile.
-    fn numbers(&self) -> [(&'static str, u64); 21] {
+    fn numbers(&self) -> [(&'static str, u64); 19] {
         macro_rules! named {
             ($($field:ident),* $(,)?) => {{
                 let Self { $($field),* } = *self;
@@ -158,8 +152,6 @@ impl Limits {
             handshake_timeout_s,
             keep_alive_s,
             write_timeout_s,
-            ping_interval_s,
-            pong_timeout_s,
             heartbeat_delay_s,
             disconnect_delay_s,
             drain_deadline_s,

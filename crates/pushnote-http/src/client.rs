@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pushnote_core::{CloseCode, Command, TokenError, Verifier};
 use pushnote_hub::{Attachment, Hub, SubscribeError, unix_now};
+use pushnote_net::LogOnce;
 use pushnote_sockjs::{Close, CloseReason, Connection, Handler, Session, SessionInfo};
 
 use crate::receiver::SockJsReceiver;
@@ -12,12 +13,14 @@ use crate::receiver::SockJsReceiver;
 pub(crate) struct Clients {
     pub(crate) hub: Hub<SockJsReceiver>,
     pub(crate) verifier: Arc<Verifier>,
+    pub(crate) log: Arc<LogOnce>,
 }
 
 /// One browser: attached to the hub from its opening to its end.
 pub(crate) struct Client {
     session: Session,
     verifier: Arc<Verifier>,
+    log: Arc<LogOnce>,
     attachment: Attachment<SockJsReceiver>,
 }
 
@@ -26,7 +29,8 @@ impl Handler for Clients {
 
     fn open(&self, session: &Session, _info: &SessionInfo) -> Result<Client, Close> {
         let attachment = self.hub.attach(SockJsReceiver(session.clone()));
-        Ok(Client { session: session.clone(), verifier: Arc::clone(&self.verifier), attachment })
+        let (verifier, log) = (Arc::clone(&self.verifier), Arc::clone(&self.log));
+        Ok(Client { session: session.clone(), verifier, log, attachment })
     }
 }
 
@@ -52,17 +56,26 @@ impl Client {
         match self.verifier.verify(token, unix_now()) {
             Ok(user) => {
                 if let Err(error) = self.attachment.subscribe(user) {
-                    tracing::debug!(%error, "subscription refused");
-                    self.close(match error {
+                    let code = match error {
                         SubscribeError::TooManyConnections(_) => CloseCode::TooManyConnections,
                         SubscribeError::TooManyUsers(_) => CloseCode::TooManySubscriptions,
-                    });
+                    };
+                    if let Some(unlogged) = self.log.due(code.label()) {
+                        tracing::info!(%error, unlogged, "subscription refused");
+                    }
+                    self.close(code);
                 }
             }
-            Err(TokenError::Expired) => self.close(CloseCode::TokenExpired),
             Err(error) => {
-                tracing::debug!(%error, "token refused");
-                self.close(CloseCode::TokenInvalid);
+                let code = match error {
+                    TokenError::Expired => CloseCode::TokenExpired,
+                    TokenError::FromFuture { .. } => CloseCode::TokenFromFuture,
+                    TokenError::Invalid | TokenError::TooLong { .. } => CloseCode::TokenInvalid,
+                };
+                if let Some(unlogged) = self.log.due(error.kind()) {
+                    tracing::info!(%error, unlogged, "token refused");
+                }
+                self.close(code);
             }
         }
     }

@@ -20,5 +20,6 @@ mod server;
 
 pub use page::Page;
 pub use pushnote_hub::engine::zeromq::Sources;
+pub use pushnote_sockjs::AllowedOrigin;
 pub use route::{Route, RouteError};
 pub use server::{Farewell, RunError, Settings, run};

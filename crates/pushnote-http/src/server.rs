@@ -8,7 +8,7 @@ use std::time::Duration;
 use pushnote_core::{CloseCode, Limits, Verifier};
 use pushnote_hub::engine::zeromq::{self, Sources};
 use pushnote_hub::{Hub, HubOptions, Ingest, ShardGone};
-use pushnote_sockjs::SockJs;
+use pushnote_sockjs::{AllowedOrigin, SockJs};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -33,7 +33,7 @@ pub struct Settings {
     /// page is not served.
     pub sockjs_url: Option<String>,
     /// Origins (`https://example.org`) that may connect from a browser; empty for all.
-    pub allowed_origins: Vec<String>,
+    pub allowed_origins: Vec<AllowedOrigin>,
     /// Fixed pages to serve beside it.
     pub pages: Vec<Page>,
     /// Shards of the hub; one per core is right.
@@ -85,7 +85,7 @@ pub async fn run(
         Ingest::new(Arc::clone(&settings.verifier), limits.message_bytes_max, Arc::clone(hub.counters()));
     let mut hearing = tokio::spawn(zeromq::run(sources, ingest, hub.clone()));
 
-    let clients = Clients { hub: hub.clone(), verifier: Arc::clone(&settings.verifier) };
+    let clients = Clients { hub: hub.clone(), verifier: Arc::clone(&settings.verifier), log: Arc::default() };
     let draining = Arc::new(AtomicBool::new(false));
     let (routes, sockjs) = routes::all(settings, clients, &draining);
     let mut crashed = None;

@@ -7,8 +7,13 @@ use pushnote_sockjs_proto::session::Settings;
 use pushnote_websocket::SocketOptions;
 
 use crate::{
-    client_script::ClientScript, handler::Handler, headers::YEAR, origin::AllowedOrigins, proxy::IpRange,
-    service::SockJs, transport::Transport,
+    client_script::ClientScript,
+    handler::Handler,
+    headers::YEAR,
+    origin::{AllowedOrigin, AllowedOrigins},
+    proxy::IpRange,
+    service::SockJs,
+    transport::Transport,
 };
 
 /// What one client may take of memory, and all of them together.
@@ -184,13 +189,13 @@ impl Builder {
         self
     }
 
-    /// The origins whose pages may use the service, as browsers write them (`https://example.net`); the service's own
-    /// is not among them unless listed. All may, unless set.
+    /// The origins whose pages may use the service; the service's own is not among them unless listed. All may, unless
+    /// set.
     ///
     /// Other pages then get no CORS headers and 403 on WebSocket and session URLs. The transports that any page can use
     /// without telling its origin (htmlfile, jsonp) and the iframe page are off.
-    pub fn allowed_origins<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
-        self.options.allowed_origins = AllowedOrigins::These(origins.into_iter().map(Into::into).collect());
+    pub fn allowed_origins(mut self, origins: impl IntoIterator<Item = AllowedOrigin>) -> Self {
+        self.options.allowed_origins = AllowedOrigins::new(origins.into_iter().collect());
         self
     }
 

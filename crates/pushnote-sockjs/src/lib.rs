@@ -21,6 +21,7 @@ pub use client_script::ClientScript;
 pub use guard::ConnectionGuard;
 pub use handler::{Connection, Handler, SessionInfo};
 pub use message::Message;
+pub use origin::{AllowedOrigin, OriginError};
 pub use proxy::{IpRange, ParseIpRangeError};
 pub use pushnote_sockjs_proto::{
     Close,

@@ -42,7 +42,7 @@ pub const CLAIMS_SALT: &str = "pushnote.claims";
 pub const LEGACY_SALT: &str = "django.core.signing.Signer";
 
 /// How far into the future a token's stamp may lie, in seconds: clocks of two machines differ.
-pub const CLOCK_SKEW_S: u64 = 60;
+pub const CLOCK_SKEW_S: u64 = 5 * 60;
 
 #[cfg(test)]
 mod tests;

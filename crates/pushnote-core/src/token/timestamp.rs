@@ -25,7 +25,10 @@ pub(super) fn unsign<'a>(signer: &Signer, signed: &'a str) -> Option<Stamped<'a>
 impl Stamped<'_> {
     /// Refuses a stamp that cannot be true yet; Django would let it pass, and it would live so much longer.
     pub(super) fn check_not_in_future(&self, now: u64) -> Result<(), TokenError> {
-        if self.stamp > now.saturating_add(CLOCK_SKEW_S) { Err(TokenError::Invalid) } else { Ok(()) }
+        match self.stamp.saturating_sub(now) {
+            ahead_s if ahead_s > CLOCK_SKEW_S => Err(TokenError::FromFuture { ahead_s }),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a stamp that is more than `age_max_s` seconds old; exactly as old is young enough, as in Django.

@@ -181,14 +181,14 @@ fn timestamp_unsign() {
                 ok += 1;
             }
             (Err("SignatureExpired"), Some(Err(TokenError::Expired))) => expired += 1,
-            // Django takes a token from the future; we do not.
-            (Ok(_), Some(Err(TokenError::Invalid))) if now + 60 < found.unwrap().stamp => future += 1,
+            // Django takes any token from the future; we do not.
+            (Ok(_), Some(Err(TokenError::FromFuture { .. }))) => future += 1,
             // Django stumbles over a token without a stamp; we refuse it.
             (Err("ValueError"), None) => unstamped += 1,
             (django, ours) => panic!("{django:?} {ours:?} {}", vector.0),
         }
     }
-    assert_eq!((ok, expired, future, unstamped), (6, 6, 4, 3));
+    assert_eq!((ok, expired, future, unstamped), (10, 6, 0, 3));
 }
 
 #[test]

@@ -36,7 +36,7 @@ async fn server(limits: Limits) -> SocketAddr {
         shards: 1,
         coalescing_window: Duration::ZERO,
     };
-    let (routes, _) = routes::all(settings, Clients { hub, verifier }, &Arc::default());
+    let (routes, _) = routes::all(settings, Clients { hub, verifier, log: Arc::default() }, &Arc::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

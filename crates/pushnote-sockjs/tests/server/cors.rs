@@ -93,8 +93,10 @@ async fn the_sticky_cookie_is_off_unless_wanted() {
 
 #[tokio::test]
 async fn a_list_of_origins_keeps_other_pages_out() {
-    let server =
-        Server::with(|builder| builder.allowed_origins(["https://good.example"]).sockjs_url("/s.js")).await;
+    let server = Server::with(|builder| {
+        builder.allowed_origins(["https://good.example".parse().unwrap()]).sockjs_url("/s.js")
+    })
+    .await;
     let good = "Origin: https://good.example\r\n";
     let evil = "Origin: https://evil.example\r\n";
 
