@@ -257,6 +257,8 @@ const ENCODE_BYTES: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct Unsent {
     entries: VecDeque<Entry>,
+    /// What a broken connection left: on the next one it waits as what is queued does, and goes through its filter.
+    left: VecDeque<Entry>,
     encoder: Encoder,
     /// So many entries at the front are as they are written.
     ready: usize,
@@ -290,7 +292,8 @@ impl Unsent {
         let mut waiting = VecDeque::new();
         if outflow.is_open() && self.entries.iter().all(|entry| entry.control) {
             state.seal_tail();
-            std::mem::swap(&mut waiting, &mut state.entries);
+            waiting = std::mem::take(&mut self.left);
+            waiting.append(&mut state.entries);
         }
         drop(state);
         self.take(waiting, outbox, outflow);
@@ -298,12 +301,15 @@ impl Unsent {
     }
 
     fn take(&mut self, waiting: VecDeque<Entry>, outbox: &Outbox, outflow: &impl Outflow) {
-        for mut entry in waiting {
+        for (at, mut entry) in waiting.into_iter().enumerate() {
             if entry.control {
                 self.entries.push_back(entry);
                 continue;
             }
             if let Some(wanted) = outflow.pick(&entry.bytes) {
+                if at == 0 && wanted.len() < entry.bytes.len() {
+                    self.begun = 0; // another message may be the first now
+                }
                 entry.bytes = wanted;
             }
             if entry.bytes.is_empty() {
@@ -385,6 +391,8 @@ impl Unsent {
         self.entries.retain(|entry| !entry.control);
         let given_up = self.rewind_first();
         self.entries.iter_mut().for_each(|entry| entry.wire = None);
+        self.entries.append(&mut self.left);
+        self.left = std::mem::take(&mut self.entries);
         self.ready = 0;
         self.encoder = Encoder::Plain;
         given_up

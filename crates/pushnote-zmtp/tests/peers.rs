@@ -265,6 +265,59 @@ async fn a_hostile_relay_harms_no_client() {
     expect(&mut peer, b"\0\x04kept").await;
 }
 
+/// A publisher that connects, whose first connection broke within a large message of topic `a`.
+async fn broken_within_a_message(listener: &TcpListener) -> (Publisher, Vec<u8>) {
+    let endpoint: Endpoint = format!("tcp://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let large = vec![b'a'; 32 << 20]; // more than the kernel takes for a peer that does not read
+    let options = Options { frame_bytes_max: 32 << 20, queue_bytes_max: 64 << 20, ..Options::default() };
+    let publisher = Publisher::connect(endpoint, options);
+    let mut peer = accept_subscriber(listener).await;
+    peer.write_all(b"\0\x02\x01a").await.unwrap();
+    publisher.try_send(large.as_slice()).unwrap();
+    let frame = [&[2][..], &(large.len() as u64).to_be_bytes(), &large].concat();
+    expect(&mut peer, &frame[..20]).await;
+    (publisher, frame)
+}
+
+async fn accept_subscriber(listener: &TcpListener) -> TcpStream {
+    let (mut peer, _) = timeout(PATIENCE, listener.accept()).await.expect("no connection").unwrap();
+    greet(&mut peer, 1, "SUB", "PUB").await;
+    peer
+}
+
+/// What is answered to a PING comes behind all that was sent unasked.
+async fn expect_nothing_unasked(peer: &mut TcpStream) {
+    peer.write_all(b"\x04\x09\x04PING\0\0hi").await.unwrap();
+    expect(peer, b"\x04\x07\x04PONGhi").await;
+}
+
+#[tokio::test]
+async fn what_a_broken_connection_left_waits_for_the_next_subscription() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (publisher, frame) = broken_within_a_message(&listener).await;
+    for _ in 0..2 {
+        // It hangs up before it has subscribed: what waits goes on waiting.
+        expect_nothing_unasked(&mut accept_subscriber(&listener).await).await;
+    }
+    let mut peer = accept_subscriber(&listener).await;
+    expect_nothing_unasked(&mut peer).await;
+    publisher.try_send("a, later").unwrap();
+    peer.write_all(b"\0\x02\x01a").await.unwrap();
+    expect(&mut peer, &[&frame[..], b"\0\x08a, later"].concat()).await;
+    timeout(PATIENCE, publisher.flush()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_broken_connection_left_goes_through_the_next_filter() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (publisher, _) = broken_within_a_message(&listener).await;
+    let mut peer = accept_subscriber(&listener).await;
+    publisher.try_send("b").unwrap();
+    peer.write_all(b"\0\x02\x01b").await.unwrap();
+    expect(&mut peer, b"\0\x01b").await;
+    timeout(PATIENCE, publisher.flush()).await.unwrap();
+}
+
 #[tokio::test]
 async fn what_lies_behind_a_large_message_is_charged_for_all_it_keeps_alive() {
     let mut subscriber = Subscriber::bind(&any_port(), Options::default()).await.unwrap();
