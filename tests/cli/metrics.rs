@@ -5,47 +5,12 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pushnote_tests::{Forwarder, PATIENCE, Process};
+use pushnote_tests::{Forwarder, Metrics, PATIENCE, Process, sum};
 use pushnote_zmtp::{Options, Publisher, Subscriber};
 
 use crate::fails;
 
 const METRICS: &str = "--metrics=127.0.0.1:0";
-
-/// One request, and all of the answer.
-fn ask(address: &str, method: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "{method} {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
-/// Where a forwarder tells its metrics.
-fn address(process: &Process) -> String {
-    process.line_after("metrics on http://").trim_end_matches("/metrics").to_owned()
-}
-
-/// The sum of all series that begin so.
-fn sum(text: &str, series: &str) -> f64 {
-    let values = text.lines().filter(|line| line.starts_with(series));
-    values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
-}
-
-/// Asks until `series` is as it has to be, and returns the whole page.
-#[track_caller]
-fn until(address: &str, series: &str, sound: impl Fn(f64) -> bool) -> String {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let text = ask(address, "GET", "/metrics");
-        if sound(sum(&text, series)) {
-            return text;
-        }
-        assert!(Instant::now() < deadline, "{series} in:\n{text}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 #[test]
 fn the_address_is_checked() {
@@ -64,46 +29,43 @@ fn the_address_is_checked() {
 #[test]
 fn two_paths_and_two_methods_are_answered() {
     let forwarder = Forwarder::with(&[METRICS]);
-    let address = address(&forwarder.process);
-    let metrics = ask(&address, "GET", "/metrics");
-    assert!(
-        metrics.starts_with("HTTP/1.1 200 ") && metrics.contains("text/plain; version=0.0.4"),
-        "{metrics}"
-    );
-    assert!(metrics.contains("\r\n\r\n# HELP "), "{metrics}");
-    let head = ask(&address, "HEAD", "/metrics");
+    let metrics = Metrics::of(&forwarder.process);
+    let page = metrics.page();
+    assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("text/plain; version=0.0.4"), "{page}");
+    assert!(page.contains("\r\n\r\n# HELP "), "{page}");
+    let head = metrics.ask("HEAD", "/metrics");
     assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
-    let health = ask(&address, "GET", "/health");
+    let health = metrics.ask("GET", "/health");
     assert!(health.starts_with("HTTP/1.1 200 ") && health.ends_with("\r\n\r\nok\n"), "{health}");
-    assert!(ask(&address, "GET", "/").starts_with("HTTP/1.1 404 "));
-    assert!(ask(&address, "POST", "/metrics").starts_with("HTTP/1.1 405 "));
+    assert!(metrics.ask("GET", "/").starts_with("HTTP/1.1 404 "));
+    assert!(metrics.ask("POST", "/metrics").starts_with("HTTP/1.1 405 "));
 }
 
 #[test]
 fn who_asks_badly_is_in_nobodys_way() {
     let forwarder = Forwarder::with(&[METRICS]);
-    let address = address(&forwarder.process);
+    let metrics = Metrics::of(&forwarder.process);
     // More than are served at a time: the silent ones are given up after some seconds, and the relay goes on.
-    let silent: Vec<_> = (0..20).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let silent: Vec<_> = (0..20).map(|_| TcpStream::connect(&metrics.address).unwrap()).collect();
     let publisher = pushnote::Publisher::builder().endpoint(&forwarder.sub).unwrap().build().unwrap();
     publisher.notify_all("still there").unwrap();
     publisher.flush(Duration::from_secs(2)).unwrap();
-    let mut endless = TcpStream::connect(&address).unwrap();
+    let mut endless = TcpStream::connect(&metrics.address).unwrap();
     let _ = endless.write_all(&vec![b'x'; 100_000]);
-    assert!(ask(&address, "GET", "/health").ends_with("ok\n"));
+    assert!(metrics.ask("GET", "/health").ends_with("ok\n"));
     drop(silent);
 }
 
 #[test]
 fn messages_are_counted_to_the_byte() {
     let forwarder = Forwarder::with(&[METRICS]);
-    let address = address(&forwarder.process);
+    let metrics = Metrics::of(&forwarder.process);
     let publisher = pushnote::Publisher::builder().endpoint(&forwarder.sub).unwrap().build().unwrap();
     for number in 0..7 {
         publisher.notify_all(number).unwrap();
     }
     publisher.flush(PATIENCE).unwrap();
-    let text = until(&address, "pushnote_mq_sent_messages_total", |messages| messages >= 7.0);
+    let text = metrics.until("pushnote_mq_sent_messages_total", |messages| messages >= 7.0);
     let envelope = r#"{"name":"notify_all","data":0,"publication":"0123456789abcdef/1"}"#;
     let bytes = 7 * (envelope.len() + 2);
     for (series, value) in [
@@ -120,25 +82,25 @@ fn messages_are_counted_to_the_byte() {
         assert_eq!(sum(&text, series), value, "{series} in:\n{text}");
     }
     drop(publisher);
-    until(&address, "pushnote_mq_peers", |peers| peers == 0.0);
+    metrics.until("pushnote_mq_peers", |peers| peers == 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscriber_that_does_not_read_lags() {
     let forwarder = Forwarder::with(&[METRICS]);
-    let address = address(&forwarder.process);
+    let metrics = Metrics::of(&forwarder.process);
     // One that does not ask for what it missed.
     let options = Options { resume: false, ..Options::default() };
     let stalled = Subscriber::connect(forwarder.publ.parse().unwrap(), options);
     let publisher = Publisher::connect(forwarder.sub.parse().unwrap(), Options::default());
     tokio::task::spawn_blocking(move || {
-        let text = until(&address, "pushnote_mq_peers{end=\"pub\"}", |peers| peers == 1.0);
+        let text = metrics.until("pushnote_mq_peers{end=\"pub\"}", |peers| peers == 1.0);
         assert_eq!(sum(&text, "pushnote_mq_peer_queued_bytes{end=\"pub\",peer=\"127.0.0.1:"), 0.0);
         // The kernel's buffers take some, then the queue of 8 MiB fills and the rest is dropped.
         let lag = "pushnote_mq_peer_queued_bytes{end=\"pub\",peer=\"127.0.0.1:";
         let (message, deadline) = (vec![b'x'; 60_000], Instant::now() + PATIENCE);
         loop {
-            let text = ask(&address, "GET", "/metrics");
+            let text = metrics.page();
             let dropped = sum(&text, "pushnote_mq_dropped_messages_total{end=\"pub\"}");
             if dropped > 0.0 && sum(&text, lag) >= f64::from(8 << 20) {
                 break;
@@ -149,7 +111,7 @@ async fn a_subscriber_that_does_not_read_lags() {
             }
         }
         drop(stalled);
-        let text = until(&address, "pushnote_mq_peers{end=\"pub\"}", |peers| peers == 0.0);
+        let text = metrics.until("pushnote_mq_peers{end=\"pub\"}", |peers| peers == 0.0);
         assert!(!text.contains(lag), "who is gone does not lag: {text}");
     })
     .await
@@ -159,14 +121,14 @@ async fn a_subscriber_that_does_not_read_lags() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_does_not_read_is_behind_and_loses_nothing() {
     let forwarder = Forwarder::with(&[METRICS, "--history-bytes=67108864"]);
-    let address = address(&forwarder.process);
+    let metrics = Metrics::of(&forwarder.process);
     let server = Subscriber::connect(forwarder.publ.parse().unwrap(), Options::default());
     let publisher = Publisher::connect(forwarder.sub.parse().unwrap(), Options::default());
     let (sent, server) = tokio::task::spawn_blocking(move || {
-        until(&address, "pushnote_mq_peers{end=\"pub\"}", |peers| peers == 1.0);
+        metrics.until("pushnote_mq_peers{end=\"pub\"}", |peers| peers == 1.0);
         let behind = "pushnote_mq_peer_behind_messages{end=\"pub\",peer=\"127.0.0.1:";
         let (deadline, mut sent) = (Instant::now() + PATIENCE, 0_u32);
-        while sum(&ask(&address, "GET", "/metrics"), behind) == 0.0 {
+        while sum(&metrics.page(), behind) == 0.0 {
             assert!(Instant::now() < deadline, "it is never behind");
             for _ in 0..50 {
                 let message = [&sent.to_be_bytes()[..], &[b'x'; 60_000]].concat();
@@ -174,7 +136,7 @@ async fn a_server_that_does_not_read_is_behind_and_loses_nothing() {
             }
         }
         // All of it is with the forwarder before the publisher goes.
-        until(&address, "pushnote_mq_received_messages_total", |messages| messages == f64::from(sent));
+        metrics.until("pushnote_mq_received_messages_total", |messages| messages == f64::from(sent));
         (sent, server)
     })
     .await
@@ -198,7 +160,7 @@ fn garbage_is_counted_by_its_cause_and_logged_once() {
     let forwarder = Process::spawn(command.args(arguments).stderr(std::fs::File::create(&log).unwrap()));
     let sub = forwarder.line_after("sub listening on tcp://");
     let publ = forwarder.line_after("pub listening on tcp://");
-    let address = address(&forwarder);
+    let metrics = Metrics::of(&forwarder);
     for (end, times) in [(&sub, 3), (&publ, 2)] {
         for _ in 0..times {
             let mut stranger = TcpStream::connect(end).unwrap();
@@ -208,8 +170,8 @@ fn garbage_is_counted_by_its_cause_and_logged_once() {
     }
     let series =
         |end: &str| format!("pushnote_mq_closed_connections_total{{end=\"{end}\",cause=\"not_zmtp\"}}");
-    until(&address, &series("sub"), |closed| closed == 3.0);
-    let text = until(&address, &series("pub"), |closed| closed == 2.0);
+    metrics.until(&series("sub"), |closed| closed == 3.0);
+    let text = metrics.until(&series("pub"), |closed| closed == 2.0);
     assert_eq!(sum(&text, "pushnote_mq_closed_connections_total"), 5.0, "{text}");
     let log = std::fs::read_to_string(log).unwrap();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("not_zmtp")).collect();

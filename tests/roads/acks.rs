@@ -7,21 +7,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote::{AckError, Publisher, Receipt};
-use pushnote_tests::{Browser, Forwarder, PATIENCE, Process, Server, Single, free_endpoint};
+use pushnote_tests::{Browser, Forwarder, Metrics, PATIENCE, Process, Server, Single, free_endpoint, sum};
 use serde_json::{Value, json};
+
+const METRICS: &str = "--metrics=127.0.0.1:0";
 
 struct Set {
     forwarder: Forwarder,
+    metrics: Metrics,
     ack: String,
     servers: Vec<Server>,
 }
 
 impl Set {
     async fn of(servers: usize) -> Self {
-        let forwarder = Forwarder::with(&["--ack=tcp://127.0.0.1:0"]);
+        let forwarder = Forwarder::with(&["--ack=tcp://127.0.0.1:0", METRICS]);
         let ack = forwarder.process.line_after("ack listening on ");
+        let metrics = Metrics::of(&forwarder.process);
         let servers = (0..servers).map(|_| Server::start(&forwarder.publ)).collect();
-        Self { forwarder, ack, servers }
+        Self { forwarder, metrics, ack, servers }
     }
 
     fn publisher(&self) -> Arc<Publisher> {
@@ -38,7 +42,13 @@ async fn acked(publisher: &Arc<Publisher>, data: Value) -> Result<Receipt, AckEr
 
 /// Sends until as many servers as there are have it: they subscribe in their own time.
 async fn settle(publisher: &Arc<Publisher>, servers: u64) {
-    while acked(publisher, json!("settle")).await.unwrap().servers < servers {}
+    loop {
+        match acked(publisher, json!("settle")).await {
+            Ok(receipt) if receipt.servers == servers => return,
+            Ok(_) | Err(AckError::NotTaken(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,10 +80,52 @@ async fn the_command_line_tells_who_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_servers_nobody_has_it_and_the_receipt_says_so() {
+async fn without_servers_there_is_an_error_and_no_receipt() {
     let set = Set::of(0).await;
-    let receipt = acked(&set.publisher(), json!("nobody")).await.unwrap();
-    assert_eq!((receipt.servers, receipt.of), (0, 0));
+    let error = acked(&set.publisher(), json!("nobody")).await.unwrap_err();
+    assert!(matches!(&error, AckError::NotTaken(_)), "{error}");
+    let answer = Asking::start("REQ", &set.ack).ask(r#"{"name":"notify_all","data":1}"#);
+    assert!(answer["error"].as_str().unwrap().starts_with("no server is connected"), "{answer}");
+    assert_eq!(answer["retry"], true);
+    let publish = ["publish", "-s", &set.forwarder.sub, "--ack", &set.ack, "1"];
+    let published = Process::output("pushnote", &publish, &[]);
+    let text = String::from_utf8(published.stderr).unwrap();
+    assert_eq!(published.status.code(), Some(69), "{text}");
+    assert!(text.contains("no server is connected"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_servers_would_not_take_has_no_receipt_and_is_not_passed_on() {
+    let set = Set::of(1).await;
+    settle(&set.publisher(), 1).await;
+    let mut browser = Browser::open(&set.servers[0].websocket_url()).await;
+    let mut asking = Asking::start("REQ", &set.ack);
+    let long = format!(r#"{{"name":"notify_all","data":"{}"}}"#, "x".repeat(65_535));
+    for (envelope, words) in [
+        ("{not json", "envelope is not JSON"),
+        (r#"{"name":"notify_some\"body","data":1}"#, "name"),
+        (r#"{"name":"notify_all"}"#, "data"),
+        (&long, "65536"),
+    ] {
+        let answer = asking.ask(envelope);
+        assert!(answer["error"].as_str().unwrap().contains(words), "{answer}");
+        assert_eq!(answer.get("retry"), None, "{answer}");
+    }
+    // A connection is attached a moment after it is open.
+    while asking.ask(r#"{"name":"notify_all","data":"good"}"#)["servers"] == 1
+        && browser.next_within(Duration::from_millis(300)).await.is_none()
+    {}
+    let page = set.metrics.page();
+    assert_eq!(sum(&page, "pushnote_mq_dropped_messages_total"), 0.0, "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_longer_message_has_a_receipt_where_servers_take_it() {
+    let long = format!(r#"{{"name":"notify_all","data":"{}"}}"#, "x".repeat(100_000));
+    let forwarder = Forwarder::with(&["--ack=tcp://127.0.0.1:0", "--message-bytes-max=200000"]);
+    let mut asking = Asking::start("REQ", &forwarder.process.line_after("ack listening on "));
+    let answer = asking.ask(&long);
+    assert!(answer["error"].as_str().unwrap().starts_with("no server is connected"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,13 +133,14 @@ async fn a_question_survives_the_forwarder_and_is_delivered_once() {
     let sub = free_endpoint();
     let publ = free_endpoint();
     let ack = free_endpoint();
-    let arguments = [format!("--sub={sub}"), format!("--pub={publ}"), format!("--ack={ack}")];
+    let arguments =
+        [format!("--sub={sub}"), format!("--pub={publ}"), format!("--ack={ack}"), METRICS.to_owned()];
     let start = || {
         let process = Process::start("pushnote-mq", &arguments, &[]);
-        process.line_after("ack listening on ");
-        process
+        let metrics = Metrics::of(&process);
+        (process, metrics)
     };
-    let mut forwarder = start();
+    let (mut forwarder, metrics) = start();
     let server = Server::start(&publ);
     let mut browser = Browser::open(&server.websocket_url()).await;
     let builder = Publisher::builder().endpoint(&sub).unwrap();
@@ -96,16 +149,19 @@ async fn a_question_survives_the_forwarder_and_is_delivered_once() {
 
     // The server has the message and cannot say so; the forwarder dies before it could pass that on.
     server.process.signal("-STOP");
+    let asked = "pushnote_mq_asked_confirmations_total";
+    let before = sum(&metrics.page(), asked);
     let question = tokio::spawn({
         let publisher = Arc::clone(&publisher);
         async move { acked(&publisher, json!("once")).await }
     });
-    // Time for the question to get there. Where it is too short, it is only asked later.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::task::block_in_place(|| metrics.until(asked, |now| now > before));
     forwarder.kill();
     server.process.signal("-CONT");
-    let _forwarder = start();
-    question.await.unwrap().unwrap();
+    let (_forwarder, _) = start();
+    // The new one is asked again, perhaps before the server is back.
+    let answer = question.await.unwrap();
+    assert!(matches!(&answer, Ok(_) | Err(AckError::NotTaken(_))), "{answer:?}");
     settle(&publisher, 1).await;
     let mut seen = 0;
     acked(&publisher, json!("end")).await.unwrap();

@@ -2,6 +2,7 @@
 
 mod browser;
 mod hex;
+mod metrics;
 mod process;
 mod proxy;
 mod python;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use browser::Browser;
 pub use hex::{hex, unhex};
+pub use metrics::{Metrics, sum};
 pub use process::Process;
 pub use proxy::Proxy;
 pub use python::PythonPublisher;

@@ -40,6 +40,10 @@ pub(crate) struct Args {
     #[arg(long, env = "PUSHNOTE_ACK", value_name = "ENDPOINT", value_delimiter = ',')]
     pub(crate) ack: Vec<Endpoint>,
 
+    /// Longest message of which --ack gives a receipt, in bytes: the servers' own --message-bytes-max (65536)
+    #[arg(long, env = "PUSHNOTE_MESSAGE_BYTES_MAX", value_name = "BYTES")]
+    pub(crate) message_bytes_max: Option<usize>,
+
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
 

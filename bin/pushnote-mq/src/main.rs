@@ -26,12 +26,14 @@ fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<(), Failure> {
     let options = args.listen.options(&args.listening())?;
+    let defaults = Settings::default();
     let settings = Settings {
         options: args.peers.applied_to(options),
         sub: args.sub.into_iter().map(Way::Listen).collect(),
         r#pub: args.r#pub.into_iter().map(Way::Listen).collect(),
         ack: args.ack,
-        ..Settings::default()
+        message_bytes_max: args.message_bytes_max.unwrap_or(defaults.message_bytes_max),
+        ..defaults
     };
     let shutdown = shutdown_signal()?;
     let forwarder =

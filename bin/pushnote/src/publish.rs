@@ -47,7 +47,9 @@ fn acknowledged(publisher: &Publisher, json: &RawValue, args: &PublishArgs) -> R
             say(format_args!("{id}: taken by {servers} of {of} servers"));
             if servers > 0 { Ok(()) } else { Err(Failure::unavailable("no server has taken the message")) }
         }
-        Err(error @ AckError::NoAnswer { .. }) => Err(Failure::unavailable(error.to_string())),
+        Err(error @ (AckError::NoAnswer { .. } | AckError::NotTaken(_) | AckError::TooMany)) => {
+            Err(Failure::unavailable(error.to_string()))
+        }
         Err(error) => Err(Failure::data(error.to_string())),
     }
 }

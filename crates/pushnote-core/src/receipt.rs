@@ -13,7 +13,7 @@ pub struct Receipt {
     pub of: u64,
 }
 
-/// An answer: the receipt, or why there is none (`{"error":"…"}`).
+/// An answer: the receipt, or why there is none (`{"error":"…"}`, with `"retry":true` where asking again can help).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Answer {
@@ -21,8 +21,11 @@ pub enum Answer {
     Receipt(Receipt),
     /// It was not.
     Refused {
-        /// What is wrong with it.
+        /// What is wrong with it, or what stands in its way.
         error: String,
+        /// Whether the same message may be taken when it is sent again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        retry: bool,
     },
 }
 
@@ -37,7 +40,8 @@ mod tests {
                 r#"{"id":"00ff/7","servers":1,"of":2}"#,
                 Answer::Receipt(Receipt { id: "00ff/7".into(), servers: 1, of: 2 }),
             ),
-            (r#"{"error":"no"}"#, Answer::Refused { error: "no".into() }),
+            (r#"{"error":"no"}"#, Answer::Refused { error: "no".into(), retry: false }),
+            (r#"{"error":"not yet","retry":true}"#, Answer::Refused { error: "not yet".into(), retry: true }),
         ] {
             assert_eq!(serde_json::from_str::<Answer>(text).unwrap(), answer);
             assert_eq!(serde_json::to_string(&answer).unwrap(), text);

@@ -8,6 +8,7 @@ pub mod metrics;
 
 use acks::Acks;
 use metrics::Meter;
+use pushnote_core::Limits;
 use pushnote_net::LogOnce;
 use pushnote_zmtp::{
     Batch, BindError, Endpoint, Options, Publisher, Request, Responder, SendError, SlowSubscriber, Stats,
@@ -42,6 +43,9 @@ pub struct Settings {
     pub r#pub: Vec<Way>,
     /// Where publishers are met that want to hear which servers have a message; none by default.
     pub ack: Vec<Endpoint>,
+    /// Longest `data` of an envelope that servers take, in bytes: of a longer one no receipt is given. What nobody asks
+    /// a receipt for is not looked at.
+    pub message_bytes_max: usize,
     /// Limits and times of all ends. What `history_bytes_max` keeps is for subscribers whose link breaks.
     pub options: Options,
     /// Time to write what was received when it is told to stop.
@@ -55,6 +59,7 @@ impl Default for Settings {
             sub: Vec::new(),
             r#pub: Vec::new(),
             ack: Vec::new(),
+            message_bytes_max: Limits::default().message_bytes_max,
             options: Options { history_bytes_max: HISTORY_BYTES_MAX, ..Options::default() },
             drain: Duration::from_secs(1),
         }
@@ -129,7 +134,7 @@ impl Forwarder {
     /// # Errors
     /// [`StartError`] names the end and says what to do.
     pub async fn bind(settings: Settings) -> Result<Forwarder, StartError> {
-        let Settings { sub, r#pub, ack, options, drain } = settings;
+        let Settings { sub, r#pub, ack, message_bytes_max, options, drain } = settings;
         let waits = options.slow_subscriber == SlowSubscriber::Wait;
         let mut subscriber = Subscriber::new(Options { topics: vec![Default::default()], ..options.clone() });
         for way in sub {
@@ -156,7 +161,7 @@ impl Forwarder {
                 }
             }
         }
-        let (acks, refused) = (Acks::default(), Arc::default());
+        let (acks, refused) = (Acks::new(message_bytes_max), Arc::default());
         Ok(Forwarder {
             sub: subscriber,
             r#pub: publisher,

@@ -239,14 +239,15 @@ async fn what_was_asked_is_answered_before_it_stops() {
     }
     publisher.flush().await;
     let requester = Requester::connect(relay.ack[0].clone(), Options::default());
-    let mut reply = requester.request(b"who has it?").unwrap();
+    let question = br#"{"name":"notify_all","data":"who has it?"}"#;
+    let mut reply = requester.request(question).unwrap();
     assert!(
         timeout(Duration::from_millis(500), &mut reply).await.is_err(),
         "the relay waits for the slow one"
     );
     let (_, (), reply) = tokio::join!(
         relay.stop(),
-        async { while next(&mut slow).await != b"who has it?" {} },
+        async { while next(&mut slow).await != question {} },
         timeout(PATIENCE, reply)
     );
     assert!(reply.unwrap().ends_with(br#""servers":1,"of":1}"#));

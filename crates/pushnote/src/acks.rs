@@ -87,7 +87,8 @@ fn better(best: Result<Option<Receipt>, AckError>, answer: &[u8]) -> Result<Opti
         (Ok(Answer::Receipt(new)), Ok(Some(best))) if best.servers >= new.servers => Ok(Some(best)),
         (Ok(Answer::Receipt(new)), _) => Ok(Some(new)),
         (_, Ok(Some(best))) => Ok(Some(best)),
-        (Ok(Answer::Refused { error }), _) => Err(AckError::Refused(error)),
+        (Ok(Answer::Refused { error, retry: true }), _) => Err(AckError::NotTaken(error)),
+        (Ok(Answer::Refused { error, retry: false }), _) => Err(AckError::Refused(error)),
         (Err(error), _) => Err(AckError::Refused(format!("the answer is none ({error})"))),
     }
 }

@@ -120,6 +120,9 @@ pub enum AckError {
     /// It was sent, and the other side does not take it.
     #[error("refused: {0}")]
     Refused(String),
+    /// It was sent, and nobody has taken it: no server is there, for example. It may be sent again.
+    #[error("not taken: {0}")]
+    NotTaken(String),
     /// It was perhaps sent, and perhaps taken: no answer came.
     #[error(
         "no answer within {within:?} from {endpoints}{}; the message may have arrived all the same",

@@ -116,6 +116,8 @@ async fn acknowledged_messages_keep_their_order_and_bring_a_receipt() {
         }
         let request = timeout(PATIENCE, desk.recv()).await.unwrap();
         request.answer(br#"{"error":"not today"}"#);
+        let request = timeout(PATIENCE, desk.recv()).await.unwrap();
+        request.answer(br#"{"error":"not now","retry":true}"#);
         // The answer is written as long as the desk is there.
         (ids, desk)
     });
@@ -125,6 +127,9 @@ async fn acknowledged_messages_keep_their_order_and_bring_a_receipt() {
     let refused =
         blocking(&publisher, |publisher| publisher.notify_all_acked(1, PATIENCE)).await.unwrap_err();
     assert_eq!(refused.to_string(), "refused: not today");
+    let not_taken =
+        blocking(&publisher, |publisher| publisher.notify_all_acked(1, PATIENCE)).await.unwrap_err();
+    assert!(matches!(&not_taken, AckError::NotTaken(why) if why == "not now"), "{not_taken}");
     let (ids, _desk) = answering.await.unwrap();
     assert!(ids[0].ends_with("-a/1") && ids[1].ends_with("-a/2"), "{ids:?}");
 }

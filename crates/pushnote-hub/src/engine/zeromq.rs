@@ -125,7 +125,7 @@ impl<R: Receiver> Engine<R> {
                 let id = format!("{:x}/{}", self.epoch, self.acknowledged);
                 Answer::Receipt(Receipt { id, servers: 1, of: 1 })
             }
-            Err(error) => Answer::Refused { error },
+            Err(error) => Answer::Refused { error, retry: false },
         };
         if let Ok(answer) = serde_json::to_vec(&answer) {
             request.answer(&answer);
