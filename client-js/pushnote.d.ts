@@ -15,7 +15,7 @@ export interface Options {
   openTimeoutMs?: number;
   /**
    * How long a server that sends heartbeats may be silent before it counts as lost; more than its heartbeat interval.
-   * 40,000 by default.
+   * By default one and a half of those and 2,500: 40,000 for a server that beats every 25 s.
    */
   silenceTimeoutMs?: number;
   /** Ceiling of the first reconnect delay. The delay is random below a ceiling that doubles. 500 by default. */

@@ -126,7 +126,7 @@ const BATCH_LENGTH_MAX = 32 * 1024;
 
 const websocket = {
   name: 'websocket',
-  /** A ping is invisible to a page, so that silence here proves nothing. */
+  /** Not every server's does: a ping, which a page cannot see, is enough for SockJS. */
   beats: false,
   open(address, { WebSocket }, sink) {
     const socket = new WebSocket(`${address.replace(/^http/, 'ws')}/websocket`);
@@ -277,6 +277,85 @@ function describe(error) {
   return cause ? `${message} (${cause})` : message;
 }
 
+/** How often it looks at the clock. Timers stand still while a laptop sleeps, so that a long one would ring late. */
+const LOOK_MS = 5_000;
+
+/** A timer that is so much too late tells that the page itself has stood still. */
+const LATE_MS = 1_000;
+
+/** How long a page that has stood still gets to read what lies there for it, before silence counts. */
+const READ_FIRST_MS = 2_000;
+
+/**
+ * Notices that nothing is heard any more, also right after the page has slept, frozen or been offline. Being offline
+ * proves nothing by itself: the server may be on this machine, and a connection outlives a short break.
+ */
+class Watch {
+  #limitMs;
+  #silent;
+  #heardAt = Date.now();
+  #dueAt;
+  #timer;
+  #granted = false;
+  #woken = () => this.#wake();
+
+  /**
+   * @param {number} limitMs
+   * @param {() => void} silent called once, when nothing was heard for so long
+   */
+  constructor(limitMs, silent) {
+    this.#limitMs = limitMs;
+    this.#silent = silent;
+    globalThis.addEventListener?.('online', this.#woken);
+    globalThis.document?.addEventListener('visibilitychange', this.#woken);
+    this.#look();
+  }
+
+  /** A sign of life. */
+  heard() {
+    this.#heardAt = Date.now();
+    this.#granted = false;
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+    globalThis.removeEventListener?.('online', this.#woken);
+    globalThis.document?.removeEventListener('visibilitychange', this.#woken);
+  }
+
+  #wake() {
+    if (this.#leftMs() <= 0 && !this.#granted) this.#grant();
+  }
+
+  #ring() {
+    if (this.#leftMs() > 0) return this.#look();
+    if (Date.now() - this.#dueAt > LATE_MS && !this.#granted) return this.#grant();
+    this.stop();
+    this.#silent();
+  }
+
+  #leftMs() {
+    const now = Date.now();
+    if (now < this.#heardAt) this.#heardAt = now; // the clock was set back
+    return this.#heardAt + this.#limitMs - now;
+  }
+
+  #grant() {
+    this.#granted = true;
+    this.#arm(READ_FIRST_MS);
+  }
+
+  #look() {
+    this.#arm(Math.min(this.#leftMs(), LOOK_MS));
+  }
+
+  #arm(ms) {
+    clearTimeout(this.#timer);
+    this.#dueAt = Date.now() + ms;
+    this.#timer = setTimeout(() => this.#ring(), ms);
+  }
+}
+
 /** Close code of a session that ended without one (RFC 6455 section 7.4.1). */
 const ABNORMAL = 1006;
 
@@ -291,9 +370,10 @@ class Session {
   #on;
   #resolve;
   #link;
-  #timer;
+  #opening;
   #silenceMs;
   #beats;
+  #watch;
   #opened = false;
   #over = false;
 
@@ -301,15 +381,17 @@ class Session {
    * @param {object} transport one of TRANSPORTS
    * @param {string} base URL of the SockJS service, without a trailing slash
    * @param {object} io see transports.js
-   * @param {{openTimeoutMs: number, silenceTimeoutMs: number}} limits
+   * @param {{openTimeoutMs: number, silenceMs: number, beats: boolean}} limits `beats`: the server says that it sends
+   *   heartbeats, whatever the transport
    * @param {{open(): void, message(data: unknown): void}} on
    */
   constructor(transport, base, io, limits, on) {
     this.#on = on;
-    this.#beats = transport.beats;
-    this.#silenceMs = limits.silenceTimeoutMs;
+    this.#beats = transport.beats || limits.beats;
+    this.#silenceMs = limits.silenceMs;
     this.ended = new Promise((resolve) => (this.#resolve = resolve));
-    this.#alarm(limits.openTimeoutMs, `it did not open within ${limits.openTimeoutMs} ms`);
+    const late = () => this.#end(ABNORMAL, `it did not open within ${limits.openTimeoutMs} ms`);
+    this.#opening = setTimeout(late, limits.openTimeoutMs);
     try {
       this.#link = transport.open(`${base}/${serverId()}/${sessionId()}`, io, {
         heard: () => this.#heard(),
@@ -362,7 +444,7 @@ class Session {
   #open() {
     if (this.#opened) return this.#end(ABNORMAL, 'the server lost the session');
     this.#opened = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#opening);
     this.#heard();
     this.#on.open();
   }
@@ -370,18 +452,16 @@ class Session {
   /** Any byte is a sign of life: a long frame on a slow line must not look like silence. */
   #heard() {
     if (!this.#opened || !this.#beats || this.#over) return;
-    this.#alarm(this.#silenceMs, `the server was silent for ${this.#silenceMs} ms`);
-  }
-
-  #alarm(ms, reason) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#end(ABNORMAL, reason), ms);
+    const silent = () => this.#end(ABNORMAL, `the server was silent for ${this.#silenceMs} ms`);
+    this.#watch ??= new Watch(this.#silenceMs, silent);
+    this.#watch.heard();
   }
 
   #end(code, reason) {
     if (this.#over) return;
     this.#over = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#opening);
+    this.#watch?.stop();
     this.#link?.close();
     this.#resolve({ opened: this.#opened, code, reason });
   }
@@ -447,24 +527,31 @@ function pause(ms, signal) {
 function within(ms, outer, work) {
   return new Promise((resolve, reject) => {
     const inner = new AbortController();
+    // Not only when the work ends, which it may never do.
+    const release = () => {
+      clearTimeout(timer);
+      outer.removeEventListener('abort', quit);
+    };
     const stop = (why) => {
+      release();
       reject(new Error(why));
       inner.abort();
     };
     const timer = setTimeout(() => stop(`no answer within ${ms} ms`), ms);
     const quit = () => stop('closed');
     outer.addEventListener('abort', quit);
-    work(inner.signal)
-      .then(resolve, reject)
-      .finally(() => {
-        clearTimeout(timer);
-        outer.removeEventListener('abort', quit);
-      });
+    work(inner.signal).then(resolve, reject).finally(release);
   });
 }
 
 /** A connection that has lasted so long was a good one: the next failure starts the back-off anew. */
 const STABLE_MS = 10_000;
+
+/** SockJS's own interval of heartbeats, for a server that does not say another. */
+const HEARTBEAT_MS = 25_000;
+
+/** What a heartbeat may be late, besides half an interval. */
+const ON_THE_WAY_MS = 2_500;
 
 /**
  * What a page holds: a stream of messages that outlives the sessions which carry it.
@@ -584,12 +671,13 @@ class Connection {
   async #connect() {
     const { signal } = this.#life;
     const [info, tokens] = await Promise.all([this.#info(), this.#tokens([...this.#subscriptions])]);
-    const io = { ...this.#settings.io, credentials: info.cookie_needed ? 'include' : 'same-origin' };
+    const { io } = this.#settings;
     const base = info.base_url ? new URL(info.base_url, this.#base).href.replace(/\/+$/, '') : this.#base;
+    const limits = { openTimeoutMs: this.#settings.openTimeoutMs, ...this.#silence(info.heartbeat_delay) };
     const failures = [];
     for (const transport of this.#settings.transports) {
       if (transport.name === 'websocket' && !(io.WebSocket && info.websocket !== false)) continue;
-      const session = new Session(transport, base, io, this.#settings, {
+      const session = new Session(transport, base, io, limits, {
         open: () => this.#opened(session, transport, tokens),
         message: (data) => this.#listeners.call('message', data),
       });
@@ -599,6 +687,13 @@ class Connection {
       failures.push(`${transport.name}: ${end.reason}`);
     }
     throw new Error(`no transport works at ${base} (${failures.join('; ') || 'none is left to try'})`);
+  }
+
+  /** How long a server that sends something every so many ms may be silent; others say nothing of it. */
+  #silence(heartbeatMs) {
+    const beats = Number.isInteger(heartbeatMs) && heartbeatMs > 0;
+    const patienceMs = 1.5 * (beats ? heartbeatMs : HEARTBEAT_MS) + ON_THE_WAY_MS;
+    return { beats, silenceMs: this.#settings.silenceTimeoutMs ?? patienceMs };
   }
 
   #opened(session, transport, tokens) {
@@ -630,7 +725,8 @@ class Connection {
     const address = `${this.#base}/info`;
     try {
       return await within(this.#settings.openTimeoutMs, this.#life.signal, async (signal) => {
-        const response = await this.#settings.io.fetch(address, { cache: 'no-store', signal });
+        const { fetch, credentials } = this.#settings.io;
+        const response = await fetch(address, { cache: 'no-store', credentials, signal });
         if (!response.ok) throw new Error(`status ${response.status}; is the route right?`);
         return Object(await response.json());
       });
@@ -691,8 +787,8 @@ function envelope(name, data) {
 
 const DEFAULTS = {
   openTimeoutMs: 5_000,
-  // One and a half heartbeats of 25 s, and a little for the way.
-  silenceTimeoutMs: 40_000,
+  // By the server's heartbeat.
+  silenceTimeoutMs: undefined,
   backoffMinMs: 500,
   backoffMaxMs: 20_000,
   queueMax: 100,
@@ -721,6 +817,10 @@ function connect(url, options = {}) {
     // As a method of anything but the window, a browser's fetch throws.
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
     WebSocket: options.WebSocket ?? globalThis.WebSocket,
+    // Cookies go along to other origins, too, as sockjs-client's do: a load balancer may tell its servers apart by one of
+    // its own, of which the server, asked whether it needs cookies, knows nothing. A sandboxed page has none, and no
+    // origin that the answer could name.
+    credentials: globalThis.origin === 'null' ? 'omit' : 'include',
   };
   return new Connection(serviceUrl(url), settings);
 }

@@ -6,6 +6,12 @@ import { backoffMs, pause, within } from './waiting.js';
 /** A connection that has lasted so long was a good one: the next failure starts the back-off anew. */
 const STABLE_MS = 10_000;
 
+/** SockJS's own interval of heartbeats, for a server that does not say another. */
+const HEARTBEAT_MS = 25_000;
+
+/** What a heartbeat may be late, besides half an interval. */
+const ON_THE_WAY_MS = 2_500;
+
 /**
  * What a page holds: a stream of messages that outlives the sessions which carry it.
  *
@@ -124,12 +130,13 @@ export class Connection {
   async #connect() {
     const { signal } = this.#life;
     const [info, tokens] = await Promise.all([this.#info(), this.#tokens([...this.#subscriptions])]);
-    const io = { ...this.#settings.io, credentials: info.cookie_needed ? 'include' : 'same-origin' };
+    const { io } = this.#settings;
     const base = info.base_url ? new URL(info.base_url, this.#base).href.replace(/\/+$/, '') : this.#base;
+    const limits = { openTimeoutMs: this.#settings.openTimeoutMs, ...this.#silence(info.heartbeat_delay) };
     const failures = [];
     for (const transport of this.#settings.transports) {
       if (transport.name === 'websocket' && !(io.WebSocket && info.websocket !== false)) continue;
-      const session = new Session(transport, base, io, this.#settings, {
+      const session = new Session(transport, base, io, limits, {
         open: () => this.#opened(session, transport, tokens),
         message: (data) => this.#listeners.call('message', data),
       });
@@ -139,6 +146,13 @@ export class Connection {
       failures.push(`${transport.name}: ${end.reason}`);
     }
     throw new Error(`no transport works at ${base} (${failures.join('; ') || 'none is left to try'})`);
+  }
+
+  /** How long a server that sends something every so many ms may be silent; others say nothing of it. */
+  #silence(heartbeatMs) {
+    const beats = Number.isInteger(heartbeatMs) && heartbeatMs > 0;
+    const patienceMs = 1.5 * (beats ? heartbeatMs : HEARTBEAT_MS) + ON_THE_WAY_MS;
+    return { beats, silenceMs: this.#settings.silenceTimeoutMs ?? patienceMs };
   }
 
   #opened(session, transport, tokens) {
@@ -170,7 +184,8 @@ export class Connection {
     const address = `${this.#base}/info`;
     try {
       return await within(this.#settings.openTimeoutMs, this.#life.signal, async (signal) => {
-        const response = await this.#settings.io.fetch(address, { cache: 'no-store', signal });
+        const { fetch, credentials } = this.#settings.io;
+        const response = await fetch(address, { cache: 'no-store', credentials, signal });
         if (!response.ok) throw new Error(`status ${response.status}; is the route right?`);
         return Object(await response.json());
       });

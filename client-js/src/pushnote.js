@@ -3,8 +3,8 @@ import { TRANSPORTS } from './transports.js';
 
 const DEFAULTS = {
   openTimeoutMs: 5_000,
-  // One and a half heartbeats of 25 s, and a little for the way.
-  silenceTimeoutMs: 40_000,
+  // By the server's heartbeat.
+  silenceTimeoutMs: undefined,
   backoffMinMs: 500,
   backoffMaxMs: 20_000,
   queueMax: 100,
@@ -33,6 +33,10 @@ export function connect(url, options = {}) {
     // As a method of anything but the window, a browser's fetch throws.
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
     WebSocket: options.WebSocket ?? globalThis.WebSocket,
+    // Cookies go along to other origins, too, as sockjs-client's do: a load balancer may tell its servers apart by one of
+    // its own, of which the server, asked whether it needs cookies, knows nothing. A sandboxed page has none, and no
+    // origin that the answer could name.
+    credentials: globalThis.origin === 'null' ? 'omit' : 'include',
   };
   return new Connection(serviceUrl(url), settings);
 }

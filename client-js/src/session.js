@@ -1,5 +1,6 @@
 import { parseFrame } from './frames.js';
 import { describe } from './transports.js';
+import { Watch } from './watch.js';
 
 /** Close code of a session that ended without one (RFC 6455 section 7.4.1). */
 const ABNORMAL = 1006;
@@ -15,9 +16,10 @@ export class Session {
   #on;
   #resolve;
   #link;
-  #timer;
+  #opening;
   #silenceMs;
   #beats;
+  #watch;
   #opened = false;
   #over = false;
 
@@ -25,15 +27,17 @@ export class Session {
    * @param {object} transport one of TRANSPORTS
    * @param {string} base URL of the SockJS service, without a trailing slash
    * @param {object} io see transports.js
-   * @param {{openTimeoutMs: number, silenceTimeoutMs: number}} limits
+   * @param {{openTimeoutMs: number, silenceMs: number, beats: boolean}} limits `beats`: the server says that it sends
+   *   heartbeats, whatever the transport
    * @param {{open(): void, message(data: unknown): void}} on
    */
   constructor(transport, base, io, limits, on) {
     this.#on = on;
-    this.#beats = transport.beats;
-    this.#silenceMs = limits.silenceTimeoutMs;
+    this.#beats = transport.beats || limits.beats;
+    this.#silenceMs = limits.silenceMs;
     this.ended = new Promise((resolve) => (this.#resolve = resolve));
-    this.#alarm(limits.openTimeoutMs, `it did not open within ${limits.openTimeoutMs} ms`);
+    const late = () => this.#end(ABNORMAL, `it did not open within ${limits.openTimeoutMs} ms`);
+    this.#opening = setTimeout(late, limits.openTimeoutMs);
     try {
       this.#link = transport.open(`${base}/${serverId()}/${sessionId()}`, io, {
         heard: () => this.#heard(),
@@ -86,7 +90,7 @@ export class Session {
   #open() {
     if (this.#opened) return this.#end(ABNORMAL, 'the server lost the session');
     this.#opened = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#opening);
     this.#heard();
     this.#on.open();
   }
@@ -94,18 +98,16 @@ export class Session {
   /** Any byte is a sign of life: a long frame on a slow line must not look like silence. */
   #heard() {
     if (!this.#opened || !this.#beats || this.#over) return;
-    this.#alarm(this.#silenceMs, `the server was silent for ${this.#silenceMs} ms`);
-  }
-
-  #alarm(ms, reason) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#end(ABNORMAL, reason), ms);
+    const silent = () => this.#end(ABNORMAL, `the server was silent for ${this.#silenceMs} ms`);
+    this.#watch ??= new Watch(this.#silenceMs, silent);
+    this.#watch.heard();
   }
 
   #end(code, reason) {
     if (this.#over) return;
     this.#over = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#opening);
+    this.#watch?.stop();
     this.#link?.close();
     this.#resolve({ opened: this.#opened, code, reason });
   }

@@ -15,7 +15,7 @@ const BATCH_LENGTH_MAX = 32 * 1024;
 
 const websocket = {
   name: 'websocket',
-  /** A ping is invisible to a page, so that silence here proves nothing. */
+  /** Not every server's does: a ping, which a page cannot see, is enough for SockJS. */
   beats: false,
   open(address, { WebSocket }, sink) {
     const socket = new WebSocket(`${address.replace(/^http/, 'ws')}/websocket`);

@@ -47,18 +47,19 @@ export function pause(ms, signal) {
 export function within(ms, outer, work) {
   return new Promise((resolve, reject) => {
     const inner = new AbortController();
+    // Not only when the work ends, which it may never do.
+    const release = () => {
+      clearTimeout(timer);
+      outer.removeEventListener('abort', quit);
+    };
     const stop = (why) => {
+      release();
       reject(new Error(why));
       inner.abort();
     };
     const timer = setTimeout(() => stop(`no answer within ${ms} ms`), ms);
     const quit = () => stop('closed');
     outer.addEventListener('abort', quit);
-    work(inner.signal)
-      .then(resolve, reject)
-      .finally(() => {
-        clearTimeout(timer);
-        outer.removeEventListener('abort', quit);
-      });
+    work(inner.signal).then(resolve, reject).finally(release);
   });
 }

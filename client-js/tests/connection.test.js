@@ -7,7 +7,7 @@ const URL = 'http://push.example/sockjs';
 
 /** A connection whose every counterpart is a fake, in a world whose time stands still. */
 function world(t, options = {}) {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   const server = fakeFetch();
   const { FakeWebSocket, sockets, last } = fakeWebSocket();
   const connection = connect(URL, { fetch: server.fetch, WebSocket: FakeWebSocket, ...options });
@@ -242,6 +242,27 @@ test('silence of a WebSocket proves nothing, unless it has sent heartbeats', asy
   assert.match(seen.errors[0].message, /^the server was silent for 40000 ms; next try/);
 });
 
+test('a server that tells its heartbeat is missed after one and a half of it', async (t) => {
+  for (const [heartbeat_delay, options, ms] of [
+    [25_000, {}, 40_000],
+    [60_000, {}, 92_500],
+    [60_000, { silenceTimeoutMs: 70_000 }, 70_000],
+    ['25 s', {}, Infinity],
+    [0, {}, Infinity],
+    [-1, {}, Infinity],
+  ]) {
+    const { server, last, connection } = world(t, options);
+    server.info = { websocket: true, heartbeat_delay };
+    await settle();
+    last().receive('o');
+    await advance(t, Math.min(ms, 1_000_000) - 1);
+    assert.equal(connection.state, 'connected');
+    await advance(t, 1);
+    assert.equal(connection.state, ms === Infinity ? 'connected' : 'connecting');
+    t.mock.timers.reset();
+  }
+});
+
 test('a second open frame means that the server lost the session', async (t) => {
   const { last, seen } = await opened(t);
   last().receive('o');
@@ -314,12 +335,23 @@ test('without a listener an error goes to the console', async (t) => {
   assert.match(warn.mock.calls[0].arguments[0], /^pushnote: cannot get .*: status 404; is the route right\?; next try/);
 });
 
-test('goes where info sends it, with cookies if it needs them', async (t) => {
+test('goes where info sends it', async (t) => {
   const { server, last } = world(t);
-  server.info = { websocket: true, base_url: 'https://other.example/here/', cookie_needed: true };
+  server.info = { websocket: true, base_url: 'https://other.example/here/' };
   await settle();
   assert.match(last().url, /^wss:\/\/other\.example\/here\/\d{3}\/[a-z0-9]{24}\/websocket$/);
-  last().drop();
-  await settle();
-  assert.equal(server.requests[0].options.credentials, 'include');
+});
+
+test('cookies go along with every request, unless the page has no origin', async (t) => {
+  for (const [origin, credentials] of [['https://page.example', 'include'], ['null', 'omit']]) {
+    globalThis.origin = origin;
+    t.after(() => delete globalThis.origin);
+    const { server, last } = world(t);
+    await settle();
+    last().drop();
+    await settle();
+    assert.equal(server.infos[0].options.credentials, credentials);
+    assert.equal(server.requests[0].options.credentials, credentials);
+    t.mock.timers.reset();
+  }
 });

@@ -1,5 +1,9 @@
 // A server made of nothing: what a test wants to arrive, it says. With node's mock timers time stands still, too.
 
+process.on('warning', (warning) => {
+  if (warning.name === 'MaxListenersExceededWarning') throw warning; // a leak
+});
+
 /** Lets everything that is due at this moment happen. */
 export async function settle() {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -80,11 +84,14 @@ function request(url, options, resolve, reject) {
     if (answered) return;
     answered = true;
     resolve(new Response(status === 204 ? null : body, { status }));
+    if (status === 204) over();
   };
-  options.signal.addEventListener('abort', () => {
+  const aborted = () => {
     reject(options.signal.reason);
     controller.error(options.signal.reason);
-  });
+  };
+  const over = () => options.signal.removeEventListener('abort', aborted);
+  options.signal.addEventListener('abort', aborted, { once: true });
   return {
     url,
     route: url.slice(url.lastIndexOf('/') + 1),
@@ -99,8 +106,12 @@ function request(url, options, resolve, reject) {
     end() {
       answer();
       controller.close();
+      over();
     },
-    fail: () => reject(new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } })),
+    fail() {
+      reject(new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } }));
+      over();
+    },
   };
 }
 

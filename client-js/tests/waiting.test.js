@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
 import { backoffMs, pause, within } from '../src/waiting.js';
 import { settle } from './fakes.mjs';
@@ -41,6 +42,16 @@ test('a pause ends by time, by abort, and when the browser is online again', asy
   start('aborted before');
   await settle();
   assert.deepEqual(ended, ['time', 'online', 'abort', 'aborted before']);
+});
+
+test('work that never ends leaves nothing behind', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const outer = new AbortController();
+  const late = within(1000, outer.signal, () => new Promise(() => {}));
+  assert.equal(getEventListeners(outer.signal, 'abort').length, 1);
+  t.mock.timers.tick(1000);
+  await assert.rejects(late);
+  assert.equal(getEventListeners(outer.signal, 'abort').length, 0);
 });
 
 test('work is aborted at its deadline, and with the signal around it', async (t) => {
