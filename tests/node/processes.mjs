@@ -112,8 +112,8 @@ export class System {
   }
 
   /** `pushnote-server`, on a free port if none is given. */
-  async server({ mq, port = 0, single = false, route = '/sockjs' }) {
-    const args = [`--port=${port}`, `--mq_socket=${mq}`, `--route=${route}`, '--address=127.0.0.1'];
+  async server({ mq, port = 0, single = false, route = '/sockjs', flags = [] }) {
+    const args = [`--port=${port}`, `--mq_socket=${mq}`, `--route=${route}`, '--address=127.0.0.1', ...flags];
     const server = this.start('pushnote-server', single ? ['--single', ...args] : args);
     const bound = await ready(server);
     return Object.assign(server, { port: bound, url: `http://127.0.0.1:${bound}${route}` });

@@ -1,11 +1,10 @@
 // sockjs-client's transports in Node against the SockJS library's test server, each forced in turn.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import http from 'node:http';
 import { after, before, test } from 'node:test';
 import SockJS from 'sockjs-client';
 import { bursts, converse } from './conversation.mjs';
+import { front } from './front.mjs';
 import { System } from './processes.mjs';
 import { Heard, withEvents } from './waiting.mjs';
 
@@ -85,33 +84,12 @@ for (const [service, transport] of [['echo', 'websocket'], ['disabled_websocket_
   });
 }
 
-/** Stands before two servers and forwards each request to the one that `choose` says, as no load balancer should. */
-async function front(t, choose) {
-  const server = http.createServer((request, response) => {
-    const { method, url, headers } = request;
-    const onward = http.request(choose(url) + url, { method, headers }, (answer) => {
-      response.writeHead(answer.statusCode, answer.headers);
-      answer.pipe(response);
-    });
-    onward.on('error', () => response.destroy());
-    response.on('close', () => onward.destroy());
-    request.pipe(onward);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return `http://127.0.0.1:${server.address().port}`;
-}
-
 for (const transport of ['xhr-streaming', 'xhr-polling', 'eventsource']) {
   test(`${transport}: another server opens another session, which the client does not take for its own`, async (t) => {
     const other = await system.sockjs();
     let receivers = 0;
     const isFirst = (path) => /_send|\/info/.test(path) || receivers++ === 0;
-    const url = await front(t, (path) => (isFirst(path) ? origin : other.origin));
+    const url = await front(t, ({ url }) => (isFirst(url) ? origin : other.origin));
     // More than the response limit, after which a stream asks again.
     const lost = conversation(t, `${url}/echo`, transport, [[{ text: 'x'.repeat(5000) }, { text: 'never' }]]);
     assert.deepEqual(await ended(lost, transport), { code: 1006, reason: 'Server lost session' });
@@ -119,7 +97,7 @@ for (const transport of ['xhr-streaming', 'xhr-polling', 'eventsource']) {
 
   test(`${transport}: a message to a server that does not know the session ends it`, async (t) => {
     const other = await system.sockjs();
-    const url = await front(t, (path) => (path.includes('_send') ? other.origin : origin));
+    const url = await front(t, ({ url }) => (url.includes('_send') ? other.origin : origin));
     const lost = conversation(t, `${url}/echo`, transport, [[{ text: 'hello' }]]);
     assert.deepEqual(await ended(lost, transport), { code: 1006, reason: 'Sending error: Error: http status 404' });
   });

@@ -78,6 +78,10 @@ pub(crate) struct Args {
     #[arg(long, env = "PUSHNOTE_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
     pub(crate) allowed_origin: Vec<AllowedOrigin>,
 
+    /// Sets the cookie JSESSIONID, for a load balancer that sends a browser to the server whose cookie it brings
+    #[arg(long, env = "PUSHNOTE_COOKIE_NEEDED", value_parser = FalseyValueParser::new())]
+    pub(crate) cookie_needed: bool,
+
     /// URL of sockjs-client for the iframe page of very old browsers
     #[arg(long, env = "PUSHNOTE_SOCKJS_URL", value_name = "URL")]
     pub(crate) sockjs_url: Option<String>,

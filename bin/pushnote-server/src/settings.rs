@@ -37,6 +37,7 @@ pub(crate) fn from_args(args: &Args, open_files_max: u64) -> Result<Settings, Fa
         limits,
         sockjs_url: args.sockjs_url.clone(),
         allowed_origins: args.allowed_origin.clone(),
+        cookie_needed: args.cookie_needed,
         pages: Vec::new(),
         coalescing_window: Duration::from_micros(args.coalescing_window),
         shards: std::thread::available_parallelism().map_or(1, Into::into),

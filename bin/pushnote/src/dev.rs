@@ -78,6 +78,7 @@ fn settings(secret: &str, pages: Vec<Page>) -> Result<Settings, Failure> {
         verifier: Arc::new(Verifier::new(&keys(secret)?)),
         sockjs_url: None,
         allowed_origins: Vec::new(),
+        cookie_needed: false,
         pages,
         shards: 1,
         coalescing_window: Duration::ZERO,

@@ -24,11 +24,12 @@ pub(crate) fn all(
     clients: Clients,
     draining: &Arc<AtomicBool>,
 ) -> (BoxedFilter<(Response,)>, SockJs<Clients>) {
-    let Settings { route, limits, sockjs_url, allowed_origins, pages, .. } = settings;
+    let Settings { route, limits, sockjs_url, allowed_origins, cookie_needed, pages, .. } = settings;
     let mut sockjs = SockJs::builder()
         .heartbeat_delay(Duration::from_secs(limits.heartbeat_delay_s))
         .disconnect_delay(Duration::from_secs(limits.disconnect_delay_s))
         .response_limit(limits.response_bytes_max)
+        .jsessionid(cookie_needed)
         .limits(sockjs_limits(&limits));
     if let Some(url) = sockjs_url {
         sockjs = sockjs.sockjs_url(url);

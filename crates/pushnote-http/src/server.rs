@@ -34,6 +34,8 @@ pub struct Settings {
     pub sockjs_url: Option<String>,
     /// Origins (`https://example.org`) that may connect from a browser; empty for all.
     pub allowed_origins: Vec<AllowedOrigin>,
+    /// Whether pages are told to send cookies, and given a `JSESSIONID` for a load balancer to stick to.
+    pub cookie_needed: bool,
     /// Fixed pages to serve beside it.
     pub pages: Vec<Page>,
     /// Shards of the hub; one per core is right.

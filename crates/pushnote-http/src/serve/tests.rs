@@ -32,6 +32,7 @@ async fn server(limits: Limits) -> SocketAddr {
         verifier: Arc::clone(&verifier),
         sockjs_url: None,
         allowed_origins: Vec::new(),
+        cookie_needed: false,
         pages: Vec::new(),
         shards: 1,
         coalescing_window: Duration::ZERO,
