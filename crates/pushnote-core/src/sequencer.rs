@@ -195,6 +195,20 @@ impl<T: Item> Sequencer<T> {
         }
     }
 
+    /// Nothing is waited for any more: all that is held goes on.
+    pub fn give_up(&mut self, out: &mut Vec<T>) {
+        while let Some((_, publisher)) = self.gaps.pop_first() {
+            let Some(stream) = self.publishers.peek_mut(&publisher) else { continue };
+            stream.deadline = None;
+            let (mut missed, mut released) = (0, 0);
+            for run in &mut stream.runs {
+                let given_up = run.give_up_all(out);
+                (missed, released) = (missed + given_up.0, released + given_up.1);
+            }
+            self.count(missed, released);
+        }
+    }
+
     /// What was counted since the start.
     pub fn counts(&self) -> SequencerCounts {
         self.counts

@@ -1,7 +1,9 @@
 //! Runs of whole messages and single messages: slices of what was read, never copies.
 
+use crate::curve::PublicKey;
 use crate::frame::{Parts, Span, Spans, head_bytes, put_frame};
 use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
 use thiserror::Error;
 
 /// A run of whole messages of one publisher, framed as ZMTP 2.0 and 3.x have it.
@@ -11,18 +13,28 @@ pub struct Batch {
     messages: usize,
     /// Bytes of memory that stay alive with `bytes`.
     retained: usize,
+    sender: Sender,
 }
+
+/// The key of a client that sent something over CURVE.
+pub(crate) type Sender = Option<Arc<PublicKey>>;
 
 impl Batch {
     pub(crate) fn new(bytes: Bytes, messages: usize, retained: usize) -> Self {
-        Batch { bytes, messages, retained }
+        Batch { bytes, messages, retained, sender: None }
+    }
+
+    /// The same, sent by the holder of this key.
+    pub(crate) fn of(self, sender: &Sender) -> Self {
+        Batch { sender: sender.clone(), ..self }
     }
 
     /// One message of one frame.
     pub fn single(payload: &[u8]) -> Self {
         let mut frame = BytesMut::with_capacity(head_bytes(payload.len()) + payload.len());
         put_frame(&mut frame, 0, payload);
-        Batch { retained: frame.len(), bytes: frame.freeze(), messages: 1 }
+        let retained = frame.len();
+        Batch::new(frame.freeze(), 1, retained)
     }
 
     /// Messages in it.
@@ -49,7 +61,8 @@ impl Batch {
         }
         let mut bytes = BytesMut::new();
         kept.iter().for_each(|span| bytes.extend_from_slice(&self.bytes[span.start..span.end]));
-        Batch { retained: bytes.len(), bytes: bytes.freeze(), messages: kept.len() }
+        let retained = bytes.len();
+        Batch::new(bytes.freeze(), kept.len(), retained).of(&self.sender)
     }
 
     /// The same without its first `messages`.
@@ -58,7 +71,7 @@ impl Batch {
             return self.clone();
         };
         let bytes = self.bytes.slice(last.end..);
-        Batch { bytes, messages: self.messages - messages, retained: self.retained }
+        Batch::new(bytes, self.messages - messages, self.retained).of(&self.sender)
     }
 
     /// Where each message lies.
@@ -91,7 +104,8 @@ impl Iterator for Unread {
         };
         self.at = span.end;
         let topic = span.topic_start - span.start..span.topic_end - span.start;
-        Some(Message { bytes: self.batch.bytes.slice(span.start..span.end), topic })
+        let (bytes, sender) = (self.batch.bytes.slice(span.start..span.end), self.batch.sender.clone());
+        Some(Message { bytes, topic, sender })
     }
 }
 
@@ -102,6 +116,7 @@ impl Iterator for Unread {
 pub struct Message {
     bytes: Bytes,
     topic: std::ops::Range<usize>,
+    sender: Sender,
 }
 
 /// A message of several frames where one is wanted.
@@ -122,6 +137,12 @@ impl Message {
             return Ok(self.bytes.slice(self.topic));
         }
         Err(MultipartError { parts: self.parts().count() })
+    }
+
+    /// The long-term key of who sent it: a client that connected to this socket with CURVE, and nobody else has it.
+    /// `None` for all others, as for who was connected *to*: it passes on what others have sent.
+    pub fn sender(&self) -> Option<&Arc<PublicKey>> {
+        self.sender.as_ref()
     }
 
     /// The frames' bodies, as slices.

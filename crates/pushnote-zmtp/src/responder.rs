@@ -1,7 +1,8 @@
 //! The ROUTER socket: answers questions, in any order.
 
-use crate::batch::{Batch, MultipartError};
+use crate::batch::{Batch, MultipartError, Sender};
 use crate::command::Command;
+use crate::curve::PublicKey;
 use crate::endpoint::Endpoint;
 use crate::frame::{Header, put_frame};
 use crate::handshake::SocketType;
@@ -94,9 +95,15 @@ pub struct Request {
     envelope: Bytes,
     body: Result<Bytes, MultipartError>,
     outbox: Arc<Outbox>,
+    sender: Sender,
 }
 
 impl Request {
+    /// Who asks, as [`Message::sender`](crate::Message::sender).
+    pub fn sender(&self) -> Option<&Arc<PublicKey>> {
+        self.sender.as_ref()
+    }
+
     /// What is asked: one frame.
     ///
     /// # Errors
@@ -149,7 +156,8 @@ impl Role for Desk {
     async fn serve(&self, link: Link) -> CloseCause {
         let outbox = Arc::new(Outbox::new(self.options.queue_bytes_max));
         self.outboxes().push(Arc::clone(&outbox));
-        let intake = Counter { desk: self, outbox: Arc::clone(&outbox) };
+        let sender = link.peer.key.map(Arc::new);
+        let intake = Counter { desk: self, outbox: Arc::clone(&outbox), sender };
         let cause = link.run(&self.options, &outbox, &mut Unsent::default(), Everything, intake).await;
         self.outboxes().retain(|other| !Arc::ptr_eq(other, &outbox));
         outbox.abandon();
@@ -161,6 +169,7 @@ impl Role for Desk {
 struct Counter<'a> {
     desk: &'a Desk,
     outbox: Arc<Outbox>,
+    sender: Sender,
 }
 
 impl Intake for Counter<'_> {
@@ -169,7 +178,8 @@ impl Intake for Counter<'_> {
         for span in batch.spans() {
             let message = batch.bytes().slice(span.start..span.end);
             let (envelope, body) = open(&message);
-            let request = Request { envelope, body, outbox: Arc::clone(&self.outbox) };
+            let request =
+                Request { envelope, body, outbox: Arc::clone(&self.outbox), sender: self.sender.clone() };
             self.desk.requests.send(request).await.map_err(|_| CloseCause::Local)?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The SUB socket.
 
-use crate::batch::{Batch, Message, Unread};
+use crate::batch::{Batch, Message, Sender, Unread};
 use crate::command::{Command, put_subscribe};
 use crate::endpoint::Endpoint;
 use crate::handshake::{Handshake, SocketType, Version};
@@ -186,7 +186,8 @@ impl Role for Inlet {
     }
 
     async fn serve(&self, link: Link) -> CloseCause {
-        self.receive(link, self).await
+        let sender = link.peer.key.map(Arc::new);
+        self.receive(link, Accepted { inlet: self, sender }).await
     }
 }
 
@@ -206,8 +207,8 @@ impl Inlet {
     }
 }
 
-impl Intake for &Inlet {
-    async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
+impl Inlet {
+    async fn take(&self, batch: Batch) -> Result<(), CloseCause> {
         let batch = self.pick(batch);
         if batch.messages() == 0 {
             return Ok(());
@@ -217,6 +218,18 @@ impl Intake for &Inlet {
         self.counters.add_messages(batch.messages(), batch.bytes().len());
         room.send(batch);
         Ok(())
+    }
+}
+
+/// A publisher that connected to us.
+struct Accepted<'a> {
+    inlet: &'a Inlet,
+    sender: Sender,
+}
+
+impl Intake for Accepted<'_> {
+    async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
+        self.inlet.take(batch.of(&self.sender)).await
     }
 
     fn command(&mut self, _: Command<'_>) -> Result<(), CloseCause> {
@@ -290,7 +303,7 @@ impl Intake for &Upstream {
     /// it again.
     async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
         let messages = batch.messages() as u64;
-        (&*self.inlet).batch(batch).await?;
+        self.inlet.take(batch).await?;
         if let Some(position) = &mut *self.position() {
             position.sequence = position.sequence.wrapping_add(messages); // it began where the peer said
         }

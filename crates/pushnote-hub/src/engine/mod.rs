@@ -2,3 +2,5 @@
 //! them once, and publishes to the hub; waiting for the hub is its backpressure towards the source.
 
 pub mod zeromq;
+
+mod order;

@@ -1,0 +1,215 @@
+//! Order among what one sender sent.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lru::LruCache;
+use pushnote_core::sequencer::Item;
+use pushnote_core::{PublicationId, Sequencer, SequencerCounts, SequencerLimits};
+use pushnote_zmtp::curve::PublicKey;
+
+/// How long a message waits for those before it, which may come after it: over another forwarder, or because their
+/// publisher connected again and its old connection is not yet read to the end.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// What one sender may occupy.
+const LIMITS: SequencerLimits = SequencerLimits {
+    patience: PATIENCE,
+    held_bytes_max: 8 * 1024 * 1024,
+    publishers_max: NonZeroUsize::new(10_000).expect("it is not zero"),
+};
+/// Senders that are remembered: those heard last.
+const SENDERS_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("it is not zero");
+
+/// Who sent something: the holder of a key, or whoever has none, which includes all whose messages a forwarder brings.
+pub(super) type Sender = Option<Arc<PublicKey>>;
+
+/// A [`Sequencer`] for each sender. So publishers' names are a sender's own: whoever knows another's name can neither
+/// count for it nor have it forgotten.
+#[derive(Debug)]
+pub(super) struct Order<T> {
+    senders: LruCache<Sender, Sequencer<T>>,
+    state: State,
+}
+
+/// What is known of all senders together.
+#[derive(Debug, Default)]
+struct State {
+    /// Of those that hold something.
+    deadlines: HashMap<Sender, Instant>,
+    counts: SequencerCounts,
+}
+
+impl State {
+    /// Lets `act` change a sender's order, and takes note of what has become of it.
+    fn note<T: Item>(
+        &mut self,
+        sender: &Sender,
+        sequencer: &mut Sequencer<T>,
+        act: impl FnOnce(&mut Sequencer<T>),
+    ) {
+        let before = sequencer.counts();
+        act(sequencer);
+        let now = sequencer.counts();
+        self.counts.duplicates += now.duplicates - before.duplicates;
+        self.counts.missed += now.missed - before.missed;
+        self.counts.new_runs += now.new_runs - before.new_runs;
+        match sequencer.poll_timeout() {
+            Some(deadline) => drop(self.deadlines.insert(sender.clone(), deadline)),
+            None if self.deadlines.is_empty() => {}
+            None => drop(self.deadlines.remove(sender)),
+        }
+    }
+}
+
+impl<T: Item> Order<T> {
+    pub(super) fn new() -> Self {
+        Self { senders: LruCache::new(SENDERS_MAX), state: State::default() }
+    }
+
+    /// A message came. Appends to `out` what goes on.
+    pub(super) fn accept(
+        &mut self,
+        sender: &Sender,
+        id: &PublicationId,
+        item: T,
+        now: Instant,
+        out: &mut Vec<T>,
+    ) {
+        if self.senders.len() == SENDERS_MAX.get()
+            && !self.senders.contains(sender)
+            && let Some((oldest, mut sequencer)) = self.senders.pop_lru()
+        {
+            self.state.note(&oldest, &mut sequencer, |sequencer| sequencer.give_up(out));
+        }
+        let sequencer = self.senders.get_or_insert_mut(sender.clone(), || Sequencer::new(LIMITS));
+        self.state.note(sender, sequencer, |sequencer| sequencer.accept(id, item, now, out));
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout); `None` while nothing is held.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.state.deadlines.values().min().copied()
+    }
+
+    /// Time has passed: what waited too long goes on.
+    pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Vec<T>) {
+        let due = self.state.deadlines.iter().filter(|(_, deadline)| **deadline <= now);
+        for sender in due.map(|(sender, _)| sender.clone()).collect::<Vec<_>>() {
+            if let Some(sequencer) = self.senders.peek_mut(&sender) {
+                self.state.note(&sender, sequencer, |sequencer| sequencer.handle_timeout(now, out));
+            }
+        }
+    }
+
+    /// What was counted since this was last asked.
+    pub(super) fn take_counts(&mut self) -> SequencerCounts {
+        std::mem::take(&mut self.state.counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Text(&'static str);
+
+    impl Item for Text {
+        fn bytes_len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn fingerprint(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        fn detach(&mut self) {}
+    }
+
+    fn key(number: u16) -> Sender {
+        let mut bytes = [1; 32];
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        Some(Arc::new(PublicKey::from_bytes(bytes).unwrap()))
+    }
+
+    /// What goes on when these come at once.
+    fn accepted(
+        order: &mut Order<Text>,
+        now: Instant,
+        messages: &[(&Sender, &str, &'static str)],
+    ) -> Vec<Text> {
+        let mut out = Vec::new();
+        for (sender, id, text) in messages {
+            order.accept(sender, &id.parse().unwrap(), Text(text), now, &mut out);
+        }
+        out
+    }
+
+    #[test]
+    fn a_name_is_its_senders_own() {
+        let (mut order, now) = (Order::new(), Instant::now());
+        let (victim, thief) = (key(1), key(2));
+        let messages = [
+            (&victim, "web/1", "a"),
+            (&thief, "web/2", "false"), // else the victim's next would be the second with that number
+            (&victim, "web/2", "b"),
+            (&None, "web/3", "of a forwarder"),
+            (&victim, "web/3", "c"),
+            (&victim, "web/3", "c"),
+        ];
+        let texts = ["a", "false", "b", "of a forwarder", "c"].map(Text);
+        assert_eq!(accepted(&mut order, now, &messages), texts);
+        assert_eq!(order.take_counts(), SequencerCounts { duplicates: 1, missed: 0, new_runs: 0 });
+        assert_eq!(order.poll_timeout(), None);
+    }
+
+    #[test]
+    fn invented_names_have_only_their_own_senders_forgotten() {
+        let (mut order, now) = (Order::new(), Instant::now());
+        let (victim, flood) = (key(1), key(2));
+        accepted(&mut order, now, &[(&victim, "web/1", "a")]);
+        for name in 0..=LIMITS.publishers_max.get() {
+            let id = format!("{name}/1");
+            accepted(&mut order, now, &[(&flood, &id, "x"), (&flood, &id, "x")]);
+        }
+        order.take_counts();
+        assert_eq!(accepted(&mut order, now, &[(&victim, "web/1", "a")]), []);
+        assert_eq!(order.take_counts().duplicates, 1);
+    }
+
+    #[test]
+    fn each_senders_messages_wait_for_their_own_time() {
+        let (mut order, now) = (Order::new(), Instant::now());
+        let (one, two) = (key(1), key(2));
+        accepted(&mut order, now, &[(&one, "a/1", "1"), (&two, "a/1", "1")]);
+        accepted(&mut order, now, &[(&one, "a/3", "one's")]);
+        let later = now + PATIENCE / 2;
+        accepted(&mut order, later, &[(&two, "a/3", "two's")]);
+        for (deadline, text) in [(now, "one's"), (later, "two's")] {
+            assert_eq!(order.poll_timeout(), Some(deadline + PATIENCE));
+            let mut out = Vec::new();
+            order.handle_timeout(deadline + PATIENCE, &mut out);
+            assert_eq!(out, [Text(text)]);
+        }
+        assert_eq!((order.poll_timeout(), order.take_counts().missed), (None, 2));
+    }
+
+    #[test]
+    fn a_sender_that_is_forgotten_loses_nothing() {
+        let (mut order, now) = (Order::new(), Instant::now());
+        let oldest = key(0);
+        assert_eq!(
+            accepted(&mut order, now, &[(&oldest, "a/1", "1"), (&oldest, "a/3", "held")]),
+            [Text("1")]
+        );
+        let mut out = Vec::new();
+        for sender in 1..=SENDERS_MAX.get() {
+            out.extend(accepted(&mut order, now, &[(&key(sender as u16), "a/1", "new")]));
+        }
+        assert_eq!(out.iter().filter(|text| text.0 == "held").count(), 1);
+        assert_eq!(out.len(), SENDERS_MAX.get() + 1);
+        assert_eq!((order.poll_timeout(), order.take_counts().missed), (None, 1));
+        assert_eq!(order.senders.len(), SENDERS_MAX.get());
+    }
+}
