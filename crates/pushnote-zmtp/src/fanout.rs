@@ -53,7 +53,7 @@ impl Fanout {
         let shared = Shared {
             next: 0,
             outlets: HashMap::new(),
-            topics: Topics::new(options.subscription_bytes_max),
+            topics: Topics::new(options.subscription_bytes_max, options.subscriptions_bytes_max),
             history: History::new(options.history_bytes_max),
             confirmations: Confirmations::default(),
             runs: HashMap::new(),
@@ -120,7 +120,7 @@ impl Fanout {
     pub(crate) fn welcome(&self, outlet: &Outlet, peer: &Peer) {
         outlet.answers.store(peer.version >= Version::V3_1, Relaxed);
         if peer.version == Version::V1_0 {
-            let _ = self.subscribe(outlet, b""); // never too many: it is the first
+            let _ = self.subscribe(outlet, b""); // never too many: everything takes no room
         }
     }
 
@@ -223,7 +223,6 @@ impl Fanout {
             topics.matching(&batch.bytes()[span.topic_start..span.topic_end], |id| {
                 let runs = runs.entry(id).or_default();
                 match runs.last_mut() {
-                    Some(last) if last.end == span.end => {}
                     Some(last) if last.end == span.start => last.end = span.end,
                     _ => runs.push(span.start..span.end),
                 }

@@ -42,6 +42,8 @@ pub struct Options {
     pub queue_bytes_max: usize,
     /// Bytes of one peer's subscriptions, 64 of overhead for each included. Default 1 MiB.
     pub subscription_bytes_max: usize,
+    /// Bytes of memory for the subscriptions of all peers together, those to everything left out. Default 64 MiB.
+    pub subscriptions_bytes_max: usize,
     /// Bytes of the last messages that a publisher keeps, counted as the memory they keep alive, for subscribers that
     /// were away or are slow. Default 0: none.
     pub history_bytes_max: usize,
@@ -78,6 +80,7 @@ impl Default for Options {
             heartbeat_interval: Duration::from_secs(5),
             queue_bytes_max: 8 << 20,
             subscription_bytes_max: 1 << 20,
+            subscriptions_bytes_max: 64 << 20,
             history_bytes_max: 0,
             resume: true,
             slow_subscriber: SlowSubscriber::DropNewest,

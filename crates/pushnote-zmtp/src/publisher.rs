@@ -351,9 +351,7 @@ impl Intake for Subscriptions<'_> {
 
     fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause> {
         match command {
-            Command::Subscribe(prefix) => {
-                self.fanout.subscribe(self.outlet, prefix).map_err(|_| CloseCause::TooManySubscriptions)
-            }
+            Command::Subscribe(prefix) => Ok(self.fanout.subscribe(self.outlet, prefix)?),
             Command::Cancel(prefix) => {
                 self.fanout.cancel(self.outlet, prefix);
                 Ok(())

@@ -3,6 +3,7 @@
 use crate::handshake::HandshakeError;
 use crate::position::Position;
 use crate::scan::ScanError;
+use crate::topics::TooMany;
 use pushnote_net::{LogOnce, harmless};
 use std::io;
 use std::net::SocketAddr;
@@ -34,9 +35,9 @@ pub enum CloseCause {
     /// A command was not acceptable.
     #[error("protocol fault: malformed command")]
     BadCommand,
-    /// [`Options::subscription_bytes_max`](crate::Options::subscription_bytes_max) is used up.
-    #[error("more subscriptions than one peer may have")]
-    TooManySubscriptions,
+    /// A limit of subscriptions is used up: the peer's, or that of all together.
+    #[error(transparent)]
+    TooManySubscriptions(#[from] TooMany),
     /// Nothing was heard for two heartbeat intervals.
     #[error("nothing heard for two heartbeat intervals")]
     HeartbeatLost,
@@ -105,7 +106,7 @@ impl CloseCause {
             CloseCause::Protocol(ScanError::MessageTooLarge { .. }) => 8,
             CloseCause::Protocol(ScanError::TooManyParts { .. }) => 9,
             CloseCause::Protocol(ScanError::CommandInMessage) | CloseCause::BadCommand => 10,
-            CloseCause::TooManySubscriptions => 11,
+            CloseCause::TooManySubscriptions(_) => 11,
             CloseCause::HeartbeatLost => 12,
             CloseCause::SlowSubscriber => 13,
             CloseCause::TooManyPeers => 14,

@@ -1,9 +1,17 @@
 //! Who wants which messages: a set of prefixes for each peer.
 //!
-//! A message costs one hash lookup per prefix *length* in use, however many peers and prefixes there are.
+//! A message costs the way of its topic through a tree of all prefixes, however many there are; nothing where all want
+//! everything.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+mod trie;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use slab::Slab;
+use thiserror::Error;
+
+use trie::{Holder, NODE_BYTES, NodeId, Trie};
 
 /// Bytes of bookkeeping a subscription is charged with besides its prefix.
 const SUBSCRIPTION_BYTES: usize = 64;
@@ -11,81 +19,149 @@ const SUBSCRIPTION_BYTES: usize = 64;
 /// A subscriber, as its owner numbers it.
 pub type PeerId = u64;
 
-/// More subscriptions than a peer may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooMany;
+/// More subscriptions than there may be.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum TooMany {
+    /// [`Options::subscription_bytes_max`](crate::Options::subscription_bytes_max) is used up.
+    #[error("more subscriptions than one peer may have: {0} bytes, 64 for each included")]
+    OfPeer(usize),
+    /// [`Options::subscriptions_bytes_max`](crate::Options::subscriptions_bytes_max) is used up.
+    #[error("more subscriptions than all peers together may have: {0} bytes of memory")]
+    OfAll(usize),
+}
 
 /// All subscriptions of all peers.
 #[derive(Debug)]
 pub struct Topics {
     peer_bytes_max: usize,
-    by_length: BTreeMap<usize, HashMap<Arc<[u8]>, Vec<PeerId>>>,
-    peers: HashMap<PeerId, Subscriptions>,
-    no_peers: Vec<PeerId>,
+    bytes_max: usize,
+    /// Those who want everything.
+    all: Vec<PeerId>,
+    /// Everybody's prefixes that are not empty.
+    trie: Trie,
+    /// How many subscriptions are in there.
+    held: usize,
+    peers: HashMap<PeerId, Holder>,
+    holders: Slab<Subscriptions>,
+    round: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Subscriptions {
-    prefixes: HashSet<Arc<[u8]>>,
+    peer: PeerId,
+    all: bool,
+    /// Where they are, and this peer's place among those who hold the same.
+    places: HashMap<NodeId, usize>,
     bytes: usize,
+    /// The round in which it was found last.
+    found: u64,
 }
 
 impl Topics {
-    /// No subscriptions; each peer's may take `peer_bytes_max` bytes, 64 of overhead per prefix included.
-    pub fn new(peer_bytes_max: usize) -> Self {
-        Topics { peer_bytes_max, by_length: BTreeMap::new(), peers: HashMap::new(), no_peers: Vec::new() }
+    /// No subscriptions; each peer's may take `peer_bytes_max` bytes, 64 of overhead per prefix included, and all
+    /// together `bytes_max` of memory. A subscription to everything takes none of that.
+    pub fn new(peer_bytes_max: usize, bytes_max: usize) -> Self {
+        Topics {
+            peer_bytes_max,
+            bytes_max,
+            all: Vec::new(),
+            trie: Trie::default(),
+            held: 0,
+            peers: HashMap::new(),
+            holders: Slab::new(),
+            round: 0,
+        }
     }
 
     /// Subscribes the peer to `prefix`; the empty one matches everything. A second time changes nothing: a libzmq
     /// peer that subscribes twice counts by itself, sends both subscriptions and only the last cancellation.
     ///
     /// # Errors
-    /// [`TooMany`] when the peer's share is used up.
+    /// [`TooMany`] when the peer's share is used up, or that of all.
     pub fn subscribe(&mut self, peer: PeerId, prefix: &[u8]) -> Result<(), TooMany> {
-        let own = self.peers.entry(peer).or_default();
-        if own.prefixes.contains(prefix) {
+        if prefix.is_empty() {
+            let own = self.own(peer);
+            if !self.holders[own as usize].all {
+                self.holders[own as usize].all = true;
+                self.all.push(peer);
+            }
             return Ok(());
         }
-        let bytes = own.bytes + prefix.len() + SUBSCRIPTION_BYTES;
-        if bytes > self.peer_bytes_max {
-            return Err(TooMany);
+        let bytes = prefix.len() + SUBSCRIPTION_BYTES;
+        let known = self.peers.get(&peer).map(|own| &self.holders[*own as usize]);
+        let before = known.map_or(0, |own| own.bytes);
+        let held =
+            self.trie.find(prefix).filter(|node| known.is_some_and(|own| own.places.contains_key(node)));
+        if held.is_some() {
+            return Ok(());
         }
-        own.bytes = bytes;
-        let prefix: Arc<[u8]> = prefix.into();
-        own.prefixes.insert(Arc::clone(&prefix));
-        self.by_length.entry(prefix.len()).or_default().entry(prefix).or_default().push(peer);
+        if before + bytes > self.peer_bytes_max {
+            return Err(TooMany::OfPeer(self.peer_bytes_max));
+        }
+        if self.bytes() + SUBSCRIPTION_BYTES + Trie::nodes_for(prefix) * NODE_BYTES > self.bytes_max {
+            return Err(TooMany::OfAll(self.bytes_max));
+        }
+        let own = self.own(peer);
+        let (node, place) = self.trie.hold(prefix, own);
+        let own = &mut self.holders[own as usize];
+        own.bytes += bytes;
+        own.places.insert(node, place);
+        self.held += 1;
         Ok(())
+    }
+
+    fn own(&mut self, peer: PeerId) -> Holder {
+        match self.peers.entry(peer) {
+            Entry::Occupied(own) => *own.get(),
+            Entry::Vacant(new) => {
+                let own = Subscriptions { peer, all: false, places: HashMap::new(), bytes: 0, found: 0 };
+                *new.insert(self.holders.insert(own) as Holder)
+            }
+        }
+    }
+
+    /// About the memory that all subscriptions take, those to everything left out.
+    fn bytes(&self) -> usize {
+        self.held * SUBSCRIPTION_BYTES + self.trie.nodes() * NODE_BYTES
     }
 
     /// Ends the peer's subscription to `prefix`, if it has one.
     pub fn cancel(&mut self, peer: PeerId, prefix: &[u8]) {
-        let Some(own) = self.peers.get_mut(&peer) else { return };
-        if !own.prefixes.remove(prefix) {
-            return;
+        let Some(holder) = self.peers.get(&peer).copied() else { return };
+        let own = &mut self.holders[holder as usize];
+        if prefix.is_empty() {
+            if std::mem::take(&mut own.all) {
+                self.all.retain(|other| *other != peer);
+            }
+        } else {
+            let held = self.trie.find(prefix).and_then(|node| own.places.remove_entry(&node));
+            let Some((node, place)) = held else { return };
+            own.bytes -= prefix.len() + SUBSCRIPTION_BYTES;
+            self.let_go(node, place);
         }
-        own.bytes -= prefix.len() + SUBSCRIPTION_BYTES;
-        if own.prefixes.is_empty() {
+        let own = &self.holders[holder as usize];
+        if !own.all && own.places.is_empty() {
             self.peers.remove(&peer);
+            self.holders.remove(holder as usize);
         }
-        self.forget(peer, prefix);
     }
 
     /// Ends all subscriptions of a peer.
     pub fn remove(&mut self, peer: PeerId) {
-        for prefix in self.peers.remove(&peer).unwrap_or_default().prefixes {
-            self.forget(peer, &prefix);
+        let Some(holder) = self.peers.remove(&peer) else { return };
+        let own = self.holders.remove(holder as usize);
+        if own.all {
+            self.all.retain(|other| *other != peer);
+        }
+        for (node, place) in own.places {
+            self.let_go(node, place);
         }
     }
 
-    fn forget(&mut self, peer: PeerId, prefix: &[u8]) {
-        let Some(same_length) = self.by_length.get_mut(&prefix.len()) else { return };
-        let Some(peers) = same_length.get_mut(prefix) else { return };
-        peers.retain(|other| *other != peer);
-        if peers.is_empty() {
-            same_length.remove(prefix);
-        }
-        if same_length.is_empty() {
-            self.by_length.remove(&prefix.len());
+    fn let_go(&mut self, node: NodeId, place: usize) {
+        self.held -= 1;
+        if let Some(moved) = self.trie.let_go(node, place) {
+            self.holders[moved as usize].places.insert(node, place);
         }
     }
 
@@ -101,82 +177,39 @@ impl Topics {
 
     /// Whether the peer wants everything.
     pub fn wants_all(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(|own| own.prefixes.contains(&b""[..]))
+        self.peers.get(&peer).is_some_and(|own| self.holders[*own as usize].all)
     }
 
     /// Peers that want everything.
     pub fn all(&self) -> &[PeerId] {
-        self.by_length.get(&0).and_then(|same| same.get(&b""[..])).unwrap_or(&self.no_peers)
+        &self.all
     }
 
     /// Whether anybody wants less than everything.
     pub fn any_prefix(&self) -> bool {
-        self.by_length.last_key_value().is_some_and(|(length, _)| *length > 0)
+        !self.trie.is_empty()
     }
 
-    /// Calls `found` for each non-empty prefix of `topic` and each of its peers: a peer may be found twice.
-    pub fn matching(&self, topic: &[u8], mut found: impl FnMut(PeerId)) {
-        for (length, prefixes) in self.by_length.range(1..=topic.len().max(1)) {
-            let Some(prefix) = topic.get(..*length) else { break };
-            prefixes.get(prefix).into_iter().flatten().copied().for_each(&mut found);
+    /// Calls `found` for each peer that has subscribed to a beginning of `topic`, the empty one left out: once for
+    /// each, however many of its prefixes match.
+    pub fn matching(&mut self, topic: &[u8], mut found: impl FnMut(PeerId)) {
+        self.round += 1;
+        for node in self.trie.path(topic) {
+            for holder in self.trie.holders(node) {
+                let own = &mut self.holders[*holder as usize];
+                if std::mem::replace(&mut own.found, self.round) != self.round {
+                    found(own.peer);
+                }
+            }
         }
     }
 
     /// Whether one peer wants this topic.
     pub fn wants(&self, peer: PeerId, topic: &[u8]) -> bool {
-        let Some(own) = self.peers.get(&peer) else { return false };
-        let mut lengths = self.by_length.range(..=topic.len());
-        lengths.any(|(length, _)| topic.get(..*length).is_some_and(|prefix| own.prefixes.contains(prefix)))
+        let Some(own) = self.peers.get(&peer).map(|own| &self.holders[*own as usize]) else { return false };
+        own.all || self.trie.path(topic).any(|node| own.places.contains_key(&node))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn matching(topics: &Topics, topic: &[u8]) -> Vec<PeerId> {
-        let mut found = Vec::new();
-        topics.matching(topic, |peer| found.push(peer));
-        found
-    }
-
-    #[test]
-    fn each_peer_has_a_set_of_prefixes() {
-        let mut topics = Topics::new(1000);
-        topics.subscribe(1, b"a").unwrap();
-        topics.subscribe(2, b"a").unwrap();
-        topics.subscribe(2, b"a").unwrap();
-        assert_eq!(matching(&topics, b"abc"), [1, 2]);
-        topics.cancel(2, b"a");
-        assert_eq!(matching(&topics, b"abc"), [1]);
-        topics.cancel(2, b"a");
-        topics.cancel(7, b"never");
-        assert_eq!(matching(&topics, b"abc"), [1]);
-        assert!(matching(&topics, b"").is_empty());
-    }
-
-    #[test]
-    fn the_empty_prefix_wants_all() {
-        let mut topics = Topics::new(1000);
-        topics.subscribe(1, b"").unwrap();
-        topics.subscribe(2, b"x").unwrap();
-        assert_eq!(topics.all(), [1]);
-        assert!(topics.any_prefix() && topics.wants_all(1) && !topics.wants_all(2));
-        assert!(topics.wants(1, b"") && topics.wants(2, b"xy") && !topics.wants(2, b"yx"));
-        topics.remove(2);
-        assert!(!topics.any_prefix());
-        topics.remove(1);
-        assert!(topics.all().is_empty() && topics.peers() == 0 && topics.by_length.is_empty());
-    }
-
-    #[test]
-    fn a_peers_share_is_bounded_and_given_back() {
-        let mut topics = Topics::new(2 * (SUBSCRIPTION_BYTES + 1));
-        topics.subscribe(1, b"a").unwrap();
-        topics.subscribe(1, b"b").unwrap();
-        assert_eq!(topics.subscribe(1, b"c"), Err(TooMany));
-        topics.subscribe(2, b"c").unwrap();
-        topics.cancel(1, b"a");
-        topics.subscribe(1, b"c").unwrap();
-    }
-}
+mod tests;

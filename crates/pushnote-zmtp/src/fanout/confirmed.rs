@@ -18,7 +18,9 @@ impl Fanout {
         let sequence = shared.history.next();
         let topic =
             batch.spans().next().map_or(&b""[..], |span| &batch.bytes()[span.topic_start..span.topic_end]);
-        let concerned = shared.outlets.values().filter(|outlet| shared.topics.wants(outlet.id, topic));
+        let mut concerned: HashSet<_> = shared.topics.all().iter().copied().collect();
+        shared.topics.matching(topic, |peer| concerned.extend([peer]));
+        let concerned = concerned.iter().filter_map(|peer| shared.outlets.get(peer));
         let concerned: Vec<_> =
             concerned.map(|outlet| (outlet.outbox.accepted(), Arc::clone(outlet))).collect();
         if !self.push_to(shared, batch) {
