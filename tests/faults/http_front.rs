@@ -87,3 +87,17 @@ fn clients_that_never_read_do_not_hold_up_the_end() {
     assert!(single.server.process.ended().success());
     assert!(told.elapsed() < Duration::from_secs(15), "it took {:?}", told.elapsed());
 }
+
+/// Linux lets in no more than it may queue, and who is not let in tries again a second later at the earliest.
+#[test]
+fn a_storm_of_connections_waits_in_the_listeners_queue() {
+    let single = Single::start();
+    single.server.process.signal("-STOP");
+    let address = single.server.address.parse().unwrap();
+    let storm: Vec<_> =
+        (0..1_000).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(900))).collect();
+    single.server.process.signal("-CONT");
+    let waiting = storm.iter().filter(|connected| connected.is_ok()).count();
+    assert_eq!(waiting, 1_000);
+    is_answered(&single.server.address, "GET /health HTTP/1.1\r\nhost: a\r\n", "200");
+}
