@@ -3,6 +3,7 @@
 
 mod doctor;
 mod metrics;
+mod server_metrics;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -1,10 +1,9 @@
 //! The command line: the original's flags, and what came since.
 
 use clap::Parser;
-use pushnote_shell::ListenArgs;
+use pushnote_shell::{ListenArgs, MetricsArgs};
 use pushnote_zmtp::Endpoint;
 
-use crate::metrics::MetricsArgs;
 use crate::peers::PeerArgs;
 
 /// Passes messages from applications on to pushnote servers.

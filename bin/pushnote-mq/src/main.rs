@@ -1,13 +1,12 @@
 //! `pushnote-mq`: the ZeroMQ forwarder between applications and servers.
 
 mod args;
-mod metrics;
 mod peers;
 
 use std::process::ExitCode;
 
 use pushnote_forwarder::{End, Forwarder, Settings, Way};
-use pushnote_shell::{Failure, raise_open_files_limit, say, shutdown_signal, start_logs};
+use pushnote_shell::{Failure, raise_open_files_limit, say, say_metrics, shutdown_signal, start_logs};
 
 use crate::args::Args;
 
@@ -36,7 +35,8 @@ async fn run(args: Args) -> Result<(), Failure> {
         ..defaults
     };
     let shutdown = shutdown_signal()?;
-    let forwarder =
+    let metrics = args.metrics.bind()?;
+    let mut forwarder =
         Forwarder::bind(settings).await.map_err(|error| Failure::unavailable(format!("--{error}")))?;
     let ends = [
         (End::Sub, forwarder.sub_endpoints()),
@@ -48,7 +48,11 @@ async fn run(args: Args) -> Result<(), Failure> {
             say(format_args!("{end} listening on {endpoint}"));
         }
     }
-    args.metrics.serve(&forwarder)?;
+    if let Some(listener) = metrics {
+        say_metrics(&listener);
+        let served = forwarder.serve_metrics(listener);
+        served.map_err(|error| Failure::system(format!("--metrics: cannot start: {error}")))?;
+    }
     forwarder.run(shutdown).await;
     Ok(())
 }

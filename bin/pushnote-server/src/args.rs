@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::builder::FalseyValueParser;
 use pushnote_http::AllowedOrigin;
-use pushnote_shell::{ListenArgs, seconds};
+use pushnote_shell::{ListenArgs, MetricsArgs, seconds};
 use pushnote_zmtp::Endpoint;
 use pushnote_zmtp::curve::PublicKey;
 
@@ -114,6 +114,9 @@ pub(crate) struct Args {
     /// Seconds that connections get to leave when the server ends
     #[arg(long, env = "PUSHNOTE_DRAIN_DEADLINE", value_name = "SECONDS")]
     pub(crate) drain_deadline: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[cfg(test)]

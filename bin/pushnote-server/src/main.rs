@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use pushnote_core::Limits;
 use pushnote_http::{Settings, Sources};
-use pushnote_shell::{Failure, raise_open_files_limit, say, shutdown_signal, start_logs};
+use pushnote_shell::{Failure, raise_open_files_limit, say, say_metrics, shutdown_signal, start_logs};
 use tokio::net::TcpListener;
 
 use crate::args::Args;
@@ -49,6 +49,7 @@ fn announce(
     }
     let hears = mq::described(args, sources);
     say(format_args!("listening on http://{address}{}, {hears}", settings.route));
+    settings.metrics.iter().for_each(say_metrics);
     Ok(())
 }
 

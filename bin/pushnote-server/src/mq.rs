@@ -64,7 +64,7 @@ pub(crate) fn described(args: &Args, sources: &Sources) -> String {
     let texts =
         |endpoints: &[Endpoint]| endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(",");
     match sources.subscriber.local_endpoints() {
-        [] => format!("connected to {}", texts(&args.mq_socket)),
+        [] => format!("connecting to {}", texts(&args.mq_socket)),
         bound => format!("bound to {}", texts(bound)),
     }
 }

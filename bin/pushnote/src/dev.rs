@@ -82,6 +82,7 @@ fn settings(secret: &str, pages: Vec<Page>) -> Result<Settings, Failure> {
         pages,
         shards: 1,
         coalescing_window: Duration::ZERO,
+        metrics: None,
     })
 }
 

@@ -4,19 +4,21 @@
 //! shared by all subscribers; see `pushnote-zmtp` for how.
 
 mod acks;
-pub mod metrics;
+mod metrics;
 
 use acks::Acks;
-use metrics::Meter;
+use metrics::Gauges;
 use pushnote_core::Limits;
 use pushnote_net::LogOnce;
+use pushnote_net::metrics::{Listener, Serving};
 use pushnote_zmtp::{
     Batch, BindError, Endpoint, Options, Publisher, Request, Responder, SendError, SlowSubscriber, Stats,
     Subscriber,
 };
 use std::fmt;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::timeout;
@@ -125,6 +127,8 @@ pub struct Forwarder {
     waits: bool,
     drain: Duration,
     refused: Arc<AtomicU64>,
+    draining: Arc<AtomicBool>,
+    metrics: Serving,
     log: LogOnce,
 }
 
@@ -161,7 +165,8 @@ impl Forwarder {
                 }
             }
         }
-        let (acks, refused) = (Acks::new(message_bytes_max), Arc::default());
+        let acks = Acks::new(message_bytes_max);
+        let (refused, draining, metrics) = Default::default();
         Ok(Forwarder {
             sub: subscriber,
             r#pub: publisher,
@@ -171,6 +176,8 @@ impl Forwarder {
             waits,
             drain,
             refused,
+            draining,
+            metrics,
             log: LogOnce::new(),
         })
     }
@@ -197,13 +204,18 @@ impl Forwarder {
         totals
     }
 
-    /// What is to be measured of it, also while it runs.
-    pub fn meter(&self) -> Meter {
+    /// Tells at `listener`, also while it runs, what is to be measured of it.
+    ///
+    /// # Errors
+    /// What the system says when there can be no thread for it.
+    pub fn serve_metrics(&mut self, listener: Listener) -> io::Result<()> {
         let mut received = vec![(End::Sub, self.sub.monitor())];
         if !self.desk.local_endpoints().is_empty() {
             received.push((End::Ack, self.desk.monitor()));
         }
-        Meter::new(received, self.r#pub.monitor(), Arc::clone(&self.refused))
+        let gauges = Gauges { received, r#pub: self.r#pub.monitor(), refused: Arc::clone(&self.refused) };
+        self.metrics = listener.serve(gauges, Arc::clone(&self.draining))?;
+        Ok(())
     }
 
     /// Passes messages on until `shutdown`, then writes what was received and answers what was asked, for as long as
@@ -213,6 +225,7 @@ impl Forwarder {
             () = self.relay() => {}
             () = shutdown => {}
         }
+        self.draining.store(true, Relaxed);
         self.sub.close();
         let drain = self.drain;
         let drained = timeout(drain, async {
@@ -248,7 +261,7 @@ impl Forwarder {
     }
 
     async fn next(&mut self) -> Option<Came> {
-        let Forwarder { sub, r#pub, desk, acks, .. } = self;
+        let Forwarder { sub, r#pub, desk, acks, metrics, .. } = self;
         let question = async {
             acks.room().await;
             desk.recv().await
@@ -257,6 +270,7 @@ impl Forwarder {
             batch = sub.recv_batch() => batch.map(Came::Batch),
             request = question => Some(Came::Question(request)),
             never = r#pub.failed() => match never {},
+            never = metrics.failed() => match never {},
         }
     }
 

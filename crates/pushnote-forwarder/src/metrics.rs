@@ -1,53 +1,20 @@
-//! The forwarder's counters and gauges in the text format of Prometheus.
-//!
-//! Nothing is counted for this: the sockets' own counters are read when somebody asks.
-
-mod server;
-
-pub use server::Server;
+//! What is measured of the forwarder.
 
 use crate::End;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet, prometheus_text};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::Registry;
+use pushnote_net::metrics::{Label, Measured, Page};
 use pushnote_zmtp::{CloseCause, Monitor, PeerStats, Stats};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What is measured of a forwarder.
+/// The ends where messages come in, the one where they go out, and what that one has refused.
 #[derive(Debug)]
-pub struct Meter(Registry);
-
-impl Meter {
-    /// Of the ends where messages come in, the one where they go out, and what that one has refused.
-    pub(crate) fn new(received: Vec<(End, Monitor)>, r#pub: Monitor, refused: Arc<AtomicU64>) -> Self {
-        let mut registry = Registry::default();
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        registry.register_collector(Box::new(Gauges { received, r#pub, refused, started }));
-        Meter(registry)
-    }
-
-    /// All metrics now, in the text format of Prometheus, version 0.0.4.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        // Writing to a string does not fail.
-        let _ = prometheus_text::encode(&mut text, &self.0);
-        text
-    }
-}
-
-#[derive(Debug)]
-struct Gauges {
-    received: Vec<(End, Monitor)>,
-    r#pub: Monitor,
+pub(crate) struct Gauges {
+    pub(crate) received: Vec<(End, Monitor)>,
+    pub(crate) r#pub: Monitor,
     /// Messages for which no peer that the forwarder connects to had room.
-    refused: Arc<AtomicU64>,
-    /// Seconds of the Unix epoch.
-    started: f64,
+    pub(crate) refused: Arc<AtomicU64>,
 }
 
 /// A counter that ends have: its name, without `_total`, its help, and where it is.
@@ -88,13 +55,13 @@ const OF_ALL: [OfEnd; 2] = [
     }),
 ];
 
-impl Collector for Gauges {
-    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        let mut page = Page(encoder);
+impl Measured for Gauges {
+    fn measure(&self, page: &mut Page<'_>) -> fmt::Result {
         let mut received: Vec<_> = self.received.iter().map(|(of, monitor)| (*of, monitor.stats())).collect();
         let mut r#pub = self.r#pub.stats();
         r#pub.dropped += self.refused.load(Relaxed);
-        self.process(&mut page)?;
+        let version = [("version", env!("CARGO_PKG_VERSION").into())];
+        page.info("pushnote_mq_build", "The version that runs", &version)?;
         for (name, help, count) in OF_RECEIVED {
             page.counters(name, help, received.iter().map(|(of, stats)| ([end(*of)], count(stats))))?;
         }
@@ -119,21 +86,12 @@ impl Collector for Gauges {
             "Connections that ended or were refused, and attempts that failed",
             closed,
         )?;
-        self.history(&mut page)?;
-        lags(&mut page, self.r#pub.peers())
+        self.history(page)?;
+        lags(page, self.r#pub.peers())
     }
 }
 
 impl Gauges {
-    fn process(&self, page: &mut Page<'_>) -> fmt::Result {
-        let version = [("version", env!("CARGO_PKG_VERSION").into())];
-        page.info("pushnote_mq_build", "The version that runs", &version)?;
-        let (name, help) =
-            ("process_start_time_seconds", "When it was started, in seconds of the Unix epoch");
-        let mut metric = page.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        metric.encode_gauge(&self.started)
-    }
-
     fn history(&self, page: &mut Page<'_>) -> fmt::Result {
         let Some(history) = self.r#pub.history() else { return Ok(()) };
         let epoch = [end(End::Pub), ("epoch", format!("{:016x}", history.epoch))];
@@ -178,42 +136,8 @@ fn lags(page: &mut Page<'_>, peers: Vec<PeerStats>) -> fmt::Result {
     Ok(())
 }
 
-type Label = (&'static str, String);
-
 fn end(end: End) -> Label {
     ("end", end.to_string())
-}
-
-/// Metrics one after the other.
-struct Page<'a>(DescriptorEncoder<'a>);
-
-impl Page<'_> {
-    fn counters<L: EncodeLabelSet>(
-        &mut self,
-        name: &str,
-        help: &str,
-        values: impl IntoIterator<Item = (L, u64)>,
-    ) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        values.into_iter().try_for_each(|(labels, value)| {
-            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)
-        })
-    }
-
-    fn gauges<L: EncodeLabelSet>(
-        &mut self,
-        name: &str,
-        help: &str,
-        values: impl IntoIterator<Item = (L, u64)>,
-    ) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        values.into_iter().try_for_each(|(labels, value)| metric.encode_family(&labels)?.encode_gauge(&value))
-    }
-
-    /// Labels that say something, and always the value 1.
-    fn info(&mut self, name: &str, help: &str, labels: &[Label]) -> fmt::Result {
-        self.0.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(&labels)
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -16,6 +16,8 @@ pub(crate) struct Admission {
     open: AtomicUsize,
     per_ip: Mutex<HashMap<IpAddr, usize>>,
     emptied: Notify,
+    /// Of each kind, in the order of [`Refused::KINDS`].
+    refused: [AtomicU64; Refused::KINDS.len()],
 }
 
 /// An admitted connection's place; dropping it gives the place back.
@@ -35,10 +37,16 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
+    const KINDS: [&'static str; 2] = ["connections_max", "connections_per_ip_max"];
+
     pub(crate) fn kind(self) -> &'static str {
+        Self::KINDS[self.index()]
+    }
+
+    fn index(self) -> usize {
         match self {
-            Self::Total(_) => "connections_max",
-            Self::PerIp(_) => "connections_per_ip_max",
+            Self::Total(_) => 0,
+            Self::PerIp(_) => 1,
         }
     }
 }
@@ -51,10 +59,17 @@ impl Admission {
             open: AtomicUsize::new(0),
             per_ip: Mutex::default(),
             emptied: Notify::new(),
+            refused: Default::default(),
         })
     }
 
     pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Arc<Permit>, Refused> {
+        self.find_place(ip).inspect_err(|refused| {
+            self.refused[refused.index()].fetch_add(1, Relaxed);
+        })
+    }
+
+    fn find_place(self: &Arc<Self>, ip: IpAddr) -> Result<Arc<Permit>, Refused> {
         // Only the accept loop admits: nobody else raises the count between the look and the addition.
         if self.open.load(Relaxed) >= self.connections_max {
             return Err(Refused::Total(self.connections_max));
@@ -77,6 +92,11 @@ impl Admission {
 
     pub(crate) fn open(&self) -> usize {
         self.open.load(Relaxed)
+    }
+
+    /// How many connections were refused, for each kind.
+    pub(crate) fn refused(&self) -> [(&'static str, u64); Refused::KINDS.len()] {
+        std::array::from_fn(|index| (Refused::KINDS[index], self.refused[index].load(Relaxed)))
     }
 
     /// Waits until no connection is open.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pushnote_core::{CloseCode, Command, TokenError, Verifier};
-use pushnote_hub::{Attachment, Hub, SubscribeError, unix_now};
+use pushnote_hub::{Attachment, Counters, Hub, SubscribeError, unix_now};
 use pushnote_net::LogOnce;
 use pushnote_sockjs::{Close, CloseReason, Connection, Handler, Session, SessionInfo};
 
@@ -11,17 +11,29 @@ use crate::receiver::SockJsReceiver;
 
 /// Makes a [`Client`] of each SockJS session.
 pub(crate) struct Clients {
-    pub(crate) hub: Hub<SockJsReceiver>,
-    pub(crate) verifier: Arc<Verifier>,
-    pub(crate) log: Arc<LogOnce>,
+    hub: Hub<SockJsReceiver>,
+    gate: Arc<Gate>,
+}
+
+/// What decides who may subscribe, for all clients.
+struct Gate {
+    verifier: Arc<Verifier>,
+    counters: Arc<Counters>,
+    log: LogOnce,
 }
 
 /// One browser: attached to the hub from its opening to its end.
 pub(crate) struct Client {
     session: Session,
-    verifier: Arc<Verifier>,
-    log: Arc<LogOnce>,
+    gate: Arc<Gate>,
     attachment: Attachment<SockJsReceiver>,
+}
+
+impl Clients {
+    pub(crate) fn new(hub: Hub<SockJsReceiver>, verifier: Arc<Verifier>) -> Self {
+        let counters = Arc::clone(hub.counters());
+        Self { hub, gate: Arc::new(Gate { verifier, counters, log: LogOnce::new() }) }
+    }
 }
 
 impl Handler for Clients {
@@ -29,8 +41,7 @@ impl Handler for Clients {
 
     fn open(&self, session: &Session, _info: &SessionInfo) -> Result<Client, Close> {
         let attachment = self.hub.attach(SockJsReceiver(session.clone()));
-        let (verifier, log) = (Arc::clone(&self.verifier), Arc::clone(&self.log));
-        Ok(Client { session: session.clone(), verifier, log, attachment })
+        Ok(Client { session: session.clone(), gate: Arc::clone(&self.gate), attachment })
     }
 }
 
@@ -53,14 +64,16 @@ impl Connection for Client {
 
 impl Client {
     fn subscribe(&mut self, token: &str) {
-        match self.verifier.verify(token, unix_now()) {
+        let Gate { verifier, counters, log } = &*self.gate;
+        match verifier.verify(token, unix_now()) {
             Ok(user) => {
                 if let Err(error) = self.attachment.subscribe(user) {
                     let code = match error {
                         SubscribeError::TooManyConnections(_) => CloseCode::TooManyConnections,
                         SubscribeError::TooManyUsers(_) => CloseCode::TooManySubscriptions,
                     };
-                    if let Some(unlogged) = self.log.due(code.label()) {
+                    counters.subscriptions_refused.add(1);
+                    if let Some(unlogged) = log.due(code.label()) {
                         tracing::info!(%error, unlogged, "subscription refused");
                     }
                     self.close(code);
@@ -72,7 +85,8 @@ impl Client {
                     TokenError::FromFuture { .. } => CloseCode::TokenFromFuture,
                     TokenError::Invalid | TokenError::TooLong { .. } => CloseCode::TokenInvalid,
                 };
-                if let Some(unlogged) = self.log.due(error.kind()) {
+                counters.tokens_refused.add(1);
+                if let Some(unlogged) = log.due(error.kind()) {
                     tracing::info!(%error, unlogged, "token refused");
                 }
                 self.close(code);

@@ -6,11 +6,13 @@
 //! - `routes`: every route
 //! - `client`: the client protocol on a SockJS session
 //! - `receiver`: what the hub delivers into
+//! - `metrics`: what is measured
 //! - `serve`: accepts connections and drains them; `admission` counts them
 
 mod admission;
 mod client;
 mod front;
+mod metrics;
 mod page;
 mod receiver;
 mod route;

@@ -38,9 +38,9 @@ pub(crate) async fn accept_until<T>(
     listener: TcpListener,
     routes: BoxedFilter<(Response,)>,
     limits: &Limits,
+    admission: Arc<Admission>,
     farewell: impl Future<Output = T>,
 ) -> (OpenConnections, T) {
-    let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
     let (drain, draining) = watch::channel(());
     let connection = Connection {
         routes,

@@ -8,11 +8,15 @@ use std::time::Duration;
 use pushnote_core::{CloseCode, Limits, Verifier};
 use pushnote_hub::engine::zeromq::{self, Sources};
 use pushnote_hub::{Hub, HubOptions, Ingest, ShardGone};
+use pushnote_net::metrics::{Listener, Serving};
 use pushnote_sockjs::{AllowedOrigin, SockJs};
+use pushnote_zmtp::Monitor;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::admission::Admission;
 use crate::client::Clients;
+use crate::metrics::Gauges;
 use crate::page::Page;
 use crate::receiver::SockJsReceiver;
 use crate::route::Route;
@@ -42,6 +46,8 @@ pub struct Settings {
     pub shards: usize,
     /// Under a steady stream, how long messages wait for each other to leave together; zero for not at all.
     pub coalescing_window: Duration,
+    /// Where it tells what is to be measured of it.
+    pub metrics: Option<Listener>,
 }
 
 /// How a server ended.
@@ -59,6 +65,9 @@ pub enum RunError {
     /// The system has no thread for the coalescing window.
     #[error("cannot set up the coalescing window: {0}")]
     Window(#[from] std::io::Error),
+    /// The system has no thread for the metrics.
+    #[error("cannot serve metrics: {0}")]
+    Metrics(#[source] std::io::Error),
     /// The fan-out has crashed.
     #[error(transparent)]
     Crashed(#[from] ShardGone),
@@ -70,10 +79,14 @@ pub enum RunError {
 /// # Errors
 ///
 /// [`RunError`]: it cannot start, or the fan-out has crashed: better no server than one that is deaf.
+///
+/// # Panics
+///
+/// When the thread that tells the metrics did.
 pub async fn run(
     listener: TcpListener,
     sources: Sources,
-    settings: Settings,
+    mut settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Farewell, RunError> {
     let limits = settings.limits.clone();
@@ -85,15 +98,25 @@ pub async fn run(
     })?;
     let ingest =
         Ingest::new(Arc::clone(&settings.verifier), limits.message_bytes_max, Arc::clone(hub.counters()));
+    let sockets = sockets(&sources);
     let mut hearing = tokio::spawn(zeromq::run(sources, ingest, hub.clone()));
 
-    let clients = Clients { hub: hub.clone(), verifier: Arc::clone(&settings.verifier), log: Arc::default() };
+    let clients = Clients::new(hub.clone(), Arc::clone(&settings.verifier));
     let draining = Arc::new(AtomicBool::new(false));
+    let metrics = settings.metrics.take();
     let (routes, sockjs) = routes::all(settings, clients, &draining);
+    let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
+    let mut telling = Serving::default();
+    if let Some(listener) = metrics {
+        let (counters, admission) = (Arc::clone(hub.counters()), Arc::clone(&admission));
+        let gauges = Gauges { counters, admission, sockjs: sockjs.clone(), sockets };
+        telling = listener.serve(gauges, Arc::clone(&draining)).map_err(RunError::Metrics)?;
+    }
     let mut crashed = None;
     let asked_or_crashed = async {
         tokio::select! {
             () = shutdown => {}
+            never = telling.failed() => match never {},
             ended = &mut hearing => crashed = Some(ended.unwrap_or(Err(ShardGone))),
         }
     };
@@ -108,7 +131,8 @@ pub async fn run(
         let _ = timeout(deadline, tell_everybody(&hub, &sockjs)).await;
         (told, started)
     };
-    let (mut open, (told, started)) = serve::accept_until(listener, routes, &limits, farewell).await;
+    let (mut open, (told, started)) =
+        serve::accept_until(listener, routes, &limits, admission, farewell).await;
     open.begin_drain();
     let left = open.drained(deadline.saturating_sub(started.elapsed())).await;
     hearing.abort();
@@ -116,6 +140,15 @@ pub async fn run(
         Some(Err(crash)) => Err(crash.into()),
         _ => Ok(Farewell { told, left }),
     }
+}
+
+/// The sockets that messages come from, each with the flag that names its endpoints.
+fn sockets(sources: &Sources) -> Vec<(&'static str, Monitor)> {
+    let mut sockets = vec![("mq_socket", sources.subscriber.monitor())];
+    if !sources.responder.local_endpoints().is_empty() {
+        sockets.push(("ack", sources.responder.monitor()));
+    }
+    sockets
 }
 
 /// Closes all connections, until each client knows: also one that is between two polls, and comes to hear it.

@@ -25,6 +25,10 @@ pub struct Counters {
     pub new_runs: Counter,
     /// Recipient tokens that did not verify, in envelopes that were otherwise accepted.
     pub recipients_refused: Counter,
+    /// Tokens of clients that did not verify.
+    pub tokens_refused: Counter,
+    /// Subscriptions that were beyond a limit.
+    pub subscriptions_refused: Counter,
 }
 
 /// A number that only grows.

@@ -6,6 +6,7 @@ mod duration;
 mod failure;
 mod files;
 mod logs;
+mod metrics;
 mod secret;
 mod security;
 mod signals;
@@ -20,16 +21,15 @@ use clap::error::ErrorKind;
 pub use duration::seconds;
 pub use failure::Failure;
 pub use files::raise_open_files_limit;
-pub use logs::{LOG_VARIABLE, Logs, panics, start_logs};
+pub use logs::{LOG_VARIABLE, Logs, log_lines_lost, panics, start_logs};
+pub use metrics::{MetricsArgs, say_metrics};
 pub use secret::{SECRET_VARIABLE, read_secret, read_setting};
 pub use security::{ListenArgs, client_keys};
 pub use signals::shutdown_signal;
 
 /// Parses the command line and runs the program: a failure is one line on stderr and its exit code.
 pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
-    // A panic is in the log by then, and the last of it is written.
-    let run = |args| catch_unwind(AssertUnwindSafe(|| run(args))).unwrap_or_else(|_| Err(crashed()));
-    match parse().and_then(run) {
+    match parse().and_then(|args| to_the_end(|| run(args))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(std::io::stderr(), "{}: {failure}", A::command().get_name());
@@ -38,8 +38,12 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
     }
 }
 
-fn crashed() -> Failure {
-    Failure::software("a part of it that it cannot do without has crashed; the log says where")
+/// A panic comes here from whatever part of the program the rest cannot do without. It is in the log by then, and the
+/// last of that is written.
+fn to_the_end(run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(Failure::software("a part of it that it cannot do without has crashed; the log says where"))
+    })
 }
 
 /// Prints one line on stdout. Whoever closed our output does not want to know.
@@ -71,4 +75,18 @@ fn one_line(rendered: &str) -> String {
         .filter(|line| !line.is_empty())
         .collect();
     format!("{} (see --help)", text.join(" ").trim_start_matches("error: "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_is_a_failure_that_says_so() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let ended = to_the_end(|| runtime.block_on(async { panic!("a fault of ours") }));
+        let failure = ended.unwrap_err();
+        assert_eq!(failure.exit_code(), ExitCode::from(70));
+        assert!(failure.to_string().contains("has crashed; the log says where"), "{failure}");
+    }
 }

@@ -28,10 +28,16 @@ const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const END_WAIT: Duration = Duration::from_secs(1);
 
 static PANICS: AtomicU64 = AtomicU64::new(0);
+static LINES_LOST: AtomicU64 = AtomicU64::new(0);
 
 /// How many times a task or a thread of this process has panicked since [`start_logs`].
 pub fn panics() -> u64 {
     PANICS.load(Relaxed)
+}
+
+/// How many lines of this process's log were not written: nobody took them, or not in time.
+pub fn log_lines_lost() -> u64 {
+    LINES_LOST.load(Relaxed)
 }
 
 /// What keeps the logs running; dropping it waits a second at most for what is still queued.
@@ -121,6 +127,7 @@ impl Write for &Queue {
         if queued + line.len() > QUEUE_BYTES_MAX || self.lines.try_send(Entry::Line(line.to_vec())).is_err() {
             self.counts.queued_bytes.fetch_sub(line.len(), Relaxed);
             self.counts.dropped.fetch_add(1, Relaxed);
+            LINES_LOST.fetch_add(1, Relaxed);
         }
         Ok(line.len())
     }
@@ -151,6 +158,7 @@ fn write_all(mut out: impl Write, waiting: &Receiver<Entry>, counts: &Counts) {
         }
         if out.write_all(&line).is_err() {
             lost += 1;
+            LINES_LOST.fetch_add(1, Relaxed);
         }
     }
 }

@@ -1,5 +1,11 @@
 use super::*;
+use pushnote_net::metrics::{Meter, ProcessCounters};
 use pushnote_zmtp::{Options, Publisher, Subscriber};
+
+fn text(received: Vec<(End, Monitor)>, r#pub: Monitor, refused: Arc<AtomicU64>) -> String {
+    let process = ProcessCounters { panics: || 2, log_lines_lost: || 3 };
+    Meter::new(Gauges { received, r#pub, refused }, process).text()
+}
 
 /// The value of a series, given with its labels.
 fn value(text: &str, series: &str) -> Option<f64> {
@@ -20,7 +26,7 @@ async fn what_the_sockets_count_is_what_is_read() {
         subscriber.recv().await.unwrap();
     }
     let refused = Arc::new(AtomicU64::new(4));
-    let text = Meter::new(vec![(End::Sub, subscriber.monitor())], publisher.monitor(), refused).text();
+    let text = text(vec![(End::Sub, subscriber.monitor())], publisher.monitor(), refused);
     for (series, expected) in [
         (r#"pushnote_mq_received_messages_total{end="sub"}"#, 3.0),
         (r#"pushnote_mq_received_bytes_total{end="sub"}"#, 17.0),
@@ -34,6 +40,8 @@ async fn what_the_sockets_count_is_what_is_read() {
         (r#"pushnote_mq_closed_connections_total{end="pub",cause="not_zmtp"}"#, 0.0),
         (r#"pushnote_mq_history_first_sequence{end="pub"}"#, 0.0),
         (r#"pushnote_mq_history_next_sequence{end="pub"}"#, 3.0),
+        ("pushnote_panics_total", 2.0),
+        ("pushnote_log_lines_lost_total", 3.0),
     ] {
         assert_eq!(value(&text, series), Some(expected), "{series} in:\n{text}");
     }
@@ -46,7 +54,7 @@ async fn what_the_sockets_count_is_what_is_read() {
 #[tokio::test]
 async fn a_page_is_well_formed() {
     let (subscriber, publisher) = (Subscriber::new(Options::default()), Publisher::new(Options::default()));
-    let text = Meter::new(vec![(End::Sub, subscriber.monitor())], publisher.monitor(), Arc::default()).text();
+    let text = text(vec![(End::Sub, subscriber.monitor())], publisher.monitor(), Arc::default());
     let mut kind = "";
     let mut seen = std::collections::HashSet::new();
     for line in text.lines() {

@@ -36,12 +36,14 @@ async fn server(limits: Limits) -> SocketAddr {
         pages: Vec::new(),
         shards: 1,
         coalescing_window: Duration::ZERO,
+        metrics: None,
     };
-    let (routes, _) = routes::all(settings, Clients { hub, verifier, log: Arc::default() }, &Arc::default());
+    let (routes, _) = routes::all(settings, Clients::new(hub, verifier), &Arc::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        accept_until(listener, routes, &limits, pending::<()>()).await;
+        let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
+        accept_until(listener, routes, &limits, admission, pending::<()>()).await;
     });
     address
 }

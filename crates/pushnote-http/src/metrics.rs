@@ -1,0 +1,136 @@
+//! What is measured of the server.
+
+use std::fmt;
+use std::sync::Arc;
+
+use pushnote_hub::Counters;
+use pushnote_net::metrics::{Label, Measured, Page};
+use pushnote_sockjs::SockJs;
+use pushnote_zmtp::{CloseCause, Monitor, Stats};
+
+use crate::admission::Admission;
+use crate::client::Clients;
+
+/// Everything that counts something.
+pub(crate) struct Gauges {
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) sockjs: SockJs<Clients>,
+    /// The ZeroMQ sockets, each with the flag that names its endpoints.
+    pub(crate) sockets: Vec<(&'static str, Monitor)>,
+}
+
+impl Measured for Gauges {
+    fn measure(&self, page: &mut Page<'_>) -> fmt::Result {
+        let version = [("version", env!("CARGO_PKG_VERSION").into())];
+        page.info("pushnote_server_build", "The version that runs", &version)?;
+        self.hub(page)?;
+        self.browsers(page)?;
+        let sockets: Vec<_> = self.sockets.iter().map(|(end, monitor)| (*end, monitor.stats())).collect();
+        zeromq(page, &sockets)
+    }
+}
+
+impl Gauges {
+    fn hub(&self, page: &mut Page<'_>) -> fmt::Result {
+        // Without `..`: a counter that nobody can read is a fault when it is compiled.
+        let Counters {
+            publications,
+            deliveries,
+            slow_consumers,
+            attached,
+            detached,
+            envelopes_refused,
+            duplicates,
+            missed,
+            new_runs,
+            recipients_refused,
+            tokens_refused,
+            subscriptions_refused,
+        } = &*self.counters;
+        let table = [
+            ("publications", "Messages accepted for fan-out", publications),
+            ("deliveries", "Messages given to sessions, once for each session", deliveries),
+            ("slow_consumers", "Sessions closed because they did not keep up", slow_consumers),
+            ("opened_sessions", "Sessions opened", attached),
+            ("closed_sessions", "Sessions closed", detached),
+            ("refused_envelopes", "Messages of applications that were not well-formed", envelopes_refused),
+            ("duplicate_messages", "Messages that had come before, and are delivered once", duplicates),
+            (
+                "missed_messages",
+                "Messages that did not come before later ones of their publisher had to go on",
+                missed,
+            ),
+            ("new_runs", "Times that a publisher began to number its messages anew", new_runs),
+            ("refused_recipients", "Recipients' tokens in messages that did not verify", recipients_refused),
+            ("refused_tokens", "Tokens of browsers that did not verify", tokens_refused),
+            ("refused_subscriptions", "Subscriptions of browsers beyond a limit", subscriptions_refused),
+        ];
+        for (name, help, counter) in table {
+            page.counter(&format!("pushnote_server_{name}"), help, counter.total())?;
+        }
+        Ok(())
+    }
+
+    fn browsers(&self, page: &mut Page<'_>) -> fmt::Result {
+        let sessions = self.sockjs.session_count() as u64;
+        page.gauge(
+            "pushnote_server_sessions",
+            "Sessions now, with closed ones until they are forgotten",
+            sessions,
+        )?;
+        let connections = self.admission.open() as u64;
+        page.gauge("pushnote_server_http_connections", "Connections of browsers now", connections)?;
+        let refused = self.admission.refused().map(|(cause, count)| ([cause_of(cause)], count));
+        page.counters(
+            "pushnote_server_http_refused_connections",
+            "Connections of browsers beyond a limit",
+            refused,
+        )
+    }
+}
+
+/// The name, the help and the value of each counter of a socket.
+fn counts(stats: &Stats) -> [(&'static str, &'static str, u64); 6] {
+    let Stats {
+        peers: _,
+        connections,
+        reconnects,
+        messages,
+        bytes,
+        dropped,
+        missed,
+        // Only of those who publish.
+        confirmations_asked: _,
+        confirmed: _,
+        closed: _,
+    } = *stats;
+    [
+        ("received_messages", "Messages received", messages),
+        ("received_bytes", "Bytes of these messages with the heads of their frames", bytes),
+        ("dropped_messages", "Answers that a peer did not get because too many waited for it", dropped),
+        ("missed_messages", "Messages that a forwarder no longer had when its link was back", missed),
+        ("connections", "Connections whose handshake succeeded", connections),
+        ("reconnects", "Connections by which the server came back to a forwarder", reconnects),
+    ]
+}
+
+fn zeromq(page: &mut Page<'_>, sockets: &[(&'static str, Stats)]) -> fmt::Result {
+    let end = |end: &'static str| -> Label { ("end", end.to_owned()) };
+    for (index, (name, help, _)) in counts(&Stats::default()).into_iter().enumerate() {
+        let values = sockets.iter().map(|(of, stats)| ([end(of)], counts(stats)[index].2));
+        page.counters(&format!("pushnote_server_zmq_{name}"), help, values)?;
+    }
+    let peers = sockets.iter().map(|(of, stats)| ([end(of)], stats.peers));
+    page.gauges("pushnote_server_zmq_peers", "ZeroMQ peers connected now", peers)?;
+    let closed = sockets.iter().flat_map(|(of, stats)| {
+        let causes = CloseCause::KINDS.iter().zip(stats.closed);
+        causes.map(move |(cause, count)| ([end(of), cause_of(cause)], count))
+    });
+    let help = "ZeroMQ connections that ended or were refused, and attempts that failed";
+    page.counters("pushnote_server_zmq_closed_connections", help, closed)
+}
+
+fn cause_of(cause: &str) -> Label {
+    ("cause", cause.to_owned())
+}

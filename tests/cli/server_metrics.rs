@@ -1,0 +1,108 @@
+//! `pushnote-server --metrics`: every counter can be read, and is right.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use pushnote::Publisher;
+use pushnote_tests::{Browser, Forwarder, Metrics, PATIENCE, Server, Single, sum, token};
+use serde_json::json;
+
+const METRICS: &str = "--metrics=127.0.0.1:0";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_counts_can_be_read() {
+    let single = Single::with(&[METRICS, "--ack=tcp://127.0.0.1:0", "--connections-per-user-max=1"]);
+    let metrics = Metrics::of(&single.server.process);
+    let url = single.server.websocket_url();
+    let mut browsers = [Browser::open(&url).await, Browser::open(&url).await, Browser::open(&url).await];
+    let [page, wrong, second] = &mut browsers;
+    wrong.subscribe("no token").await;
+    assert_eq!(wrong.close_code().await, Some(3500));
+    let token = token("42");
+    page.subscribe(&token).await;
+
+    let publisher = Publisher::builder().endpoint(&single.endpoint).unwrap().build().unwrap();
+    publisher.notify(1, ["42"]).unwrap();
+    assert_eq!(page.next().await, json!(1));
+    second.subscribe(&token).await;
+    assert!(second.close_code().await.is_some());
+    let looking = tokio::task::spawn_blocking(move || {
+        metrics.until("pushnote_server_closed_sessions_total", |closed| closed == 2.0)
+    });
+    let text = looking.await.unwrap();
+    for (series, value) in [
+        ("pushnote_server_publications_total", 1.0),
+        ("pushnote_server_deliveries_total", 1.0),
+        ("pushnote_server_opened_sessions_total", 3.0),
+        ("pushnote_server_refused_tokens_total", 1.0),
+        ("pushnote_server_refused_subscriptions_total", 1.0),
+        ("pushnote_server_refused_envelopes_total", 0.0),
+        ("pushnote_server_refused_recipients_total", 0.0),
+        ("pushnote_server_slow_consumers_total", 0.0),
+        ("pushnote_server_duplicate_messages_total", 0.0),
+        ("pushnote_server_missed_messages_total", 0.0),
+        ("pushnote_server_new_runs_total", 0.0),
+        ("pushnote_server_http_refused_connections_total", 0.0),
+        ("pushnote_server_zmq_received_messages_total{end=\"mq_socket\"}", 1.0),
+        ("pushnote_server_zmq_received_messages_total{end=\"ack\"}", 0.0),
+        ("pushnote_server_zmq_peers{end=\"mq_socket\"}", 1.0),
+        ("pushnote_server_zmq_closed_connections_total", 0.0),
+        ("pushnote_panics_total", 0.0),
+        ("pushnote_log_lines_lost_total", 0.0),
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(series)), "no {series} in:\n{text}");
+        assert_eq!(sum(&text, series), value, "{series} in:\n{text}");
+    }
+    for series in ["pushnote_server_sessions ", "pushnote_server_http_connections "] {
+        assert!(sum(&text, series) >= 1.0, "{series} in:\n{text}");
+    }
+    assert!(text.contains("\npushnote_server_build_info{version="), "{text}");
+    drop(publisher);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_understood_is_counted() {
+    let forwarder = Forwarder::start();
+    let server = Server::with(&[METRICS, &format!("--mq_socket={}", forwarder.publ)]);
+    let metrics = Metrics::of(&server.process);
+    let publisher = pushnote_zmtp::Publisher::connect(forwarder.sub.parse().unwrap(), Default::default());
+    tokio::task::spawn_blocking(move || {
+        metrics.until("pushnote_server_zmq_peers{end=\"mq_socket\"}", |peers| peers == 1.0);
+        // The forwarder may not know yet what the server wants.
+        let page = loop {
+            let _ = publisher.try_send("no envelope");
+            let page = metrics.page();
+            if sum(&page, "pushnote_server_refused_envelopes_total") > 0.0 {
+                break page;
+            }
+        };
+        assert_eq!(sum(&page, "pushnote_server_publications_total"), 0.0, "{page}");
+        assert_eq!(sum(&page, "pushnote_server_zmq_connections_total"), 1.0, "{page}");
+    })
+    .await
+    .unwrap();
+}
+
+#[test]
+fn who_drains_is_not_well() {
+    let mut single = Single::with(&[METRICS]);
+    let metrics = Metrics::of(&single.server.process);
+    assert!(metrics.ask("GET", "/health").ends_with("\r\n\r\nok\n"));
+    // A request whose body never comes holds the drain up.
+    let mut stuck = TcpStream::connect(&single.server.address).unwrap();
+    stuck.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head =
+        "POST /sockjs/0/id/xhr_send HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";
+    stuck.write_all(head.as_bytes()).unwrap();
+    stuck.read_exact(&mut [0; 12]).unwrap();
+    single.server.process.terminate();
+    let health = loop {
+        let health = metrics.ask("GET", "/health");
+        if !health.starts_with("HTTP/1.1 200 ") {
+            break health;
+        }
+    };
+    assert!(health.starts_with("HTTP/1.1 503 ") && health.ends_with("\r\n\r\ndraining\n"), "{health}");
+    drop(stuck);
+    single.server.process.ended();
+}
