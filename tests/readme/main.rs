@@ -103,6 +103,23 @@ fn the_rust_example_is_the_block() {
     assert_eq!(code, block("## Publishing", "pushnote::notify_all"));
 }
 
+#[test]
+fn each_crate_brings_the_licence_and_the_readme_that_it_names() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_else(|_| panic!("{path:?}"));
+    let licence = read(&root.join("LICENSE"));
+    for folder in ["crates", "bin"] {
+        for member in root.join(folder).read_dir().expect("a folder") {
+            let member = member.expect("an entry").path();
+            assert_eq!(read(&member.join("LICENSE")), licence, "{member:?}");
+            let manifest = read(&member.join("Cargo.toml"));
+            assert_eq!(manifest.contains("readme = "), member.join("README.md").exists(), "{member:?}");
+        }
+    }
+    let publisher = read(&root.join("crates/pushnote/README.md"));
+    assert!(publisher.contains("pushnote::notify_all("), "the crate that people publish with has one");
+}
+
 #[tokio::test]
 async fn one_server_needs_no_forwarder() {
     let _ports = PORTS.lock().await;

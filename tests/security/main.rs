@@ -130,18 +130,37 @@ async fn a_server_without_forwarder_listens_with_curve() {
 #[test]
 fn who_has_no_right_to_publish_is_told() {
     let keys = Keys::new();
-    let forwarder = Forwarder::with(&strs(&keys.listen()));
+    let ack = pushnote_tests::free_endpoint();
+    let listen = [&keys.listen()[..], &[format!("--ack={ack}")]].concat();
+    let forwarder = Forwarder::with(&strs(&listen));
+    let refused = |output: &Output, words: &[&str]| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(69), "{said}");
+        for word in words {
+            assert!(said.contains(word), "{word:?} is not in: {said}");
+        }
+        assert!(!said.contains("is pushnote-mq"), "it is: {said}");
+    };
     // Each is a client that CURVE itself would let in.
     for key in [&keys.server, &keys.stranger] {
         let published = key.publish(&keys.forwarder, &forwarder.sub, "1", "700ms");
-        let said = String::from_utf8_lossy(&published.stderr);
-        assert_eq!(published.status.code(), Some(69), "{said}");
-        assert!(said.contains(&forwarder.sub), "{said}");
+        refused(&published, &[&forwarder.sub, "--curve-clients", "keygen --public"]);
     }
-    let in_the_clear = ["publish", "--timeout=700ms", "-s", &forwarder.sub, "1"];
-    assert_eq!(Process::output("pushnote", &in_the_clear, &[]).status.code(), Some(69));
+    let in_the_clear = |arguments: &[&str]| {
+        Process::output("pushnote", &[&["publish", "--timeout=700ms", "1"], arguments].concat(), &[])
+    };
+    for arguments in [["-s", &*forwarder.sub], ["--ack", &*ack]] {
+        refused(
+            &in_the_clear(&arguments),
+            &[arguments[1], "wants CURVE", "PUSHNOTE_CURVE_SERVER_KEY", "keygen"],
+        );
+    }
     let published = keys.application.publish(&keys.forwarder, &forwarder.sub, "1", "5s");
     assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+
+    let open = Forwarder::with(&[]);
+    let published = keys.application.publish(&keys.forwarder, &open.sub, "1", "700ms");
+    refused(&published, &[&open.sub, "not secured"]);
 }
 
 #[test]
@@ -165,6 +184,9 @@ fn a_secret_key_is_its_owners_and_is_never_overwritten() {
     let again = Process::output("pushnote", &["keygen", "--secret-file", key.file()], &[]);
     assert_eq!(again.status.code(), Some(78));
     assert_eq!(fs::read_to_string(&key.secret_file).unwrap(), kept);
+    let shown = Process::output("pushnote", &["keygen", "--public", key.file()], &[]);
+    assert_eq!(String::from_utf8(shown.stdout).unwrap().trim(), key.public);
+    assert_eq!(Process::output("pushnote", &["keygen", "--public", "/nowhere"], &[]).status.code(), Some(78));
 
     let printed = Process::output("pushnote", &["keygen"], &[]).stdout;
     let lines: Vec<_> = std::str::from_utf8(&printed).unwrap().lines().map(str::to_owned).collect();

@@ -25,7 +25,7 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Checks a ZeroMQ set-up from outside, and says what is wrong and what to do
     Doctor(crate::doctor::DoctorArgs),
-    /// Makes a CURVE key pair, with which the ends of a ZeroMQ connection prove who they are
+    /// Makes a CURVE key pair, with which the ends of a ZeroMQ connection prove who they are, or shows one's public key
     Keygen(KeygenArgs),
     /// Publishes one message
     Publish(PublishArgs),
@@ -53,6 +53,10 @@ pub(crate) struct KeygenArgs {
     /// New file for the secret key, for its owner alone; without it, the key is printed
     #[arg(long, value_name = "PATH")]
     pub(crate) secret_file: Option<PathBuf>,
+
+    /// Prints the public key of the secret key in this file, instead of making one
+    #[arg(long, value_name = "PATH", conflicts_with = "secret_file")]
+    pub(crate) public: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

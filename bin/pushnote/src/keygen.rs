@@ -1,11 +1,17 @@
-//! `pushnote keygen`: a CURVE key pair.
+//! `pushnote keygen`: a CURVE key pair, or the public key of one.
 
 use pushnote_shell::{Failure, say};
-use pushnote_zmtp::curve::KeyPair;
+use pushnote_zmtp::curve::{KeyPair, SecretKey};
 
 use crate::args::KeygenArgs;
 
 pub(crate) fn run(args: &KeygenArgs) -> Result<(), Failure> {
+    if let Some(path) = &args.public {
+        let secret =
+            SecretKey::from_file(path).map_err(|error| Failure::config(format!("--public: {error}")))?;
+        say(secret.public_key());
+        return Ok(());
+    }
     let keys = KeyPair::generate().map_err(|error| Failure::system(error.to_string()))?;
     match &args.secret_file {
         Some(path) => {

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use pushnote::{AckError, Publisher, PublisherBuilder, Receipt};
+use pushnote::{AckError, Obstacle, Publisher, PublisherBuilder, Receipt};
 use pushnote_shell::{Failure, client_keys, say};
 use serde_json::value::RawValue;
 
@@ -31,9 +31,11 @@ pub(crate) fn run(args: &PublishArgs) -> Result<(), Failure> {
     };
     queued.map_err(|error| Failure::data(error.to_string()))?;
     publisher.flush(args.timeout).map_err(|error| {
-        Failure::unavailable(format!(
-            "{error}; is pushnote-mq, pushnote-server --single or pushnote dev there?"
-        ))
+        let advice = match error.obstacle {
+            Obstacle::NotConnected => "; is pushnote-mq, pushnote-server --single or pushnote dev there?",
+            _ => "",
+        };
+        Failure::unavailable(format!("{error}{advice}"))
     })
 }
 

@@ -96,7 +96,7 @@ pub enum EnvelopeError {
     },
     /// `publication` is something else.
     #[error(
-        "envelope's \"id\" is not a string like \"publisher/42\": a name (1 to 64 visible ASCII characters), a slash, a number"
+        "envelope's \"publication\" is not a string like \"publisher/42\": a name (1 to 64 visible ASCII characters), a slash, a number"
     )]
     IdMalformed,
     /// `notify_all` with a list of users: what was meant for some must not go to all.

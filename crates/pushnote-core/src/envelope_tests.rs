@@ -53,6 +53,7 @@ fn an_id_is_put_in_and_read() {
     for id in ["7", "null", r#""7""#, r#""a/b""#, "[]", "{}"] {
         let refused = parse(&format!(r#"{{"name":"notify_all","data":1,"publication":{id}}}"#));
         assert_eq!(refused, Err(EnvelopeError::IdMalformed), "{id}");
+        assert!(refused.unwrap_err().to_string().contains(r#""publication""#), "the key as it is written");
     }
 }
 

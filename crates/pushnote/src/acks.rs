@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pushnote_core::{Answer, Envelope, Receipt};
-use pushnote_zmtp::{Options, Reply, Requester};
+use pushnote_zmtp::{Options, Reply, Requester, Security};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::{AckError, Endpoints};
+use crate::error::{AckError, Endpoints, Obstacle};
 
 /// Asks every endpoint: a message goes over each road, and servers take it once.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub(crate) struct Acks {
     publisher: String,
     /// Messages so far. Held while one is handed over, so that numbers leave in order.
     sent: Mutex<u64>,
+    security: Security,
     runtime: Handle,
 }
 
@@ -29,7 +30,8 @@ impl Acks {
         let _inside = runtime.enter();
         let connect = |endpoint: &_| Requester::connect(Clone::clone(endpoint), options.clone());
         let requesters = endpoints.0.iter().map(connect).collect();
-        Self { requesters, endpoints, publisher, sent: Mutex::default(), runtime: runtime.clone() }
+        let (security, runtime) = (options.security.clone(), runtime.clone());
+        Self { requesters, endpoints, publisher, sent: Mutex::default(), security, runtime }
     }
 
     /// Sends an envelope and blocks until it is answered, for `patience` at most.
@@ -45,9 +47,20 @@ impl Acks {
         // It is dropped unanswered only with the runtime.
         answered.recv().unwrap_or(Ok(None))?.ok_or_else(|| AckError::NoAnswer {
             within: patience,
-            connected: self.requesters.iter().any(Requester::is_connected),
+            obstacle: self.obstacle(),
             endpoints: self.endpoints.clone(),
         })
+    }
+
+    /// Why nobody can be asked, if nobody can.
+    fn obstacle(&self) -> Option<Obstacle> {
+        if self.requesters.iter().any(Requester::is_connected) {
+            return None;
+        }
+        let mut obstacles =
+            self.requesters.iter().map(|one| Obstacle::to_connect(&one.stats(), &self.security));
+        let first = obstacles.next();
+        obstacles.find(|obstacle| *obstacle != Obstacle::NotConnected).or(first)
     }
 
     fn ask(&self, mut envelope: Vec<u8>) -> Result<Vec<Reply>, AckError> {

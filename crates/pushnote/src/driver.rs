@@ -53,12 +53,13 @@ impl Driver {
     /// What is in the way, if anything is.
     pub(crate) fn obstacle(&self) -> Obstacle {
         let socket = self.socket();
+        let stats = socket.stats();
         if socket.is_subscribed() {
             Obstacle::Slow
-        } else if socket.stats().peers > 0 {
+        } else if stats.peers > 0 {
             Obstacle::NotSubscribed
         } else {
-            Obstacle::NotConnected
+            Obstacle::to_connect(&stats, &self.options.security)
         }
     }
 

@@ -7,7 +7,7 @@ use std::{fmt, io};
 use pushnote_core::envelope::USERS_MAX;
 use pushnote_core::{SecretError, UserIdError};
 use pushnote_zmtp::curve::KeyError;
-use pushnote_zmtp::{Endpoint, EndpointError, KeyFileError};
+use pushnote_zmtp::{Endpoint, EndpointError, KeyFileError, Security, Stats};
 
 /// Why a publisher cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -126,15 +126,15 @@ pub enum AckError {
     /// It was perhaps sent, and perhaps taken: no answer came.
     #[error(
         "no answer within {within:?} from {endpoints}{}; the message may have arrived all the same",
-        if *.connected { "" } else { ", to which there is no connection" }
+        .obstacle.map_or_else(String::new, |obstacle| format!(" ({})", obstacle.at(endpoints)))
     )]
     NoAnswer {
         /// How long it was waited for.
         within: Duration,
         /// Who was asked.
         endpoints: Endpoints,
-        /// Whether there was a connection in the end.
-        connected: bool,
+        /// Why there was no connection in the end, if there was none.
+        obstacle: Option<Obstacle>,
     },
 }
 
@@ -147,15 +147,42 @@ pub enum Obstacle {
     NotSubscribed,
     /// The other side is there, and takes messages more slowly than they come.
     Slow,
+    /// The other side wants CURVE, and this one has no keys.
+    KeysWanted,
+    /// This side has keys, and the other one is not secured.
+    KeysUnwanted,
+    /// The other side refuses the keys of this one.
+    KeysRefused,
 }
 
 impl Obstacle {
+    /// Why there is no connection, by how those that were tried have ended.
+    pub(crate) fn to_connect(tried: &Stats, security: &Security) -> Self {
+        match (tried.closed_for("security_mismatch"), tried.closed_for("refused_by_peer"), security) {
+            (1.., _, Security::Null) => Self::KeysWanted,
+            (1.., ..) => Self::KeysUnwanted,
+            (_, 1.., _) => Self::KeysRefused,
+            _ => Self::NotConnected,
+        }
+    }
+
     /// A sentence about it.
     pub(crate) fn at(self, endpoints: &Endpoints) -> impl fmt::Display {
         match self {
             Self::NotConnected => format!("not connected to {endpoints}"),
             Self::NotSubscribed => format!("connected to {endpoints}, but it has not subscribed"),
             Self::Slow => format!("{endpoints} takes them too slowly"),
+            Self::KeysWanted => format!(
+                "{endpoints} wants CURVE; set PUSHNOTE_CURVE_SERVER_KEY to its public key, and \
+                 PUSHNOTE_CURVE_SECRET_KEY_FILE to a file with a key of our own, which 'pushnote keygen' makes"
+            ),
+            Self::KeysUnwanted => format!(
+                "{endpoints} is not secured with CURVE, and this side has keys; give keys to both, or to none"
+            ),
+            Self::KeysRefused => format!(
+                "{endpoints} refuses our key: either PUSHNOTE_CURVE_SERVER_KEY is not its public key, or ours, which \
+                 'pushnote keygen --public' shows, is not among its --curve-clients"
+            ),
         }
     }
 }

@@ -1,24 +1,4 @@
-//! Send a message to every browser concerned with one line.
-//!
-//! ```no_run
-//! use serde_json::json;
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! pushnote::notify_all(json!({"msg": "Hi all!"}))?;     // every browser
-//! pushnote::notify(json!({"msg": "Hi"}), ["42"])?;      // the pages of user 42
-//! let token = pushnote::tokenize("42")?;                // what user 42's pages subscribe with
-//! pushnote::flush(std::time::Duration::from_secs(5))?;  // before a program ends
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! The environment says where to and with which secret: `PUSHNOTE_MQ_SOCKET` is what `pushnote-mq --sub` (or
-//! `pushnote-server --single --mq_socket`) listens on, such as `tcp://127.0.0.1:8002`; `PUSHNOTE_ACK_SOCKET` what its
-//! `--ack` does; `PUSHNOTE_SECRET`, or the file
-//! that `PUSHNOTE_SECRET_FILE` names, is the secret of the servers. Where the connection
-//! is secured with CURVE, `PUSHNOTE_CURVE_SERVER_KEY` is the public key of the end that is published to, and
-//! `PUSHNOTE_CURVE_SECRET_KEY_FILE` names a file with our own secret key. Everything else is set with
-//! [`Publisher::builder`].
+#![doc = include_str!("../README.md")]
 //!
 //! No call but [`flush`] waits for the network, so all can be made from async code as from any other. A message is
 //! queued, and a thread of the publisher's own writes it. What is queued before the connection stands is not lost; and

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushnote::{AckError, Publisher, Receipt};
+use pushnote::{AckError, Obstacle, Publisher, Receipt};
 use pushnote_zmtp::{Options, Responder, Subscriber};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -210,5 +210,5 @@ fn without_an_answer_there_is_an_error() {
         "no answer within 50ms from {endpoint}, to which there is no connection; the message may have arrived all the same"
     );
     assert_eq!(error.to_string(), text);
-    assert!(matches!(error, AckError::NoAnswer { connected: false, .. }));
+    assert!(matches!(error, AckError::NoAnswer { obstacle: Some(Obstacle::NotConnected), .. }));
 }
