@@ -5,6 +5,7 @@
 //! notice anything. Memory is bounded in each.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod acks;
 mod blackholes;
 mod crashes;
 mod diagnostics;

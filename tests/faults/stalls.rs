@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use pushnote_tests::{Browser, Forwarder, Process, PythonPublisher, Server, Single};
 use serde_json::json;
+use tokio::io::AsyncReadExt;
+
+use crate::raw::{SIGNATURE, greeting, ready};
+use crate::target::Relay;
 
 /// Twice the heartbeats' patience, and more.
 const STANDSTILL: Duration = Duration::from_secs(5);
@@ -55,4 +59,22 @@ async fn what_is_published_while_a_single_server_stands_still_arrives() {
     for number in 0..100 {
         assert_eq!(browser.next().await, json!(number));
     }
+}
+
+/// A handshake has several steps, and the forwarder's time for it is over when it wakes.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_in_a_handshake_while_the_forwarder_stood_still_gets_through() {
+    let relay = Relay::start(&[]);
+    let mut raw = relay.sub_door().open().await;
+    raw.stream.read_exact(&mut [0; 10]).await.unwrap();
+    relay.process.signal("-STOP");
+    raw.say(&SIGNATURE).await;
+    tokio::time::sleep(STANDSTILL + Duration::from_secs(2)).await;
+    relay.process.signal("-CONT");
+    // The rest only after it has had the time to think of its deadline.
+    raw.stream.read_exact(&mut [0; 1]).await.unwrap();
+    raw.say(&greeting(1)[SIGNATURE.len()..]).await;
+    raw.stream.read_exact(&mut [0; 53]).await.unwrap();
+    raw.say(&ready("PUB", &[])).await;
+    raw.is_served("a peer that was greeted before").await;
 }

@@ -9,8 +9,8 @@ mod metrics;
 use acks::Acks;
 use metrics::Gauges;
 use pushnote_core::Limits;
-use pushnote_net::LogOnce;
 use pushnote_net::metrics::{Listener, Serving};
+use pushnote_net::{LogOnce, timeout_awake};
 use pushnote_zmtp::{
     Batch, BindError, Endpoint, Options, Publisher, Request, Responder, SendError, SlowSubscriber, Stats,
     Subscriber,
@@ -21,7 +21,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use thiserror::Error;
-use tokio::time::timeout;
 use tracing::{info, warn};
 
 /// Default of the history: what a server misses while its link is down for a second, at 100,000 messages of 128 bytes.
@@ -228,7 +227,7 @@ impl Forwarder {
         self.draining.store(true, Relaxed);
         self.sub.close();
         let drain = self.drain;
-        let drained = timeout(drain, async {
+        let drained = timeout_awake(drain, async {
             self.relay().await;
             self.r#pub.flush().await;
             self.acks.settled().await;

@@ -3,9 +3,12 @@
 //! - [`LogOnce`]: warnings that input from outside can cause, limited per kind and time
 //! - [`harmless`]: logs in libraries, whose applications may have a subscriber that panics
 //! - `metrics` (a feature, for the binaries): counters for Prometheus, over HTTP
+//! - [`timeout_awake`]: a deadline that is judged only after what has arrived is read
 
+mod awake;
 mod log_once;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 
+pub use awake::timeout_awake;
 pub use log_once::{LogOnce, harmless};

@@ -11,10 +11,11 @@ use crate::scan::{Item, Scanner};
 use crate::stats::CloseCause;
 use crate::stream::Stream;
 use bytes::{Bytes, BytesMut};
+use pushnote_net::timeout_awake;
 use std::io::{ErrorKind, IoSlice};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 /// Slices given to one `writev`.
 const SLICES_MAX: usize = 64;
@@ -73,7 +74,7 @@ impl Link {
         options: &Options,
     ) -> Result<Link, CloseCause> {
         let mut handshake = handshake.with_security(&options.security);
-        let greeting = timeout(options.handshake_timeout, greet(&stream, &mut handshake));
+        let greeting = timeout_awake(options.handshake_timeout, greet(&stream, &mut handshake));
         let (peer, input) = greeting.await.map_err(|_| CloseCause::HandshakeTimeout)??;
         let (encoder, decoder) = codec(peer.version, handshake.take_session());
         Ok(Link { stream, peer, encoder, decoder, input })
@@ -101,7 +102,7 @@ impl Link {
             cause = pulse.run(peer.version, outbox) => cause,
             // A peer that is gone takes nothing more, but what it had sent before is there to be read.
             cause = write(&stream, outbox, unsent, outflow) => {
-                timeout(LAST_READ, reading).await.unwrap_or(cause)
+                timeout_awake(LAST_READ, reading).await.unwrap_or(cause)
             }
         };
         cause.err().unwrap_or(CloseCause::Peer)

@@ -38,6 +38,10 @@ pub struct Options {
     pub handshake_timeout: Duration,
     /// A PING each time; a peer silent for twice as long is dead. Default 5 s. Only peers of ZMTP 3.1 are asked.
     pub heartbeat_interval: Duration,
+    /// A peer that connects to a publisher or a responder by TCP and takes nothing of what is sent to it for so long is
+    /// gone: its machine has vanished, or it does not read. Default 30 s. Linux only, and not where
+    /// [`SlowSubscriber::Wait`] has everybody wait for it.
+    pub write_timeout: Duration,
     /// Bytes waiting for one peer, counted as the memory they keep alive. Default 8 MiB.
     pub queue_bytes_max: usize,
     /// Bytes of one peer's subscriptions, 64 of overhead for each included. Default 1 MiB.
@@ -78,6 +82,7 @@ impl Default for Options {
             handshakes_max: 1024,
             handshake_timeout: Duration::from_secs(5),
             heartbeat_interval: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(30),
             queue_bytes_max: 8 << 20,
             subscription_bytes_max: 1 << 20,
             subscriptions_bytes_max: 64 << 20,

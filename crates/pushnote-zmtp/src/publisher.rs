@@ -7,20 +7,20 @@ use crate::fanout::{Asked, Fanout, Outlet};
 use crate::handshake::SocketType;
 use crate::link::{Intake, Link, Outflow};
 use crate::monitor::Monitor;
-use crate::options::Options;
+use crate::options::{Options, SlowSubscriber};
 use crate::outbox::Unsent;
 use crate::position::Position;
 use crate::roads::{Role, accept, dial, failed};
 use crate::stats::{CloseCause, Counters, Stats};
 use crate::stream::{BindError, Listener};
 use bytes::Bytes;
+use pushnote_net::timeout_awake;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 /// A message that was not accepted.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -54,11 +54,13 @@ pub struct Delivery {
 pub struct Confirmation(Asked);
 
 impl Confirmation {
-    /// Waits until all have answered or are gone, for `patience` at most.
+    /// Waits until all have answered or are gone, for `patience` at most. Who has let that pass is not waited for again
+    /// until it has answered something, as long as there are others to wait for: one that never answers slows nobody.
     pub async fn within(self, patience: Duration) -> Delivery {
         let Confirmation(asked) = self;
-        // Who has not answered by then is not counted.
-        let _ = timeout(patience, asked.settled()).await;
+        if timeout_awake(patience, asked.settled()).await.is_err() {
+            asked.give_up(); // who has not answered by then is not counted
+        }
         let (position, subscribers) = (asked.position, asked.subscribers);
         Delivery { position, subscribers, confirmed: asked.confirmed() }
     }
@@ -239,6 +241,11 @@ impl Role for Hub {
 
     fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    fn write_timeout(&self) -> Option<Duration> {
+        let options = &self.0.options;
+        (options.slow_subscriber != SlowSubscriber::Wait).then_some(options.write_timeout)
     }
 
     async fn serve(&self, link: Link) -> CloseCause {

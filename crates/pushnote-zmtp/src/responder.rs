@@ -15,6 +15,7 @@ use crate::stats::{CloseCause, Counters};
 use crate::stream::{BindError, Listener};
 use bytes::{Bytes, BytesMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -151,6 +152,10 @@ impl Role for Desk {
 
     fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    fn write_timeout(&self) -> Option<Duration> {
+        Some(self.options.write_timeout)
     }
 
     async fn serve(&self, link: Link) -> CloseCause {

@@ -7,7 +7,7 @@ use crate::link::Link;
 use crate::options::Options;
 use crate::stats::{CloseCause, Counters};
 use crate::stream::{Listener, Stream};
-use pushnote_net::LogOnce;
+use pushnote_net::{LogOnce, timeout_awake};
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 /// Out of file descriptors or memory: waiting lets connections end, trying at once would only burn the processor.
@@ -33,6 +33,11 @@ pub(crate) trait Role: Send + Sync + 'static {
     /// The handshake of the next connection.
     fn handshake(&self) -> Handshake {
         Handshake::new(Self::LOCAL)
+    }
+    /// How long a peer that has connected may take nothing of what is sent to it. `None`: whoever publishes to us is
+    /// slowed down by that, and must not be given up.
+    fn write_timeout(&self) -> Option<Duration> {
+        None
     }
     /// Serves one connection until it ends.
     fn serve(&self, link: Link) -> impl Future<Output = CloseCause> + Send;
@@ -62,6 +67,9 @@ pub(crate) async fn accept<R: Role>(listener: Listener, role: Arc<R>) {
         if stream.is_tcp() && !role.options().admits(stream.peer_address()) {
             role.counters().close(&CloseCause::Network, &stream.peer_name());
             continue;
+        }
+        if let Some(patience) = role.write_timeout() {
+            stream.set_write_timeout(patience);
         }
         let displaced = handshakes.begin();
         let (role, peers) = (Arc::clone(&role), Arc::clone(&peers));
@@ -164,7 +172,7 @@ pub(crate) async fn dial<R: Role>(endpoint: Endpoint, role: Arc<R>) {
 }
 
 async fn connect<R: Role>(endpoint: &Endpoint, role: &R) -> Result<Link, CloseCause> {
-    let connecting = timeout(role.options().handshake_timeout, Stream::connect(endpoint));
+    let connecting = timeout_awake(role.options().handshake_timeout, Stream::connect(endpoint));
     let stream = connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     Link::establish(stream, role.handshake(), role.options()).await
 }

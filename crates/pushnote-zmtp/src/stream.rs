@@ -15,7 +15,8 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream, lookup_host};
 use tracing::info;
 
 const BACKLOG: i32 = 1024;
-/// A vanished machine is noticed after 10 s + 3 × 5 s without traffic, also where heartbeats are not spoken.
+/// A vanished machine is noticed after 10 s + 3 × 5 s without traffic, also where heartbeats are not spoken; where a
+/// write timeout is set, that is the time.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 3;
@@ -74,6 +75,14 @@ impl Stream {
             .with_retries(KEEPALIVE_RETRIES);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         Ok(Stream::Tcp(stream))
+    }
+
+    /// Ends the connection when the peer has taken nothing of what was sent to it for so long. Failing costs only that.
+    pub(crate) fn set_write_timeout(&self, patience: Duration) {
+        #[cfg(target_os = "linux")]
+        if let Stream::Tcp(stream) = self {
+            let _ = SockRef::from(stream).set_tcp_user_timeout(Some(patience));
+        }
     }
 
     pub(crate) async fn readable(&self) -> io::Result<()> {

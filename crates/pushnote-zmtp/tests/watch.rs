@@ -4,10 +4,10 @@
 
 use pushnote_zmtp::handshake::{HandshakeError, SocketType, Version};
 use pushnote_zmtp::probe::Connection;
-use pushnote_zmtp::{CloseCause, Endpoint, Monitor, Options, Publisher, Subscriber};
+use pushnote_zmtp::{CloseCause, Endpoint, Monitor, Options, Publisher, SlowSubscriber, Subscriber};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -139,4 +139,26 @@ async fn another_protocol_and_silence_are_told_apart() {
     let other = examine().await;
     assert!(other.to_string().contains("220 mail.example ESMTP"), "{other}");
     answering.abort();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_subscriber_that_takes_nothing_is_given_up_unless_it_is_to_be_waited_for() {
+    for (policy, given_up) in [(SlowSubscriber::DropNewest, true), (SlowSubscriber::Wait, false)] {
+        let write_timeout = Duration::from_millis(300);
+        let options = Options { slow_subscriber: policy, write_timeout, ..Options::default() };
+        let (publisher, endpoint) = publisher(options).await;
+        let address = endpoint.to_string().trim_start_matches("tcp://").to_owned();
+        let mut stalled = TcpStream::connect(address).await.unwrap();
+        // ZMTP 2.0, which has no heartbeats.
+        stalled.write_all(b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x02\0\0\0\x01\x01").await.unwrap();
+        timeout(PATIENCE, publisher.subscribed()).await.unwrap();
+        let message = vec![b'x'; 1 << 20];
+        for _ in 0..16 {
+            publisher.try_send(&message).unwrap();
+        }
+        let gone =
+            timeout(Duration::from_secs(3), until(&publisher.monitor(), |of| of.stats().peers == 0)).await;
+        assert_eq!(gone.is_ok(), given_up, "{policy:?}");
+    }
 }

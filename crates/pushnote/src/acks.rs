@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pushnote_core::{Answer, Envelope, Receipt};
+use pushnote_net::timeout_awake;
 use pushnote_zmtp::{Options, Reply, Requester, Security};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
 
 use crate::error::{AckError, Endpoints, Obstacle};
 
@@ -39,10 +39,9 @@ impl Acks {
         let replies = self.ask(envelope)?;
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         let acks = Arc::clone(self);
-        let deadline = Instant::now() + patience;
         self.runtime.spawn(async move {
             // Who asked waits for it.
-            let _ = answer.send(acks.best(replies, deadline).await);
+            let _ = answer.send(acks.best(replies, patience).await);
         });
         // It is dropped unanswered only with the runtime.
         answered.recv().unwrap_or(Ok(None))?.ok_or_else(|| AckError::NoAnswer {
@@ -80,17 +79,21 @@ impl Acks {
     }
 
     /// The receipt of most servers, once all that are connected have answered.
-    async fn best(&self, replies: Vec<Reply>, deadline: Instant) -> Result<Option<Receipt>, AckError> {
+    async fn best(&self, replies: Vec<Reply>, patience: Duration) -> Result<Option<Receipt>, AckError> {
         let (mut waiting, asked) = (JoinSet::new(), replies.len());
         replies.into_iter().for_each(|reply| drop(waiting.spawn(reply)));
         let mut best: Result<Option<Receipt>, AckError> = Ok(None);
-        while let Ok(Some(Ok(answer))) = timeout_at(deadline, waiting.join_next()).await {
-            best = better(best, &answer);
-            let connected = self.requesters.iter().filter(|requester| requester.is_connected()).count();
-            if asked - waiting.len() >= connected.min(asked) && matches!(best, Ok(Some(_))) {
-                break;
+        let collect = async {
+            while let Some(Ok(answer)) = waiting.join_next().await {
+                best = better(std::mem::replace(&mut best, Ok(None)), &answer);
+                let connected = self.requesters.iter().filter(|requester| requester.is_connected()).count();
+                if asked - waiting.len() >= connected.min(asked) && matches!(best, Ok(Some(_))) {
+                    break;
+                }
             }
-        }
+        };
+        // What has come by then is what there is.
+        let _ = timeout_awake(patience, collect).await;
         best
     }
 }

@@ -3,11 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pushnote_net::{LogOnce, harmless};
+use pushnote_net::{LogOnce, harmless, timeout_awake};
 use pushnote_zmtp::{Options, Publisher as Socket};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
-use tokio::time::{timeout, timeout_at};
 
 use crate::error::{Endpoints, Obstacle};
 use crate::queue::{Queue, Queued};
@@ -100,7 +99,8 @@ impl Driver {
     /// them; whether others are `lagging` is known from the last time.
     async fn write_some(&self, deadline: Instant, lagging: &mut bool) -> (Vec<Queued>, Option<Obstacle>) {
         let socket = self.socket();
-        if timeout_at(deadline.into(), socket.subscribed()).await.is_err() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if timeout_awake(left, socket.subscribed()).await.is_err() {
             let obstacle = self.obstacle();
             return (self.queue.take(0), Some(obstacle));
         }
@@ -113,9 +113,9 @@ impl Driver {
             socket.flush_one().await;
         };
         // A run may begin just before the deadline; the other side gets its time for it.
-        if timeout_at((Instant::now() + self.patience).into(), write).await.is_ok() {
+        if timeout_awake(self.patience, write).await.is_ok() {
             let grace = if *lagging { Duration::ZERO } else { GRACE };
-            *lagging = timeout(grace, socket.flush()).await.is_err();
+            *lagging = timeout_awake(grace, socket.flush()).await.is_err();
             return (batch, None);
         }
         let obstacle = self.obstacle();

@@ -62,9 +62,14 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Waits until all that were asked have answered or are gone.
+    /// Waits until all that were asked have answered, or are gone, or known not to answer.
     pub(crate) async fn settled(&self) {
         self.settled.notified().await;
+    }
+
+    /// Those that have not answered so far took too long.
+    pub(crate) fn give_up(&self) {
+        self.fanout.shared().confirmations.give_up(self.context);
     }
 
     /// How many have confirmed.
