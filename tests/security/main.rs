@@ -1,6 +1,8 @@
 //! CURVE and networks on the real binaries: who has the right reaches the browsers, nobody else does.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod rotation;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,9 @@ mod peers;
 use std::process::ExitCode;
 
 use pushnote_forwarder::{End, Forwarder, Settings, Way};
-use pushnote_shell::{Failure, raise_open_files_limit, say, say_metrics, shutdown_signal, start_logs};
+use pushnote_shell::{
+    Failure, raise_open_files_limit, reread_on_hangup, say, say_metrics, shutdown_signal, start_logs,
+};
 
 use crate::args::Args;
 
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<(), Failure> {
     let options = args.listen.options(&args.listening())?;
+    reread_on_hangup(args.listen.reread_clients(&options).into_iter().collect())?;
     let defaults = Settings::default();
     let settings = Settings {
         options: args.peers.applied_to(options),

@@ -5,16 +5,20 @@ mod mq;
 mod settings;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use pushnote_core::Limits;
 use pushnote_http::{Settings, Sources};
-use pushnote_shell::{Failure, raise_open_files_limit, say, say_metrics, shutdown_signal, start_logs};
+use pushnote_shell::{
+    Failure, raise_open_files_limit, reread_on_hangup, say, say_metrics, shutdown_signal, start_logs,
+};
 use tokio::net::TcpListener;
 
 use crate::args::Args;
 
 fn main() -> ExitCode {
     pushnote_shell::main(|args: Args| {
+        let args = Arc::new(args);
         let _logs = start_logs()?;
         let open_files_max = raise_open_files_limit();
         let settings = settings::from_args(&args, open_files_max)?;
@@ -23,6 +27,8 @@ fn main() -> ExitCode {
             .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
         runtime.block_on(async {
             let shutdown = shutdown_signal()?;
+            let secrets = settings::reread_secrets(&args, &settings);
+            reread_on_hangup(secrets.into_iter().chain(args.listen.reread_clients(&options)).collect())?;
             let listener = settings::listen(&args)?;
             let sources = mq::sources(&args, options).await?;
             announce(&args, &listener, &sources, &settings)?;

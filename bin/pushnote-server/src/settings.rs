@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pushnote_core::{Keys, Limits, Verifier};
 use pushnote_http::{Route, Settings};
-use pushnote_shell::{Failure, read_secret, read_setting};
+use pushnote_shell::{Failure, Reread, SECRET_BYTES_MAX, read_secret, read_setting};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::args::Args;
@@ -33,7 +33,7 @@ pub(crate) fn from_args(args: &Args, open_files_max: u64) -> Result<Settings, Fa
     limits.validate().map_err(|error| Failure::usage(error.to_string()))?;
     Ok(Settings {
         route,
-        verifier: Arc::new(verifier(args, &limits)?),
+        verifier: Arc::new(verifier(args, &limits)?.into()),
         limits,
         sockjs_url: args.sockjs_url.clone(),
         allowed_origins: args.allowed_origin.clone(),
@@ -115,6 +115,18 @@ fn address(args: &Args) -> Result<SocketAddr, Failure> {
     Ok((ip, args.port).into())
 }
 
+/// Reads the files again that say which tokens are good, if there are any.
+pub(crate) fn reread_secrets(args: &Arc<Args>, settings: &Settings) -> Option<Reread> {
+    if args.secret_file.is_none() && args.legacy_salt_file.is_none() {
+        return None;
+    }
+    let (args, limits, current) = (Arc::clone(args), settings.limits.clone(), Arc::clone(&settings.verifier));
+    Some(Box::new(move || {
+        current.replace(verifier(&args, &limits)?);
+        Ok(())
+    }))
+}
+
 fn verifier(args: &Args, limits: &Limits) -> Result<Verifier, Failure> {
     let secrets = read_secret(args.secret_file.as_deref())?;
     let keys = Keys::parse(&secrets).map_err(|error| Failure::config(format!("secret: {error}")))?;
@@ -133,7 +145,10 @@ fn verifier(args: &Args, limits: &Limits) -> Result<Verifier, Failure> {
 
 fn legacy_salt(args: &Args) -> Result<Option<String>, Failure> {
     let (source, salt) = match &args.legacy_salt_file {
-        Some(path) => ("--legacy-salt-file", read_setting("--legacy-salt-file", path)?.trim().to_owned()),
+        Some(path) => (
+            "--legacy-salt-file",
+            read_setting("--legacy-salt-file", path, SECRET_BYTES_MAX)?.trim().to_owned(),
+        ),
         None => match std::env::var(LEGACY_SALT_VARIABLE) {
             Ok(salt) => (LEGACY_SALT_VARIABLE, salt),
             Err(_) => return Ok(None),

@@ -75,7 +75,7 @@ fn settings(secret: &str, pages: Vec<Page>) -> Result<Settings, Failure> {
     Ok(Settings {
         route: ROUTE.parse().map_err(|error| Failure::config(format!("{ROUTE}: {error}")))?,
         limits: Limits::default(),
-        verifier: Arc::new(Verifier::new(&keys(secret)?)),
+        verifier: Arc::new(Verifier::new(&keys(secret)?).into()),
         sockjs_url: None,
         allowed_origins: Vec::new(),
         cookie_needed: false,

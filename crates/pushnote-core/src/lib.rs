@@ -39,5 +39,5 @@ pub use limits::{Limits, LimitsError};
 pub use publication_id::{PublicationId, PublicationIdError};
 pub use receipt::{Answer, Receipt};
 pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits};
-pub use token::{Keys, Secret, SecretError, TokenError, Tokenizer, Verifier};
+pub use token::{CurrentVerifier, Keys, Secret, SecretError, TokenError, Tokenizer, Verifier};
 pub use user::{UserId, UserIdError};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pushnote_core::{CloseCode, Command, TokenError, Verifier};
+use pushnote_core::{CloseCode, Command, CurrentVerifier, TokenError};
 use pushnote_hub::{Attachment, Counters, Hub, SubscribeError, unix_now};
 use pushnote_net::LogOnce;
 use pushnote_sockjs::{Close, CloseReason, Connection, Handler, Session, SessionInfo};
@@ -17,7 +17,7 @@ pub(crate) struct Clients {
 
 /// What decides who may subscribe, for all clients.
 struct Gate {
-    verifier: Arc<Verifier>,
+    verifier: Arc<CurrentVerifier>,
     counters: Arc<Counters>,
     log: LogOnce,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Client {
 }
 
 impl Clients {
-    pub(crate) fn new(hub: Hub<SockJsReceiver>, verifier: Arc<Verifier>) -> Self {
+    pub(crate) fn new(hub: Hub<SockJsReceiver>, verifier: Arc<CurrentVerifier>) -> Self {
         let counters = Arc::clone(hub.counters());
         Self { hub, gate: Arc::new(Gate { verifier, counters, log: LogOnce::new() }) }
     }

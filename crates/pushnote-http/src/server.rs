@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use pushnote_core::{CloseCode, Limits, Verifier};
+use pushnote_core::{CloseCode, CurrentVerifier, Limits};
 use pushnote_hub::engine::zeromq::{self, Sources};
 use pushnote_hub::{Hub, HubOptions, Ingest, ShardGone};
 use pushnote_net::metrics::{Listener, Serving};
@@ -32,7 +32,7 @@ pub struct Settings {
     /// All limits.
     pub limits: Limits,
     /// Verifies the tokens of browsers and those in envelopes.
-    pub verifier: Arc<Verifier>,
+    pub verifier: Arc<CurrentVerifier>,
     /// URL of sockjs-client for the iframe page that very old browsers use across origins; without it the
     /// page is not served.
     pub sockjs_url: Option<String>,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pushnote_core::{Audience, Envelope, EnvelopeError, PublicationId, UserId, Verifier};
+use pushnote_core::{Audience, CurrentVerifier, Envelope, EnvelopeError, PublicationId, UserId};
 use pushnote_net::LogOnce;
 
 use crate::counters::Counters;
@@ -22,7 +22,7 @@ pub struct Accepted<E> {
 /// Parses envelopes and reduces recipients to user ids. What is refused is counted, logged (limited for
 /// each kind), and harms nothing else.
 pub struct Ingest {
-    verifier: Arc<Verifier>,
+    verifier: Arc<CurrentVerifier>,
     data_bytes_max: usize,
     counters: Arc<Counters>,
     log: LogOnce,
@@ -31,7 +31,7 @@ pub struct Ingest {
 impl Ingest {
     /// Recipients' tokens are verified by `verifier`, payloads have up to `data_bytes_max` bytes, refusals are
     /// counted in `counters`.
-    pub fn new(verifier: Arc<Verifier>, data_bytes_max: usize, counters: Arc<Counters>) -> Self {
+    pub fn new(verifier: Arc<CurrentVerifier>, data_bytes_max: usize, counters: Arc<Counters>) -> Self {
         Self { verifier, data_bytes_max, counters, log: LogOnce::new() }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`LogOnce`]: warnings that input from outside can cause, limited per kind and time
 //! - [`harmless`]: logs in libraries, whose applications may have a subscriber that panics
+//! - [`read_text`]: files that people write
 //! - `metrics` (a feature, for the binaries): counters for Prometheus, over HTTP
 //! - [`timeout_awake`]: a deadline that is judged only after what has arrived is read
 
@@ -9,6 +10,8 @@ mod awake;
 mod log_once;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+mod text_file;
 
 pub use awake::timeout_awake;
 pub use log_once::{LogOnce, harmless};
+pub use text_file::read_text;

@@ -5,6 +5,7 @@
 mod duration;
 mod failure;
 mod files;
+mod hangup;
 mod logs;
 mod metrics;
 mod secret;
@@ -21,9 +22,10 @@ use clap::error::ErrorKind;
 pub use duration::seconds;
 pub use failure::Failure;
 pub use files::raise_open_files_limit;
+pub use hangup::{Reread, reread_on_hangup};
 pub use logs::{LOG_VARIABLE, Logs, log_lines_lost, panics, start_logs};
 pub use metrics::{MetricsArgs, say_metrics};
-pub use secret::{SECRET_VARIABLE, read_secret, read_setting};
+pub use secret::{SECRET_BYTES_MAX, SECRET_VARIABLE, read_secret, read_setting};
 pub use security::{ListenArgs, client_keys};
 pub use signals::shutdown_signal;
 

@@ -1,12 +1,16 @@
 //! Flags that say who may connect over ZeroMQ, and whom we connect to.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::builder::FalseyValueParser;
 use pushnote_zmtp::curve::{PublicKey, SecretKey};
 use pushnote_zmtp::{Clients, Endpoint, IpNet, Options, Security};
 
-use crate::{Failure, read_setting};
+use crate::{Failure, Reread, read_setting};
+
+/// Room for 200,000 clients.
+const CLIENTS_BYTES_MAX: u64 = 16 << 20;
 
 const SECRET_KEY_FLAG: &str = "--curve-secret-key-file";
 
@@ -52,6 +56,18 @@ impl ListenArgs {
         }
         let networks = self.allow_network.clone();
         Ok(Options { security, networks, peers_max: self.peers_max, ..Options::default() })
+    }
+
+    /// Reads the list of clients again, if these options have one. Who is connected stays.
+    pub fn reread_clients(&self, options: &Options) -> Option<Reread> {
+        let (Some(path), Security::CurveServer(server)) = (&self.curve_clients, &options.security) else {
+            return None;
+        };
+        let (path, server) = (path.clone(), Arc::clone(server));
+        Some(Box::new(move || {
+            server.replace_clients(read_clients(&path)?);
+            Ok(())
+        }))
     }
 
     fn security(&self) -> Result<Security, Failure> {
@@ -113,6 +129,6 @@ fn secret_key(path: &Path) -> Result<SecretKey, Failure> {
 }
 
 fn read_clients(path: &Path) -> Result<Clients, Failure> {
-    let text = read_setting("--curve-clients", path)?;
+    let text = read_setting("--curve-clients", path, CLIENTS_BYTES_MAX)?;
     text.parse().map_err(|error| Failure::config(format!("--curve-clients: {}, {error}", path.display())))
 }

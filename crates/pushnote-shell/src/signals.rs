@@ -12,11 +12,17 @@ const ASKED_BY_SIGTERM: i32 = 143;
 ///
 /// The handlers are in place when this returns, so that no signal is missed before the future is polled. Who asks
 /// a second time does not want to wait any more: the process ends at once.
+///
+/// SIGUSR1 and SIGUSR2, which mean nothing here, do not end the process either.
 pub fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
     let listen =
         |kind| signal(kind).map_err(|error| Failure::system(format!("cannot handle signals: {error}")));
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
+    for meaningless in [SignalKind::user_defined1(), SignalKind::user_defined2()] {
+        // Once there is a handler, it stays, though nobody listens.
+        drop(listen(meaningless)?);
+    }
     let mut asked = async move || {
         tokio::select! {
             _ = terminate.recv() => ASKED_BY_SIGTERM,

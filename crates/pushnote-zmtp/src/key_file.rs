@@ -1,12 +1,16 @@
 //! Secret keys in files: one key in Z85 each.
 
 use crate::curve::{KeyError, SecretKey};
-use std::fs::{self, OpenOptions};
+use pushnote_net::read_text;
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+/// No file with a key is longer, whatever is written around it.
+const FILE_BYTES_MAX: u64 = 64 << 10;
 
 /// A secret key that cannot be read or kept.
 #[derive(Debug, Error)]
@@ -46,7 +50,7 @@ impl SecretKey {
     /// # Errors
     /// [`KeyFileError::Read`], [`KeyFileError::Key`].
     pub fn from_file(path: &Path) -> Result<Self, KeyFileError> {
-        let text = fs::read_to_string(path).map(Zeroizing::new);
+        let text = read_text(path, FILE_BYTES_MAX).map(Zeroizing::new);
         let text = text.map_err(|source| KeyFileError::Read { path: path.to_owned(), source })?;
         text.trim().parse().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
     }

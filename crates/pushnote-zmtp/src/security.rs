@@ -4,7 +4,7 @@ use crate::curve::{KeyError, KeyPair, PublicKey, SecretKey};
 use crate::handshake::SocketType;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 
@@ -27,7 +27,7 @@ pub enum Security {
 #[derive(Debug)]
 pub struct CurveServer {
     pub(crate) keys: KeyPair,
-    clients: Option<Clients>,
+    clients: RwLock<Option<Clients>>,
 }
 
 /// A CURVE client's keys, and whom it connects to.
@@ -40,7 +40,7 @@ pub struct CurveClient {
 impl Security {
     /// A CURVE server; without `clients` every client is allowed everything.
     pub fn curve_server(secret: SecretKey, clients: Option<Clients>) -> Self {
-        Security::CurveServer(Arc::new(CurveServer { keys: secret.into(), clients }))
+        Security::CurveServer(Arc::new(CurveServer { keys: secret.into(), clients: RwLock::new(clients) }))
     }
 
     /// A CURVE client of the server that has this key.
@@ -58,6 +58,11 @@ impl Security {
 }
 
 impl CurveServer {
+    /// From now on these clients are let in, and nobody else. Who is connected stays.
+    pub fn replace_clients(&self, clients: Clients) {
+        *self.clients.write().unwrap_or_else(PoisonError::into_inner) = Some(clients);
+    }
+
     /// Whether this client may do what a peer of a socket of type `local` does.
     pub(crate) fn admits(&self, client: &PublicKey, local: SocketType) -> Result<(), Right> {
         let right = match local {
@@ -65,7 +70,7 @@ impl CurveServer {
             SocketType::Sub | SocketType::Xsub | SocketType::Router | SocketType::Rep => Right::Publish,
             _ => Right::Subscribe,
         };
-        match &self.clients {
+        match &*self.clients.read().unwrap_or_else(PoisonError::into_inner) {
             Some(clients) if !clients.allow(client, right) => Err(right),
             _ => Ok(()),
         }

@@ -19,12 +19,14 @@
 
 mod base62;
 mod claims;
+mod current;
 mod keys;
 mod signer;
 mod timestamp;
 mod tokenizer;
 mod verifier;
 
+pub use current::CurrentVerifier;
 pub use keys::{Keys, SECRET_BYTES_MIN, Secret, SecretError};
 pub use tokenizer::Tokenizer;
 pub use verifier::{TokenError, Verifier};

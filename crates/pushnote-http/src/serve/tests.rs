@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Serves for ever.
 async fn server(limits: Limits) -> SocketAddr {
-    let verifier = Arc::new(Verifier::new(&Keys::parse("a-secret-of-these-tests-0123456789abcdef").unwrap()));
+    let keys = Keys::parse("a-secret-of-these-tests-0123456789abcdef").unwrap();
+    let verifier = Arc::new(Verifier::new(&keys).into());
     let hub = Hub::start(HubOptions {
         shards: 1,
         coalescing_window: Duration::ZERO,
