@@ -29,6 +29,15 @@ async function visit(t, options) {
 }
 
 const log = ({ page }) => page.getByRole('log');
+const subscriptions = ({ page }, state) => page.locator(`#subscribed [data-state="${state}"]`);
+const connected = ({ page }) => page.getByRole('status').getByText('connected', { exact: true }).waitFor();
+
+/** Publishes by the page's own form. */
+async function publish({ page }, json, to = 'to everyone') {
+  await page.getByLabel('Message, as JSON').fill(json);
+  await page.getByLabel('To whom').selectOption({ label: to });
+  await page.getByRole('button', { name: 'Publish' }).click();
+}
 
 test('the line that the page shows makes the message appear', async (t) => {
   const self = await visit(t);
@@ -53,7 +62,7 @@ test('subscribing brings the messages of that user', async (t) => {
   const line = await subscribed.page.locator('#publish-user').textContent();
   assert.match(line, /pushnote publish --user 42 -s tcp:\S+ '{"msg":"Hi, 42!"}'$/);
   await subscribed.page.getByRole('button', { name: 'Subscribe' }).click();
-  assert.equal(await subscribed.page.getByRole('list', { name: 'Subscriptions' }).getByRole('listitem').count(), 1);
+  await subscriptions(subscribed, 'taken').getByText('user 42').waitFor();
   await shell('sh', ['-c', line]);
   await log(subscribed).getByText('{"msg":"Hi, 42!"}').waitFor();
   await system.publish('for all', { to: dev.mq });
@@ -61,10 +70,67 @@ test('subscribing brings the messages of that user', async (t) => {
   assert.equal(await log(other).getByText('Hi, 42!').count(), 0);
 });
 
+test('the page publishes by itself', async (t) => {
+  const self = await visit(t);
+  await publish(self, '{"z":1.50,"a":"from the page"}');
+  await log(self).getByText('{"z":1.5,"a":"from the page"}').waitFor();
+  await self.page.getByText('Published to every page.').waitFor();
+  await publish(self, '{not: json}');
+  await self.page.getByText('This is not JSON').waitFor();
+  await publish(self, JSON.stringify('x'.repeat(70_000)));
+  await self.page.getByText('envelope\'s "data" has 70002 bytes').waitFor();
+
+  await self.page.getByRole('button', { name: 'Subscribe' }).click();
+  await subscriptions(self, 'taken').waitFor();
+  await publish(self, '"for user 42"', 'to user 42');
+  await log(self).getByText('"for user 42"').waitFor();
+
+  const headers = { 'Content-Type': 'application/json', Origin: 'http://evil.example' };
+  const body = '{"name":"notify_all","data":1}';
+  const response = await fetch(`${dev.page}publish`, { method: 'POST', headers, body });
+  assert.equal(response.status, 403, 'other pages may not');
+});
+
+test('a wrong token is shown as refused, and the page can come back', async (t) => {
+  const self = await visit(t);
+  await self.page.getByLabel('Token').fill('42:not-a-token');
+  await self.page.getByRole('button', { name: 'Subscribe' }).click();
+  const alert = self.page.getByRole('alert');
+  await alert.getByText(/token is invalid \(3500\).*Take the one that the page has/).waitFor();
+  await subscriptions(self, 'refused').getByText('42:not-a-token').waitFor();
+  assert.equal(await subscriptions(self, 'taken').count(), 0);
+
+  await alert.getByRole('button', { name: 'Reconnect' }).click();
+  await connected(self);
+  assert.ok(await alert.isHidden());
+  await self.page.getByRole('button', { name: 'Subscribe' }).click();
+  await subscriptions(self, 'taken').getByText('user 42').waitFor();
+  await publish(self, '"back"', 'to user 42');
+  await log(self).getByText('"back"').waitFor();
+});
+
+test('after a restart of the server the page has a token of the new one', async (t) => {
+  const own = await system.dev();
+  const self = await Page.open(browser, own.page);
+  t.after(() => self.close());
+  await connected(self);
+  const token = () => self.page.getByLabel('Token').inputValue();
+  const before = await token();
+  await self.page.getByRole('button', { name: 'Subscribe' }).click();
+  await subscriptions(self, 'taken').waitFor();
+  await own.end();
+  await subscriptions(self, 'asked').waitFor();
+  await system.dev(own);
+  await subscriptions(self, 'taken').waitFor();
+  assert.notEqual(await token(), before);
+  await publish(self, '"after"', 'to user 42');
+  await log(self).getByText('"after"').waitFor();
+});
+
 test('the code that the page shows is the code that it runs', async (t) => {
   const self = await visit(t);
   const shown = await self.page.locator('#code').textContent();
-  assert.match(shown, /const conn = connect\(dev\.route\);/);
+  assert.match(shown, /conn = connect\(dev\.route\);/);
   assert.equal(shown, await (await fetch(`${dev.page}example.js`)).text());
   assert.ok(await self.page.locator('script[src="/example.js"]').count());
 });
@@ -89,5 +155,10 @@ for (const colorScheme of ['light', 'dark']) {
       return [scrollWidth, clientWidth];
     });
     assert.ok(needed <= given, `${needed} > ${given}`);
+    await publish(self, '"in view"');
+    const message = log(self).getByText('"in view"');
+    await message.waitFor();
+    const { y, height } = await message.boundingBox();
+    assert.ok(y >= 0 && y + height <= 740, `what arrives is in view of who publishes: ${y}`);
   });
 }

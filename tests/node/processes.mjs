@@ -125,11 +125,12 @@ export class System {
     return Object.assign(server, { origin: `http://127.0.0.1:${await ready(server)}` });
   }
 
-  /** `pushnote dev`: its page, and where to publish. */
-  async dev() {
-    const mq = `tcp://127.0.0.1:${await freePort()}`;
-    const dev = this.start('pushnote', ['dev', '--port=0', `--mq_socket=${mq}`]);
-    return Object.assign(dev, { mq, page: `http://127.0.0.1:${await ready(dev)}/` });
+  /** `pushnote dev`: its page, and where to publish; on the ports of another one that has ended, if it is given. */
+  async dev({ mq, port = 0 } = {}) {
+    const endpoint = mq ?? `tcp://127.0.0.1:${await freePort()}`;
+    const dev = this.start('pushnote', ['dev', `--port=${port}`, `--mq_socket=${endpoint}`]);
+    const bound = await ready(dev);
+    return Object.assign(dev, { mq: endpoint, port: bound, page: `http://127.0.0.1:${bound}/` });
   }
 
   /** `pushnote publish`, for everyone or for some users. */

@@ -39,6 +39,7 @@ pub(crate) fn from_args(args: &Args, open_files_max: u64) -> Result<Settings, Fa
         allowed_origins: args.allowed_origin.clone(),
         cookie_needed: args.cookie_needed,
         pages: Vec::new(),
+        actions: Vec::new(),
         coalescing_window: Duration::from_micros(args.coalescing_window),
         metrics: args.metrics.bind()?,
         shards: std::thread::available_parallelism().map_or(1, Into::into),

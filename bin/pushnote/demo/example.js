@@ -1,13 +1,20 @@
 import { connect } from '/pushnote.js';
-import { dev, form, show } from '/page.js';
+import { dev, form, freshToken, reconnect, show } from '/page.js';
 
-const conn = connect(dev.route);
+let conn;
 
-conn.on('message', show.message);
-conn.on('state', show.state);
-conn.on('error', show.error);
+function start() {
+  conn = connect(dev.route);
+  conn.on('message', show.message);
+  conn.on('state', show.state);
+  conn.on('error', show.error);
+}
 
 form.onsubmit = () => {
   const token = form.token.value;
-  if (conn.subscribe(token)) show.subscribed(token);
+  // A function is asked before each connection: a server that was started again has another secret.
+  if (conn.subscribe(token === dev.token ? freshToken : token)) show.asked(token);
 };
+
+reconnect.onclick = start;
+start();

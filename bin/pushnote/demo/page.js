@@ -7,10 +7,26 @@ const LINE_LENGTH_MAX = 48;
 
 const at = (id) => document.getElementById(id);
 
+/** A server refuses a token at once. To a good one it says nothing, so that it counts as taken after a while. */
+const REFUSED_WITHIN_MS = 1_000;
+
+/** What to do about a close code after which the client does not come back by itself. */
+const ADVICE = {
+  3500: 'It was not signed with the secret of this server, which is made anew at each start. Take the one that the page has after a reconnect, or make one with the line in the terminal.',
+  3502: 'Take the one that the page has after a reconnect, or make one with the line in the terminal.',
+};
+
 /** What `pushnote dev` says of itself: `{route, token, user, publish, endpoint}`. */
-export const dev = await (await fetch('/dev.json')).json();
+export const dev = {};
 
 export const form = at('subscribe');
+export const reconnect = at('reconnect');
+
+/** The page's own token, as the server makes it now. */
+export async function freshToken() {
+  await load();
+  return dev.token;
+}
 
 export const show = {
   message(data) {
@@ -26,8 +42,20 @@ export const show = {
     at('status').dataset.state = state;
     at('state').textContent = state;
     at('transport').textContent = transport && `by ${transport}`;
-    if (state === 'connected') log('note', `connected by ${transport}`);
-    if (state === 'disconnected') log('note', `disconnected: ${reason} (${code})`);
+    at('ended').hidden = state !== 'disconnected';
+    if (state === 'connected') {
+      log('note', `connected by ${transport}`);
+      load().catch(show.error); // it may be another run of the server than before
+      waitForRefusal();
+    } else {
+      clearTimeout(waiting);
+    }
+    if (state === 'disconnected') {
+      log('note', `disconnected: ${reason} (${code})`);
+      at('why').textContent = `The server ended the connection: ${reason} (${code}). ${ADVICE[code] ?? ''}`;
+      mark('asked', ADVICE[code] ? 'refused' : 'ended');
+    }
+    mark('taken', state === 'disconnected' ? 'ended' : 'asked');
     if (retryInMs !== undefined) at('transport').textContent = `again in ${(retryInMs / 1000).toFixed(1)} s`;
   },
 
@@ -35,13 +63,29 @@ export const show = {
     log('error', message);
   },
 
-  subscribed(token) {
+  asked(token) {
+    const text = token === dev.token ? `user ${dev.user}` : token;
+    const subscriptions = [...at('subscribed').children];
+    if (subscriptions.some((each) => each.title === text)) return;
     const item = document.createElement('li');
-    item.textContent = token;
-    item.title = token;
-    if (![...at('subscribed').children].some((each) => each.title === token)) at('subscribed').append(item);
+    item.textContent = item.title = text;
+    item.dataset.state = 'asked';
+    at('subscribed').append(item);
+    if (at('status').dataset.state === 'connected') waitForRefusal();
   },
 };
+
+let waiting;
+
+function waitForRefusal() {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => mark('asked', 'taken'), REFUSED_WITHIN_MS);
+}
+
+/** Subscriptions that are in one state are in the other from now on. */
+function mark(from, to) {
+  for (const item of at('subscribed').children) if (item.dataset.state === from) item.dataset.state = to;
+}
 
 function log(kind, ...content) {
   const now = new Date();
@@ -78,17 +122,50 @@ async function copy(button) {
   setTimeout(() => (button.textContent = 'Copy'), 1500);
 }
 
-at('publish-all').textContent = dev.publish;
-at('publish-user').textContent = dev.publish
-  .replace(' publish ', ` publish --user ${dev.user} `)
-  .replace('Hi all!', `Hi, ${dev.user}!`);
-for (const id of ['user', 'endpoint', 'route']) at(id).textContent = dev[id];
-form.token.value = dev.token;
+async function load() {
+  const token = dev.token;
+  Object.assign(dev, await (await fetch('/dev.json', { cache: 'no-store' })).json());
+  at('publish-all').textContent = dev.publish;
+  at('publish-user').textContent = dev.publish
+    .replace(' publish ', ` publish --user ${dev.user} `)
+    .replace('Hi all!', `Hi, ${dev.user}!`);
+  for (const id of ['user', 'endpoint', 'route']) at(id).textContent = dev[id];
+  at('to-user').textContent = `to user ${dev.user}`;
+  if (form.token.value === (token ?? '')) form.token.value = dev.token; // unless somebody has written there
+}
+
+/** The server publishes it to itself, over ZeroMQ, as `pushnote publish` does. */
+async function publish({ data, to }) {
+  try {
+    JSON.parse(data.value);
+  } catch (error) {
+    return `This is not JSON (${error.message}). A text stands between quotes: "Hi!"`;
+  }
+  const head = to.value ? `"name":"notify","users":${JSON.stringify([dev.user])}` : '"name":"notify_all"';
+  const headers = { 'Content-Type': 'application/json' };
+  // As it was written: the order of keys and the digits of numbers are the author's.
+  const body = `{${head},"data":${data.value}}`;
+  const response = await fetch('/publish', { method: 'POST', headers, body });
+  if (!response.ok) return response.text();
+  return to.value ? `Published to user ${dev.user}: pages that are subscribed have it.` : 'Published to every page.';
+}
+
+await load();
+at('publish').onsubmit = async (event) => {
+  event.preventDefault();
+  const outcome = publish(event.target.elements).catch((error) => `Not published: ${error.message}`);
+  at('published').textContent = await outcome;
+};
 form.addEventListener('submit', (event) => event.preventDefault());
 at('clear').onclick = () => {
   at('log').replaceChildren();
   at('count').textContent = 0;
   at('empty').hidden = false;
 };
+reconnect.addEventListener('click', () => {
+  at('subscribed').replaceChildren();
+  at('ended').hidden = true;
+  form.token.value = dev.token;
+});
 for (const button of document.querySelectorAll('[data-copies]')) button.onclick = () => copy(button);
 at('code').textContent = await (await fetch('/example.js')).text();

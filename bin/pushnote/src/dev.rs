@@ -1,5 +1,6 @@
 //! `pushnote dev`: everything on this machine alone, with a generated secret and a demo page.
 
+use std::error::Error;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +8,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use pushnote_core::{Keys, Limits, UserId, Verifier};
-use pushnote_http::{Page, Settings};
+use pushnote::{Publisher, PublisherBuilder};
+use pushnote_core::{Audience, Envelope, Keys, Limits, UserId, Verifier};
+use pushnote_http::{Action, Page, Settings};
 use pushnote_shell::{Failure, SECRET_VARIABLE, say, shutdown_signal, start_logs};
 use pushnote_zmtp::{Endpoint, Options, Subscriber};
+use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 
 use crate::args::DevArgs;
@@ -49,7 +52,7 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
             .map_err(|error| Failure::unavailable(format!("--mq_socket: {error}")))?;
         let demo = Demo::new(&listener, &subscriber, &secret, &user)?;
         demo.announce();
-        pushnote_http::run(listener, subscriber.into(), settings(&secret, demo.pages())?, shutdown)
+        pushnote_http::run(listener, subscriber.into(), settings(&secret, &demo)?, shutdown)
             .await
             .map(|_| ())
             .map_err(|error| Failure::software(error.to_string()))
@@ -71,7 +74,7 @@ fn keys(secret: &str) -> Result<Keys, Failure> {
     Keys::parse(secret).map_err(|error| Failure::config(error.to_string()))
 }
 
-fn settings(secret: &str, pages: Vec<Page>) -> Result<Settings, Failure> {
+fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
     Ok(Settings {
         route: ROUTE.parse().map_err(|error| Failure::config(format!("{ROUTE}: {error}")))?,
         limits: Limits::default(),
@@ -79,10 +82,30 @@ fn settings(secret: &str, pages: Vec<Page>) -> Result<Settings, Failure> {
         sockjs_url: None,
         allowed_origins: Vec::new(),
         cookie_needed: false,
-        pages,
+        pages: demo.pages(),
+        actions: vec![publishing(&demo.mq_socket)?],
         shards: 1,
         coalescing_window: Duration::ZERO,
         metrics: None,
+    })
+}
+
+/// What the page's form does: publishes the envelope that it sends, as an application does.
+fn publishing(mq_socket: &str) -> Result<Action, Failure> {
+    let publisher = Publisher::builder().endpoint(mq_socket).and_then(PublisherBuilder::build);
+    let publisher = publisher.map_err(|error| Failure::system(error.to_string()))?;
+    let publish = move |body: &Bytes| {
+        let envelope = Envelope::parse(body, Limits::default().message_bytes_max)?;
+        let data: &RawValue = serde_json::from_slice(&envelope.data)?;
+        match envelope.audience {
+            Audience::Everyone => publisher.notify_all(data)?,
+            Audience::Users(users) => publisher.notify(data, users)?,
+        }
+        Ok::<_, Box<dyn Error>>(())
+    };
+    Ok(Action {
+        path: "/publish",
+        take: Arc::new(move |body| publish(body).map_err(|error| error.to_string())),
     })
 }
 

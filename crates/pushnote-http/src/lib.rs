@@ -20,7 +20,7 @@ mod routes;
 mod serve;
 mod server;
 
-pub use page::Page;
+pub use page::{Action, Page, Take};
 pub use pushnote_hub::engine::zeromq::Sources;
 pub use pushnote_sockjs::AllowedOrigin;
 pub use route::{Route, RouteError};

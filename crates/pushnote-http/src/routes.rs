@@ -15,7 +15,7 @@ use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
 use crate::client::Clients;
-use crate::page::Page;
+use crate::page::{ACTION_BYTES_MAX, Action, Page, is_from_own_page};
 use crate::server::Settings;
 
 /// The routes that `settings` ask for, and the service behind SockJS's.
@@ -24,7 +24,7 @@ pub(crate) fn all(
     clients: Clients,
     draining: &Arc<AtomicBool>,
 ) -> (BoxedFilter<(Response,)>, SockJs<Clients>) {
-    let Settings { route, limits, sockjs_url, allowed_origins, cookie_needed, pages, .. } = settings;
+    let Settings { route, limits, sockjs_url, allowed_origins, cookie_needed, pages, actions, .. } = settings;
     let mut sockjs = SockJs::builder()
         .heartbeat_delay(Duration::from_secs(limits.heartbeat_delay_s))
         .disconnect_delay(Duration::from_secs(limits.disconnect_delay_s))
@@ -38,7 +38,8 @@ pub(crate) fn all(
         sockjs = sockjs.allowed_origins(allowed_origins);
     }
     let sockjs = sockjs.build(clients);
-    let routes = sockjs.filter(route.as_str()).or(fixed(pages)).unify().or(health(draining)).unify();
+    let own = fixed(pages).or(asked(actions)).unify();
+    let routes = sockjs.filter(route.as_str()).or(own).unify().or(health(draining)).unify();
     (routes.recover(not_found).unify().boxed(), sockjs)
 }
 
@@ -62,6 +63,31 @@ fn fixed(pages: Vec<Page>) -> BoxedFilter<(Response,)> {
         .and_then(move |path: FullPath| {
             let page = pages.iter().find(|page| page.path == path.as_str()).cloned();
             async move { page.map(answer).ok_or_else(warp::reject::not_found) }
+        })
+        .boxed()
+}
+
+fn asked(actions: Vec<Action>) -> BoxedFilter<(Response,)> {
+    let actions = Arc::<[Action]>::from(actions);
+    warp::post()
+        .and(warp::path::full())
+        .and_then(move |path: FullPath| {
+            let action = actions.iter().find(|action| action.path == path.as_str()).cloned();
+            ready(action.ok_or_else(warp::reject::not_found))
+        })
+        .and(warp::header::headers_cloned())
+        .and(warp::body::content_length_limit(ACTION_BYTES_MAX))
+        .and(warp::body::bytes())
+        .map(|action: Action, headers, body| {
+            let outcome = if is_from_own_page(&headers) {
+                (action.take)(&body).map_err(|why| (StatusCode::BAD_REQUEST, why))
+            } else {
+                Err((StatusCode::FORBIDDEN, "only the page of this server may ask for that".to_owned()))
+            };
+            match outcome {
+                Ok(()) => StatusCode::NO_CONTENT.into_response(),
+                Err((status, why)) => warp::reply::with_status(why, status).into_response(),
+            }
         })
         .boxed()
 }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::admission::Admission;
 use crate::client::Clients;
 use crate::metrics::Gauges;
-use crate::page::Page;
+use crate::page::{Action, Page};
 use crate::receiver::SockJsReceiver;
 use crate::route::Route;
 use crate::{routes, serve};
@@ -42,6 +42,8 @@ pub struct Settings {
     pub cookie_needed: bool,
     /// Fixed pages to serve beside it.
     pub pages: Vec<Page>,
+    /// What scripts of those pages may ask for.
+    pub actions: Vec<Action>,
     /// Shards of the hub; one per core is right.
     pub shards: usize,
     /// Under a steady stream, how long messages wait for each other to leave together; zero for not at all.

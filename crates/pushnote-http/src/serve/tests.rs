@@ -35,6 +35,7 @@ async fn server(limits: Limits) -> SocketAddr {
         allowed_origins: Vec::new(),
         cookie_needed: false,
         pages: Vec::new(),
+        actions: Vec::new(),
         shards: 1,
         coalescing_window: Duration::ZERO,
         metrics: None,
