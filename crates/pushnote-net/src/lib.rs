@@ -1,6 +1,7 @@
 //! What every listener and socket of pushnote shares.
 //!
 //! - [`LogOnce`]: warnings that input from outside can cause, limited per kind and time
+//! - [`Network`]: ranges of addresses, of peers and of proxies
 //! - [`harmless`]: logs in libraries, whose applications may have a subscriber that panics
 //! - [`read_text`]: files that people write
 //! - `metrics` (a feature, for the binaries): counters for Prometheus, over HTTP
@@ -10,8 +11,10 @@ mod awake;
 mod log_once;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+mod network;
 mod text_file;
 
 pub use awake::timeout_awake;
 pub use log_once::{LogOnce, harmless};
+pub use network::{Network, ParseNetworkError};
 pub use text_file::read_text;

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-/// Seconds of a flag, with a fraction or without: from a tenth of a second to an hour. For clap's `value_parser`.
+const SENSIBLE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+
+/// A time of a flag, from a tenth of a second to an hour: `5s`, `500ms`, `1m 30s`, or bare seconds, `2.5`. For clap's
+/// `value_parser`.
 ///
 /// # Errors
 /// A text that says what to give instead.
 pub fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("give seconds from 0.1 to 3600, as in 2.5".to_owned()),
-    }
+    let bare = || Duration::try_from_secs_f64(text.parse().ok()?).ok();
+    let time = bare().or_else(|| humantime::parse_duration(text).ok());
+    time.filter(|time| SENSIBLE.contains(time))
+        .ok_or_else(|| "give a time from 0.1 to 3600 seconds, as in 2.5 or 500ms".to_owned())
 }
 
 #[cfg(test)]
@@ -19,9 +22,12 @@ mod tests {
 
     #[test]
     fn only_sensible_times_parse() {
-        assert_eq!(seconds("5"), Ok(Duration::from_secs(5)));
-        assert_eq!(seconds("0.1"), Ok(Duration::from_millis(100)));
-        for text in ["", "0", "0.09", "3601", "-1", "NaN", "inf", "5s"] {
+        for (text, milliseconds) in
+            [("5", 5000), ("5s", 5000), ("0.1", 100), ("100ms", 100), ("1m 30s", 90_000), ("1h", 3_600_000)]
+        {
+            assert_eq!(seconds(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", "0", "0.09", "99ms", "3601", "61m", "-1", "NaN", "inf", "1e300", "5x"] {
             assert!(seconds(text).is_err(), "{text}");
         }
     }

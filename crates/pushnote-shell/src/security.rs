@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::builder::FalseyValueParser;
+use pushnote_net::Network;
 use pushnote_zmtp::curve::{PublicKey, SecretKey};
-use pushnote_zmtp::{Clients, Endpoint, IpNet, Options, Security};
+use pushnote_zmtp::{Clients, Endpoint, Options, Security};
 
 use crate::{Failure, Reread, read_setting};
 
@@ -30,7 +31,7 @@ pub struct ListenArgs {
 
     /// Network that ZeroMQ peers may connect from, as in 10.0.0.0/8; repeat for several; all without it
     #[arg(long, env = "PUSHNOTE_ALLOW_NETWORK", value_name = "CIDR", value_delimiter = ',')]
-    pub allow_network: Vec<IpNet>,
+    pub allow_network: Vec<Network>,
 
     /// Most ZeroMQ peers connected to one end at once: each process that publishes is one, and each server
     #[arg(long, env = "PUSHNOTE_PEERS_MAX", value_name = "N", default_value_t = 1024)]

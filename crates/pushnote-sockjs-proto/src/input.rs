@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
@@ -71,12 +70,9 @@ pub fn is_form(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// The messages' JSON in jsonp_send's form: its field `d`, with `+` and `%XX` decoded. Empty when there is none.
-pub fn form_field(form: &[u8]) -> String {
-    let field = form.split(|&byte| byte == b'&').find_map(|pair| pair.strip_prefix(b"d="));
-    let spaced: Vec<u8> =
-        field.unwrap_or_default().iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
-    percent_decode(&spaced).decode_utf8_lossy().into_owned()
+/// The messages' JSON in jsonp_send's form: its field `d`. Empty when there is none.
+pub fn form_field(form: &[u8]) -> Cow<'_, str> {
+    form_urlencoded::parse(form).find_map(|(name, value)| (name == "d").then_some(value)).unwrap_or_default()
 }
 
 fn starts_array(text: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, header};
+use pushnote_net::Network;
 use pushnote_sockjs_proto::session::Settings;
 use pushnote_websocket::SocketOptions;
 
@@ -11,7 +12,6 @@ use crate::{
     handler::Handler,
     headers::YEAR,
     origin::{AllowedOrigin, AllowedOrigins},
-    proxy::IpRange,
     service::SockJs,
     transport::Transport,
 };
@@ -67,7 +67,7 @@ pub(crate) struct Options {
     pub(crate) client_script: Option<ClientScript>,
     pub(crate) base_url: Option<String>,
     pub(crate) allowed_origins: AllowedOrigins,
-    pub(crate) trusted_proxies: Vec<IpRange>,
+    pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) exposed_headers: Vec<HeaderName>,
     pub(crate) limits: Limits,
 }
@@ -200,7 +200,7 @@ impl Builder {
     }
 
     /// Proxies whose `X-Forwarded-For` is believed. None, unless set.
-    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = IpRange>) -> Self {
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = Network>) -> Self {
         self.options.trusted_proxies = proxies.into_iter().collect();
         self
     }

@@ -22,7 +22,7 @@ pub use guard::ConnectionGuard;
 pub use handler::{Connection, Handler, SessionInfo};
 pub use message::Message;
 pub use origin::{AllowedOrigin, OriginError};
-pub use proxy::{IpRange, ParseIpRangeError};
+pub use pushnote_net::{Network, ParseNetworkError};
 pub use pushnote_sockjs_proto::{
     Close,
     session::{CloseCause, CloseReason},

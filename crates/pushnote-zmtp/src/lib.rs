@@ -42,7 +42,6 @@ pub mod v1;
 
 pub use batch::{Batch, Message, MultipartError};
 pub use endpoint::{Endpoint, EndpointError};
-pub use ipnet::IpNet;
 pub use key_file::KeyFileError;
 pub use monitor::{HistoryStats, Monitor, PeerStats};
 pub use options::{Options, SlowSubscriber};

@@ -4,7 +4,7 @@ use crate::handshake::Version;
 use crate::scan::Limits;
 use crate::security::Security;
 use bytes::Bytes;
-use ipnet::IpNet;
+use pushnote_net::Network;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub struct Options {
     pub security: Security,
     /// Where peers of a TCP listener may come from; all others are closed at once. Default: empty, from everywhere.
     /// An address is no proof of who somebody is.
-    pub networks: Vec<IpNet>,
+    pub networks: Vec<Network>,
 }
 
 impl Default for Options {
@@ -102,10 +102,8 @@ impl Default for Options {
 impl Options {
     /// Whether a peer may come from there; `None`: from nobody knows where.
     pub(crate) fn admits(&self, address: Option<IpAddr>) -> bool {
-        // A listener on IPv6 sees the addresses of IPv4 in a form of its own.
-        let address = address.map(|address| address.to_canonical());
         self.networks.is_empty()
-            || address.is_some_and(|address| self.networks.iter().any(|network| network.contains(&address)))
+            || address.is_some_and(|address| self.networks.iter().any(|network| network.contains(address)))
     }
 
     /// Limits for what a peer of this version sends.

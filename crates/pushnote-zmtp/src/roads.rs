@@ -183,7 +183,8 @@ async fn serve<R: Role>(role: &R, link: Link, name: &str) -> CloseCause {
     role.serve(link).await
 }
 
-/// Good enough to spread reconnects and to tell runs of a program apart; nothing secret depends on it.
+/// To spread reconnects and to tell runs of a program apart: nothing secret, so that a weaker source is good enough where
+/// the system has none.
 pub(crate) fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
+    getrandom::u64().unwrap_or_else(|_| RandomState::new().build_hasher().finish())
 }

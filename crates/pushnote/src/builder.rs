@@ -1,7 +1,5 @@
 //! How a publisher is told what it needs to know.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,7 +124,7 @@ impl PublisherBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError::NoEndpoint`], or [`BuildError::Thread`] if the system gives none.
+    /// [`BuildError::NoEndpoint`]; [`BuildError::Thread`] or [`BuildError::Random`] if the system gives none.
     pub fn build(self) -> Result<Publisher, BuildError> {
         if self.endpoints.is_empty() {
             return Err(BuildError::NoEndpoint);
@@ -135,7 +133,8 @@ impl PublisherBuilder {
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().map_err(BuildError::Thread)?;
         let frame_bytes_max = self.options.frame_bytes_max;
-        let name = format!("{:016x}", random());
+        // It tells this publisher from all others, also from those of a process that was forked off this one.
+        let name = format!("{:016x}", getrandom::u64().map_err(BuildError::Random)?);
         let ack_endpoints = Endpoints(self.ack_endpoints);
         let acks = Acks::new(ack_endpoints, format!("{name}-a"), &self.options, runtime.handle());
         let queue = Queue::new(name, self.queue_messages_max, self.queue_bytes_max);
@@ -156,9 +155,4 @@ fn parse_into(endpoints: &mut Vec<Endpoint>, text: &str) -> Result<(), BuildErro
         endpoints.push(endpoint.trim().parse()?);
     }
     Ok(())
-}
-
-/// Tells this publisher from all others. The standard library's hash keys come from the system's randomness.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }

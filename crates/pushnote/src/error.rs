@@ -39,6 +39,9 @@ pub enum BuildError {
     /// The system gives no thread, or no descriptors for its event loop.
     #[error("cannot start the publisher's thread: {0}")]
     Thread(#[source] io::Error),
+    /// The system gives no randomness, by which publishers are told apart.
+    #[error("the system gives no randomness: {0}")]
+    Random(#[source] getrandom::Error),
 }
 
 /// Why a message was not queued. Nothing of it will be sent.

@@ -33,7 +33,7 @@ pub(crate) async fn poll<H: Handler>(mount: &Arc<Mount<H>>, request: &Request, i
 pub(crate) fn send<H: Handler>(mount: &Mount<H>, request: &Request, id: &str, body: &[u8]) -> Response {
     let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let messages = match content_type {
-        Some(content_type) if input::is_form(content_type) => input::form_field(body).into(),
+        Some(content_type) if input::is_form(content_type) => input::form_field(body),
         _ => String::from_utf8_lossy(body),
     };
     match deliver(mount, request, id, &messages) {
