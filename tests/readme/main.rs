@@ -1,13 +1,17 @@
 //! The README's blocks, run as they are printed, on the ports that they name.
 
 mod blocks;
+mod compose;
 mod shell;
+
+use std::time::Duration;
 
 use pushnote_tests::{Browser, SECRET};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use blocks::block;
+use compose::Compose;
 use shell::Shell;
 
 /// The blocks name ports, so only one of these tests runs at a time.
@@ -130,4 +134,66 @@ async fn one_server_needs_no_forwarder() {
     let mut page = browser(8080).await;
     shell.run("pushnote publish '{\"msg\":\"Hi all!\"}'");
     assert_eq!(page.next().await, parsed(HI_ALL));
+}
+
+async fn hears_hi_all(page: &mut Browser) -> bool {
+    let heard = page.next_within(Duration::from_millis(200)).await;
+    matches!(heard, Some(Ok(message)) if message == parsed(HI_ALL))
+}
+
+#[tokio::test]
+async fn keys_on_every_connection() {
+    let _ports = PORTS.lock().await;
+    let shell = Shell::new();
+    shell.run(&block("## The real set-up", "openssl rand"));
+    shell.run(&block("## Across machines", "--secret-file shop.key"));
+    let lines = block("## Across machines", "--curve-clients=clients").replace("\\\n", " ");
+    let mut lines = lines.lines();
+    let forwarder = shell.start(lines.next().expect("the forwarder's line"));
+    forwarder.line_after("pub listening on");
+    let server = shell.start(lines.next().expect("the server's line"));
+    server.line_after("listening on http://");
+    let mut page = browser(8080).await;
+    // A server subscribes in its own time.
+    while {
+        shell.run(&block("## Across machines", "export PUSHNOTE_CURVE"));
+        !hears_hi_all(&mut page).await
+    } {}
+}
+
+#[tokio::test]
+async fn the_lines_of_docker_compose_do_what_it_says() {
+    let _ports = PORTS.lock().await;
+    let shell = Shell::new();
+    let compose = Compose::read();
+    let [export, up, publish, demo] = &compose.lines()[..] else { panic!("four lines at its head") };
+    let secret = shell.run(&format!("{export}\nprintf %s \"$PUSHNOTE_SECRET\""));
+    assert!(compose.text.contains("PUSHNOTE_SECRET: ${PUSHNOTE_SECRET:?"));
+    let start = |service: &str| {
+        shell.start(&format!("env PUSHNOTE_SECRET='{secret}' {}", compose.command(service, &[])))
+    };
+
+    assert_eq!(shell.words("docker", up), ["compose", "up", "--build", "--detach"]);
+    let mq = start("mq");
+    mq.line_after("pub listening on");
+    let servers = ["server-1", "server-2"].map(start);
+    let mut pages = Vec::new();
+    for (server, port) in servers.iter().zip([8081, 8082]) {
+        server.line_after("listening on http://");
+        pages.push(browser(port).await);
+    }
+    let words = shell.words("docker", publish);
+    assert_eq!(words[..4], ["compose", "run", "--rm", "publish"]);
+    let publish = compose.command("publish", &words[4..]);
+    for page in &mut pages {
+        // A server subscribes in its own time.
+        while {
+            shell.run(&publish);
+            !hears_hi_all(page).await
+        } {}
+    }
+
+    assert_eq!(shell.words("docker", demo), ["compose", "up", "demo"]);
+    let demo = start("demo");
+    demo.line_after("1. open      http://127.0.0.1:8080/");
 }

@@ -1,0 +1,50 @@
+//! What docker-compose.yml has, for a machine without Docker: each service's command, on this machine's own ports.
+
+/// Only as much of YAML as that file has.
+pub(crate) struct Compose {
+    pub(crate) text: &'static str,
+}
+
+impl Compose {
+    pub(crate) fn read() -> Self {
+        Self { text: include_str!("../../docker-compose.yml") }
+    }
+
+    /// The lines at its head that say how it is used.
+    pub(crate) fn lines(&self) -> Vec<&str> {
+        self.text.lines().filter_map(|line| line.strip_prefix("#   ")).collect()
+    }
+
+    /// What a service runs, with these arguments, as a line of a shell: its published port is the one it listens on, and
+    /// other services' names are this machine's.
+    pub(crate) fn command(&self, service: &str, arguments: &[String]) -> String {
+        let own = self.section(&format!("  {service}:"));
+        let base = if own.contains("*server") { self.section("x-server:") } else { String::new() };
+        let command = [&own, &base].into_iter().find_map(|section| {
+            let list =
+                value(section, "entrypoint").map(|list| list.trim_matches(['[', ']']).replace(", ", " "));
+            list.or_else(|| value(section, "command").map(str::to_owned))
+        });
+        let command = command.unwrap_or_else(|| panic!("no command of {service}"));
+        let published =
+            value(&own, "ports").and_then(|ports| ports.trim_matches(['[', '"', ']']).split_once(':'));
+        let words = command.split(' ').map(|word| match published {
+            Some((port, inside)) if word == format!("--port={inside}") => format!("--port={port}"),
+            _ => word.replace("tcp://mq:", "tcp://127.0.0.1:"),
+        });
+        words.chain(arguments.iter().cloned()).map(|word| format!("'{word}' ")).collect()
+    }
+
+    /// What stands below a line that begins so, indented further.
+    fn section(&self, head: &str) -> String {
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let lines = self.text.lines().skip_while(|line| !line.starts_with(head)).skip(1);
+        let inside = lines.take_while(|line| line.is_empty() || indent(line) > indent(head));
+        inside.map(|line| format!("{line}\n")).collect()
+    }
+}
+
+fn value<'a>(section: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = section.split_once(&format!("  {key}: "))?;
+    rest.lines().next()?.split(" #").next()
+}
