@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use pushnote_tests::Metrics;
+
 use crate::gauge::MIB;
 use crate::raw::{COMMAND, Door, LONG, MORE, command, frame, greeting, head, ready};
-use crate::target::Target;
+use crate::target::{Relay, Target};
 
 /// What one peer may have unfinished, twice over, and what the allocator keeps of it.
 const GROWTH_MAX: u64 = 24 * MIB;
@@ -137,4 +139,23 @@ async fn a_frame_of_a_mebibyte_is_still_taken() {
     assert_eq!(subscriber.message().await.unwrap(), [7; 300]);
     publisher.say(&[head(0, FRAME_BYTES_MAX + 1), largest].concat()).await;
     publisher.is_ended("a byte more").await;
+}
+
+/// Messages behind a frame that ends the connection are lost, and of a publisher that does not number them nobody else
+/// could tell.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_unread_when_a_connection_is_closed_is_logged_and_counted() {
+    let relay = Relay::start(&["--metrics=127.0.0.1:0"]);
+    let metrics = Metrics::of(&relay.process);
+    let mut raw = relay.sub_door().enter().await;
+    let bytes = [frame(0, b"heard"), head(0, 2 << 20), frame(0, b"lost")].concat();
+    raw.say(&bytes).await;
+    raw.is_ended("a frame of 2 MiB").await;
+    let unread = (bytes.len() - frame(0, b"heard").len()) as f64;
+    let count = |bytes| bytes == unread;
+    tokio::task::block_in_place(|| metrics.until("pushnote_mq_unread_bytes_total{end=\"sub\"}", count));
+    let log = relay.log();
+    let line = log.lines().find(|line| line.contains("bytes unread")).expect(&log);
+    assert!(line.contains("WARN") && line.contains(&format!("bytes={unread}")), "{line}");
+    assert!(line.contains("peer=\"127.0.0.1:"), "{line}");
 }

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 
+use pushnote_tests::PATIENCE;
 use tokio::io::AsyncReadExt;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::gauge::{MIB, raise_own_open_files_limit};
-use crate::raw::{Door, SIGNATURE, greeting};
+use crate::raw::{COMMAND, Door, Raw, SIGNATURE, command, frame, greeting};
 use crate::target::{ANY_V4, Relay, Target};
 use crate::witness::AT_ONCE;
 
@@ -118,4 +121,58 @@ async fn a_half_handshake_ends_in_time() {
     }
     assert!(started.elapsed().as_secs() >= 4, "too early: {:?}", started.elapsed());
     target.survives(GROWTH_MAX).await;
+}
+
+/// Connections of two bytes, which is all that ZMTP 1.0 asks for, from another address than the honest.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_that_takes_all_places_keeps_nobody_else_out() {
+    let relay = Relay::start(&["--peers-max=100"]);
+    let mut peers = Vec::new();
+    for number in 0..100 {
+        let stream = from("127.0.0.2", relay.sub_door().address().unwrap()).await;
+        let mut raw = Raw { stream: Box::new(stream) };
+        // Some of them publish, too.
+        raw.say(if number % 2 == 0 { b"\x01\0" } else { b"\x01\0\x02\0x" }).await;
+        raw.stream.read_exact(&mut [0; 10]).await.unwrap();
+        peers.push(raw);
+    }
+    let witness = timeout(AT_ONCE, relay.witness()).await.expect("the honest get in at once");
+    witness.noticed_nothing().await;
+    assert!(relay.log().contains("peer_displaced"), "{}", relay.log());
+}
+
+/// The same from where the honest are: who says nothing for as long as a handshake may take gives way.
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_that_say_nothing_give_way() {
+    let relay = Relay::start(&["--peers-max=100"]);
+    let mut speaks = relay.sub_door().enter().await;
+    speaks.say(&frame(0, b"first")).await;
+    speaks.is_served("one that speaks").await;
+    let mut silent = Vec::new();
+    for _ in 0..99 {
+        let mut raw = relay.sub_door().open().await;
+        raw.say(b"\x01\0").await;
+        raw.stream.read_exact(&mut [0; 10]).await.unwrap();
+        silent.push(raw);
+    }
+    let gets_in = async {
+        loop {
+            let mut raw = relay.sub_door().enter().await;
+            raw.say(&command(b"\x04PING\0\0")).await;
+            while let Ok((flags, body)) = raw.frame().await {
+                if flags == COMMAND && body == b"\x04PONG" {
+                    return;
+                }
+            }
+        }
+    };
+    timeout(PATIENCE, gets_in).await.expect("nobody gives way");
+    relay.witness().await.noticed_nothing().await;
+    speaks.is_served("the one that spoke").await;
+}
+
+async fn from(address: &str, to: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+    socket.connect(to.parse().unwrap()).await.unwrap()
 }

@@ -20,7 +20,7 @@ pub(crate) struct Gauges {
 /// A counter that ends have: its name, without `_total`, its help, and where it is.
 type OfEnd = (&'static str, &'static str, fn(&Stats) -> u64);
 
-const OF_RECEIVED: [OfEnd; 3] = [
+const OF_RECEIVED: [OfEnd; 4] = [
     ("pushnote_mq_received_messages", "Messages received from publishers", |stats| stats.messages),
     ("pushnote_mq_received_bytes", "Bytes of these messages with the heads of their frames", |stats| {
         stats.bytes
@@ -29,6 +29,11 @@ const OF_RECEIVED: [OfEnd; 3] = [
         "pushnote_mq_missed_messages",
         "Messages that a publisher which is connected to no longer had when its link was back",
         |stats| stats.missed,
+    ),
+    (
+        "pushnote_mq_unread_bytes",
+        "Bytes of publishers that were not read when the forwarder closed their connection",
+        |stats| stats.unread_bytes,
     ),
 ];
 

@@ -1,19 +1,22 @@
 //! One connection: the handshake, then reading, writing and heartbeats side by side.
 
+mod reader;
+
 use crate::batch::Batch;
 use crate::codec::{Decoder, Encoder, codec};
-use crate::command::{Command, put_command, put_ping};
-use crate::handshake::{Handshake, HandshakeError, Peer, Version};
+use crate::command::{Command, put_ping};
+use crate::handshake::{Handshake, Peer, Version};
 use crate::heartbeat::{Beat, Heartbeat};
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
-use crate::scan::{Item, Scanner};
 use crate::stats::CloseCause;
 use crate::stream::Stream;
 use bytes::{Bytes, BytesMut};
 use pushnote_net::timeout_awake;
+use reader::{Reader, Shared};
 use std::io::{ErrorKind, IoSlice};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -31,6 +34,8 @@ pub(crate) struct Link {
     decoder: Option<Decoder>,
     /// What came after the handshake.
     input: BytesMut,
+    /// Set once the peer has sent a message, or subscribed to something.
+    pub(crate) spoken: Arc<AtomicBool>,
 }
 
 /// What is done with what a peer sends.
@@ -39,6 +44,8 @@ pub(crate) trait Intake {
     fn batch(&mut self, batch: Batch) -> impl Future<Output = Result<(), CloseCause>> + Send;
     /// A command that is not the connection's own affair.
     fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause>;
+    /// The connection is closed by this side, and so many bytes of the peer were not read.
+    fn unread(&self, _bytes: usize, _peer: &str) {}
 }
 
 /// Which of the waiting messages go out.
@@ -77,7 +84,7 @@ impl Link {
         let greeting = timeout_awake(options.handshake_timeout, greet(&stream, &mut handshake));
         let (peer, input) = greeting.await.map_err(|_| CloseCause::HandshakeTimeout)??;
         let (encoder, decoder) = codec(peer.version, handshake.take_session());
-        Ok(Link { stream, peer, encoder, decoder, input })
+        Ok(Link { stream, peer, encoder, decoder, input, spoken: Arc::default() })
     }
 
     /// Carries messages until the connection ends. `unsent` keeps what could not be written.
@@ -90,10 +97,10 @@ impl Link {
         intake: impl Intake,
     ) -> CloseCause {
         let pulse = Pulse::new(options.heartbeat_interval);
-        let Link { stream, peer, encoder, decoder, input } = self;
+        let Link { stream, peer, encoder, decoder, input, spoken } = self;
         unsent.begin(encoder);
-        let reader = Reader { stream: &stream, outbox, pulse: &pulse, input, chunk: 0, options };
-        let reading = reader.run(peer.version, decoder, intake);
+        let shared = Shared { stream: &stream, outbox, pulse: &pulse, options, spoken: &spoken };
+        let reading = Reader::new(&shared, peer.version, input, intake).run(decoder);
         tokio::pin!(reading);
         // What has arrived is read before anything is judged.
         let cause = tokio::select! {
@@ -135,117 +142,6 @@ async fn read(stream: &Stream, input: &mut BytesMut) -> Result<(), CloseCause> {
             Ok(_) => return Ok(()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-struct Reader<'a> {
-    stream: &'a Stream,
-    outbox: &'a Outbox,
-    pulse: &'a Pulse,
-    input: BytesMut,
-    /// Bytes of the memory `input` lies in.
-    chunk: usize,
-    options: &'a Options,
-}
-
-impl Reader<'_> {
-    async fn run(
-        mut self,
-        version: Version,
-        decoder: Option<Decoder>,
-        mut intake: impl Intake,
-    ) -> Result<(), CloseCause> {
-        let mut scanner = Scanner::new(self.options.limits(version));
-        let mut coded = decoder.map(|decoder| (decoder, std::mem::take(&mut self.input)));
-        loop {
-            if let Some((decoder, raw)) = &mut coded {
-                self.decode(decoder, raw)?;
-            }
-            match scanner.scan(&self.input)? {
-                Item::Messages { bytes, messages } => {
-                    let batch = self.take(bytes, messages);
-                    self.pulse.heartbeat().stop_listening();
-                    intake.batch(batch).await?;
-                    self.pulse.heartbeat().listen(now());
-                }
-                Item::Command { bytes, body } => {
-                    let frame = self.input.split_to(bytes);
-                    self.command(&frame[body], &mut intake)?;
-                }
-                Item::Incomplete { bytes_wanted } => {
-                    match &mut coded {
-                        Some((_, raw)) => {
-                            if self.input.is_empty() {
-                                self.input = BytesMut::new();
-                            }
-                            self.fill(raw, 0).await?;
-                        }
-                        None => {
-                            let mut input = std::mem::take(&mut self.input);
-                            self.fill(&mut input, bytes_wanted).await?;
-                            self.input = input;
-                        }
-                    }
-                    tokio::task::consume_budget().await;
-                }
-            }
-        }
-    }
-
-    /// Turns what was read into frames. Their memory is another one than that which was read into.
-    fn decode(&mut self, decoder: &mut Decoder, raw: &mut BytesMut) -> Result<(), CloseCause> {
-        let decoded = decoder.decode(raw, &mut self.input, self.options.frame_bytes_max);
-        self.chunk = self.input.capacity();
-        Ok(decoded?)
-    }
-
-    /// Cuts whole messages off the front. A run that would keep a much larger chunk alive is copied out of it.
-    fn take(&mut self, bytes: usize, messages: usize) -> Batch {
-        let chunk = self.chunk.max(bytes);
-        if bytes * 4 >= chunk {
-            return Batch::new(self.input.split_to(bytes).freeze(), messages, chunk);
-        }
-        let copy = Bytes::copy_from_slice(&self.input[..bytes]);
-        bytes::Buf::advance(&mut self.input, bytes);
-        Batch::new(copy, messages, bytes)
-    }
-
-    /// Reads at least a byte. Room grows with what came, not with what a header announces; an idle connection
-    /// keeps no buffer.
-    async fn fill(&mut self, input: &mut BytesMut, bytes_wanted: usize) -> Result<(), CloseCause> {
-        loop {
-            if input.is_empty() {
-                *input = BytesMut::new();
-            }
-            self.stream.readable().await?;
-            let missing = bytes_wanted.saturating_sub(input.len());
-            let room = input.capacity();
-            input.reserve(missing.min(input.len()).max(self.options.read_bytes));
-            if input.capacity() != room {
-                self.chunk = input.capacity(); // else this is the rest of a chunk, and keeps all of it alive
-            }
-            match self.stream.try_read(input) {
-                Ok(0) => return Err(CloseCause::Peer),
-                Ok(_) => {
-                    self.pulse.heartbeat().heard(now());
-                    return Ok(());
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    fn command(&self, body: &[u8], intake: &mut impl Intake) -> Result<(), CloseCause> {
-        match Command::parse(body).map_err(|_| CloseCause::BadCommand)? {
-            Command::Ping { context, .. } => {
-                self.outbox.push_control(|out| put_command(out, "PONG", context));
-                Ok(())
-            }
-            Command::Error(reason) => Err(HandshakeError::refused(reason).into()),
-            Command::Other => Ok(()),
-            command => intake.command(command),
         }
     }
 }

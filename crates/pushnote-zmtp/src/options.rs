@@ -30,7 +30,9 @@ pub struct Options {
     pub message_bytes_max: usize,
     /// Frames of one message. Default 1024.
     pub parts_max: usize,
-    /// Connections of a listener beyond the handshake. Default 1024. Further peers are closed at once.
+    /// Connections of a listener beyond the handshake. Default 1024. A further peer gets the place of
+    /// one that has said nothing in the time a handshake may take, or of one from where more than half of all come from;
+    /// else it is closed at once.
     pub peers_max: usize,
     /// Connections of a listener within the handshake. Default 1024. A further one closes the oldest of them.
     pub handshakes_max: usize,

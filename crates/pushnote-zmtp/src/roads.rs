@@ -1,5 +1,7 @@
 //! How connections come about: a listener that accepts them, a connector that makes one again and again.
 
+mod places;
+
 use crate::backoff::Backoff;
 use crate::endpoint::Endpoint;
 use crate::handshake::{Handshake, SocketType};
@@ -7,15 +9,14 @@ use crate::link::Link;
 use crate::options::Options;
 use crate::stats::{CloseCause, Counters};
 use crate::stream::{Listener, Stream};
+use places::{Handshakes, Place, Places};
 use pushnote_net::{LogOnce, timeout_awake};
-use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
@@ -45,7 +46,7 @@ pub(crate) trait Role: Send + Sync + 'static {
 
 /// Accepts connections for ever.
 pub(crate) async fn accept<R: Role>(listener: Listener, role: Arc<R>) {
-    let peers = Arc::new(Semaphore::new(role.options().peers_max));
+    let peers = Places::new(role.options().peers_max, role.options().handshake_timeout);
     let mut handshakes = Handshakes::new(role.options().handshakes_max);
     let mut connections = JoinSet::new();
     let log = LogOnce::new();
@@ -72,49 +73,22 @@ pub(crate) async fn accept<R: Role>(listener: Listener, role: Arc<R>) {
             stream.set_write_timeout(patience);
         }
         let displaced = handshakes.begin();
-        let (role, peers) = (Arc::clone(&role), Arc::clone(&peers));
+        let (role, peers) = (Arc::clone(&role), peers.clone());
         connections.spawn(async move {
-            let name = stream.peer_name();
+            let (name, address) = (stream.peer_name(), stream.peer_address());
             let established = tokio::select! {
                 established = Link::establish(stream, role.handshake(), role.options()) => established,
                 _ = displaced => Err(CloseCause::HandshakeDisplaced),
             };
-            let cause = match (established, peers.try_acquire()) {
-                (Ok(link), Ok(_permit)) => serve(&*role, link, &name).await,
-                (Ok(_), Err(_)) => CloseCause::TooManyPeers,
-                (Err(cause), _) => cause,
+            let cause = match established {
+                Ok(link) => {
+                    let place = peers.take(address, &link.spoken);
+                    serve_in_place(&*role, link, &name, place).await
+                }
+                Err(cause) => cause,
             };
             role.counters().close(&cause, &name);
         });
-    }
-}
-
-/// The places of a listener for connections within the handshake.
-///
-/// When all are taken the oldest connection leaves, not the newest: an honest peer is through in a round trip, and
-/// thousands of silent ones cannot keep it out.
-struct Handshakes {
-    max: usize,
-    /// Oldest first. Dropping one ends its connection; that one drops its end when it is through.
-    places: VecDeque<oneshot::Sender<Infallible>>,
-}
-
-impl Handshakes {
-    fn new(max: usize) -> Self {
-        Handshakes { max: max.max(1), places: VecDeque::new() }
-    }
-
-    /// A place; what is returned is ready when a newer connection needs it.
-    fn begin(&mut self) -> oneshot::Receiver<Infallible> {
-        if self.places.len() >= self.max {
-            self.places.retain(|place| !place.is_closed());
-        }
-        if self.places.len() >= self.max {
-            self.places.pop_front();
-        }
-        let (place, displaced) = oneshot::channel();
-        self.places.push_back(place);
-        displaced
     }
 }
 
@@ -175,6 +149,14 @@ async fn connect<R: Role>(endpoint: &Endpoint, role: &R) -> Result<Link, CloseCa
     let connecting = timeout_awake(role.options().handshake_timeout, Stream::connect(endpoint));
     let stream = connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     Link::establish(stream, role.handshake(), role.options()).await
+}
+
+async fn serve_in_place<R: Role>(role: &R, link: Link, name: &str, place: Option<Place>) -> CloseCause {
+    let Some(mut place) = place else { return CloseCause::TooManyPeers };
+    tokio::select! {
+        cause = serve(role, link, name) => cause,
+        _ = &mut place.displaced => CloseCause::PeerDisplaced,
+    }
 }
 
 async fn serve<R: Role>(role: &R, link: Link, name: &str) -> CloseCause {

@@ -47,6 +47,10 @@ pub enum CloseCause {
     /// [`Options::peers_max`](crate::Options::peers_max) connections are there already.
     #[error("as many peers as are allowed are connected")]
     TooManyPeers,
+    /// As many were there as are allowed, and a newer peer needed the place: this one had said nothing, or came from where
+    /// more than half of all came from.
+    #[error("as many peers as are allowed are connected, and this one gave way to a newer one")]
+    PeerDisplaced,
     /// The peer's address is in none of [`Options::networks`](crate::Options::networks).
     #[error("the address is in none of the networks allowed")]
     Network,
@@ -62,7 +66,7 @@ impl CloseCause {
     }
 
     /// All words [`CloseCause::kind`] gives.
-    pub const KINDS: [&'static str; 21] = [
+    pub const KINDS: [&'static str; 22] = [
         "peer",
         "io",
         "handshake_timeout",
@@ -84,6 +88,7 @@ impl CloseCause {
         "key_not_allowed",
         "network_not_allowed",
         "handshake_displaced",
+        "peer_displaced",
     ];
 
     fn index(&self) -> usize {
@@ -113,6 +118,7 @@ impl CloseCause {
             CloseCause::Local => 15,
             CloseCause::Network => 19,
             CloseCause::HandshakeDisplaced => 20,
+            CloseCause::PeerDisplaced => 21,
         }
     }
 
@@ -139,6 +145,8 @@ pub struct Stats {
     pub dropped: u64,
     /// Messages that a connecting subscriber knows it missed: its publisher's history did not reach back to them.
     pub missed: u64,
+    /// Bytes of connected peers that were not read when this side closed the connection: messages in them are lost.
+    pub unread_bytes: u64,
     /// Answers asked of subscribers that are to confirm a message: one for each message and subscriber.
     pub confirmations_asked: u64,
     /// Such answers that came.
@@ -164,6 +172,7 @@ pub(crate) struct Counters {
     bytes: AtomicU64,
     dropped: AtomicU64,
     missed: AtomicU64,
+    unread_bytes: AtomicU64,
     confirmations_asked: AtomicU64,
     confirmed: AtomicU64,
     /// Ends of connections, and all the rest: strangers who come and go do not hide that messages were lost.
@@ -182,6 +191,7 @@ impl Counters {
             bytes: self.bytes.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
             missed: self.missed.load(Relaxed),
+            unread_bytes: self.unread_bytes.load(Relaxed),
             confirmations_asked: self.confirmations_asked.load(Relaxed),
             confirmed: self.confirmed.load(Relaxed),
             closed: std::array::from_fn(|index| self.closed[index].load(Relaxed)),
@@ -245,6 +255,19 @@ impl Counters {
                     peer,
                     unlogged,
                     "messages missed: published while the link was broken or slow, and no longer kept"
+                )
+            });
+        }
+    }
+
+    /// Counts what was not read of a peer when this side closed the connection.
+    pub(crate) fn add_unread(&self, bytes: usize, peer: &str) {
+        let total = self.unread_bytes.fetch_add(bytes as u64, Relaxed).wrapping_add(bytes as u64);
+        if let Some(unlogged) = self.log.due(peer, "unread") {
+            harmless(|| {
+                warn!(
+                    bytes,
+                    total, peer, unlogged, "connection closed with bytes unread: messages in them are lost"
                 )
             });
         }

@@ -113,6 +113,15 @@ impl Stream {
         }
     }
 
+    /// Bytes that have come and were not read; 0 where the system does not tell.
+    pub(crate) fn unread_bytes(&self) -> usize {
+        let bytes = match self {
+            Stream::Tcp(stream) => rustix::io::ioctl_fionread(stream),
+            Stream::Unix(stream) => rustix::io::ioctl_fionread(stream),
+        };
+        bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
     /// Where the peer is; `None` if that is no question, or if it is gone.
     pub(crate) fn peer_address(&self) -> Option<IpAddr> {
         match self {

@@ -235,6 +235,10 @@ impl Intake for Accepted<'_> {
     fn command(&mut self, _: Command<'_>) -> Result<(), CloseCause> {
         Ok(()) // nothing to a SUB socket that listens
     }
+
+    fn unread(&self, bytes: usize, peer: &str) {
+        self.inlet.counters.add_unread(bytes, peer);
+    }
 }
 
 /// A publisher we connect to, and how far we have heard it.
@@ -315,6 +319,13 @@ impl Intake for &Upstream {
             self.arrived_at(position);
         }
         Ok(())
+    }
+
+    /// A publisher that has told its position keeps what the next connection asks for.
+    fn unread(&self, bytes: usize, _: &str) {
+        if self.position().is_none() {
+            self.inlet.counters.add_unread(bytes, &self.name);
+        }
     }
 }
 

@@ -18,7 +18,7 @@ async fn publisher(options: Options) -> (Publisher, Endpoint) {
     (publisher, endpoint)
 }
 
-async fn until(monitor: &Monitor, sound: impl Fn(&Monitor) -> bool) {
+async fn until(monitor: &Monitor, mut sound: impl FnMut(&Monitor) -> bool) {
     let looks = async {
         while !sound(monitor) {
             sleep(Duration::from_millis(5)).await;
@@ -161,4 +161,51 @@ async fn a_subscriber_that_takes_nothing_is_given_up_unless_it_is_to_be_waited_f
             timeout(Duration::from_secs(3), until(&publisher.monitor(), |of| of.stats().peers == 0)).await;
         assert_eq!(gone.is_ok(), given_up, "{policy:?}");
     }
+}
+
+/// A publisher of ZMTP 2.0 that says `bytes`.
+async fn raw_publisher(endpoint: &Endpoint, bytes: &[u8]) -> TcpStream {
+    let address = endpoint.to_string().trim_start_matches("tcp://").to_owned();
+    let mut raw = TcpStream::connect(address).await.unwrap();
+    let greeting = b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x01\0\0";
+    raw.write_all(&[greeting, bytes].concat()).await.unwrap();
+    raw
+}
+
+#[tokio::test]
+async fn what_is_unread_when_a_peer_is_closed_is_counted_and_what_a_peer_leaves_is_not() {
+    let mut subscriber =
+        Subscriber::bind(&"tcp://127.0.0.1:*".parse().unwrap(), Options::default()).await.unwrap();
+    let endpoint = subscriber.local_endpoint().unwrap().clone();
+    let monitor = subscriber.monitor();
+    // It says that more is to come, and goes.
+    let mut goes = raw_publisher(&endpoint, b"\0\x01a\0\xffhalf").await;
+    goes.shutdown().await.unwrap();
+    until(&monitor, |of| of.stats().closed_for("peer") == 1).await;
+    assert_eq!(monitor.stats().unread_bytes, 0);
+    // A message, a frame of a flag that nobody knows, and a message behind it.
+    let _raw = raw_publisher(&endpoint, b"\0\x01a\x80\x01b\0\x01c").await;
+    until(&monitor, |of| of.stats().closed_for("reserved_flags") == 1).await;
+    assert_eq!(monitor.stats().unread_bytes, 6);
+    for _ in 0..2 {
+        assert_eq!(timeout(PATIENCE, subscriber.recv()).await.unwrap().unwrap().topic(), b"a");
+    }
+}
+
+#[tokio::test]
+async fn what_is_unread_when_the_socket_is_closed_is_counted() {
+    let options = Options { read_bytes: 4096, ..Options::default() };
+    let mut subscriber = Subscriber::bind(&"tcp://127.0.0.1:*".parse().unwrap(), options).await.unwrap();
+    let endpoint = subscriber.local_endpoint().unwrap().clone();
+    let monitor = subscriber.monitor();
+    let messages = [&b"\0\xff"[..], &[b'x'; 255]].concat().repeat(600);
+    let _raw = raw_publisher(&endpoint, &messages).await;
+    // Nobody takes them: what finds room has been received, and the rest lies there. It is less than a socket holds.
+    let mut before = 0;
+    until(&monitor, |of| std::mem::replace(&mut before, of.stats().bytes) == of.stats().bytes && before > 0)
+        .await;
+    subscriber.close();
+    let all = |of: &Monitor| of.stats().bytes + of.stats().unread_bytes == messages.len() as u64;
+    until(&monitor, all).await;
+    assert!(monitor.stats().unread_bytes > 0);
 }
