@@ -11,6 +11,9 @@ pub struct Info<'a> {
     pub cookie_needed: bool,
     /// Another URL that the client shall connect to, instead of the one it asked.
     pub base_url: Option<&'a str>,
+    /// Milliseconds after which a client that was sent nothing else gets a heartbeat, so that it can tell when its
+    /// connection is dead. Not a field of the protocol; clients that do not know it ignore it.
+    pub heartbeat_delay_ms: u64,
     /// A random number, fresh for every answer: browsers of old had no good source of their own.
     pub entropy: u32,
 }
@@ -18,7 +21,7 @@ pub struct Info<'a> {
 impl Info<'_> {
     /// The JSON of the answer.
     pub fn to_json(&self) -> String {
-        let Self { websocket, cookie_needed, entropy, .. } = self;
+        let Self { websocket, cookie_needed, heartbeat_delay_ms, entropy, .. } = self;
         let origins = if self.any_origin { "\"origins\":[\"*:*\"]," } else { "" };
         let base_url = self.base_url.map_or_else(String::new, |url| {
             let mut json = b"\"base_url\":".to_vec();
@@ -27,7 +30,7 @@ impl Info<'_> {
             String::from_utf8_lossy(&json).into_owned()
         });
         format!(
-            r#"{{"websocket":{websocket},{origins}{base_url}"cookie_needed":{cookie_needed},"entropy":{entropy}}}"#
+            r#"{{"websocket":{websocket},{origins}{base_url}"cookie_needed":{cookie_needed},"heartbeat_delay":{heartbeat_delay_ms},"entropy":{entropy}}}"#
         )
     }
 }
@@ -43,11 +46,12 @@ mod tests {
             any_origin: true,
             cookie_needed: false,
             base_url: None,
+            heartbeat_delay_ms: 25_000,
             entropy: u32::MAX,
         };
         assert_eq!(
             info.to_json(),
-            r#"{"websocket":true,"origins":["*:*"],"cookie_needed":false,"entropy":4294967295}"#
+            r#"{"websocket":true,"origins":["*:*"],"cookie_needed":false,"heartbeat_delay":25000,"entropy":4294967295}"#
         );
         info.any_origin = false;
         info.base_url = Some("https://example.net/\"");

@@ -24,6 +24,10 @@ use crate::close::Close;
 #[cfg(test)]
 mod tests;
 
+/// A deadline that is handled so much later than it was set for: the process stood still (it was paused, swapped out,
+/// moved to another machine), and what its clients did meanwhile may lie unread. Nobody is judged by it.
+const LATE: Duration = Duration::from_secs(1);
+
 /// What a session's queue holds.
 pub trait Payload {
     /// How much it takes of what may wait, in bytes.
@@ -274,20 +278,25 @@ impl<M: Payload> Machine<M> {
         }
     }
 
-    /// A deadline of [`poll_timeout`](Self::poll_timeout) passed. Calling it early does nothing.
+    /// A deadline of [`poll_timeout`](Self::poll_timeout) passed. Calling it early does nothing; when it is called more
+    /// than a second late, clients have their time once more.
     pub fn handle_timeout(&mut self, now: Instant) {
         match &mut self.receiver {
             Some(receiver) if matches!(self.state, State::Opening | State::Open) => {
                 if receiver.ends_at <= now {
                     self.release_receiver(now);
                 } else if receiver.heartbeat_at <= now {
+                    let late = receiver.heartbeat_at + LATE <= now;
                     receiver.heartbeat_at = now + self.settings.heartbeat_delay;
-                    if std::mem::replace(&mut receiver.heartbeat_due, true) {
+                    if std::mem::replace(&mut receiver.heartbeat_due, true) && !late {
                         let ended =
                             CloseReason { close: Close::INTERRUPTED, cause: CloseCause::Unresponsive };
                         self.close_at_once(ended, now);
                     }
                 }
+            }
+            _ if self.disconnect_at + LATE <= now && !matches!(self.state, State::Gone) => {
+                self.disconnect_at = now + self.settings.disconnect_delay;
             }
             _ if self.disconnect_at <= now && !matches!(self.state, State::Gone) => {
                 if self.is_open() {

@@ -13,6 +13,7 @@ use crate::{
     headers::YEAR,
     origin::{AllowedOrigin, AllowedOrigins},
     service::SockJs,
+    session::WebSocketOptions,
     transport::Transport,
 };
 
@@ -121,8 +122,8 @@ fn default_exposed_headers() -> Vec<HeaderName> {
 }
 
 impl Builder {
-    /// How long a client waits at most for some sign of life: a heartbeat frame over HTTP, a ping over WebSocket. 25 s;
-    /// sockjs-client's jsonp gives up after 35 s.
+    /// How long a client waits at most for some sign of life: a heartbeat frame, on a raw WebSocket a ping. 25 s;
+    /// sockjs-client's jsonp gives up after 35 s. `/info` tells it, in ms, as `heartbeat_delay`.
     pub fn heartbeat_delay(mut self, delay: Duration) -> Self {
         self.heartbeat_delay = delay;
         self
@@ -238,6 +239,6 @@ impl Builder {
             ping_interval: heartbeat_delay,
             ..SocketOptions::default()
         };
-        SockJs::new(handler, self.options, Arc::new(settings), Arc::new(socket_options))
+        SockJs::new(handler, self.options, Arc::new(settings), WebSocketOptions::new(socket_options))
     }
 }

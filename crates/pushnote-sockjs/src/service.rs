@@ -4,7 +4,6 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use pushnote_net::LogOnce;
 use pushnote_sockjs_proto::{Close, session::Settings};
-use pushnote_websocket::SocketOptions;
 use warp::{Filter, Rejection, reply::Response};
 
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
     handler::{Handler, SessionInfo},
     http_session::HttpSession,
     registry::{Found, HttpEntry, Refused, Registry},
-    session::Session,
+    session::{Session, WebSocketOptions},
     transport::Transport,
 };
 
@@ -49,7 +48,7 @@ impl<H: Handler> SockJs<H> {
         handler: H,
         options: Options,
         settings: Arc<Settings>,
-        socket_options: Arc<SocketOptions>,
+        socket_options: WebSocketOptions,
     ) -> Self {
         let registry = Registry::new(options.limits.sessions_max);
         let log = LogOnce::new();
@@ -98,13 +97,18 @@ pub(crate) struct Service<H: Handler> {
     pub(crate) handler: H,
     pub(crate) options: Options,
     settings: Arc<Settings>,
-    pub(crate) socket_options: Arc<SocketOptions>,
+    pub(crate) socket_options: WebSocketOptions,
     pub(crate) registry: Registry<H::Connection>,
     /// Of what clients decide how often it happens.
     pub(crate) log: LogOnce,
 }
 
 impl<H: Handler> Service<H> {
+    /// What `/info` says of it; a year fits.
+    pub(crate) fn heartbeat_delay_ms(&self) -> u64 {
+        u64::try_from(self.settings.heartbeat_delay.as_millis()).unwrap_or(u64::MAX)
+    }
+
     pub(crate) fn offers(&self, transport: Transport) -> bool {
         self.options.transports.contains(&transport)
     }

@@ -10,7 +10,7 @@ use pushnote_sockjs_proto::{
     Close, frame,
     session::{self, CloseCause, CloseReason},
 };
-use pushnote_websocket::{Socket, close_code, encode};
+use pushnote_websocket::{Socket, SocketOptions, close_code, encode};
 use thiserror::Error;
 
 use crate::{Transport, http_session::HttpSession, message::Message};
@@ -113,6 +113,27 @@ impl From<Arc<HttpSession>> for Session {
 impl From<Arc<WebSocketSession>> for Session {
     fn from(session: Arc<WebSocketSession>) -> Self {
         Self(Link::WebSocket(session))
+    }
+}
+
+/// The heartbeat frame, as a WebSocket message: a page sees it, and not the pings beside it.
+const HEARTBEAT: Bytes = Bytes::from_static(b"\x81\x01h");
+
+/// What sockets are set up with, one for all of a kind.
+#[derive(Debug)]
+pub(crate) struct WebSocketOptions {
+    framed: Arc<SocketOptions>,
+    raw: Arc<SocketOptions>,
+}
+
+impl WebSocketOptions {
+    pub(crate) fn new(raw: SocketOptions) -> Self {
+        let framed = SocketOptions { idle_frame: Some(HEARTBEAT), ..raw.clone() };
+        Self { framed: Arc::new(framed), raw: Arc::new(raw) }
+    }
+
+    pub(crate) fn of(&self, transport: Transport) -> Arc<SocketOptions> {
+        Arc::clone(if transport == Transport::RawWebSocket { &self.raw } else { &self.framed })
     }
 }
 

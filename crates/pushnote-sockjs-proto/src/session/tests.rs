@@ -2,6 +2,7 @@
 
 use super::*;
 
+const SECOND: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(25);
 const DISCONNECT: Duration = Duration::from_secs(5);
 const AGE: Duration = Duration::from_secs(120);
@@ -357,4 +358,28 @@ fn a_farewell_to_who_knows_already_is_short() {
     assert_eq!(bench.poll(), "c[3000,Go away!]");
     bench.machine.handle_farewell(Close::new(3001, "Back soon"), bench.now);
     assert!(bench.machine.is_gone());
+}
+
+#[test]
+fn a_process_that_stood_still_gives_clients_their_time_once_more() {
+    let mut bench = Bench::opened();
+    bench.now += 40 * SECOND;
+    bench.machine.handle_timeout(bench.now);
+    assert_eq!(bench.ended(), None, "its poll may lie unread");
+    bench.pass(DISCONNECT - SECOND);
+    assert_eq!(bench.ended(), None);
+    bench.pass(SECOND);
+    assert_eq!(bench.ended(), Some(CloseCause::TimedOut));
+}
+
+#[test]
+fn a_process_that_stood_still_gives_receivers_time_for_their_heartbeat() {
+    let mut bench = Bench::new();
+    let id = bench.attach(STREAMING);
+    assert_eq!(bench.drain(id), "o…");
+    bench.pass(HEARTBEAT);
+    bench.now += HEARTBEAT + SECOND;
+    bench.machine.handle_timeout(bench.now);
+    assert_eq!(bench.ended(), None);
+    assert_eq!(bench.drain(id), "h…");
 }

@@ -21,6 +21,7 @@ pub(crate) fn answer<H: Handler>(mount: &Mount<H>, request: &Request) -> Respons
         any_origin: options.allowed_origins.is_any(),
         cookie_needed: options.jsessionid,
         base_url: options.base_url.as_deref(),
+        heartbeat_delay_ms: mount.service.heartbeat_delay_ms(),
         entropy,
     };
     let mut response = info.to_json().into_response();

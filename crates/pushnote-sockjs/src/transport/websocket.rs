@@ -66,7 +66,7 @@ fn connect<H: Handler>(
             Ok(parts) => parts,
             Err(error) => return note_failure(&service, &error),
         };
-        let (socket, driver) = Socket::new(stream, read_ahead, Arc::clone(&service.socket_options));
+        let (socket, driver) = Socket::new(stream, read_ahead, service.socket_options.of(info.transport));
         let session = Arc::new(WebSocketSession::new(socket, info.transport));
         session.open();
         let _registered = Registered::new(&service, &session);

@@ -1,6 +1,6 @@
 //! websocket, framed and raw, with an independent client.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use pushnote_sockjs::{CloseCause, Message, SendError, Transport};
@@ -180,6 +180,28 @@ async fn raw_binary_can_be_refused() {
     client.0.send(Frame::binary(&b"unwanted"[..])).await.unwrap();
     assert_eq!(client.close_frame().await, (1003, "No binary".to_owned()));
     server.closed().await;
+}
+
+/// A page's script sees no pings.
+#[tokio::test]
+async fn a_page_that_is_sent_nothing_gets_heartbeats() {
+    let server = Server::with(|builder| builder.heartbeat_delay(Duration::from_millis(20))).await;
+    assert!(server.get("/app/info").await.body.contains(r#""heartbeat_delay":20,"#));
+    let mut framed = Client::connect(&server, "/app/0/id/websocket").await;
+    assert_eq!(framed.text().await, "o");
+    for _ in 0..3 {
+        let seen = loop {
+            match framed.next().await {
+                Frame::Ping(_) => {}
+                other => break other,
+            }
+        };
+        assert_eq!(seen, Frame::text("h"));
+    }
+    let mut raw = Client::connect(&server, "/app/websocket").await;
+    for _ in 0..3 {
+        assert!(matches!(raw.next().await, Frame::Ping(_)));
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use super::heartbeat::{Beat, Heartbeat, after};
+use super::heartbeat::{Beat, Heartbeat, LATE, after};
 use super::{Cause, Disconnected, Driver, Message, Phase, scratch};
 use crate::decode::{Decoder, Event, Role};
 use crate::{close_code, encode};
@@ -70,8 +70,13 @@ where
         }
     }
 
-    pub(super) fn ping_at(&self) -> Instant {
-        self.heartbeat.ping_at(&self.driver.socket.options)
+    /// When the timer is to fire: for the next ping, or for the idle frame before it.
+    pub(super) fn beat_at(&self) -> Instant {
+        self.or_idle(self.heartbeat.ping_at(&self.driver.socket.options))
+    }
+
+    fn or_idle(&self, at: Instant) -> Instant {
+        self.driver.socket.idle_at().map_or(at, |idle_at| at.min(idle_at))
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Disconnected> {
@@ -215,16 +220,23 @@ where
 
     fn tick(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> ControlFlow<End> {
         while timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
             if self.closing {
-                return Break(End::TimedOut);
+                if now < timer.deadline() + LATE {
+                    return Break(End::TimedOut);
+                }
+                // The peer's answer may lie unread: it has its time while this process runs.
+                timer.as_mut().reset(after(now, self.driver.socket.options.close_timeout));
+                continue;
             }
             let socket = &self.driver.socket;
-            match self.heartbeat.beat(Instant::now(), &socket.options) {
-                Beat::Wait(until) => timer.as_mut().reset(until),
+            socket.beat(now);
+            match self.heartbeat.beat(now, &socket.options) {
+                Beat::Wait(until) => timer.as_mut().reset(self.or_idle(until)),
                 Beat::Ping(until) => {
-                    timer.as_mut().reset(until);
+                    timer.as_mut().reset(self.or_idle(until));
                     // An error has closed the connection, and the next turn sees that.
-                    let _ = socket.send(&PING);
+                    let _ = socket.send_control(&PING);
                 }
                 Beat::Dead => {
                     // This wakes us for the closing handshake, which sets the timer.
@@ -238,7 +250,7 @@ where
 
     fn alive(&mut self, timer: Pin<&mut Sleep>) {
         if self.heartbeat.alive(Instant::now()) && !self.closing {
-            timer.reset(self.ping_at());
+            timer.reset(self.beat_at());
         }
     }
 
@@ -268,7 +280,7 @@ where
 /// Sends the pongs gathered so far. An error has closed the connection, which is handled where that is seen.
 fn flush(socket: &super::Socket, pongs: &mut BytesMut) {
     if !pongs.is_empty() {
-        let _ = socket.send(&pongs.split().freeze());
+        let _ = socket.send_control(&pongs.split().freeze());
     }
 }
 

@@ -47,7 +47,7 @@ impl Driver {
         // Not an `async fn`, which would hold its arguments twice.
         let mut connection = Connection::new(self, on_message);
         async move {
-            let mut timer = pin!(sleep_until(connection.ping_at()));
+            let mut timer = pin!(sleep_until(connection.beat_at()));
             poll_fn(|cx| connection.poll(cx, timer.as_mut())).await
         }
     }

@@ -1,5 +1,6 @@
 //! When to ping, and when to give up. Without a clock: the time is an argument.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,7 +9,7 @@ use super::SocketOptions;
 
 /// A timer that fires so much later than it was set for: the process stood still (it was paused, swapped out, moved to
 /// another machine), and the peer's answer may lie unread.
-const LATE: Duration = Duration::from_secs(1);
+pub(super) const LATE: Duration = Duration::from_secs(1);
 
 /// Tracks a peer's last sign of life. Nobody is dead who was not pinged, and given its time while this process ran.
 #[derive(Debug)]
@@ -64,6 +65,25 @@ impl Heartbeat {
         Beat::Ping(after(now, options.pong_timeout))
     }
 }
+
+/// A point in time to the millisecond, in half of what an [`Instant`] takes: idle sockets are many.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    since_epoch_ms: u64,
+}
+
+impl Moment {
+    pub(super) fn now() -> Self {
+        Self { since_epoch_ms: Instant::now().saturating_duration_since(*EPOCH).as_millis() as u64 }
+    }
+
+    pub(super) fn instant(self) -> Instant {
+        *EPOCH + Duration::from_millis(self.since_epoch_ms)
+    }
+}
+
+/// Where [`Moment`]s count from: some time before the first of them.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// `start` and `delay`; for delays that mean "never", a time that is far enough.
 pub(super) fn after(start: Instant, delay: Duration) -> Instant {

@@ -17,9 +17,11 @@ use bytes::Bytes;
 use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 pub use disconnected::{Cause, Disconnected};
 pub use driver::{Driver, Message};
+use heartbeat::Moment;
 use outbox::Outbox;
 pub use take_over::{TakeOverError, take_over};
 
@@ -38,6 +40,9 @@ pub struct SocketOptions {
     pub message_bytes_max: usize,
     /// The silence after which a ping is sent. 25 s.
     pub ping_interval: Duration,
+    /// A frame for a peer that was sent nothing else for [`ping_interval`](Self::ping_interval): a page's script sees
+    /// no pings, and cannot tell silence from a dead path. None.
+    pub idle_frame: Option<Bytes>,
     /// The silence after that ping which ends the connection. 10 s.
     pub pong_timeout: Duration,
     /// What the closing handshake may take, what is queued before it included. 5 s.
@@ -50,6 +55,7 @@ impl Default for SocketOptions {
             outbox_bytes_max: 1024 * 1024,
             message_bytes_max: 64 * 1024,
             ping_interval: Duration::from_secs(25),
+            idle_frame: None,
             pong_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
         }
@@ -81,6 +87,8 @@ pub struct Socket {
 struct State {
     outbox: Outbox,
     phase: Phase,
+    /// When [`Socket::send`] and its like were called last.
+    sent_at: Moment,
     /// The driver's, from each of its polls until someone needs it.
     driver: Option<Waker>,
 }
@@ -99,7 +107,8 @@ impl Socket {
         // Both can only fail on a stream that is broken already; the driver's first read tells.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_notsent_lowat(KERNEL_BACKLOG_BYTES);
-        let state = State { outbox: Outbox::default(), phase: Phase::Open, driver: None };
+        let state =
+            State { outbox: Outbox::default(), phase: Phase::Open, sent_at: Moment::now(), driver: None };
         let socket = Arc::new(Self { stream, options, state: Mutex::new(state) });
         let driver = Driver::new(Arc::clone(&socket), read_ahead);
         (socket, driver)
@@ -128,6 +137,7 @@ impl Socket {
         if !matches!(state.phase, Phase::Open) {
             return Err(SendError::Closed);
         }
+        state.sent_at = Moment::now();
         state.outbox.push(frames.clone());
         let driver = state.driver.take();
         let queued = self.check_limit(state);
@@ -142,6 +152,35 @@ impl Socket {
     /// [`SendError`]; frames are lost then, whole buffers from the end.
     pub fn send_all(&self, frames: &[Bytes]) -> Result<(), SendError> {
         let mut state = self.lock();
+        state.sent_at = Moment::now();
+        self.write(state, frames)
+    }
+
+    /// Sends pings and pongs: the page's script sees nothing of them.
+    fn send_control(&self, frames: &Bytes) -> Result<(), SendError> {
+        self.write(self.lock(), std::slice::from_ref(frames))
+    }
+
+    /// When the idle frame is due; `None` when there is none.
+    fn idle_at(&self) -> Option<Instant> {
+        let frame = self.options.idle_frame.as_ref();
+        frame.map(|_| heartbeat::after(self.lock().sent_at.instant(), self.options.ping_interval))
+    }
+
+    /// Sends the idle frame, if it is due. What waits in the outbox is on its way, and is no silence.
+    fn beat(&self, now: Instant) {
+        let Some(frame) = &self.options.idle_frame else { return };
+        let mut state = self.lock();
+        if heartbeat::after(state.sent_at.instant(), self.options.ping_interval) <= now {
+            state.sent_at = Moment::now();
+            if state.outbox.is_empty() {
+                // An error has closed the connection, and the driver's next turn sees that.
+                let _ = self.write(state, std::slice::from_ref(frame));
+            }
+        }
+    }
+
+    fn write(&self, mut state: MutexGuard<'_, State>, frames: &[Bytes]) -> Result<(), SendError> {
         if !matches!(state.phase, Phase::Open) {
             return Err(SendError::Closed);
         }

@@ -97,6 +97,20 @@ async fn the_peer_does_not_answer_our_close() {
 }
 
 #[tokio::test]
+async fn a_process_that_stood_still_waits_anew_for_the_answer_to_its_close() {
+    let (socket, driver, mut peer) = connect(SocketOptions::default()).await;
+    let clock = Clock::stop();
+    let run = run(driver);
+    socket.close(close_code::NORMAL, "bye");
+    assert_eq!(peer.next().await, Got::close(1000, "bye"));
+    clock.advance(40).await;
+    tokio::task::yield_now().await;
+    assert!(!run.is_finished());
+    peer.send_close(1000, "").await;
+    assert_eq!(run.await.unwrap(), disconnected(Cause::WeClosed, 1000, "bye", true));
+}
+
+#[tokio::test]
 async fn the_handler_closes() {
     let (_socket, driver, mut peer) = connect(SocketOptions::default()).await;
     let mut messages = 0;

@@ -3,7 +3,7 @@ use pushnote_websocket::{Cause, SocketOptions, close_code, encode};
 use tokio::io::AsyncReadExt;
 use tokio::task::yield_now;
 
-use crate::peer::{Clock, Got, connect, connect_narrow, run};
+use crate::peer::{Clock, Got, Peer, connect, connect_narrow, run};
 
 #[tokio::test]
 async fn silence_is_pinged_and_then_closed() {
@@ -39,6 +39,46 @@ async fn pongs_keep_the_connection() {
     assert!(!run.is_finished());
     drop(socket);
     run.abort();
+}
+
+/// What a page's script sees: pings and pongs are none of it.
+#[tokio::test]
+async fn a_peer_that_is_sent_nothing_else_gets_the_idle_frame() {
+    let idle_frame = Some(encode::text("h"));
+    let (socket, driver, mut peer) = connect(SocketOptions { idle_frame, ..SocketOptions::default() }).await;
+    let clock = Clock::stop();
+    let run = run(driver);
+    yield_now().await;
+    // Signs of life put the ping off, and their answers are no news for a page.
+    for _ in 0..3 {
+        for _ in 0..2 {
+            clock.advance(10).await;
+            is_answered(&mut peer).await;
+        }
+        clock.advance(5).await;
+        assert_eq!(peer.next().await, Got::text("h"));
+    }
+    clock.advance(10).await;
+    is_answered(&mut peer).await;
+    socket.send(&encode::text("news")).unwrap();
+    assert_eq!(peer.next().await, Got::text("news"));
+    clock.advance(15).await;
+    is_answered(&mut peer).await;
+    clock.advance(10).await;
+    assert_eq!(peer.next().await, Got::text("h"));
+    // It answers for nobody: a silent peer is found dead all the same.
+    clock.advance(15).await;
+    assert_eq!(peer.next().await, Got::Ping);
+    clock.advance(10).await;
+    assert_eq!(peer.next().await, Got::text("h"));
+    assert_eq!(peer.next().await, Got::close(close_code::NO_PONG, "no pong"));
+    run.abort();
+}
+
+/// A pong comes back, and nothing before it.
+async fn is_answered(peer: &mut Peer) {
+    peer.send(Opcode::Ping, b"").await;
+    assert_eq!(peer.next().await, Got::Pong(vec![]));
 }
 
 #[tokio::test]
