@@ -44,8 +44,7 @@ impl Asker {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscriber_that_never_confirms_is_waited_for_once() {
     let asker = Asker::start();
-    let server = Server::start(&asker.relay.publ[0]);
-    asker.settle(1, 1).await;
+    let server = Server::start(&asker.relay.publ[0]).subscribed();
     let mut mute = asker.relay.pub_door().enter_as(&ready("SUB", &[]), 1).await;
     mute.say(&subscribe(b"")).await;
     asker.settle(1, 2).await;
@@ -64,8 +63,7 @@ async fn a_subscriber_that_never_confirms_is_waited_for_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_confirmed_while_the_forwarder_stood_still_counts() {
     let asker = Asker::start();
-    let server = Server::start(&asker.relay.publ[0]);
-    asker.settle(1, 1).await;
+    let server = Server::start(&asker.relay.publ[0]).subscribed();
     server.process.signal("-STOP");
     let series = "pushnote_mq_asked_confirmations_total";
     let before = pushnote_tests::sum(&asker.metrics.page(), series);

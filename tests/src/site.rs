@@ -96,6 +96,14 @@ impl Server {
         Self::run("0", arguments.iter().map(|&argument| argument.to_owned()).collect())
     }
 
+    /// Returns once it hears what all its forwarders are given.
+    pub fn subscribed(self) -> Self {
+        for _ in self.mq_socket.split(',') {
+            self.process.line_after("subscribed to ");
+        }
+        self
+    }
+
     fn run(port: &str, arguments: Vec<String>) -> Self {
         let mut all =
             vec![format!("--port={port}"), "--address=127.0.0.1".to_owned(), "--route=/sockjs".to_owned()];

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             let listener = settings::listen(&args)?;
             let sources = mq::sources(&args, options).await?;
             announce(&args, &listener, &sources, &settings)?;
+            mq::announce_subscriptions(&sources);
             tell_limits(&args, &settings, open_files_max);
             let farewell = pushnote_http::run(listener, sources, settings, shutdown)
                 .await

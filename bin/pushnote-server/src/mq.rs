@@ -2,7 +2,7 @@
 
 use pushnote_core::Limits;
 use pushnote_http::Sources;
-use pushnote_shell::{Failure, client_keys};
+use pushnote_shell::{Failure, client_keys, say};
 use pushnote_zmtp::{Endpoint, Options, Responder, Security, Subscriber};
 
 use crate::args::Args;
@@ -34,6 +34,19 @@ pub(crate) async fn sources(args: &Args, options: Options) -> Result<Sources, Fa
         bound.map_err(|error| Failure::unavailable(format!("--ack: {error}")))?;
     }
     Ok(Sources { subscriber, responder })
+}
+
+/// Says, as soon as it is so, that what a forwarder is given from then on is heard.
+pub(crate) fn announce_subscriptions(sources: &Sources) {
+    let monitor = sources.subscriber.monitor();
+    tokio::spawn(async move {
+        let mut said = 0;
+        loop {
+            let subscribed = monitor.subscribed(said).await;
+            subscribed[said..].iter().for_each(|endpoint| say(format_args!("subscribed to {endpoint}")));
+            said = subscribed.len();
+        }
+    });
 }
 
 /// How connections are secured; and flags that do not go together.

@@ -73,6 +73,17 @@ impl Monitor {
         }
     }
 
+    /// The endpoints that a subscriber connects to and whose publishers have had its subscription, in that order, as soon
+    /// as they are more than `known`. Waits for ever for other sockets.
+    pub async fn subscribed(&self, known: usize) -> Vec<String> {
+        if let Socket::Subscriber(inlet) = &self.0
+            && let Ok(endpoints) = inlet.subscribed.subscribe().wait_for(|all| all.len() > known).await
+        {
+            return endpoints.clone();
+        }
+        std::future::pending().await
+    }
+
     /// What a publisher keeps; `None` for other sockets, and when
     /// [`Options::history_bytes_max`](crate::Options::history_bytes_max) is 0.
     pub fn history(&self) -> Option<HistoryStats> {

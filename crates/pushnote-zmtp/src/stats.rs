@@ -280,6 +280,13 @@ impl Counters {
         }
     }
 
+    /// The publisher at `peer` has our subscription: what it publishes from now on comes.
+    pub(crate) fn log_subscribed(&self, peer: &str) {
+        if let Some(unlogged) = self.log.due(peer, "subscribed") {
+            harmless(|| info!(peer, unlogged, "subscribed"));
+        }
+    }
+
     /// There is no connection to `peer`, which matters as `lost` says.
     pub(crate) fn log_away(&self, peer: &str, cause: &CloseCause, lost: &str) {
         if let Some(unlogged) = self.log.due(peer, "away") {

@@ -1,7 +1,7 @@
 //! The SUB socket.
 
 use crate::batch::{Batch, Message, Sender, Unread};
-use crate::command::{Command, put_subscribe};
+use crate::command::{Command, put_ping, put_subscribe};
 use crate::endpoint::Endpoint;
 use crate::handshake::{Handshake, SocketType, Version};
 use crate::link::{Everything, Intake, Link};
@@ -14,7 +14,7 @@ use crate::stats::{CloseCause, Counters, Stats};
 use crate::stream::{BindError, Listener};
 use bytes::{Bytes, BytesMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// Batches that may wait between the connections and the reader of the socket. When they do, connections are not
@@ -35,7 +35,8 @@ impl Subscriber {
     /// A socket without endpoints: give it some with `bind_also` and `connect_also`.
     pub fn new(options: Options) -> Self {
         let (sender, batches) = mpsc::channel(BATCHES_MAX);
-        let inlet = Arc::new(Inlet { batches: sender, options, counters: Counters::default() });
+        let (counters, subscribed) = Default::default();
+        let inlet = Arc::new(Inlet { batches: sender, options, counters, subscribed });
         let (unread, listening, tasks) = Default::default();
         Subscriber { inlet, batches, unread, listening, tasks }
     }
@@ -157,6 +158,8 @@ pub(crate) struct Inlet {
     batches: mpsc::Sender<Batch>,
     options: Options,
     pub(crate) counters: Counters,
+    /// The endpoints we connect to whose publishers have had the subscription, each once.
+    pub(crate) subscribed: watch::Sender<Vec<String>>,
 }
 
 impl Inlet {
@@ -187,13 +190,14 @@ impl Role for Inlet {
 
     async fn serve(&self, link: Link) -> CloseCause {
         let sender = link.peer.key.map(Arc::new);
-        self.receive(link, Accepted { inlet: self, sender }).await
+        let subscriptions = self.subscriptions(&link);
+        self.receive(link, subscriptions, Accepted { inlet: self, sender }).await
     }
 }
 
 impl Inlet {
-    /// Subscribes, and carries to `intake` what comes.
-    async fn receive(&self, link: Link, intake: impl Intake) -> CloseCause {
+    /// What a connection begins with.
+    fn subscriptions(&self, link: &Link) -> BytesMut {
         let mut subscriptions = BytesMut::new();
         let silent = link.peer.version == Version::V1_0; // sends everything, understands nothing
         // Beside the subscription to everything the others mean nothing, and would come before a stream is numbered.
@@ -201,8 +205,13 @@ impl Inlet {
         for topic in self.options.topics.iter().filter(|topic| !silent && (topic.is_empty() || !all)) {
             put_subscribe(&mut subscriptions, topic, link.peer.version >= Version::V3_1);
         }
+        subscriptions
+    }
+
+    /// Says `first`, and carries to `intake` what comes.
+    async fn receive(&self, link: Link, first: BytesMut, intake: impl Intake) -> CloseCause {
         let outbox = Outbox::new(self.options.queue_bytes_max);
-        let mut unsent = Unsent::beginning_with(subscriptions);
+        let mut unsent = Unsent::beginning_with(first);
         link.run(&self.options, &outbox, &mut unsent, Everything, intake).await
     }
 }
@@ -298,33 +307,67 @@ impl Role for Upstream {
     }
 
     async fn serve(&self, link: Link) -> CloseCause {
-        self.inlet.receive(link, self).await
+        let mut first = self.inlet.subscriptions(&link);
+        let mut heard = Heard { upstream: self, subscribed: false };
+        if link.peer.version >= Version::V3_1 {
+            // Its answer says that what is before it has been read.
+            put_ping(&mut first, 0, b"");
+        } else {
+            heard.subscribed(); // as far as can be told
+        }
+        self.inlet.receive(link, first, heard).await
     }
 }
 
-impl Intake for &Upstream {
+/// One connection to a publisher.
+struct Heard<'a> {
+    upstream: &'a Upstream,
+    /// The publisher has our subscription.
+    subscribed: bool,
+}
+
+impl Heard<'_> {
+    fn subscribed(&mut self) {
+        if std::mem::replace(&mut self.subscribed, true) {
+            return;
+        }
+        let Upstream { inlet, name, .. } = self.upstream;
+        inlet.counters.log_subscribed(name);
+        inlet.subscribed.send_if_modified(|known| {
+            let is_new = !known.contains(name);
+            if is_new {
+                known.push(name.clone());
+            }
+            is_new
+        });
+    }
+}
+
+impl Intake for Heard<'_> {
     /// A batch counts as heard once it is handed on, in one step with that: a connection that breaks in between gets
     /// it again.
     async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
         let messages = batch.messages() as u64;
-        self.inlet.take(batch).await?;
-        if let Some(position) = &mut *self.position() {
+        self.upstream.inlet.take(batch).await?;
+        if let Some(position) = &mut *self.upstream.position() {
             position.sequence = position.sequence.wrapping_add(messages); // it began where the peer said
         }
         Ok(())
     }
 
     fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause> {
-        if let Command::Position(position) = command {
-            self.arrived_at(position);
+        match command {
+            Command::Position(position) => self.upstream.arrived_at(position),
+            Command::Pong { .. } => self.subscribed(),
+            _ => {}
         }
         Ok(())
     }
 
     /// A publisher that has told its position keeps what the next connection asks for.
     fn unread(&self, bytes: usize, _: &str) {
-        if self.position().is_none() {
-            self.inlet.counters.add_unread(bytes, &self.name);
+        if self.upstream.position().is_none() {
+            self.upstream.inlet.counters.add_unread(bytes, &self.upstream.name);
         }
     }
 }
@@ -339,6 +382,20 @@ mod tests {
         subscriber.tasks.spawn(async { panic!("a fault of ours") });
         let heard = tokio::spawn(async move { subscriber.recv().await.is_some() });
         assert!(heard.await.unwrap_err().is_panic());
+    }
+
+    #[tokio::test]
+    async fn what_is_published_once_it_has_subscribed_is_heard() {
+        for history_bytes_max in [0, 1 << 20] {
+            let options = Options { history_bytes_max, ..Options::default() };
+            let any = "tcp://127.0.0.1:*".parse().unwrap();
+            let publisher = crate::Publisher::bind(&any, options).await.unwrap();
+            let endpoint = publisher.local_endpoint().unwrap().clone();
+            let mut subscriber = Subscriber::connect(endpoint.clone(), Options::default());
+            assert_eq!(subscriber.monitor().subscribed(0).await, [endpoint.to_string()]);
+            publisher.try_send("heard").unwrap();
+            assert_eq!(subscriber.recv().await.unwrap().topic(), b"heard");
+        }
     }
 
     fn upstream(subscriber: &Subscriber) -> Upstream {
@@ -362,7 +419,8 @@ mod tests {
         let upstream = upstream(&subscriber);
         for (epoch, sequence) in [(1, u64::MAX), (1, 0), (2, u64::MAX), (3, u64::MAX)] {
             upstream.arrived_at(Position { epoch, sequence });
-            (&upstream).batch(Batch::single(b"still heard")).await.unwrap();
+            let mut heard = Heard { upstream: &upstream, subscribed: false };
+            heard.batch(Batch::single(b"still heard")).await.unwrap();
             assert_eq!(subscriber.recv().await.unwrap().topic(), b"still heard");
         }
         assert_eq!(*upstream.position(), Some(Position { epoch: 3, sequence: 0 }));
