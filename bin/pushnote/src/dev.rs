@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use pushnote::{Publisher, PublisherBuilder};
-use pushnote_core::{Audience, Envelope, Keys, Limits, UserId, Verifier};
+use pushnote_core::{Envelope, Keys, Limits, UserId, Verifier};
 use pushnote_http::{Action, Page, Settings};
 use pushnote_shell::{Failure, SECRET_VARIABLE, say, shutdown_signal, start_logs};
 use pushnote_zmtp::{Endpoint, Options, Subscriber};
@@ -97,9 +97,10 @@ fn publishing(mq_socket: &str) -> Result<Action, Failure> {
     let publish = move |body: &Bytes| {
         let envelope = Envelope::parse(body, Limits::default().message_bytes_max)?;
         let data: &RawValue = serde_json::from_slice(&envelope.data)?;
-        match envelope.audience {
-            Audience::Everyone => publisher.notify_all(data)?,
-            Audience::Users(users) => publisher.notify(data, users)?,
+        if envelope.audience.is_everyone() {
+            publisher.notify_all(data)?;
+        } else {
+            publisher.notify(data, envelope.audience.user_ids().cloned())?;
         }
         Ok::<_, Box<dyn Error>>(())
     };

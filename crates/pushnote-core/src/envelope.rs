@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::json::{self, NotAnObject};
 use crate::publication_id::{PUBLISHER_BYTES_MAX, PublicationId};
+use crate::subject::Audience;
 use crate::user::UserId;
 
 const NOTIFY: &str = "notify";
@@ -16,15 +17,6 @@ const NOTIFY_ALL: &str = "notify_all";
 
 /// Users and recipients that one envelope may name.
 pub const USERS_MAX: usize = 10_000;
-
-/// Whom a message is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Audience {
-    /// Every connection, with or without a user.
-    Everyone,
-    /// The connections of these users; nobody, if there are none.
-    Users(Vec<UserId>),
-}
 
 /// A message from an application.
 ///
@@ -162,8 +154,8 @@ impl Envelope {
             return Err(EnvelopeError::TooManyUsers { len });
         }
         let audience = match serde_json::from_str::<String>(name.get()).as_deref() {
-            Ok(NOTIFY) => Audience::Users(users),
-            Ok(NOTIFY_ALL) if users.is_empty() && recipients.is_empty() => Audience::Everyone,
+            Ok(NOTIFY) => Audience::users(users),
+            Ok(NOTIFY_ALL) if users.is_empty() && recipients.is_empty() => Audience::everyone(),
             Ok(NOTIFY_ALL) => return Err(EnvelopeError::EveryoneAndUsers),
             _ => return Err(EnvelopeError::NameUnknown),
         };

@@ -17,23 +17,23 @@ fn user(id: &str) -> UserId {
 fn reads_what_the_original_publishes() {
     let all = parse(r#"{"data": {"msg": "Hi all!"}, "name": "notify_all"}"#).unwrap();
     assert_eq!(all.data, r#"{"msg": "Hi all!"}"#);
-    assert_eq!(all.audience, Audience::Everyone);
+    assert_eq!(all.audience, Audience::everyone());
 
     let token = "42:uDUs1oFXzu61hu69utSBkli0ZXU";
     let one = parse(&format!(r#"{{"data": {{"msg": "Hi"}}, "name": "notify", "recipients": ["{token}"]}}"#))
         .unwrap();
     assert_eq!(one.data, r#"{"msg": "Hi"}"#);
-    assert_eq!(one.audience, Audience::Users(vec![]));
+    assert_eq!(one.audience, Audience::users(vec![]));
     assert_eq!(one.recipients, [token]);
 
     let none = parse(r#"{"data": null, "name": "notify", "recipients": []}"#).unwrap();
-    assert_eq!((none.audience, none.recipients), (Audience::Users(vec![]), vec![]));
+    assert_eq!((none.audience, none.recipients), (Audience::users(vec![]), vec![]));
 }
 
 #[test]
 fn users_are_strings_or_integers() {
     let envelope = parse(r#"{"name":"notify","data":1,"users":["42",42,-1,"a b"]}"#).unwrap();
-    assert_eq!(envelope.audience, Audience::Users(vec![user("42"), user("-1"), user("a b")]));
+    assert_eq!(envelope.audience, Audience::users(vec![user("42"), user("-1"), user("a b")]));
 }
 
 #[test]
@@ -194,11 +194,11 @@ fn what_is_published_is_read_back() {
     let all = Envelope::parse(&Envelope::notify_all(&data).unwrap().into(), MAX).unwrap();
     assert_eq!(
         (all.audience, serde_json::from_slice(&all.data).ok()),
-        (Audience::Everyone, Some(data.clone()))
+        (Audience::everyone(), Some(data.clone()))
     );
     let users = vec![user("42"), user("ü")];
     let some = Envelope::parse(&Envelope::notify(&data, &users).unwrap().into(), MAX).unwrap();
-    assert_eq!((some.audience, some.recipients), (Audience::Users(users), vec![]));
+    assert_eq!((some.audience, some.recipients), (Audience::users(users), vec![]));
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn each_user_is_named_once_and_not_too_many_are() {
     let again: Vec<_> =
         (0..50_000).map(|n| if n % 2 == 0 { "7".to_owned() } else { "\"8\"".to_owned() }).collect();
     let once = ["7", "8"].map(|id| UserId::new(id).unwrap());
-    assert_eq!(parse(&again, 0).unwrap().audience, Audience::Users(once.into()));
+    assert_eq!(parse(&again, 0).unwrap().audience, Audience::users(once));
     let many: Vec<_> = (0..USERS_MAX - 1).map(|user| user.to_string()).collect();
     parse(&many, 1).unwrap();
     let error = parse(&many, 2).unwrap_err();

@@ -7,37 +7,34 @@
 //! | [`envelope`] | how an application's message looks on ZeroMQ, and whom it is for |
 //! | [`publication_id`], [`sequencer`] | how messages that come over several roads come once and in order |
 //! | [`receipt`] | how a message that was sent to be acknowledged is |
-//! | [`user`] | what a user id may be |
+//! | [`user`], [`subject`] | what a user id may be; whom messages are for and what connections subscribe to |
 //! | [`token`] | how a browser proves whose it is: Django's signed values, keys, expiry |
 //! | [`client`] | what a browser may say, and what each kind of nonsense leads to |
-//! | [`index`] | which connections are a user's, with removal in constant time |
 //! | [`close`] | why a connection ends, in codes that tell whether to come back |
 //! | [`limits`] | every bound, in one place |
 //!
 //! A message's way through it: [`Envelope::parse`] → [`Verifier::verify`] for each of its recipients → an
-//! [`Audience`] → [`Index::of_user`]. A browser's: [`Command::parse`] → [`Verifier::verify`] →
-//! [`Index::subscribe`].
+//! [`Audience`]. A browser's: [`Command::parse`] → [`Verifier::verify`] → a [`Subject`].
 
 pub mod client;
 pub mod close;
 pub mod envelope;
-pub mod index;
 mod json;
 pub mod limits;
-mod one_or_many;
 pub mod publication_id;
 pub mod receipt;
 pub mod sequencer;
+pub mod subject;
 pub mod token;
 pub mod user;
 
 pub use client::{ClientError, Command};
 pub use close::CloseCode;
-pub use envelope::{Audience, Envelope, EnvelopeError};
-pub use index::{Index, Key};
+pub use envelope::{Envelope, EnvelopeError};
 pub use limits::{Limits, LimitsError};
 pub use publication_id::{PublicationId, PublicationIdError};
 pub use receipt::{Answer, Receipt};
 pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits};
+pub use subject::{Audience, ChannelName, ChannelNameError, Subject};
 pub use token::{CurrentVerifier, Keys, Secret, SecretError, TokenError, Tokenizer, Verifier};
 pub use user::{UserId, UserIdError};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pushnote_core::{CloseCode, Command, CurrentVerifier, TokenError};
+use pushnote_core::{CloseCode, Command, CurrentVerifier, Subject, TokenError};
 use pushnote_hub::{Attachment, Counters, Hub, SubscribeError, unix_now};
 use pushnote_net::LogOnce;
 use pushnote_sockjs::{Close, CloseReason, Connection, Handler, Session, SessionInfo};
@@ -40,7 +40,9 @@ impl Handler for Clients {
     type Connection = Client;
 
     fn open(&self, session: &Session, _info: &SessionInfo) -> Result<Client, Close> {
-        let attachment = self.hub.attach(SockJsReceiver(session.clone()));
+        let mut attachment = self.hub.attach(SockJsReceiver(session.clone()));
+        // To this there is no limit.
+        let _ = attachment.subscribe(Subject::Everyone);
         Ok(Client { session: session.clone(), gate: Arc::clone(&self.gate), attachment })
     }
 }
@@ -67,10 +69,10 @@ impl Client {
         let Gate { verifier, counters, log } = &*self.gate;
         match verifier.verify(token, unix_now()) {
             Ok(user) => {
-                if let Err(error) = self.attachment.subscribe(user) {
+                if let Err(error) = self.attachment.subscribe(Subject::User(user)) {
                     let code = match error {
                         SubscribeError::TooManyConnections(_) => CloseCode::TooManyConnections,
-                        SubscribeError::TooManyUsers(_) => CloseCode::TooManySubscriptions,
+                        SubscribeError::TooManySubjects(_) => CloseCode::TooManySubscriptions,
                     };
                     counters.subscriptions_refused.add(1);
                     if let Some(unlogged) = log.due(code.label()) {

@@ -95,7 +95,7 @@ pub async fn run(
     let hub: Hub<SockJsReceiver> = Hub::start(HubOptions {
         shards: settings.shards,
         coalescing_window: settings.coalescing_window,
-        users_per_connection_max: limits.users_per_connection_max,
+        subjects_per_connection_max: limits.users_per_connection_max,
         connections_per_user_max: limits.connections_per_user_max,
     })?;
     let ingest =

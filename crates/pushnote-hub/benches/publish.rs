@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
-use pushnote_core::{Audience, CloseCode, UserId};
+use pushnote_core::{Audience, CloseCode, Subject, UserId};
 use pushnote_hub::{Attachment, Batch, Delivery, Hub, HubOptions, Publication, Receiver};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 const OPTIONS: HubOptions = HubOptions {
     shards: 1,
     coalescing_window: Duration::ZERO,
-    users_per_connection_max: 1,
+    subjects_per_connection_max: 1,
     connections_per_user_max: 1,
 };
 
@@ -32,7 +32,7 @@ fn to_everyone(criterion: &mut Criterion) {
         for messages in [1, 16] {
             group.throughput(Throughput::Elements(receivers * messages));
             group.bench_function(format!("{receivers} receivers, {messages} in flight"), |bencher| {
-                bencher.iter(|| crowd.publish(messages, &Audience::Everyone, receivers * messages));
+                bencher.iter(|| crowd.publish(messages, &Audience::everyone(), receivers * messages));
             });
         }
     }
@@ -44,7 +44,7 @@ fn to_one_user(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for receivers in [1, 100_000] {
         let crowd = Crowd::gather(receivers);
-        let audience = Audience::Users(vec![user(receivers / 2)]);
+        let audience = Audience::users([user(receivers / 2)]);
         group.bench_function(format!("among {receivers} receivers"), |bencher| {
             bencher.iter(|| crowd.publish(1, &audience, 1));
         });
@@ -70,13 +70,14 @@ impl Crowd {
         let hub = runtime.block_on(async { Hub::start(OPTIONS).expect("no window, no thread") });
         let attach = |n| {
             let mut attachment = hub.attach(Counting(Arc::clone(&tally)));
-            attachment.subscribe(user(n)).expect("within the limits");
+            attachment.subscribe(Subject::Everyone).expect("it has no limit");
+            attachment.subscribe(Subject::User(user(n))).expect("within the limits");
             attachment
         };
         let attachments = (0..receivers).map(attach).collect();
         let crowd = Self { runtime, hub, tally, _attachments: attachments };
         // Once it is through, the shard has attached them all.
-        crowd.publish(1, &Audience::Everyone, receivers);
+        crowd.publish(1, &Audience::everyone(), receivers);
         crowd
     }
 

@@ -1,14 +1,13 @@
 //! The handle that everything else holds.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pushnote_core::sequencer::Item;
-use pushnote_core::{CloseCode, UserId};
+use pushnote_core::{CloseCode, Subject};
 use tokio::sync::Semaphore;
 
 use crate::counters::Counters;
@@ -30,7 +29,7 @@ struct Inner<R: Receiver> {
     next_receiver: AtomicU64,
     options: HubOptions,
     // Taken on subscribing and detaching only, never on a message's way.
-    connections_of_user: Mutex<HashMap<UserId, usize>>,
+    connections_of: Mutex<HashMap<Subject, usize>>,
     counters: Arc<Counters>,
     /// Bytes that may yet wait for the shards.
     room: Arc<Semaphore>,
@@ -44,9 +43,9 @@ pub struct HubOptions {
     /// Under a steady stream, how long messages wait for each other to leave together; zero for not at all. It
     /// trades that much latency for fewer system calls.
     pub coalescing_window: Duration,
-    /// Users that one connection may subscribe as.
-    pub users_per_connection_max: usize,
-    /// Connections that may be subscribed as one user.
+    /// Users and channels that one connection may subscribe to.
+    pub subjects_per_connection_max: usize,
+    /// Connections that may be subscribed to one user.
     pub connections_per_user_max: usize,
 }
 
@@ -81,17 +80,17 @@ impl<R: Receiver> Hub<R> {
                 shards,
                 next_receiver: AtomicU64::new(0),
                 options,
-                connections_of_user: Mutex::default(),
+                connections_of: Mutex::default(),
                 counters,
                 room: Arc::new(Semaphore::new(WAITING_BYTES_MAX as usize)),
             }),
         })
     }
 
-    /// Attaches a receiver: from now on it gets what goes to everyone.
+    /// Attaches a receiver, which has subscribed to nothing yet.
     pub fn attach(&self, receiver: R) -> Attachment<R> {
         let id = self.inner.next_receiver.fetch_add(1, Relaxed);
-        let attachment = Attachment { hub: self.clone(), id, users: Box::default() };
+        let attachment = Attachment { hub: self.clone(), id, subjects: Box::default() };
         attachment.command(Command::Attach(id, receiver));
         self.inner.counters.attached.add(1);
         attachment
@@ -141,42 +140,55 @@ pub struct ShardGone;
 pub struct Attachment<R: Receiver> {
     hub: Hub<R>,
     id: ReceiverId,
-    // Not a vector, which takes eight bytes more: idle connections are many and have a user or none.
-    users: Box<[UserId]>,
+    /// All but everyone, which no limit is for. Not a vector, which takes eight bytes more: idle connections are many
+    /// and have a user or none.
+    subjects: Box<[Subject]>,
 }
 
-/// Why a connection may not subscribe as a user.
+/// Why a connection may not subscribe to a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SubscribeError {
-    /// The connection has as many users as one connection may have.
-    #[error("this connection is subscribed as {0} users already, the most allowed")]
-    TooManyUsers(usize),
+    /// The connection has as many users and channels as one connection may have.
+    #[error("this connection has {0} subscriptions already, the most allowed")]
+    TooManySubjects(usize),
     /// The user has as many connections as one user may have.
     #[error("this user has {0} connections already, the most allowed")]
     TooManyConnections(usize),
 }
 
 impl<R: Receiver> Attachment<R> {
-    /// From now on the receiver gets what goes to `user`, too. Subscribing twice as one user changes nothing.
-    pub fn subscribe(&mut self, user: UserId) -> Result<(), SubscribeError> {
-        let limits = self.hub.inner.options;
-        if self.users.contains(&user) {
-            return Ok(());
-        }
-        if self.users.len() >= limits.users_per_connection_max {
-            return Err(SubscribeError::TooManyUsers(limits.users_per_connection_max));
-        }
-        {
-            let mut connections = self.hub.connections_of_user();
-            let count = connections.entry(user.clone()).or_insert(0);
-            if *count >= limits.connections_per_user_max {
-                return Err(SubscribeError::TooManyConnections(limits.connections_per_user_max));
+    /// From now on the receiver gets what goes to `subject`. Subscribing twice changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`], of users and channels.
+    pub fn subscribe(&mut self, subject: Subject) -> Result<(), SubscribeError> {
+        if subject != Subject::Everyone {
+            if self.subjects.contains(&subject) {
+                return Ok(());
             }
-            *count += 1;
+            let max = self.hub.inner.options.subjects_per_connection_max;
+            if self.subjects.len() >= max {
+                return Err(SubscribeError::TooManySubjects(max));
+            }
+            self.hub.enter(&subject)?;
+            self.subjects = self.subjects.iter().cloned().chain([subject.clone()]).collect();
         }
-        self.users = self.users.iter().cloned().chain([user.clone()]).collect();
-        self.command(Command::Subscribe(self.id, user));
+        self.command(Command::Subscribe(self.id, subject));
         Ok(())
+    }
+
+    /// From now on the receiver does not get what goes to `subject` alone. Without a subscription it changes nothing.
+    pub fn unsubscribe(&mut self, subject: Subject) {
+        if subject != Subject::Everyone {
+            let before = self.subjects.len();
+            self.subjects = self.subjects.iter().filter(|other| **other != subject).cloned().collect();
+            if self.subjects.len() == before {
+                return;
+            }
+            self.hub.leave([&subject]);
+        }
+        self.command(Command::Unsubscribe(self.id, subject));
     }
 
     fn command(&self, command: Command<R>) {
@@ -187,26 +199,50 @@ impl<R: Receiver> Attachment<R> {
 }
 
 impl<R: Receiver> Hub<R> {
-    fn connections_of_user(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, usize>> {
-        self.inner.connections_of_user.lock().unwrap_or_else(PoisonError::into_inner)
+    /// One connection more subscribes to `subject`.
+    fn enter(&self, subject: &Subject) -> Result<(), SubscribeError> {
+        if !is_limited(subject) {
+            return Ok(());
+        }
+        let max = self.inner.options.connections_per_user_max;
+        let mut connections = self.connections_of();
+        let count = connections.entry(subject.clone()).or_insert(0);
+        if *count >= max {
+            return Err(SubscribeError::TooManyConnections(max));
+        }
+        *count += 1;
+        Ok(())
     }
+
+    /// A connection has subscribed to these no more.
+    fn leave<'a>(&self, subjects: impl IntoIterator<Item = &'a Subject>) {
+        let mut connections = self.connections_of();
+        for subject in subjects {
+            if let Some(count) = connections.get_mut(subject) {
+                *count -= 1;
+                if *count == 0 {
+                    connections.remove(subject);
+                }
+            }
+        }
+    }
+
+    fn connections_of(&self) -> MutexGuard<'_, HashMap<Subject, usize>> {
+        self.inner.connections_of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether there is a limit of connections: a channel is made for many.
+fn is_limited(subject: &Subject) -> bool {
+    matches!(subject, Subject::User(_))
 }
 
 impl<R: Receiver> Drop for Attachment<R> {
     fn drop(&mut self) {
         self.command(Command::Detach(self.id));
         self.hub.inner.counters.detached.add(1);
-        if self.users.is_empty() {
-            return;
-        }
-        let mut connections = self.hub.connections_of_user();
-        for user in std::mem::take(&mut self.users) {
-            if let Entry::Occupied(mut entry) = connections.entry(user) {
-                *entry.get_mut() -= 1;
-                if *entry.get() == 0 {
-                    entry.remove();
-                }
-            }
+        if !self.subjects.is_empty() {
+            self.hub.leave(&self.subjects);
         }
     }
 }

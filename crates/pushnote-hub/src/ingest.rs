@@ -68,17 +68,16 @@ impl Ingest {
 
     fn audience(&self, envelope: &Envelope, now: u64) -> Audience {
         let mut audience = envelope.audience.clone();
-        let Audience::Users(users) = &mut audience else { return audience };
         if envelope.recipients.is_empty() {
             return audience;
         }
-        let mut named: HashSet<UserId> = users.iter().cloned().collect();
+        let mut named: HashSet<UserId> = audience.user_ids().cloned().collect();
         for token in &envelope.recipients {
             match self.verifier.verify(token, now) {
                 Ok(user) if named.contains(&user) => {}
                 Ok(user) => {
                     named.insert(user.clone());
-                    users.push(user);
+                    audience.push(user.into());
                 }
                 Err(error) => {
                     self.counters.recipients_refused.add(1);

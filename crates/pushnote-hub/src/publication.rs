@@ -8,8 +8,8 @@ use pushnote_core::Audience;
 use pushnote_core::sequencer::Item;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// About what a user's id takes besides its text.
-const USER_BYTES: usize = 48;
+/// About what a subject takes besides its name.
+const SUBJECT_BYTES: usize = 48;
 
 /// One accepted message: parsed once, shared by every shard and every receiver.
 ///
@@ -48,25 +48,21 @@ impl<E> Publication<E> {
 
     /// Whether there is nobody to get it.
     pub fn is_for_nobody(&self) -> bool {
-        matches!(&self.audience, Audience::Users(users) if users.is_empty())
+        self.audience.is_empty()
     }
 }
 
 impl<E> Item for Publication<E> {
     fn bytes_len(&self) -> usize {
-        let users = match &self.audience {
-            Audience::Everyone => 0,
-            Audience::Users(users) => users.iter().map(|user| USER_BYTES + user.as_str().len()).sum(),
-        };
-        size_of::<Self>() + self.data.len() + users
+        let subjects = self.audience.subjects().iter();
+        let subjects: usize = subjects.map(|subject| SUBJECT_BYTES + subject.name_len()).sum();
+        size_of::<Self>() + self.data.len() + subjects
     }
 
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.data.hash(&mut hasher);
-        if let Audience::Users(users) = &self.audience {
-            users.hash(&mut hasher);
-        }
+        self.audience.hash(&mut hasher);
         hasher.finish()
     }
 
@@ -126,8 +122,8 @@ mod tests {
 
     #[test]
     fn whom_it_is_for_counts_too() {
-        let users = (0..1000).map(|user| user.to_string().parse().expect("a user")).collect();
-        let publication = Publication::<()>::new(Bytes::from_static(b"1"), Audience::Users(users));
-        assert!(publication.bytes_len() > 1000 * USER_BYTES);
+        let users = (0..1000).map(|user| user.to_string().parse().expect("a user"));
+        let publication = Publication::<()>::new(Bytes::from_static(b"1"), Audience::users(users));
+        assert!(publication.bytes_len() > 1000 * SUBJECT_BYTES);
     }
 }

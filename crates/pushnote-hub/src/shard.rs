@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pushnote_core::{Audience, CloseCode, Index, Key, UserId};
+use pushnote_core::{CloseCode, Subject};
 use tokio::sync::mpsc;
 use tokio::time;
 
 use crate::counters::Counters;
+use crate::index::{Index, Key};
 use crate::mask::Mask;
 use crate::publication::{Batch, Publication};
 use crate::receiver::{Delivery, Receiver};
@@ -40,10 +41,11 @@ pub(crate) type ReceiverId = u64;
 type Encodings<R> = <R as Receiver>::Encodings;
 
 /// What an attachment asks of its shard. Their number is bounded by the attachments: each sends one `Attach`,
-/// one `Detach` and one `Subscribe` per user it is allowed.
+/// one `Detach`, and one `Subscribe` or `Unsubscribe` for each change of what it has subscribed to.
 pub(crate) enum Command<R> {
     Attach(ReceiverId, R),
-    Subscribe(ReceiverId, UserId),
+    Subscribe(ReceiverId, Subject),
+    Unsubscribe(ReceiverId, Subject),
     Detach(ReceiverId),
     CloseAll(CloseCode),
 }
@@ -110,9 +112,14 @@ impl<R: Receiver> Shard<R> {
                 let key = self.index.insert(receiver);
                 self.keys.insert(id, key);
             }
-            Command::Subscribe(id, user) => {
+            Command::Subscribe(id, subject) => {
                 if let Some(&key) = self.keys.get(&id) {
-                    self.index.subscribe(key, user);
+                    self.index.subscribe(key, subject);
+                }
+            }
+            Command::Unsubscribe(id, subject) => {
+                if let Some(&key) = self.keys.get(&id) {
+                    self.index.unsubscribe(key, &subject);
                 }
             }
             Command::Detach(id) => {
@@ -159,7 +166,8 @@ impl<R: Receiver> Shard<R> {
         let (everyone, targeted) = self.plan(&waiting, &mut turn).await;
         let mut alike: HashMap<Mask, Vec<Key>> = HashMap::new();
         for (key, mask) in &targeted {
-            alike.entry(mask.union(everyone)).or_default().push(*key);
+            let all = if self.index.hears_everyone(*key) { mask.union(everyone) } else { *mask };
+            alike.entry(all).or_default().push(*key);
             turn.maybe_yield().await;
         }
         for (mask, keys) in alike {
@@ -173,7 +181,7 @@ impl<R: Receiver> Shard<R> {
             return;
         }
         let batch = Batch::new(everyone.select(&waiting));
-        for (key, receiver) in self.index.iter() {
+        for (key, receiver) in self.index.hearing_everyone() {
             if !targeted.contains_key(&key) {
                 deliver(receiver, &batch, &self.counters);
             }
@@ -181,8 +189,8 @@ impl<R: Receiver> Shard<R> {
         }
     }
 
-    /// Which of a turn's publications are for everyone, and which name a receiver: for the receivers that some of
-    /// them name. Those see the messages to everyone too, in the order of publication.
+    /// Which of a turn's publications are for everyone, and which name a subject of a receiver's: for the receivers that
+    /// some of them concern so. Those see the messages to everyone too, in the order of publication.
     async fn plan(
         &self,
         waiting: &[Arc<Publication<Encodings<R>>>],
@@ -191,16 +199,14 @@ impl<R: Receiver> Shard<R> {
         let mut everyone = Mask::default();
         let mut targeted: HashMap<Key, Mask> = HashMap::new();
         for (at, publication) in waiting.iter().enumerate() {
-            match publication.audience() {
-                Audience::Everyone => everyone.insert(at),
-                Audience::Users(users) => {
-                    for user in users {
-                        turn.maybe_yield().await;
-                        for key in self.index.of_user(user) {
-                            targeted.entry(key).or_default().insert(at);
-                            turn.maybe_yield().await;
-                        }
-                    }
+            for subject in publication.audience().subjects() {
+                turn.maybe_yield().await;
+                if *subject == Subject::Everyone {
+                    everyone.insert(at);
+                }
+                for key in self.index.subscribed_to(subject) {
+                    targeted.entry(key).or_default().insert(at);
+                    turn.maybe_yield().await;
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use pushnote_core::{Audience, CloseCode, UserId};
+use pushnote_core::{Audience, ChannelName, CloseCode, Subject, UserId};
 use pushnote_hub::{Attachment, Batch, Delivery, Hub, HubOptions, Publication, Receiver, SubscribeError};
 
 #[derive(Default)]
@@ -63,23 +63,32 @@ fn hub_with_window(shards: usize, coalescing_window: Duration) -> Hub<Recorder> 
     Hub::start(HubOptions {
         shards,
         coalescing_window,
-        users_per_connection_max: 2,
+        subjects_per_connection_max: 2,
         connections_per_user_max: 2,
     })
     .unwrap()
 }
 
-fn user(id: &str) -> UserId {
-    UserId::new(id).unwrap()
+fn user(id: &str) -> Subject {
+    Subject::User(UserId::new(id).unwrap())
+}
+
+fn channel(name: &str) -> Subject {
+    Subject::Channel(ChannelName::new(name).unwrap())
 }
 
 fn everyone(data: &'static str) -> Publication<Encodings> {
-    Publication::new(Bytes::from_static(data.as_bytes()), Audience::Everyone)
+    Publication::new(Bytes::from_static(data.as_bytes()), Audience::everyone())
 }
 
 fn users(ids: &[&str], data: &'static str) -> Publication<Encodings> {
-    let users = ids.iter().map(|id| user(id)).collect();
-    Publication::new(Bytes::from_static(data.as_bytes()), Audience::Users(users))
+    subjects(ids.iter().map(|id| user(id)), data)
+}
+
+fn subjects(subjects: impl IntoIterator<Item = Subject>, data: &'static str) -> Publication<Encodings> {
+    let mut audience = Audience::default();
+    subjects.into_iter().for_each(|subject| audience.push(subject));
+    Publication::new(Bytes::from_static(data.as_bytes()), audience)
 }
 
 /// Lets the shards do all that they can: on a current-thread runtime they run while this task gives way.
@@ -91,7 +100,13 @@ async fn settle() {
 
 fn attach(hub: &Hub<Recorder>) -> (Recorder, Attachment<Recorder>) {
     let recorder = Recorder::default();
-    (recorder.clone(), hub.attach(recorder))
+    (recorder.clone(), hearing_everyone(hub, recorder))
+}
+
+fn hearing_everyone(hub: &Hub<Recorder>, recorder: Recorder) -> Attachment<Recorder> {
+    let mut attachment = hub.attach(recorder);
+    attachment.subscribe(Subject::Everyone).unwrap();
+    attachment
 }
 
 #[tokio::test]
@@ -170,7 +185,9 @@ async fn a_publication_is_encoded_once_for_all_receivers_of_all_shards() {
     let hub = hub(2);
     let made = Arc::new(AtomicUsize::new(0));
     let _attached: Vec<_> = (0..1000)
-        .map(|_| hub.attach(Recorder { encodings_made: Arc::clone(&made), ..Recorder::default() }))
+        .map(|_| {
+            hearing_everyone(&hub, Recorder { encodings_made: Arc::clone(&made), ..Recorder::default() })
+        })
         .collect();
     settle().await;
     hub.publish(everyone("1")).await.unwrap();
@@ -193,12 +210,12 @@ async fn receivers_of_the_same_publications_share_their_encoding() {
     let recorder = || Recorder { encodings_made: Arc::clone(&made), ..Recorder::default() };
     let named: Vec<_> = (0..1000).map(|n| n.to_string()).collect();
     let attach = |name: &String| {
-        let mut attachment = hub.attach(recorder());
+        let mut attachment = hearing_everyone(&hub, recorder());
         attachment.subscribe(user(name)).unwrap();
         attachment
     };
     let _attached: Vec<_> = named.iter().map(attach).collect();
-    let _bystander = hub.attach(recorder());
+    let _bystander = hearing_everyone(&hub, recorder());
     settle().await;
     let all: Vec<_> = named.iter().map(String::as_str).collect();
     for (whom, data) in [(&all[..], "1"), (&all[..], "2"), (&all[..500], "3")] {
@@ -279,19 +296,61 @@ async fn who_detaches_gets_nothing_more_and_frees_the_place() {
 }
 
 #[tokio::test]
-async fn a_connection_has_a_limit_of_users() {
+async fn a_connection_has_a_limit_of_subjects() {
     let hub = hub(1);
     let (_, mut attachment) = attach(&hub);
     attachment.subscribe(user("1")).unwrap();
     attachment.subscribe(user("1")).unwrap();
-    attachment.subscribe(user("2")).unwrap();
-    assert_eq!(attachment.subscribe(user("3")), Err(SubscribeError::TooManyUsers(2)));
+    attachment.subscribe(channel("1")).unwrap();
+    assert_eq!(attachment.subscribe(user("3")), Err(SubscribeError::TooManySubjects(2)));
+}
+
+#[tokio::test]
+async fn a_receiver_gets_what_it_has_subscribed_to_and_each_message_once() {
+    let hub = hub(1);
+    let recorder = Recorder::default();
+    let mut attachment = hub.attach(recorder.clone());
+    attachment.subscribe(user("42")).unwrap();
+    attachment.subscribe(channel("42")).unwrap();
+    hub.publish(everyone("for all")).await.unwrap();
+    hub.publish(subjects([channel("42"), user("42")], "both")).await.unwrap();
+    hub.publish(subjects([channel("43")], "another")).await.unwrap();
+    hub.publish(subjects([channel("42")], "channel")).await.unwrap();
+    settle().await;
+    assert_eq!(recorder.messages(), ["both", "channel"]);
+}
+
+#[tokio::test]
+async fn who_unsubscribes_gets_nothing_more_of_it_and_frees_the_place() {
+    let hub = hub(1);
+    let (one, mut one_attachment) = attach(&hub);
+    let (_, mut second) = attach(&hub);
+    let (_, mut third) = attach(&hub);
+    for subject in [user("42"), channel("news")] {
+        one_attachment.subscribe(subject).unwrap();
+    }
+    second.subscribe(user("42")).unwrap();
+    for _ in 0..2 {
+        for subject in [user("42"), channel("news"), Subject::Everyone] {
+            one_attachment.unsubscribe(subject);
+        }
+    }
+    third.subscribe(user("42")).unwrap();
+    hub.publish(everyone("1")).await.unwrap();
+    hub.publish(subjects([user("42"), channel("news")], "2")).await.unwrap();
+    settle().await;
+    assert!(one.messages().is_empty());
+    one_attachment.subscribe(Subject::Everyone).unwrap();
+    hub.publish(everyone("3")).await.unwrap();
+    settle().await;
+    assert_eq!(one.messages(), ["3"]);
 }
 
 #[tokio::test]
 async fn slow_consumers_are_counted() {
     let hub = hub(1);
-    let _attachment = hub.attach(Recorder { delivery: Some(Delivery::SlowConsumer), ..Recorder::default() });
+    let slow = Recorder { delivery: Some(Delivery::SlowConsumer), ..Recorder::default() };
+    let _attachment = hearing_everyone(&hub, slow);
     hub.publish(everyone("1")).await.unwrap();
     settle().await;
     assert_eq!((hub.counters().slow_consumers.total(), hub.counters().deliveries.total()), (1, 0));

@@ -23,7 +23,7 @@ async fn server(limits: Limits) -> SocketAddr {
     let hub = Hub::start(HubOptions {
         shards: 1,
         coalescing_window: Duration::ZERO,
-        users_per_connection_max: limits.users_per_connection_max,
+        subjects_per_connection_max: limits.users_per_connection_max,
         connections_per_user_max: limits.connections_per_user_max,
     })
     .unwrap();

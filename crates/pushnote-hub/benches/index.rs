@@ -6,7 +6,8 @@ use std::hint::black_box;
 
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput};
-use pushnote_core::{Index, Key, UserId};
+use pushnote_core::{Subject, UserId};
+use pushnote_hub::index::{Index, Key};
 
 const CONNECTIONS: usize = 100_000;
 
@@ -24,7 +25,7 @@ fn main() {
     insert(&mut group, &RefCell::new(Population::new()));
     subscribe(&mut group, &RefCell::new(Population::new()));
     remove(&mut group, &RefCell::new(Population::new()));
-    of_user(&mut group, &mut Population::new());
+    subscribed_to(&mut group, &mut Population::new());
     group.finish();
     criterion.final_summary();
 }
@@ -34,7 +35,7 @@ struct Population {
     /// The value stands for a receiver: two pointers.
     index: Index<[usize; 2]>,
     /// The connections, and the user of each.
-    places: Vec<(Key, UserId)>,
+    places: Vec<(Key, Subject)>,
     at: usize,
     users_made: usize,
 }
@@ -50,9 +51,9 @@ impl Population {
     }
 
     /// A connection with a user who had none.
-    fn newcomer(&mut self) -> (Key, UserId) {
+    fn newcomer(&mut self) -> (Key, Subject) {
         self.users_made += 1;
-        let user = UserId::new(&self.users_made.to_string()).expect("an id");
+        let user = Subject::User(UserId::new(&self.users_made.to_string()).expect("an id"));
         let key = self.index.insert([0; 2]);
         assert!(self.index.subscribe(key, user.clone()));
         (key, user)
@@ -119,13 +120,13 @@ fn remove(group: &mut BenchmarkGroup<'_, WallTime>, population: &RefCell<Populat
 }
 
 /// The connections of one user are looked up.
-fn of_user(group: &mut BenchmarkGroup<'_, WallTime>, population: &mut Population) {
+fn subscribed_to(group: &mut BenchmarkGroup<'_, WallTime>, population: &mut Population) {
     // Inserts and removals above left some without a user.
     *population = Population::new();
-    group.bench_function("of_user", |bencher| {
+    group.bench_function("subscribed_to", |bencher| {
         bencher.iter(|| {
             let place = population.next_place();
-            let mut connections = population.index.of_user(&population.places[place].1);
+            let mut connections = population.index.subscribed_to(&population.places[place].1);
             assert!(connections.next().is_some());
         });
     });

@@ -1,0 +1,170 @@
+//! What messages are about, and what connections subscribe to.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::user::UserId;
+
+/// Longest channel name, in bytes of UTF-8.
+pub const CHANNEL_NAME_BYTES_MAX: usize = 255;
+
+/// What a message is for and a connection may subscribe to. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// Whoever is there.
+    Everyone,
+    /// One user of the application.
+    User(UserId),
+    /// A topic that the application has named.
+    Channel(ChannelName),
+}
+
+impl Subject {
+    /// Bytes of its name; none has [`Subject::Everyone`].
+    pub fn name_len(&self) -> usize {
+        match self {
+            Self::Everyone => 0,
+            Self::User(user) => user.as_str().len(),
+            Self::Channel(channel) => channel.as_str().len(),
+        }
+    }
+}
+
+impl From<UserId> for Subject {
+    fn from(user: UserId) -> Self {
+        Self::User(user)
+    }
+}
+
+impl From<ChannelName> for Subject {
+    fn from(channel: ChannelName) -> Self {
+        Self::Channel(channel)
+    }
+}
+
+/// A channel's name: never empty, at most [`CHANNEL_NAME_BYTES_MAX`] bytes, without control characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelName(Arc<str>);
+
+/// Why a text is no channel's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChannelNameError {
+    /// Nothing there.
+    #[error("channel name is empty")]
+    Empty,
+    /// Longer than [`CHANNEL_NAME_BYTES_MAX`].
+    #[error("channel name of {len} bytes is too long, {CHANNEL_NAME_BYTES_MAX} are allowed")]
+    TooLong {
+        /// Its length, in bytes.
+        len: usize,
+    },
+    /// Line breaks and the like would let a name forge log lines and protocol fields.
+    #[error("channel name has a control character at byte {at}")]
+    ControlCharacter {
+        /// Where, counted in bytes from 0.
+        at: usize,
+    },
+}
+
+impl ChannelName {
+    /// Takes `text` as it is, without trimming.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelNameError`] if it is empty, too long or has control characters.
+    pub fn new(text: &str) -> Result<Self, ChannelNameError> {
+        if text.is_empty() {
+            return Err(ChannelNameError::Empty);
+        }
+        if text.len() > CHANNEL_NAME_BYTES_MAX {
+            return Err(ChannelNameError::TooLong { len: text.len() });
+        }
+        match text.char_indices().find(|(_, c)| c.is_control()) {
+            Some((at, _)) => Err(ChannelNameError::ControlCharacter { at }),
+            None => Ok(Self(text.into())),
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChannelName({:?})", &*self.0)
+    }
+}
+
+/// Whom a message is for: subjects, each once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Audience(Vec<Subject>);
+
+impl Audience {
+    /// For whoever is there.
+    pub fn everyone() -> Self {
+        Self(vec![Subject::Everyone])
+    }
+
+    /// For these users, which must be each once.
+    pub fn users(users: impl IntoIterator<Item = UserId>) -> Self {
+        Self(users.into_iter().map(Subject::User).collect())
+    }
+
+    /// The subjects.
+    pub fn subjects(&self) -> &[Subject] {
+        &self.0
+    }
+
+    /// Whether nobody is named.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it is for whoever is there.
+    pub fn is_everyone(&self) -> bool {
+        self.0.contains(&Subject::Everyone)
+    }
+
+    /// The users among the subjects, in their order.
+    pub fn user_ids(&self) -> impl Iterator<Item = &UserId> {
+        self.0.iter().filter_map(|subject| match subject {
+            Subject::User(user) => Some(user),
+            Subject::Everyone | Subject::Channel(_) => None,
+        })
+    }
+
+    /// Adds a subject, which must not be among them.
+    pub fn push(&mut self, subject: Subject) {
+        self.0.push(subject);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channels_name_has_bounds_and_no_control_characters() {
+        for name in ["a", "news:sport/42", "Straße", "with space", &"x".repeat(255)] {
+            assert_eq!(ChannelName::new(name).unwrap().to_string(), name);
+        }
+        assert_eq!(ChannelName::new(""), Err(ChannelNameError::Empty));
+        assert_eq!(ChannelName::new(&"ä".repeat(128)), Err(ChannelNameError::TooLong { len: 256 }));
+        assert_eq!(ChannelName::new("a\nb"), Err(ChannelNameError::ControlCharacter { at: 1 }));
+        assert_eq!(ChannelName::new("ä\u{85}"), Err(ChannelNameError::ControlCharacter { at: 2 }));
+    }
+
+    #[test]
+    fn a_user_and_a_channel_of_one_name_are_two_subjects() {
+        let (user, channel) = (UserId::new("42").unwrap(), ChannelName::new("42").unwrap());
+        assert_ne!(Subject::from(user), Subject::from(channel));
+    }
+}
