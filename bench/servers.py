@@ -101,7 +101,7 @@ def pushnote(binaries):
     def command(place):
         return [
             binaries / "pushnote-server", "--single", f"--port={place.port}", "--address=127.0.0.1", "--route=/sockjs",
-            f"--mq_socket=tcp://127.0.0.1:{place.publish_port}",
+            f"--mq_socket=tcp://127.0.0.1:{place.publish_port}", "--sessions-per-second-max=1000000",
         ]
 
     environment = {"PUSHNOTE_SECRET": secrets.token_urlsafe(32), "PUSHNOTE_LOG": "warn"}

@@ -101,3 +101,27 @@ fn a_storm_of_connections_waits_in_the_listeners_queue() {
     assert_eq!(waiting, 1_000);
     is_answered(&single.server.address, "GET /health HTTP/1.1\r\nhost: a\r\n", "200");
 }
+
+/// What fills the places of sessions over HTTP, or finds out others' sessions, goes by requests of a few bytes.
+#[test]
+fn new_sessions_and_guesses_are_bounded_for_each_address_and_second() {
+    let single = Single::with(&["--sessions-per-second-max=10"]);
+    for (target, taken) in [("xhr", "200"), ("xhr_send", "404")] {
+        let started = Instant::now();
+        let statuses: Vec<String> = (0..200)
+            .map(|number| {
+                let head = format!("POST /sockjs/0/{target}{number}/{target} HTTP/1.1\r\nhost: a\r\n");
+                answer(
+                    &single.server.address,
+                    format!("{head}content-length: 2\r\nconnection: close\r\n\r\n[]"),
+                )
+            })
+            .map(|answer| answer["HTTP/1.1 ".len()..][..3].to_owned())
+            .collect();
+        // The count begins anew with each second.
+        let seconds = started.elapsed().as_secs() as usize + 2;
+        let count = statuses.iter().filter(|status| *status == taken).count();
+        assert!((10..=10 * seconds).contains(&count), "{target}: {count} are taken in {seconds} s");
+        assert!(statuses.iter().all(|status| status == taken || status == "429"), "{statuses:?}");
+    }
+}

@@ -78,3 +78,24 @@ async fn who_was_in_a_handshake_while_the_forwarder_stood_still_gets_through() {
     raw.say(&ready("PUB", &[])).await;
     raw.is_served("a peer that was greeted before").await;
 }
+
+/// A ping every second, and ten seconds for its answer: the old ones are long over when the server goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_disconnected_by_a_server_that_stood_still() {
+    let single = Single::with(&["--heartbeat-delay=1"]);
+    let mut browsers = Vec::new();
+    for _ in 0..100 {
+        browsers.push(Browser::open(&single.server.websocket_url()).await);
+    }
+    let mut publisher = PythonPublisher::connect(&single.endpoint);
+    settle(&mut publisher, &mut browsers[0]).await;
+
+    single.server.process.signal("-STOP");
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    single.server.process.signal("-CONT");
+    publisher.publish(&json!({"name": "notify_all", "data": "after"}));
+    for browser in &mut browsers {
+        // It answers pings only while it is read, and this one is behind the last of them.
+        while browser.next().await != json!("after") {}
+    }
+}

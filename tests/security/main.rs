@@ -1,6 +1,7 @@
 //! CURVE and networks on the real binaries: who has the right reaches the browsers, nobody else does.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod expiry;
 mod rotation;
 
 use std::fs;

@@ -94,6 +94,11 @@ pub(crate) struct Args {
     #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_IP_MAX", value_name = "N")]
     pub(crate) connections_per_ip_max: Option<usize>,
 
+    /// Most sessions over HTTP that one address opens within a second, and most messages that it sends to sessions that
+    /// are not there; behind a proxy this is for all browsers together
+    #[arg(long, env = "PUSHNOTE_SESSIONS_PER_SECOND_MAX", value_name = "N")]
+    pub(crate) sessions_per_second_max: Option<u32>,
+
     /// Most connections of one user at once
     #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_USER_MAX", value_name = "N")]
     pub(crate) connections_per_user_max: Option<usize>,
@@ -105,6 +110,11 @@ pub(crate) struct Args {
     /// Bytes that may wait for one connection before it is closed as a slow consumer
     #[arg(long, env = "PUSHNOTE_OUTBOX_BYTES_MAX", value_name = "BYTES")]
     pub(crate) outbox_bytes_max: Option<usize>,
+
+    /// Seconds after which a browser that was sent nothing gets a heartbeat; less than what any proxy in front takes for
+    /// idle
+    #[arg(long, env = "PUSHNOTE_HEARTBEAT_DELAY", value_name = "SECONDS")]
+    pub(crate) heartbeat_delay: Option<u64>,
 
     /// Microseconds that messages of a steady stream wait for each other, to leave in one system call; 0 for not
     /// at all

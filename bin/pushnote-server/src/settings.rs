@@ -24,10 +24,13 @@ pub(crate) fn from_args(args: &Args, open_files_max: u64) -> Result<Settings, Fa
     limits.zmq_peers_max = args.listen.peers_max;
     set(&mut limits.outbox_bytes_max, args.outbox_bytes_max);
     set(&mut limits.connections_per_user_max, args.connections_per_user_max);
+    set(&mut limits.address_sessions_per_second_max, args.sessions_per_second_max);
+    set(&mut limits.address_misses_per_second_max, args.sessions_per_second_max);
     set(&mut limits.message_bytes_max, args.message_bytes_max);
     // What has no flag of its own must hold what one has asked for.
     limits.session_queue_bytes_max = limits.session_queue_bytes_max.max(limits.message_bytes_max);
     set(&mut limits.drain_deadline_s, args.drain_deadline);
+    set(&mut limits.heartbeat_delay_s, args.heartbeat_delay);
     // Behind a proxy every browser has the proxy's address: no limit unless one is asked for.
     limits.connections_per_ip_max = args.connections_per_ip_max.unwrap_or(usize::MAX);
     limits.validate().map_err(|error| Failure::usage(error.to_string()))?;

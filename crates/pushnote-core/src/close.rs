@@ -111,6 +111,21 @@ mod tests {
         }
     }
 
+    /// What people read is what comes.
+    #[test]
+    fn the_readme_has_this_table() {
+        let readme = include_str!("../../../README.md");
+        let rows: Vec<_> = readme
+            .lines()
+            .filter_map(|line| line.strip_prefix("| 3")?.split_once(" | ")?.1.split_once(" | "))
+            .collect();
+        let reasons: Vec<_> = rows.iter().map(|(reason, _)| *reason).collect();
+        assert_eq!(reasons, CloseCode::ALL.map(CloseCode::reason));
+        for ((_, back), code) in rows.into_iter().zip(CloseCode::ALL) {
+            assert_eq!(back.starts_with("yes"), code.reconnect(), "{code}");
+        }
+    }
+
     #[test]
     fn codes_reasons_and_labels_are_distinct_and_fit() {
         assert!(CloseCode::ALL.is_sorted_by_key(|code| code.code()));

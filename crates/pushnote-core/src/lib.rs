@@ -36,5 +36,5 @@ pub use publication_id::{PublicationId, PublicationIdError};
 pub use receipt::{Answer, Receipt};
 pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits};
 pub use subject::{Audience, ChannelName, ChannelNameError, Subject};
-pub use token::{CurrentVerifier, Keys, Secret, SecretError, TokenError, Tokenizer, Verifier};
+pub use token::{CurrentVerifier, Keys, Secret, SecretError, TokenError, Tokenizer, Verified, Verifier};
 pub use user::{UserId, UserIdError};

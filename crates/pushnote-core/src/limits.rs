@@ -26,6 +26,10 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections of one address.
     pub connections_per_ip_max: usize,
+    /// New sessions over HTTP from one address within a second; behind a proxy all browsers may have its address.
+    pub address_sessions_per_second_max: u32,
+    /// Messages from one address for sessions that are not there, within a second.
+    pub address_misses_per_second_max: u32,
     /// Connections of one user.
     pub connections_per_user_max: usize,
     /// Users that one connection may subscribe as.
@@ -59,6 +63,8 @@ impl Default for Limits {
             zmq_peers_max: 1024,
             connections_max: 100_000,
             connections_per_ip_max: 1_000,
+            address_sessions_per_second_max: 1_000,
+            address_misses_per_second_max: 1_000,
             connections_per_user_max: 100,
             users_per_connection_max: 8,
             handshake_timeout_s: 10,
@@ -128,7 +134,7 @@ impl Limits {
     }
 
     /// Every limit by name. A field that is missing here does not compile.
-    fn numbers(&self) -> [(&'static str, u64); 19] {
+    fn numbers(&self) -> [(&'static str, u64); 21] {
         macro_rules! named {
             ($($field:ident),* $(,)?) => {{
                 let Self { $($field),* } = *self;
@@ -147,6 +153,8 @@ impl Limits {
             zmq_peers_max,
             connections_max,
             connections_per_ip_max,
+            address_sessions_per_second_max,
+            address_misses_per_second_max,
             connections_per_user_max,
             users_per_connection_max,
             handshake_timeout_s,

@@ -7,6 +7,7 @@ use pushnote_hub::{Attachment, Counters, Hub, SubscribeError, unix_now};
 use pushnote_net::LogOnce;
 use pushnote_sockjs::{Close, CloseReason, Connection, Handler, Session, SessionInfo};
 
+use crate::expiries::{Expiries, Expiry};
 use crate::receiver::SockJsReceiver;
 
 /// Makes a [`Client`] of each SockJS session.
@@ -20,6 +21,7 @@ struct Gate {
     verifier: Arc<CurrentVerifier>,
     counters: Arc<Counters>,
     log: LogOnce,
+    expiries: Arc<Expiries>,
 }
 
 /// One browser: attached to the hub from its opening to its end.
@@ -27,12 +29,19 @@ pub(crate) struct Client {
     session: Session,
     gate: Arc<Gate>,
     attachment: Attachment<SockJsReceiver>,
+    /// Boxed: a connection without a token, or with one for ever, has none, and idle ones are many.
+    expiry: Option<Box<Expiry>>,
 }
 
 impl Clients {
     pub(crate) fn new(hub: Hub<SockJsReceiver>, verifier: Arc<CurrentVerifier>) -> Self {
         let counters = Arc::clone(hub.counters());
-        Self { hub, gate: Arc::new(Gate { verifier, counters, log: LogOnce::new() }) }
+        let gate = Gate { verifier, counters, log: LogOnce::new(), expiries: Arc::default() };
+        Self { hub, gate: Arc::new(gate) }
+    }
+
+    pub(crate) fn expiries(&self) -> Arc<Expiries> {
+        Arc::clone(&self.gate.expiries)
     }
 }
 
@@ -43,7 +52,7 @@ impl Handler for Clients {
         let mut attachment = self.hub.attach(SockJsReceiver(session.clone()));
         // To this there is no limit.
         let _ = attachment.subscribe(Subject::Everyone);
-        Ok(Client { session: session.clone(), gate: Arc::clone(&self.gate), attachment })
+        Ok(Client { session: session.clone(), gate: Arc::clone(&self.gate), attachment, expiry: None })
     }
 }
 
@@ -66,10 +75,10 @@ impl Connection for Client {
 
 impl Client {
     fn subscribe(&mut self, token: &str) {
-        let Gate { verifier, counters, log } = &*self.gate;
-        match verifier.verify(token, unix_now()) {
-            Ok(user) => {
-                if let Err(error) = self.attachment.subscribe(Subject::User(user)) {
+        let Gate { verifier, counters, log, expiries } = &*self.gate;
+        match verifier.verify_until(token, unix_now()) {
+            Ok(token) => {
+                if let Err(error) = self.attachment.subscribe(Subject::User(token.user.clone())) {
                     let code = match error {
                         SubscribeError::TooManyConnections(_) => CloseCode::TooManyConnections,
                         SubscribeError::TooManySubjects(_) => CloseCode::TooManySubscriptions,
@@ -78,7 +87,12 @@ impl Client {
                     if let Some(unlogged) = log.due(code.label()) {
                         tracing::info!(%error, unlogged, "subscription refused");
                     }
-                    self.close(code);
+                    return self.close(code);
+                }
+                if token.expires_at.is_some() || self.expiry.is_some() {
+                    let expiry =
+                        self.expiry.get_or_insert_with(|| Box::new(Expiry::new(Arc::clone(expiries))));
+                    expiry.renew(token, &self.session);
                 }
             }
             Err(error) => {
@@ -98,5 +112,25 @@ impl Client {
 
     fn close(&self, code: CloseCode) {
         self.session.close(code.code(), code.reason());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pushnote_websocket::close_code;
+
+    use super::*;
+
+    /// The libraries below close connections by themselves; their words are those of the table.
+    #[test]
+    fn whoever_closes_uses_the_words_of_the_table() {
+        let slow = Close::SLOW_CONSUMER;
+        for (code, number, reason) in [
+            (CloseCode::SlowConsumer, slow.code, &*slow.reason),
+            (CloseCode::SlowConsumer, close_code::SLOW_CONSUMER, close_code::SLOW_CONSUMER_REASON),
+            (CloseCode::NoPong, close_code::NO_PONG, close_code::NO_PONG_REASON),
+        ] {
+            assert_eq!((number, reason), (code.code(), code.reason()));
+        }
     }
 }

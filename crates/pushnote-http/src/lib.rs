@@ -5,12 +5,14 @@
 //! - [`run`]: the whole server, a function of listener, sources, settings and shutdown
 //! - `routes`: every route
 //! - `client`: the client protocol on a SockJS session
+//! - `expiries`: connections whose tokens expire
 //! - `receiver`: what the hub delivers into
 //! - `metrics`: what is measured
 //! - `serve`: accepts connections and drains them; `admission` counts them
 
 mod admission;
 mod client;
+mod expiries;
 mod front;
 mod metrics;
 mod page;

@@ -51,6 +51,8 @@ fn sockjs_limits(limits: &Limits) -> pushnote_sockjs::Limits {
         queue_bytes_max: limits.session_queue_bytes_max,
         outbox_bytes_max: limits.outbox_bytes_max,
         sessions_max: limits.connections_max,
+        address_sessions_per_second_max: limits.address_sessions_per_second_max,
+        address_misses_per_second_max: limits.address_misses_per_second_max,
     }
 }
 

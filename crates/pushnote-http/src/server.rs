@@ -104,6 +104,8 @@ pub async fn run(
     let mut hearing = tokio::spawn(zeromq::run(sources, ingest, hub.clone()));
 
     let clients = Clients::new(hub.clone(), Arc::clone(&settings.verifier));
+    let expiries = clients.expiries();
+    let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
     let (routes, sockjs) = routes::all(settings, clients, &draining);
@@ -138,6 +140,7 @@ pub async fn run(
     open.begin_drain();
     let left = open.drained(deadline.saturating_sub(started.elapsed())).await;
     hearing.abort();
+    expiring.abort();
     match crashed {
         Some(Err(crash)) => Err(crash.into()),
         _ => Ok(Farewell { told, left }),

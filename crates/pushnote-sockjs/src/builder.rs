@@ -33,6 +33,12 @@ pub struct Limits {
     /// Sessions of this service over HTTP at one time, and as many WebSockets: neither kind can take the other's room.
     /// 100,000. Further ones are answered 503.
     pub sessions_max: usize,
+    /// Sessions that clients of one address may open over HTTP within a second. 1,000, as all clients behind a proxy may
+    /// have its address. Further ones are answered 429, and their connection is closed.
+    pub address_sessions_per_second_max: u32,
+    /// Messages from one address for sessions that are not there, within a second. 1,000. Further ones are answered 429,
+    /// and their connection is closed.
+    pub address_misses_per_second_max: u32,
 }
 
 impl Default for Limits {
@@ -44,6 +50,8 @@ impl Default for Limits {
             queue_bytes_max: 256 * 1024,
             outbox_bytes_max: 1024 * 1024,
             sessions_max: 100_000,
+            address_sessions_per_second_max: 1_000,
+            address_misses_per_second_max: 1_000,
         }
     }
 }

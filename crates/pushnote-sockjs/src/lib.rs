@@ -11,6 +11,7 @@ mod http_session;
 mod message;
 mod origin;
 mod proxy;
+mod rate;
 mod registry;
 mod service;
 mod session;

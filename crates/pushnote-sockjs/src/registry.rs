@@ -11,8 +11,10 @@ use slab::Slab;
 use tokio::sync::Notify;
 
 use crate::{
+    builder::Limits,
     handler::Connection,
     http_session::HttpSession,
+    rate::Rate,
     session::{Session, WebSocketSession},
 };
 
@@ -22,6 +24,10 @@ pub(crate) struct Registry<C> {
     /// A std lock, held for one look-up or change, never while the application runs.
     sessions: Mutex<Sessions<C>>,
     sessions_max: usize,
+    /// New sessions over HTTP, which cost a client one small request each.
+    openings: Rate,
+    /// Look-ups of sessions that are not there.
+    misses: Rate,
     /// The last session went.
     emptied: Notify,
 }
@@ -54,6 +60,8 @@ pub(crate) enum Refused {
     Closing(Close),
     /// There are as many as may be.
     Full,
+    /// The client's address has opened too many within a second.
+    TooFast,
     /// The session is another client's.
     Stranger,
 }
@@ -69,9 +77,15 @@ pub(crate) enum Found<C> {
 pub(crate) struct WebSocketKey(u32);
 
 impl<C> Registry<C> {
-    pub(crate) fn new(sessions_max: usize) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         let sessions = Sessions { http: HashMap::new(), websockets: Slab::new(), closing: None };
-        Self { sessions: Mutex::new(sessions), sessions_max, emptied: Notify::new() }
+        Self {
+            sessions: Mutex::new(sessions),
+            sessions_max: limits.sessions_max,
+            openings: Rate::new(limits.address_sessions_per_second_max),
+            misses: Rate::new(limits.address_misses_per_second_max),
+            emptied: Notify::new(),
+        }
     }
 
     /// Sessions now; closed ones count until they are forgotten.
@@ -89,6 +103,11 @@ impl<C> Registry<C> {
         self.lock().http.get(id).cloned()
     }
 
+    /// Whether a client may go on after it looked for a session that is not there.
+    pub(crate) fn may_miss(&self, client: Option<IpAddr>) -> bool {
+        self.misses.admits(client)
+    }
+
     pub(crate) fn find_or_add(
         &self,
         id: &str,
@@ -100,6 +119,9 @@ impl<C> Registry<C> {
             return Ok(Found::Known(Arc::clone(entry)));
         }
         sessions.check_room(sessions.http.len(), self.sessions_max)?;
+        if !self.openings.admits(client) {
+            return Err(Refused::TooFast);
+        }
         let id: Arc<str> = id.into();
         let session = Arc::new(session());
         let entry =

@@ -50,7 +50,7 @@ impl<H: Handler> SockJs<H> {
         settings: Arc<Settings>,
         socket_options: WebSocketOptions,
     ) -> Self {
-        let registry = Registry::new(options.limits.sessions_max);
+        let registry = Registry::new(&options.limits);
         let log = LogOnce::new();
         Self(Arc::new(Service { handler, options, settings, socket_options, registry, log }))
     }

@@ -16,8 +16,12 @@ pub const INVALID_UTF8: u16 = 1007;
 pub const MESSAGE_TOO_BIG: u16 = 1009;
 /// The peer takes less than it is sent, and its outbox is full.
 pub const SLOW_CONSUMER: u16 = 3008;
+/// What is said beside [`SLOW_CONSUMER`].
+pub const SLOW_CONSUMER_REASON: &str = "messages came faster than you read them";
 /// The peer has been silent for longer than ping interval and pong timeout together.
 pub const NO_PONG: u16 = 3012;
+/// What is said beside [`NO_PONG`].
+pub const NO_PONG_REASON: &str = "no answer to a ping";
 
 /// Whether a close frame may carry `code`: what RFC 6455 and its IANA registry define for the wire, libraries'
 /// (3000–3999) and applications' (4000–4999).

@@ -26,9 +26,10 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Whether `exp` has come.
-    pub(super) fn expired(&self, now: u64) -> bool {
-        self.exp.as_ref().and_then(serde_json::Number::as_f64).is_some_and(|exp| now as f64 >= exp)
+    /// The first whole second at which `exp` has come; `None` if there is none.
+    pub(super) fn expires_at(&self) -> Option<u64> {
+        // Saturates where it is negative, or too large.
+        self.exp.as_ref().and_then(serde_json::Number::as_f64).map(|exp| exp.ceil() as u64)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use super::verifier::{TokenError, Verifier};
+use super::verifier::{TokenError, Verified, Verifier};
 use crate::user::UserId;
 
 /// The [`Verifier`] of the moment: it may be replaced while others verify with it.
@@ -17,6 +17,15 @@ impl CurrentVerifier {
     /// As there.
     pub fn verify(&self, token: &str, now: u64) -> Result<UserId, TokenError> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).verify(token, now)
+    }
+
+    /// [`Verifier::verify_until`] by the verifier of the moment.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn verify_until(&self, token: &str, now: u64) -> Result<Verified, TokenError> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).verify_until(token, now)
     }
 
     /// Tokens are verified by `verifier` from now on.

@@ -29,7 +29,7 @@ mod verifier;
 pub use current::CurrentVerifier;
 pub use keys::{Keys, SECRET_BYTES_MIN, Secret, SecretError};
 pub use tokenizer::Tokenizer;
-pub use verifier::{TokenError, Verifier};
+pub use verifier::{TokenError, Verified, Verifier};
 
 /// Django's `salt` for plain tokens.
 pub const PLAIN_SALT: &str = "pushnote";

@@ -24,6 +24,15 @@ pub struct Verifier {
     token_bytes_max: usize,
 }
 
+/// What a good token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Whose it is.
+    pub user: UserId,
+    /// From when on it is not valid, in Unix seconds; `None` for never.
+    pub expires_at: Option<u64>,
+}
+
 /// Why a token is refused. What exactly is wrong with an invalid one is nobody's business: the answer to a
 /// forger is always the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +124,15 @@ impl Verifier {
     ///
     /// [`TokenError`] for any other text. No text makes it panic.
     pub fn verify(&self, token: &str, now: u64) -> Result<UserId, TokenError> {
+        self.verify_until(token, now).map(|verified| verified.user)
+    }
+
+    /// Whose token it is, if it is valid `now`, and for how long it will be.
+    ///
+    /// # Errors
+    ///
+    /// As [`Verifier::verify`].
+    pub fn verify_until(&self, token: &str, now: u64) -> Result<Verified, TokenError> {
         if token.len() > self.token_bytes_max {
             return Err(TokenError::TooLong { len: token.len(), max: self.token_bytes_max });
         }
@@ -123,25 +141,30 @@ impl Verifier {
         }
         if let Some(stamped) = timestamp::unsign(&self.timestamped, token) {
             stamped.check_not_in_future(now)?;
-            stamped.check_age(now, self.age_max_s)?;
-            return user(stamped.value);
+            let expires_at = unexpired(stamped.expires_at(self.age_max_s), now)?;
+            return user(stamped.value).map(|user| Verified { user, expires_at });
         }
         let plain = self.allow_unexpiring.then_some(&self.plain);
         let value = plain.into_iter().chain(&self.legacy).find_map(|signer| signer.unsign(token));
-        value.ok_or(TokenError::Invalid).and_then(user)
+        let user = value.ok_or(TokenError::Invalid).and_then(user)?;
+        Ok(Verified { user, expires_at: None })
     }
 
     /// An `exp` counts alone: whoever has the secret may let a token live longer than the maximum age.
-    fn user_of_claims(&self, stamped: &Stamped<'_>, now: u64) -> Result<UserId, TokenError> {
+    fn user_of_claims(&self, stamped: &Stamped<'_>, now: u64) -> Result<Verified, TokenError> {
         stamped.check_not_in_future(now)?;
         let json = claims::decode(stamped.value).ok_or(TokenError::Invalid)?;
         let claims: Claims = serde_json::from_slice(&json).map_err(|_| TokenError::Invalid)?;
-        match claims.exp {
-            None => stamped.check_age(now, self.age_max_s)?,
-            Some(_) if claims.expired(now) => return Err(TokenError::Expired),
-            Some(_) => {}
-        }
-        Ok(claims.user)
+        let expires_at = claims.expires_at().or_else(|| stamped.expires_at(self.age_max_s));
+        Ok(Verified { expires_at: unexpired(expires_at, now)?, user: claims.user })
+    }
+}
+
+/// The same, unless it has come.
+pub(super) fn unexpired(expires_at: Option<u64>, now: u64) -> Result<Option<u64>, TokenError> {
+    match expires_at {
+        Some(at) if at <= now => Err(TokenError::Expired),
+        _ => Ok(expires_at),
     }
 }
 

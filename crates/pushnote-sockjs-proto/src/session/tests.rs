@@ -292,7 +292,7 @@ fn a_full_queue_closes_the_session() {
     assert_eq!(bench.send("9"), Err(SendError::SlowConsumer));
     assert_eq!(bench.ended(), Some(CloseCause::SlowConsumer));
     assert_eq!(bench.send("9"), Err(SendError::Closed));
-    assert_eq!(bench.poll(), "c[3008,Slow consumer]");
+    assert_eq!(bench.poll(), "c[3008,messages came faster than you read them]");
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn an_attached_receiver_may_be_further_behind() {
         bench.send("12345678").unwrap();
     }
     assert_eq!(bench.send("9"), Err(SendError::SlowConsumer));
-    assert_eq!(bench.drain(id), "c[3008,Slow consumer]$");
+    assert_eq!(bench.drain(id), "c[3008,messages came faster than you read them]$");
 }
 
 #[test]

@@ -52,6 +52,19 @@ pub(crate) async fn receive<H: Handler>(
 pub(crate) fn unavailable<H: Handler>(service: &Service<H>, refused: &Refused) -> Response {
     match refused {
         Refused::Stranger => not_found(),
+        Refused::TooFast => {
+            if let Some(unlogged) = service.log.due("too_fast") {
+                tracing::warn!(
+                    per_second_max = service.options.limits.address_sessions_per_second_max,
+                    unlogged,
+                    "new sessions of one address are refused: raise the limit for each second if it is a proxy's"
+                );
+            }
+            let mut response = text(StatusCode::TOO_MANY_REQUESTS, "Too many new sessions.\n");
+            // The next try costs the client a connection.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
         Refused::Closing(_) => {
             let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "The service is closing.\n");
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -31,6 +31,8 @@ pub(crate) enum SendRefused {
     Input(#[from] InputError),
     #[error("404 Error: Page not found")]
     UnknownSession,
+    #[error("Too many messages for sessions that are not there.")]
+    TooFast,
 }
 
 impl SendRefused {
@@ -42,10 +44,11 @@ impl SendRefused {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Input(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::UnknownSession => StatusCode::NOT_FOUND,
+            Self::TooFast => StatusCode::TOO_MANY_REQUESTS,
         };
         let mut response = text(status, self.to_string());
-        if matches!(self, Self::TooLarge | Self::TooSlow) {
-            // Nobody waits for the rest.
+        if matches!(self, Self::TooLarge | Self::TooSlow | Self::TooFast) {
+            // Nobody waits for the rest, or for the next guess.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -115,7 +118,17 @@ pub(crate) fn deliver<H: Handler>(
                  sends the requests of one client to several servers (see the jsessionid option)"
             );
         }
-        return Err(SendRefused::UnknownSession);
+        if mount.service.registry.may_miss(request.client) {
+            return Err(SendRefused::UnknownSession);
+        }
+        if let Some(unlogged) = mount.service.log.due("guesses") {
+            tracing::warn!(
+                per_second_max = mount.service.options.limits.address_misses_per_second_max,
+                unlogged,
+                "one address sends too many messages for sessions that are not there; are they guesses?"
+            );
+        }
+        return Err(SendRefused::TooFast);
     };
     entry.deliver(&messages);
     Ok(())

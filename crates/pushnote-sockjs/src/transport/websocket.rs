@@ -171,7 +171,9 @@ impl<H: Handler> Registered<H> {
             Err(refused) => {
                 session.close(match refused {
                     Refused::Closing(close) => close,
-                    Refused::Full | Refused::Stranger => Close::new(1013, "Too many sessions"),
+                    Refused::Full | Refused::TooFast | Refused::Stranger => {
+                        Close::new(1013, "Too many sessions")
+                    }
                 });
                 None
             }

@@ -35,7 +35,10 @@ async fn a_full_queue_closes_the_session() {
     assert_eq!(session.send(&message), Err(SendError::SlowConsumer));
     assert_eq!(session.send(&message), Err(SendError::Closed));
     assert_eq!(server.closed().await.cause, CloseCause::SlowConsumer);
-    assert_eq!(server.post("/app/0/id/xhr", "").await.body, "c[3008,\"Slow consumer\"]\n");
+    assert_eq!(
+        server.post("/app/0/id/xhr", "").await.body,
+        "c[3008,\"messages came faster than you read them\"]\n"
+    );
 }
 
 #[tokio::test]
@@ -113,7 +116,9 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 async fn ten_thousand_sessions_leave_nothing_behind() {
     const CLIENTS: usize = 20;
     const EACH: usize = 500;
-    let mut server = Server::with(|builder| builder.disconnect_delay(Duration::from_millis(100))).await;
+    let limits = Limits { address_sessions_per_second_max: u32::MAX, ..Limits::default() };
+    let mut server =
+        Server::with(|builder| builder.disconnect_delay(Duration::from_millis(100)).limits(limits)).await;
     let addr = server.addr;
     let mut clients = tokio::task::JoinSet::new();
     for client in 0..CLIENTS {
@@ -145,4 +150,23 @@ async fn ten_thousand_sessions_leave_nothing_behind() {
     }
     assert_eq!(opened, CLIENTS * EACH);
     server.no_event();
+}
+
+#[tokio::test]
+async fn new_sessions_and_guesses_of_one_address_are_limited() {
+    let limits =
+        Limits { address_sessions_per_second_max: 2, address_misses_per_second_max: 2, ..Limits::default() };
+    let server = Server::with(|builder| builder.limits(limits)).await;
+    let mut answers = Vec::new();
+    for url in ["/app/0/new{}/xhr", "/app/0/guess{}/xhr_send"] {
+        for number in 0..30 {
+            answers.push(server.post(&url.replace("{}", &number.to_string()), "[]").await.status);
+        }
+    }
+    // The limits begin anew when the second is over while this runs.
+    for status in [200, 404] {
+        let count = answers.iter().filter(|answer| **answer == status).count();
+        assert!((2..=10).contains(&count), "{status} comes {count} times: {answers:?}");
+    }
+    assert!(answers.iter().all(|status| [200, 404, 429].contains(status)), "{answers:?}");
 }

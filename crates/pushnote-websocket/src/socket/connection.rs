@@ -240,7 +240,7 @@ where
                 }
                 Beat::Dead => {
                     // This wakes us for the closing handshake, which sets the timer.
-                    socket.begin_close(Cause::NoPong, close_code::NO_PONG, "no pong");
+                    socket.begin_close(Cause::NoPong, close_code::NO_PONG, close_code::NO_PONG_REASON);
                     break;
                 }
             }

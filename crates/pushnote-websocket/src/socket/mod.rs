@@ -240,7 +240,7 @@ impl Socket {
         if state.outbox.cost() <= self.options.outbox_bytes_max {
             return Ok(());
         }
-        let (code, reason) = (close_code::SLOW_CONSUMER, "slow consumer");
+        let (code, reason) = (close_code::SLOW_CONSUMER, close_code::SLOW_CONSUMER_REASON);
         state.outbox.drop_unstarted();
         state.outbox.push(encode::close(code, reason));
         state.phase = Phase::closing(Cause::SlowConsumer, code, reason);

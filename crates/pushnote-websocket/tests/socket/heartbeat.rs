@@ -14,7 +14,7 @@ async fn silence_is_pinged_and_then_closed() {
     clock.advance(25).await;
     assert_eq!(peer.next().await, Got::Ping);
     clock.advance(10).await;
-    assert_eq!(peer.next().await, Got::close(close_code::NO_PONG, "no pong"));
+    assert_eq!(peer.next().await, Got::close(close_code::NO_PONG, close_code::NO_PONG_REASON));
     clock.advance(5).await;
     let disconnected = run.await.unwrap();
     assert_eq!((disconnected.cause, disconnected.code), (Cause::NoPong, 3012));
@@ -71,7 +71,7 @@ async fn a_peer_that_is_sent_nothing_else_gets_the_idle_frame() {
     assert_eq!(peer.next().await, Got::Ping);
     clock.advance(10).await;
     assert_eq!(peer.next().await, Got::text("h"));
-    assert_eq!(peer.next().await, Got::close(close_code::NO_PONG, "no pong"));
+    assert_eq!(peer.next().await, Got::close(close_code::NO_PONG, close_code::NO_PONG_REASON));
     run.abort();
 }
 

@@ -130,7 +130,7 @@ async fn a_slow_consumer_gets_whole_frames_and_then_the_reason() {
         }
     };
     assert!(received > 0);
-    assert_eq!(last, Got::close(close_code::SLOW_CONSUMER, "slow consumer"));
+    assert_eq!(last, Got::close(close_code::SLOW_CONSUMER, close_code::SLOW_CONSUMER_REASON));
     peer.send_close(close_code::SLOW_CONSUMER, "").await;
     let disconnected = run.await.unwrap();
     assert_eq!((disconnected.cause, disconnected.code), (Cause::SlowConsumer, 3008));

@@ -1,0 +1,61 @@
+//! Tokens that expire while their page is connected, and what the log says of refused ones.
+
+use std::fs::{self, File};
+use std::process::Command;
+
+use pushnote_tests::{Browser, PATIENCE, Process, SECRET, token};
+use serde_json::json;
+
+fn short_token() -> String {
+    let made = Process::output("pushnote", &["token", "42", "--ttl=3s"], &[("PUSHNOTE_SECRET", SECRET)]);
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+async fn subscribed(url: &str, tokens: &[&str]) -> Browser {
+    let mut browser = Browser::open(url).await;
+    for token in tokens {
+        browser.subscribe(token).await;
+    }
+    browser
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_token_expires_is_asked_for_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut command = Command::new(Process::path("pushnote-server"));
+    command.args(["--single", "--port=0", "--address=127.0.0.1", "--mq_socket=tcp://127.0.0.1:0"]);
+    command.env("PUSHNOTE_SECRET", SECRET).stderr(File::create(&log).unwrap());
+    let server = Process::spawn(&mut command);
+    let line = server.line_after("listening on http://");
+    let (address, endpoint) = (line.split('/').next().unwrap(), line.rsplit(' ').next().unwrap());
+    let url = format!("ws://{address}/sockjs/websocket");
+
+    let (short, long) = (short_token(), token("42"));
+    let mut expiring = subscribed(&url, &[&short]).await;
+    let mut renewed = subscribed(&url, &[&short, &long]).await;
+    let mut of_two = subscribed(&url, &[&token("43"), &short]).await;
+    assert_eq!(expiring.close_code().await, Some(3502));
+    assert_eq!(of_two.close_code().await, Some(3502));
+    let published = Process::output(
+        "pushnote",
+        &["publish", "--user=42", "-s", endpoint, "\"still here\""],
+        &[("PUSHNOTE_SECRET", SECRET)],
+    );
+    assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
+    assert_eq!(renewed.next().await, json!("still here"));
+
+    assert_eq!(subscribed(&url, &[&short]).await.close_code().await, Some(3502));
+    assert_eq!(subscribed(&url, &["42:forged"]).await.close_code().await, Some(3500));
+    for refusal in ["token has expired", "token is invalid"] {
+        let logged = async {
+            let is_told = |line: &str| line.contains("token refused") && line.contains(refusal);
+            while !fs::read_to_string(&log).unwrap().lines().any(is_told) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, logged).await.expect(refusal);
+    }
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(!log.contains(&short) && !log.contains("forged"), "a token stands in the log");
+}
