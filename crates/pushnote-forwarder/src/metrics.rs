@@ -17,66 +17,93 @@ pub(crate) struct Gauges {
     pub(crate) refused: Arc<AtomicU64>,
 }
 
-/// A counter that ends have: its name, without `_total`, its help, and where it is.
-type OfEnd = (&'static str, &'static str, fn(&Stats) -> u64);
+/// Whose counter it is: that of the ends where messages come in, of the one where they go out, or of each.
+#[derive(Clone, Copy)]
+enum Of {
+    Received,
+    Sent,
+    All,
+}
 
-const OF_RECEIVED: [OfEnd; 4] = [
-    ("pushnote_mq_received_messages", "Messages received from publishers", |stats| stats.messages),
-    ("pushnote_mq_received_bytes", "Bytes of these messages with the heads of their frames", |stats| {
-        stats.bytes
-    }),
-    (
-        "pushnote_mq_missed_messages",
-        "Messages that a publisher which is connected to no longer had when its link was back",
-        |stats| stats.missed,
-    ),
-    (
-        "pushnote_mq_unread_bytes",
-        "Bytes of publishers that were not read when the forwarder closed their connection",
-        |stats| stats.unread_bytes,
-    ),
-];
+impl Of {
+    fn has(self, end: End) -> bool {
+        match self {
+            Of::Received => end != End::Pub,
+            Of::Sent => end == End::Pub,
+            Of::All => true,
+        }
+    }
+}
 
-const OF_SENT: [OfEnd; 5] = [
-    ("pushnote_mq_sent_messages", "Messages accepted for subscribers, each once", |stats| stats.messages),
-    ("pushnote_mq_sent_bytes", "Bytes of these messages with the heads of their frames", |stats| stats.bytes),
-    (
-        "pushnote_mq_dropped_messages",
-        "Messages that a subscriber did not get because too much waited for it, once for each subscriber",
-        |stats| stats.dropped,
-    ),
-    (
-        "pushnote_mq_asked_confirmations",
-        "Confirmations asked of subscribers, once for each message and subscriber",
-        |stats| stats.confirmations_asked,
-    ),
-    ("pushnote_mq_received_confirmations", "Confirmations that came", |stats| stats.confirmed),
-];
-
-const OF_ALL: [OfEnd; 2] = [
-    ("pushnote_mq_connections", "Connections whose handshake succeeded", |stats| stats.connections),
-    ("pushnote_mq_reconnects", "Connections by which an end that connects came back to its peer", |stats| {
-        stats.reconnects
-    }),
-];
+/// Whose each counter is, its name without `_total`, its help, and its value.
+fn counts(stats: &Stats) -> [(Of, &'static str, &'static str, u64); 11] {
+    // Without `..`: a counter that nobody can read is a fault when it is compiled.
+    let Stats {
+        peers: _,
+        connections,
+        reconnects,
+        messages,
+        bytes,
+        dropped,
+        missed,
+        unread_bytes,
+        confirmations_asked,
+        confirmed,
+        closed: _,
+    } = *stats;
+    let of_bytes = "Bytes of these messages with the heads of their frames";
+    [
+        (Of::Received, "received_messages", "Messages received from publishers", messages),
+        (Of::Received, "received_bytes", of_bytes, bytes),
+        (
+            Of::Received,
+            "missed_messages",
+            "Messages that a publisher which is connected to no longer had when its link was back",
+            missed,
+        ),
+        (
+            Of::Received,
+            "unread_bytes",
+            "Bytes of publishers that were not read when the forwarder closed their connection",
+            unread_bytes,
+        ),
+        (Of::Sent, "sent_messages", "Messages accepted for subscribers, each once", messages),
+        (Of::Sent, "sent_bytes", of_bytes, bytes),
+        (
+            Of::Sent,
+            "dropped_messages",
+            "Messages that a subscriber did not get because too much waited for it, once for each subscriber",
+            dropped,
+        ),
+        (
+            Of::Sent,
+            "asked_confirmations",
+            "Confirmations asked of subscribers, once for each message and subscriber",
+            confirmations_asked,
+        ),
+        (Of::Sent, "received_confirmations", "Confirmations that came", confirmed),
+        (Of::All, "connections", "Connections whose handshake succeeded", connections),
+        (
+            Of::All,
+            "reconnects",
+            "Connections by which an end that connects came back to its peer",
+            reconnects,
+        ),
+    ]
+}
 
 impl Measured for Gauges {
     fn measure(&self, page: &mut Page<'_>) -> fmt::Result {
-        let mut received: Vec<_> = self.received.iter().map(|(of, monitor)| (*of, monitor.stats())).collect();
-        let mut r#pub = self.r#pub.stats();
-        r#pub.dropped += self.refused.load(Relaxed);
         let version = [("version", env!("CARGO_PKG_VERSION").into())];
         page.info("pushnote_mq_build", "The version that runs", &version)?;
-        for (name, help, count) in OF_RECEIVED {
-            page.counters(name, help, received.iter().map(|(of, stats)| ([end(*of)], count(stats))))?;
-        }
-        for (name, help, count) in OF_SENT {
-            page.counters(name, help, [([end(End::Pub)], count(&r#pub))])?;
-        }
-        received.push((End::Pub, r#pub));
-        let ends = received;
-        for (name, help, count) in OF_ALL {
-            page.counters(name, help, ends.iter().map(|(of, stats)| ([end(*of)], count(stats))))?;
+        let mut ends: Vec<_> = self.received.iter().map(|(of, monitor)| (*of, monitor.stats())).collect();
+        let mut r#pub = self.r#pub.stats();
+        r#pub.dropped += self.refused.load(Relaxed);
+        ends.push((End::Pub, r#pub));
+        for (index, (of, name, help, _)) in counts(&Stats::default()).into_iter().enumerate() {
+            let with_it = ends.iter().filter(|(end, _)| of.has(*end));
+            let values = with_it.map(|(of, stats)| ([end(*of)], counts(stats)[index].3));
+            page.counters(&format!("pushnote_mq_{name}"), help, values)?;
         }
         let peers = ends.iter().map(|(of, stats)| ([end(*of)], stats.peers));
         page.gauges("pushnote_mq_peers", "Peers connected now", peers)?;

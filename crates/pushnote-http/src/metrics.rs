@@ -91,17 +91,17 @@ impl Gauges {
 }
 
 /// The name, the help and the value of each counter of a socket.
-fn counts(stats: &Stats) -> [(&'static str, &'static str, u64); 7] {
+fn counts(stats: &Stats) -> [(&'static str, &'static str, u64); 6] {
     let Stats {
         peers: _,
         connections,
         reconnects,
         messages,
         bytes,
-        dropped,
         missed,
         unread_bytes,
         // Only of those who publish.
+        dropped: _,
         confirmations_asked: _,
         confirmed: _,
         closed: _,
@@ -109,7 +109,6 @@ fn counts(stats: &Stats) -> [(&'static str, &'static str, u64); 7] {
     [
         ("received_messages", "Messages received", messages),
         ("received_bytes", "Bytes of these messages with the heads of their frames", bytes),
-        ("dropped_messages", "Answers that a peer did not get because too many waited for it", dropped),
         ("missed_messages", "Messages that a forwarder no longer had when its link was back", missed),
         ("unread_bytes", "Bytes not read when the server closed the connection they came on", unread_bytes),
         ("connections", "Connections whose handshake succeeded", connections),
