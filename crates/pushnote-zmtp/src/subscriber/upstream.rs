@@ -1,0 +1,171 @@
+//! A publisher that a subscriber connects to.
+
+use super::Inlet;
+use crate::batch::Batch;
+use crate::command::{Command, put_ping};
+use crate::handshake::{Handshake, SocketType, Version};
+use crate::link::{Intake, Link};
+use crate::options::Options;
+use crate::position::{self, Position};
+use crate::roads::Role;
+use crate::stats::{CloseCause, Counters};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A publisher we connect to, and how far we have heard it.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    inlet: Arc<Inlet>,
+    name: String,
+    /// The next message's position; `None` as long as the publisher has not told one.
+    position: Mutex<Option<Position>>,
+}
+
+impl Upstream {
+    pub(super) fn new(inlet: Arc<Inlet>, name: String) -> Self {
+        Upstream { inlet, name, position: Mutex::default() }
+    }
+
+    fn position(&self) -> MutexGuard<'_, Option<Position>> {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The publisher goes on at `position`.
+    fn arrived_at(&self, position: Position) {
+        let before = self.position().replace(position);
+        let missed = match before {
+            Some(before) if before.epoch == position.epoch => {
+                position.sequence.saturating_sub(before.sequence)
+            }
+            Some(before) => {
+                self.inlet.counters.log_new_run(&self.name, before, position);
+                position.sequence
+            }
+            None => 0,
+        };
+        if missed > 0 {
+            self.inlet.counters.add_missed(missed, &self.name);
+        }
+    }
+}
+
+impl Role for Upstream {
+    const LOCAL: SocketType = SocketType::Sub;
+
+    fn options(&self) -> &Options {
+        &self.inlet.options
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.inlet.counters
+    }
+
+    /// Asks for what was missed since the last connection, if everything is wanted: only then is a count a place.
+    fn handshake(&self) -> Handshake {
+        let handshake = Handshake::new(Self::LOCAL);
+        if !self.inlet.options.resume || !self.inlet.wants_all() {
+            return handshake;
+        }
+        match *self.position() {
+            Some(position) => handshake.with_property(position::PROPERTY, &position.to_bytes()),
+            None => handshake.with_property(position::PROPERTY, b""),
+        }
+    }
+
+    async fn serve(&self, link: Link) -> CloseCause {
+        let mut first = self.inlet.subscriptions(&link);
+        let mut heard = Heard { upstream: self, subscribed: false };
+        if link.peer.version >= Version::V3_1 {
+            // Its answer says that what is before it has been read.
+            put_ping(&mut first, 0, b"");
+        } else {
+            heard.subscribed(); // as far as can be told
+        }
+        self.inlet.receive(link, first, heard).await
+    }
+}
+
+/// One connection to a publisher.
+struct Heard<'a> {
+    upstream: &'a Upstream,
+    /// The publisher has our subscription.
+    subscribed: bool,
+}
+
+impl Heard<'_> {
+    fn subscribed(&mut self) {
+        if std::mem::replace(&mut self.subscribed, true) {
+            return;
+        }
+        let Upstream { inlet, name, .. } = self.upstream;
+        inlet.counters.log_subscribed(name);
+        inlet.subscribed.send_if_modified(|known| {
+            let is_new = !known.contains(name);
+            if is_new {
+                known.push(name.clone());
+            }
+            is_new
+        });
+    }
+}
+
+impl Intake for Heard<'_> {
+    /// A batch counts as heard once it is handed on, in one step with that: a connection that breaks in between gets
+    /// it again.
+    async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
+        let messages = batch.messages() as u64;
+        self.upstream.inlet.take(batch).await?;
+        if let Some(position) = &mut *self.upstream.position() {
+            position.sequence = position.sequence.wrapping_add(messages); // it began where the peer said
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause> {
+        match command {
+            Command::Position(position) => self.upstream.arrived_at(position),
+            Command::Pong { .. } => self.subscribed(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A publisher that has told its position keeps what the next connection asks for.
+    fn unread(&self, bytes: usize, _: &str) {
+        if self.upstream.position().is_none() {
+            self.upstream.inlet.counters.add_unread(bytes, &self.upstream.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Subscriber;
+
+    fn upstream(subscriber: &Subscriber) -> Upstream {
+        Upstream::new(Arc::clone(&subscriber.inlet), String::new())
+    }
+
+    #[test]
+    fn what_was_skipped_and_what_a_new_run_no_longer_has_is_missed() {
+        let subscriber = Subscriber::new(Options::default());
+        let upstream = upstream(&subscriber);
+        for ((epoch, sequence), missed) in [((1, 5), 0), ((1, 5), 0), ((1, 7), 2), ((2, 3), 5), ((2, 3), 5)] {
+            upstream.arrived_at(Position { epoch, sequence });
+            assert_eq!(subscriber.stats().missed, missed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_publisher_may_claim_any_position() {
+        let mut subscriber = Subscriber::new(Options::default());
+        let upstream = upstream(&subscriber);
+        for (epoch, sequence) in [(1, u64::MAX), (1, 0), (2, u64::MAX), (3, u64::MAX)] {
+            upstream.arrived_at(Position { epoch, sequence });
+            let mut heard = Heard { upstream: &upstream, subscribed: false };
+            heard.batch(Batch::single(b"still heard")).await.unwrap();
+            assert_eq!(subscriber.recv().await.unwrap().topic(), b"still heard");
+        }
+        assert_eq!(*upstream.position(), Some(Position { epoch: 3, sequence: 0 }));
+    }
+}
