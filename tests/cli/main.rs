@@ -115,6 +115,13 @@ fn listening_to_the_world_in_the_clear_has_to_be_meant() {
         let with_flag = [&["--mq_socket"][..], words].concat();
         fails("pushnote-server", &["--single", "--mq_socket", there], WITH_SECRET, 78, &with_flag);
     }
+    fails(
+        "pushnote",
+        &["dev", "--mq_socket=tcp://*:0"],
+        &[],
+        78,
+        &["--mq_socket", "other machines", "127.0.0.1"],
+    );
     for meant in [&["--allow-plaintext"][..], &[]] {
         let environment: &[_] = if meant.is_empty() { &[("PUSHNOTE_ALLOW_PLAINTEXT", "1")] } else { &[] };
         let arguments = [&["--sub=tcp://*:0", "--pub=tcp://127.0.0.1:0"], meant].concat();

@@ -39,6 +39,12 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
     let user: UserId = args.user.parse().map_err(|error| Failure::usage(format!("--user: {error}")))?;
     let endpoint: Endpoint =
         args.mq_socket.parse().map_err(|error| Failure::usage(format!("--mq_socket: {error}")))?;
+    if endpoint.is_exposed() {
+        return Err(Failure::config(format!(
+            "--mq_socket: other machines can connect to {endpoint}, and this is for one machine alone: use 127.0.0.1, or \
+             pushnote-server --single, which knows CURVE"
+        )));
+    }
     let secret = generate_secret()?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
