@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use pushnote_tests::{Browser, Forwarder, Process, PythonPublisher, Server, Single};
+use pushnote::Publisher;
+use pushnote_tests::{Browser, Forwarder, PATIENCE, Process, PythonPublisher, Server, Single, free_endpoint};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::raw::{SIGNATURE, greeting, ready};
 use crate::target::Relay;
@@ -98,4 +101,45 @@ async fn nobody_is_disconnected_by_a_server_that_stood_still() {
         // It answers pings only while it is read, and this one is behind the last of them.
         while browser.next().await != json!("after") {}
     }
+}
+
+/// Its forwarder seems to be dead, and is not: what was written before is read later, and the rest over another link.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_gives_up_a_forwarder_which_stands_still_loses_nothing() {
+    let forwarder = Forwarder::with(&[HEARTBEAT]);
+    let server = Server::with(&[&format!("--mq_socket={}", forwarder.publ)]);
+    let mut browser = Browser::open(&server.websocket_url()).await;
+    let builder = Publisher::builder().endpoint(&forwarder.sub).unwrap();
+    let publisher = builder.heartbeat_interval(Duration::from_secs(1)).build().unwrap();
+    publisher.notify_all("settle").unwrap();
+    while browser.next_within(Duration::from_millis(200)).await.is_none() {
+        publisher.notify_all("settle").unwrap();
+    }
+    publisher.notify_all("settled").unwrap();
+    while browser.next().await != json!("settled") {}
+
+    forwarder.process.signal("-STOP");
+    for number in 0..100 {
+        publisher.notify_all(number).unwrap();
+        tokio::time::sleep(STANDSTILL / 100).await;
+    }
+    forwarder.process.signal("-CONT");
+    for number in 0..100 {
+        assert_eq!(browser.next().await, json!(number));
+    }
+}
+
+/// It stands still while it waits for a forwarder, which comes meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_stood_still_has_its_time_again() {
+    let endpoint = free_endpoint();
+    let listener = TcpListener::bind(endpoint.trim_start_matches("tcp://")).await.unwrap();
+    let mut publish = Process::start("pushnote", &["publish", "-s", &endpoint, "--timeout=2s", "1"], &[]);
+    drop(timeout(PATIENCE, listener.accept()).await.unwrap().unwrap());
+    drop(listener);
+    publish.signal("-STOP");
+    let _forwarder = Forwarder::start_on(&endpoint, "tcp://127.0.0.1:0");
+    tokio::time::sleep(STANDSTILL).await;
+    publish.signal("-CONT");
+    assert!(tokio::task::block_in_place(|| publish.ended()).success());
 }

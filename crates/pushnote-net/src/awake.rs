@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 /// A timeout that is noticed so much later than it was due tells of this process, not of whoever is waited for: it
 /// stood still (it was paused, swapped out, moved to another machine), and what has arrived meanwhile lies unread.
-const LATE: Duration = Duration::from_secs(1);
+pub const LATE: Duration = Duration::from_secs(1);
 
 /// As [`tokio::time::timeout`], but only time in which this process runs counts: after it stood still, `future` has
 /// all of `patience` again, and so time to read what lies there.

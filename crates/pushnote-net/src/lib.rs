@@ -5,7 +5,7 @@
 //! - [`harmless`]: logs in libraries, whose applications may have a subscriber that panics
 //! - [`read_text`]: files that people write
 //! - `metrics` (a feature, for the binaries): counters for Prometheus, over HTTP
-//! - [`timeout_awake`]: a deadline that is judged only after what has arrived is read
+//! - [`timeout_awake`], and [`LATE`]: a deadline that is judged only after what has arrived is read
 
 mod awake;
 mod log_once;
@@ -14,7 +14,7 @@ pub mod metrics;
 mod network;
 mod text_file;
 
-pub use awake::timeout_awake;
+pub use awake::{LATE, timeout_awake};
 pub use log_once::{LogOnce, harmless};
 pub use network::{Network, ParseNetworkError};
 pub use text_file::read_text;

@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pushnote_core::Envelope;
+use pushnote_net::LATE;
 use tokio::sync::Notify;
 
 use crate::error::Obstacle;
@@ -155,10 +156,18 @@ impl Queue {
     /// Blocks until everything pushed before is settled, or `timeout` is over. Fails if not all was written, or if
     /// messages were given up and nobody was told.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), Unflushed> {
-        let state = self.state();
+        let mut state = self.state();
         let mark = state.accepted;
-        let waited = self.settled.wait_timeout_while(state, timeout, |state| state.settled() < mark);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let began = Instant::now();
+            let waited = self.settled.wait_timeout_while(state, timeout, |state| state.settled() < mark);
+            let (waited, result) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = waited;
+            // After this process stood still, so has what is waited for: it has all the time again.
+            if !result.timed_out() || began.elapsed() <= timeout + LATE {
+                break;
+            }
+        }
         let left = mark.saturating_sub(state.settled());
         let given_up = state.given_up - state.told;
         state.told = state.given_up;
