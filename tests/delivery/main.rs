@@ -1,6 +1,8 @@
 //! What is promised about delivery: order, no doubles, nobody held up by another, an end that is announced.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod forms;
+
 use std::time::{Duration, Instant};
 
 use pushnote::{PublishError, Publisher};

@@ -82,6 +82,11 @@ pub(crate) struct Args {
     #[arg(long, env = "PUSHNOTE_COOKIE_NEEDED", value_parser = FalseyValueParser::new())]
     pub(crate) cookie_needed: bool,
 
+    /// What clients of SockJS get for a message: its value, as the original's pages want it, or a string that holds its
+    /// JSON text, as Spring's SockJsClient and others want it, who know strings alone
+    #[arg(long, env = "PUSHNOTE_MESSAGE_FORM", value_name = "FORM", default_value = "value")]
+    pub(crate) message_form: MessageForm,
+
     /// URL of sockjs-client for the iframe page of very old browsers
     #[arg(long, env = "PUSHNOTE_SOCKJS_URL", value_name = "URL")]
     pub(crate) sockjs_url: Option<String>,
@@ -127,6 +132,13 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) metrics: MetricsArgs,
+}
+
+/// The elements of SockJS's `a[…]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum MessageForm {
+    String,
+    Value,
 }
 
 #[cfg(test)]

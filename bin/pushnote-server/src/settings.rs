@@ -10,7 +10,7 @@ use pushnote_http::{Route, Settings};
 use pushnote_shell::{Failure, Reread, SECRET_BYTES_MAX, read_secret, read_setting};
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::args::Args;
+use crate::args::{Args, MessageForm};
 
 const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
 
@@ -41,6 +41,7 @@ pub(crate) fn from_args(args: &Args, open_files_max: u64) -> Result<Settings, Fa
         sockjs_url: args.sockjs_url.clone(),
         allowed_origins: args.allowed_origin.clone(),
         cookie_needed: args.cookie_needed,
+        strings: args.message_form == MessageForm::String,
         pages: Vec::new(),
         actions: Vec::new(),
         coalescing_window: Duration::from_micros(args.coalescing_window),

@@ -88,6 +88,7 @@ fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
         sockjs_url: None,
         allowed_origins: Vec::new(),
         cookie_needed: false,
+        strings: false,
         pages: demo.pages(),
         actions: vec![publishing(&demo.mq_socket)?],
         shards: 1,

@@ -1,6 +1,6 @@
 //! What a browser may say.
 //!
-//! A message is a JSON object with a `name` and `data`. There is one that means something:
+//! A message is a JSON object with a `name` and `data`. The one that matters is
 //! `{"name":"subscribe","data":{"token":"…"}}`, or with the bare token as `data`. What else may come, and what it
 //! leads to:
 //!
@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `subscribe` with a token, in an object or bare | [`Command::Subscribe`] |
 //! | `subscribe` with the token missing, `""`, `null` or `false` (what templates print for a visitor) | ignored |
+//! | `{"name":"form","data":"string"}`: a client of SockJS that knows strings alone | [`Command::UseStrings`] |
 //! | no `name`, or no `data` | ignored |
 //! | another `name`, or one that begins with `_` | ignored |
 //! | a JSON list | ignored |
@@ -34,6 +35,8 @@ pub enum Command<'a> {
         /// Not empty; of any length that the transport lets through.
         token: Cow<'a, str>,
     },
+    /// Send strings that hold JSON texts from now on, not values.
+    UseStrings,
     /// Nothing to do, and nothing wrong.
     Ignored,
 }
@@ -106,6 +109,7 @@ impl<'a> Command<'a> {
         let (Some(name), Some(data)) = (fields.name, fields.data) else { return Ok(Self::Ignored) };
         match string(name).ok_or(ClientError::NameNotText)?.as_ref() {
             "subscribe" => Self::subscribe(data),
+            "form" if data.get() == "\"string\"" => Ok(Self::UseStrings),
             _ => Ok(Self::Ignored),
         }
     }
@@ -164,6 +168,14 @@ mod tests {
             panic!("no subscription");
         };
         assert!(matches!(token, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn strings_may_be_asked_for() {
+        assert_eq!(Command::parse(r#"{"name":"form","data":"string"}"#), Ok(Command::UseStrings));
+        for other in [r#"{"name":"form","data":"value"}"#, r#"{"name":"form","data":["string"]}"#] {
+            assert_eq!(Command::parse(other), Ok(Command::Ignored), "{other}");
+        }
     }
 
     #[test]

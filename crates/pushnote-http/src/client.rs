@@ -13,6 +13,8 @@ use crate::receiver::SockJsReceiver;
 /// Makes a [`Client`] of each SockJS session.
 pub(crate) struct Clients {
     hub: Hub<SockJsReceiver>,
+    /// Whether strings are sent, also to who did not ask for them.
+    strings: bool,
     gate: Arc<Gate>,
 }
 
@@ -34,10 +36,10 @@ pub(crate) struct Client {
 }
 
 impl Clients {
-    pub(crate) fn new(hub: Hub<SockJsReceiver>, verifier: Arc<CurrentVerifier>) -> Self {
+    pub(crate) fn new(hub: Hub<SockJsReceiver>, verifier: Arc<CurrentVerifier>, strings: bool) -> Self {
         let counters = Arc::clone(hub.counters());
         let gate = Gate { verifier, counters, log: LogOnce::new(), expiries: Arc::default() };
-        Self { hub, gate: Arc::new(gate) }
+        Self { hub, strings, gate: Arc::new(gate) }
     }
 
     pub(crate) fn expiries(&self) -> Arc<Expiries> {
@@ -48,7 +50,11 @@ impl Clients {
 impl Handler for Clients {
     type Connection = Client;
 
-    fn open(&self, session: &Session, _info: &SessionInfo) -> Result<Client, Close> {
+    fn open(&self, session: &Session, info: &SessionInfo) -> Result<Client, Close> {
+        // Before the hub knows of the session: not one value may come first.
+        if self.strings || info.query.iter().any(|query| query.split('&').any(|pair| pair == "form=string")) {
+            session.use_strings();
+        }
         let mut attachment = self.hub.attach(SockJsReceiver(session.clone()));
         // To this there is no limit.
         let _ = attachment.subscribe(Subject::Everyone);
@@ -60,6 +66,7 @@ impl Connection for Client {
     fn message(&mut self, text: &str) {
         match Command::parse(text) {
             Ok(Command::Subscribe { token }) => self.subscribe(&token),
+            Ok(Command::UseStrings) => self.session.use_strings(),
             Ok(Command::Ignored) => {}
             Err(error) => {
                 tracing::debug!(%error, "client message refused");

@@ -40,6 +40,8 @@ pub struct Settings {
     pub allowed_origins: Vec<AllowedOrigin>,
     /// Whether pages are told to send cookies, and given a `JSESSIONID` for a load balancer to stick to.
     pub cookie_needed: bool,
+    /// Whether clients of SockJS get strings that hold JSON texts, where the original's pages want values.
+    pub strings: bool,
     /// Fixed pages to serve beside it.
     pub pages: Vec<Page>,
     /// What scripts of those pages may ask for.
@@ -103,7 +105,7 @@ pub async fn run(
     let sockets = sockets(&sources);
     let mut hearing = tokio::spawn(zeromq::run(sources, ingest, hub.clone()));
 
-    let clients = Clients::new(hub.clone(), Arc::clone(&settings.verifier));
+    let clients = Clients::new(hub.clone(), Arc::clone(&settings.verifier), settings.strings);
     let expiries = clients.expiries();
     let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));

@@ -1,7 +1,10 @@
 //! A session over HTTP requests: the session machine behind a lock, and the wakers of those who wait for it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::Waker,
     time::Duration,
 };
@@ -30,6 +33,8 @@ const HANDOVER_PATIENCE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct HttpSession {
     transport: Transport,
+    /// See [`crate::Session::use_strings`].
+    strings: AtomicBool,
     /// A std lock: it is held for one step of the machine, never across an await, and never while the application runs.
     state: Mutex<State>,
     /// The session ended, its receiver went, or its next deadline is earlier than the clock knows.
@@ -62,6 +67,7 @@ impl HttpSession {
         let machine = Machine::new(settings, now());
         Self {
             transport,
+            strings: AtomicBool::new(false),
             state: Mutex::new(State { machine, receiver: None, clock_at: None }),
             changed: Notify::new(),
         }
@@ -71,10 +77,15 @@ impl HttpSession {
         self.transport
     }
 
-    pub(crate) fn send(&self, message: Message) -> Result<(), SendError> {
+    pub(crate) fn use_strings(&self) {
+        self.strings.store(true, Relaxed);
+    }
+
+    pub(crate) fn send(&self, message: &Message) -> Result<(), SendError> {
+        let message = if self.strings.load(Relaxed) { message.strings() } else { message };
         // Encoded here, not under the lock.
         message.elements();
-        self.step(|machine| machine.handle_send(message, now()))
+        self.step(|machine| machine.handle_send(message.clone(), now()))
     }
 
     pub(crate) fn close(&self, close: Close) {

@@ -27,6 +27,8 @@ struct Encodings {
     xhr: OnceLock<Bytes>,
     eventsource: OnceLock<Bytes>,
     htmlfile: OnceLock<Bytes>,
+    /// What [`Message::strings`] makes of it.
+    strings: OnceLock<Message>,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,16 @@ impl Message {
             xhr: OnceLock::new(),
             eventsource: OnceLock::new(),
             htmlfile: OnceLock::new(),
+            strings: OnceLock::new(),
         }))
+    }
+
+    /// The same message with strings for values: each holds a value's JSON text. Made once, and so are its encodings.
+    pub(crate) fn strings(&self) -> &Self {
+        match &self.0.source {
+            Source::Text(_) => self,
+            Source::Json(values) => self.0.strings.get_or_init(|| Self::batch(values.iter().map(quoted))),
+        }
     }
 
     /// The `a[…]` frame as a WebSocket message ready for the wire (RFC 6455 §5.2, unmasked).
@@ -128,6 +139,13 @@ impl Payload for Message {
     }
 }
 
+/// A JSON string that holds the text of a JSON value.
+fn quoted(json: &Bytes) -> Bytes {
+    let mut out = Vec::with_capacity(json.len() + json.len() / 4 + 2);
+    escape::text(&String::from_utf8_lossy(json), &mut out);
+    out.into()
+}
+
 /// The same bytes when there is nothing to escape.
 fn escaped(json: &Bytes) -> Bytes {
     match std::str::from_utf8(json).map(escape::raw_json) {
@@ -157,6 +175,10 @@ mod tests {
         let other = message.clone();
         assert_eq!(message.websocket().as_ptr(), other.websocket().as_ptr());
         assert_eq!(message.chunk(Framing::Xhr).as_ptr(), other.chunk(Framing::Xhr).as_ptr());
+        let (strings, others) = (message.strings(), other.strings());
+        assert_eq!(strings.websocket().as_ptr(), others.websocket().as_ptr());
+        assert_eq!(strings.chunk(Framing::Xhr), "a[\"{\\\"msg\\\":\\\"Hi all!\\\"}\"]\n");
+        assert_eq!(strings.chunk(Framing::Xhr).as_ptr(), others.chunk(Framing::Xhr).as_ptr());
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::{
     borrow::Cow,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use bytes::Bytes;
@@ -52,7 +55,7 @@ impl Session {
     pub fn send(&self, message: &Message) -> Result<(), SendError> {
         match &self.0 {
             Link::WebSocket(session) => session.send(message),
-            Link::Http(session) => session.send(message.clone()).map_err(|error| match error {
+            Link::Http(session) => session.send(message).map_err(|error| match error {
                 session::SendError::Closed => SendError::Closed,
                 session::SendError::SlowConsumer => SendError::SlowConsumer,
             }),
@@ -78,6 +81,15 @@ impl Session {
     /// close frame; one that must not stand there (RFC 6455 §7.4) becomes 1000.
     pub fn close(&self, code: u16, reason: &str) {
         self.close_with(Close::new(code, reason.to_owned()));
+    }
+
+    /// From here on the client gets strings alone, as SockJS knows them: for a value that is sent, a string that holds
+    /// its JSON text. Without effect on a raw WebSocket, whose messages are such texts already.
+    pub fn use_strings(&self) {
+        match &self.0 {
+            Link::Http(session) => session.use_strings(),
+            Link::WebSocket(session) => session.strings.store(true, Relaxed),
+        }
     }
 
     /// The transport of the session's first request. A client does not change it within a session.
@@ -143,13 +155,15 @@ pub(crate) struct WebSocketSession {
     socket: Arc<Socket>,
     /// [`Transport::WebSocket`] or [`Transport::RawWebSocket`].
     transport: Transport,
+    /// See [`Session::use_strings`].
+    strings: AtomicBool,
     /// Why we close it; the WebSocket's close frame does not always say so. Boxed, as most sessions never have it.
     closing: OnceLock<Box<CloseReason>>,
 }
 
 impl WebSocketSession {
     pub(crate) fn new(socket: Arc<Socket>, transport: Transport) -> Self {
-        Self { socket, transport, closing: OnceLock::new() }
+        Self { socket, transport, strings: AtomicBool::new(false), closing: OnceLock::new() }
     }
 
     pub(crate) fn transport(&self) -> Transport {
@@ -201,6 +215,7 @@ impl WebSocketSession {
     fn send(&self, message: &Message) -> Result<(), SendError> {
         match self.transport {
             Transport::RawWebSocket => self.write(message.raw_websocket()),
+            _ if self.strings.load(Relaxed) => self.write(message.strings().websocket()),
             _ => self.write(message.websocket()),
         }
     }

@@ -34,13 +34,14 @@ async fn server(limits: Limits) -> SocketAddr {
         sockjs_url: None,
         allowed_origins: Vec::new(),
         cookie_needed: false,
+        strings: false,
         pages: Vec::new(),
         actions: Vec::new(),
         shards: 1,
         coalescing_window: Duration::ZERO,
         metrics: None,
     };
-    let (routes, _) = routes::all(settings, Clients::new(hub, verifier), &Arc::default());
+    let (routes, _) = routes::all(settings, Clients::new(hub, verifier, false), &Arc::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

@@ -87,7 +87,7 @@ async fn a_send_wakes_the_receiver_from_any_thread() {
     });
     tokio::task::yield_now().await;
     let sender = Arc::clone(&session);
-    std::thread::spawn(move || sender.send(Message::text("x")).unwrap()).join().unwrap();
+    std::thread::spawn(move || sender.send(&Message::text("x")).unwrap()).join().unwrap();
     assert_eq!(waiting.await.unwrap().unwrap(), "a[\"x\"]\n");
 }
 
