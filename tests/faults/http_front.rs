@@ -1,7 +1,7 @@
 //! Requests that are none, clients that never read, and what load balancers ask.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use pushnote_tests::{PATIENCE, Single};
@@ -123,5 +123,69 @@ fn new_sessions_and_guesses_are_bounded_for_each_address_and_second() {
         let count = statuses.iter().filter(|status| *status == taken).count();
         assert!((10..=10 * seconds).contains(&count), "{target}: {count} are taken in {seconds} s");
         assert!(statuses.iter().all(|status| status == taken || status == "429"), "{statuses:?}");
+    }
+}
+
+/// As `nc -N` does, and many a probe.
+#[test]
+fn a_client_that_ends_its_side_is_answered() {
+    let single = Single::start();
+    for request in [
+        "GET /sockjs/info HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET /health HTTP/1.0\r\n\r\n",
+        "POST /sockjs/0/a/xhr HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n",
+        "POST /sockjs/0/a/xhr_send HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n[\n]",
+    ] {
+        for _ in 0..20 {
+            let mut stream = connect(&single.server.address);
+            stream.write_all(request.as_bytes()).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(
+                answer.starts_with("HTTP/1.") && answer[8..].starts_with(" 20"),
+                "{request:?}: {answer:?}"
+            );
+            if request.contains("xhr ") {
+                break;
+            }
+        }
+    }
+}
+
+/// It ends its side, too.
+#[test]
+fn a_poll_that_is_broken_off_is_noticed() {
+    // A poll that nobody disturbs ends with a heartbeat.
+    let single = Single::with(&["--heartbeat-delay=1"]);
+    let poll = "POST /sockjs/0/a/xhr HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    assert!(answer(&single.server.address, poll).ends_with("o\n"));
+    let waiting = loop {
+        let mut waiting = connect(&single.server.address);
+        waiting.write_all(poll.as_bytes()).unwrap();
+        // The first of the two is attached, and the other one refused.
+        if answer(&single.server.address, poll).contains("c[2010,") {
+            break waiting;
+        }
+    };
+    drop(waiting);
+    assert!(answer(&single.server.address, poll).contains("c[1002,"));
+}
+
+/// RFC 9112, section 2.2: others on a request's way may see no end of a line there.
+#[test]
+fn lines_of_a_head_end_in_cr_and_lf() {
+    let single = Single::start();
+    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for head in [
+        "GET /sockjs/info HTTP/1.1\nhost: a\r\nconnection: close\r\n\r\n".to_owned(),
+        "GET /sockjs/info HTTP/1.1\r\nhost: a\nconnection: close\r\n\r\n".to_owned(),
+        "GET /sockjs/info HTTP/1.1\r\nhost: a\r\nconnection: close\n\n".to_owned(),
+        format!("GET /sockjs/websocket HTTP/1.1\r\nhost: a\n{upgrade}\r\n"),
+        format!("GET /sockjs/websocket HTTP/1.1\r\nhost: a\r\n{upgrade}\n"),
+    ] {
+        let answer = answer(&single.server.address, &head);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{head:?} is answered {answer:?}");
     }
 }

@@ -13,6 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use pushnote_core::Limits;
 use pushnote_net::LogOnce;
 use pushnote_sockjs::ConnectionGuard;
+use pushnote_websocket::HttpStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -134,7 +135,7 @@ impl Connection {
             // For hyper, the time between two requests is part of reading the second one's head.
             .header_read_timeout(self.keep_alive)
             .max_buf_size(self.header_bytes_max)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(HttpStream::new(stream)), service)
             .with_upgrades();
         tokio::pin!(connection);
         let silent = async {

@@ -29,5 +29,6 @@ mod socket;
 
 pub use codec::{decode, encode};
 pub use socket::{
-    Cause, Disconnected, Driver, Message, SendError, Socket, SocketOptions, TakeOverError, take_over,
+    Cause, Disconnected, Driver, HttpStream, Message, SendError, Socket, SocketOptions, TakeOverError,
+    take_over,
 };

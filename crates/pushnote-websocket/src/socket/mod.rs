@@ -4,6 +4,7 @@ mod connection;
 mod disconnected;
 mod driver;
 mod heartbeat;
+mod http_stream;
 mod outbox;
 mod scratch;
 mod take_over;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 pub use disconnected::{Cause, Disconnected};
 pub use driver::{Driver, Message};
 use heartbeat::Moment;
+pub use http_stream::HttpStream;
 use outbox::Outbox;
 pub use take_over::{TakeOverError, take_over};
 

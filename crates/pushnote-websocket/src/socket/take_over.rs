@@ -7,20 +7,23 @@ use hyper_util::server::conn::auto;
 use thiserror::Error;
 use tokio::net::TcpStream;
 
+use super::HttpStream;
+
 /// Why there is no stream to take over.
 #[derive(Debug, Error)]
 pub enum TakeOverError {
     /// The connection ended, or its server was not told to allow upgrades.
     #[error("the connection was not upgraded: {0}")]
     NotUpgraded(#[from] hyper::Error),
-    /// The server runs on something else than `TokioIo<TcpStream>`, a TLS stream say.
+    /// The server runs on something else than `TokioIo<HttpStream>` or `TokioIo<TcpStream>`, a TLS stream say.
     #[error("the upgraded connection is not a plain TCP stream")]
     NotTcp,
 }
 
 /// Waits until the `101` response is written, then returns the TCP stream and what was read from it after the request.
 ///
-/// Works behind hyper's HTTP/1 connection and hyper-util's automatic one, both over `TokioIo<TcpStream>`.
+/// Works behind hyper's HTTP/1 connection over `TokioIo<HttpStream>`, and behind that and hyper-util's automatic one over
+/// `TokioIo<TcpStream>`.
 ///
 /// # Errors
 ///
@@ -30,13 +33,20 @@ pub async fn take_over(upgrade: OnUpgrade) -> Result<(TcpStream, Bytes), TakeOve
 }
 
 fn parts(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
-    let (io, read_ahead) = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => (parts.io, parts.read_buf),
-        Err(upgraded) => {
-            let parts = auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
-            (parts.io, parts.read_buf)
-        }
+    let (stream, read_ahead) = match upgraded.downcast::<TokioIo<HttpStream>>() {
+        Ok(parts) => (parts.io.into_inner().into_inner(), parts.read_buf),
+        Err(upgraded) => bare(upgraded)?,
     };
     // Copied, because it is a share of hyper's read buffer and would keep all of that, even when it is empty.
-    Some((io.into_inner(), Bytes::copy_from_slice(&read_ahead)))
+    Some((stream, Bytes::copy_from_slice(&read_ahead)))
+}
+
+fn bare(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => Some((parts.io.into_inner(), parts.read_buf)),
+        Err(upgraded) => {
+            let parts = auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
+            Some((parts.io.into_inner(), parts.read_buf))
+        }
+    }
 }

@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use pushnote_websocket::{Message, Socket, encode, handshake, take_over};
+use pushnote_websocket::{HttpStream, Message, Socket, encode, handshake, take_over};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -54,6 +54,16 @@ async fn from_an_http1_connection() {
     let (server, client) = streams().await;
     let connection = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(server), service_fn(answer))
+        .with_upgrades();
+    tokio::spawn(connection);
+    assert_echo(client).await;
+}
+
+#[tokio::test]
+async fn from_an_http_stream() {
+    let (server, client) = streams().await;
+    let connection = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(HttpStream::new(server)), service_fn(answer))
         .with_upgrades();
     tokio::spawn(connection);
     assert_echo(client).await;

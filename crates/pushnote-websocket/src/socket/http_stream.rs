@@ -1,0 +1,185 @@
+//! A TCP stream as an HTTP server reads it, with what hyper hides from its caller.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// How long the end of a client's side stays unsaid while an answer to it is due. What is answered at once takes less,
+/// and a poll that waits for a message is found broken off soon enough for the next one.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(20);
+
+/// A TCP stream for hyper's HTTP/1 connection; [`take_over`](super::take_over) finds the stream in it.
+///
+/// - A client that ends its side behind its request (`nc -N`, probes) is answered. Hyper takes that end for the end of
+///   the connection and drops the request; to have it wait for the answer would hide from it that a poll was broken
+///   off. Here the end is told when the answer has begun, or a little later.
+/// - A line of a head that ends in LF alone is answered 400 (RFC 9112, 2.2, allows that): not every server on a
+///   request's way sees the end of a line there. This ends with the first request that has a body or asks for an
+///   upgrade, behind which bytes may be what they like.
+#[derive(Debug)]
+pub struct HttpStream {
+    stream: TcpStream,
+    lines: Lines,
+    /// Something was read since the last write.
+    answer_due: bool,
+    /// Set when the client has ended its side.
+    ended: Option<Pin<Box<Sleep>>>,
+}
+
+impl HttpStream {
+    /// For a stream that nothing was read from.
+    #[must_use]
+    pub fn new(stream: TcpStream) -> Self {
+        Self { stream, lines: Lines::default(), answer_due: false, ended: None }
+    }
+
+    pub(super) fn into_inner(self) -> TcpStream {
+        self.stream
+    }
+
+    fn stream(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(&mut self.stream)
+    }
+
+    fn written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.answer_due &= written.is_pending();
+        written
+    }
+}
+
+impl AsyncRead for HttpStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.ended.is_none() {
+            let before = buffer.filled().len();
+            ready!(this.stream().poll_read(cx, buffer))?;
+            let read = &mut buffer.filled_mut()[before..];
+            if !read.is_empty() {
+                this.answer_due = true;
+                this.lines.spoil(read);
+                return Poll::Ready(Ok(()));
+            }
+            this.ended = Some(Box::pin(sleep(ANSWER_PATIENCE)));
+        }
+        match &mut this.ended {
+            Some(patience) if this.answer_due => patience.as_mut().poll(cx).map(Ok),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl AsyncWrite for HttpStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.stream().poll_write(cx, bytes);
+        self.written(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = self.stream().poll_write_vectored(cx, slices);
+        self.written(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_shutdown(cx)
+    }
+}
+
+/// Fields of a head behind which something else follows: a body, or a WebSocket's frames.
+const LAST: [&[u8]; 3] = [b"content-length:", b"transfer-encoding:", b"upgrade:"];
+
+/// Looks at the lines of heads, until something else follows one.
+#[derive(Debug, Default)]
+struct Lines {
+    /// Bytes of the present line so far, those of its end included.
+    length: usize,
+    /// How much of each of [`LAST`] the line begins with.
+    matched: [usize; LAST.len()],
+    after_cr: bool,
+    /// No other head follows this one at once.
+    last: bool,
+    over: bool,
+}
+
+impl Lines {
+    /// Makes a byte that no head may hold of a LF without its CR: hyper answers 400.
+    fn spoil(&mut self, read: &mut [u8]) {
+        for byte in read {
+            if self.over {
+                return;
+            }
+            if *byte == b'\n' {
+                if self.after_cr {
+                    // The line that is its end alone is that of the head.
+                    let over = self.length == 1 && self.last;
+                    *self = Self { last: self.last, over, ..Self::default() };
+                    continue;
+                }
+                *byte = 0;
+            }
+            for (name, matched) in LAST.iter().zip(&mut self.matched) {
+                let next = name.get(self.length).is_some_and(|next| next.eq_ignore_ascii_case(byte));
+                if next && *matched == self.length {
+                    *matched += 1;
+                    self.last |= *matched == name.len();
+                }
+            }
+            self.after_cr = *byte == b'\r';
+            self.length += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of it in one read, and byte by byte.
+    fn spoilt(text: &str) -> String {
+        let mut whole = text.as_bytes().to_vec();
+        Lines::default().spoil(&mut whole);
+        let (mut parts, mut lines) = (text.as_bytes().to_vec(), Lines::default());
+        parts.chunks_mut(1).for_each(|part| lines.spoil(part));
+        assert_eq!(whole, parts);
+        String::from_utf8(whole).unwrap()
+    }
+
+    #[test]
+    fn line_feeds_alone_are_spoilt_in_heads() {
+        assert_eq!(spoilt("GET / HTTP/1.1\nhost: a\r\n\r\n"), "GET / HTTP/1.1\0host: a\r\n\r\n");
+        assert_eq!(spoilt("GET / HTTP/1.1\r\nhost: a\n\n"), "GET / HTTP/1.1\r\nhost: a\0\0");
+        let pipelined = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        assert_eq!(spoilt(&format!("{pipelined}GET / \n")), format!("{pipelined}GET / \0"));
+        assert_eq!(spoilt(pipelined), pipelined);
+    }
+
+    #[test]
+    fn what_is_no_head_is_left_alone() {
+        for field in ["Content-Length: 3", "transfer-encoding: chunked", "Upgrade: websocket"] {
+            let request = format!("POST / HTTP/1.1\r\nhost: a\r\n{field}\r\n\r\n[\n]");
+            assert_eq!(spoilt(&request), request);
+        }
+        let other = "GET / HTTP/1.1\r\nx-content-length: 1\r\ncontent-lengt: 1\r\n\r\n";
+        assert_eq!(spoilt(&format!("{other}\n")), format!("{other}\0"));
+    }
+}
