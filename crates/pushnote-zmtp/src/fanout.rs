@@ -99,21 +99,23 @@ impl Fanout {
         outlet
     }
 
-    /// The connection is gone, and with it what the peer had subscribed to.
-    pub(crate) fn leave(&self, outlet: &Outlet) {
+    /// The connection is gone, and with it what the peer had subscribed to. Gives how many messages are no longer kept.
+    pub(crate) fn leave(&self, outlet: &Outlet) -> usize {
         let mut shared = self.shared();
         shared.topics.remove(outlet.id);
         shared.confirmations.leave(outlet.id);
         outlet.open.store(false, Relaxed);
-        if outlet.kept {
+        let lost = if outlet.kept {
             // Who flushes does not wait for it any more, if another one is there.
             outlet.outbox.stir();
+            0
         } else {
             shared.outlets.remove(&outlet.id);
             outlet.cursor.store(LIVE, Relaxed); // nobody waits for what it was to catch up on
-            outlet.outbox.abandon();
-        }
+            outlet.outbox.abandon()
+        };
         self.count(&shared);
+        lost
     }
 
     /// A peer is here. One of ZMTP 1.0 cannot subscribe: it gets everything and picks.

@@ -255,10 +255,17 @@ impl Role for Hub {
         let outflow = Stream { fanout: &self.0, outlet: &outlet };
         let mut unsent = Unsent::default();
         let run = link.run(&self.0.options, &outlet.outbox, &mut unsent, outflow, intake);
-        tokio::select! {
+        let cause = tokio::select! {
             cause = run => cause,
             () = outlet.stayed_full(self.0.options.slow_subscriber) => CloseCause::SlowSubscriber,
+        };
+        let lost = self.0.leave(&outlet) + unsent.rewind() + unsent.messages();
+        // Who goes wants nothing more, and who counts comes back for it.
+        if lost > 0 && !cause.is_the_peers() && !outlet.is_numbered() {
+            let why = "its connection was closed before they were written";
+            self.0.counters.add_dropped(lost, &outlet.name, why);
         }
+        cause
     }
 }
 
@@ -334,7 +341,7 @@ struct Here<'a> {
 
 impl Drop for Here<'_> {
     fn drop(&mut self) {
-        self.fanout.leave(self.outlet);
+        let _ = self.fanout.leave(self.outlet); // nothing, if that was counted
     }
 }
 

@@ -122,6 +122,14 @@ impl CloseCause {
         }
     }
 
+    /// Whether the peer ended the connection, not this side.
+    pub(crate) fn is_the_peers(&self) -> bool {
+        match self {
+            CloseCause::Io(error) => error.kind() != io::ErrorKind::TimedOut,
+            cause => matches!(cause, CloseCause::Peer),
+        }
+    }
+
     /// Whether it belongs to the daily coming and going of peers.
     fn ordinary(&self) -> bool {
         matches!(self, CloseCause::Peer | CloseCause::Io(_) | CloseCause::Local)

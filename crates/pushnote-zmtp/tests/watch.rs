@@ -209,3 +209,24 @@ async fn what_is_unread_when_the_socket_is_closed_is_counted() {
     until(&monitor, all).await;
     assert!(monitor.stats().unread_bytes > 0);
 }
+
+#[tokio::test]
+async fn what_waited_for_a_subscriber_that_is_closed_is_counted() {
+    let slow_subscriber = SlowSubscriber::Disconnect(Duration::from_millis(80));
+    let (publisher, endpoint) = publisher(Options { slow_subscriber, ..Options::default() }).await;
+    let address = endpoint.to_string().trim_start_matches("tcp://").to_owned();
+    let mut stalled = TcpStream::connect(address).await.unwrap();
+    stalled.write_all(b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x02\0\0\0\x01\x01").await.unwrap();
+    timeout(PATIENCE, publisher.subscribed()).await.unwrap();
+    let (message, sent) = (vec![b'x'; 64 << 10], 400);
+    for _ in 0..sent {
+        publisher.try_send(&message).unwrap();
+        tokio::task::yield_now().await;
+    }
+    until(&publisher.monitor(), |of| of.stats().closed_for("slow_subscriber") == 1).await;
+    let mut came = Vec::new();
+    stalled.read_to_end(&mut came).await.unwrap();
+    let (greeting_bytes, head_bytes) = (14, 9);
+    let received = (came.len() - greeting_bytes) / (head_bytes + message.len());
+    assert_eq!(publisher.stats().dropped + received as u64, sent);
+}

@@ -52,6 +52,11 @@ impl Outlet {
         self.cursor.load(Relaxed) != LIVE
     }
 
+    /// Whether it asks for what it missed when it comes again.
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.numbered.is_some()
+    }
+
     pub(super) fn has_room(&self) -> bool {
         !self.outbox.is_full() && !self.is_behind()
     }

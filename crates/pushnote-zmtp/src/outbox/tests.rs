@@ -1,5 +1,6 @@
 use super::*;
 use crate::batch::Batch;
+use crate::codec::Encoder;
 use crate::curve::{KeyPair, Opener, Sealer, client, server};
 use crate::link::Everything;
 use std::task::{Context, Poll, Waker};
