@@ -1,7 +1,7 @@
 use super::tests::{feed_to, greeting, meet};
 use super::*;
-use crate::curve::{KeyPair, SecretKey};
-use crate::security::Clients;
+use crate::curve::{CurveError, KeyPair, SecretKey};
+use crate::security::{Clients, Right};
 
 fn secret() -> SecretKey {
     KeyPair::generate().unwrap().secret
