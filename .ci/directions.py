@@ -13,9 +13,11 @@ ALLOWED = {
     "pushnote-zmtp": {"pushnote-net"},
     "pushnote-shell": {"pushnote-net", "pushnote-zmtp"},
     "pushnote-sockjs": {"pushnote-net", "pushnote-sockjs-proto", "pushnote-websocket"},
-    "pushnote-hub": {"pushnote-core", "pushnote-net", "pushnote-zmtp"},
+    "pushnote-hub": {"pushnote-core"},
+    "pushnote-intake": {"pushnote-core", "pushnote-hub", "pushnote-net", "pushnote-zmtp"},
     "pushnote-http": {
-        "pushnote-core", "pushnote-hub", "pushnote-net", "pushnote-sockjs", "pushnote-websocket", "pushnote-zmtp",
+        "pushnote-core", "pushnote-hub", "pushnote-intake", "pushnote-net", "pushnote-sockjs", "pushnote-websocket",
+        "pushnote-zmtp",
     },
     "pushnote-forwarder": {"pushnote-core", "pushnote-net", "pushnote-zmtp"},
     "pushnote": {"pushnote-core", "pushnote-net", "pushnote-zmtp"},

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use pushnote_core::Limits;
-use pushnote_http::{Settings, Sources};
+use pushnote_http::{Settings, ZeroMq};
 use pushnote_shell::{
     Failure, raise_open_files_limit, reread_on_hangup, say, say_metrics, shutdown_signal, start_logs,
 };
@@ -30,11 +30,11 @@ fn main() -> ExitCode {
             let secrets = settings::reread_secrets(&args, &settings);
             reread_on_hangup(secrets.into_iter().chain(args.listen.reread_clients(&options)).collect())?;
             let listener = settings::listen(&args)?;
-            let sources = mq::sources(&args, options).await?;
-            announce(&args, &listener, &sources, &settings)?;
-            mq::announce_subscriptions(&sources);
+            let source = mq::source(&args, options).await?;
+            announce(&args, &listener, &source, &settings)?;
+            mq::announce_subscriptions(&source);
             tell_limits(&args, &settings, open_files_max);
-            let farewell = pushnote_http::run(listener, sources, settings, shutdown)
+            let farewell = pushnote_http::run(listener, source, settings, shutdown)
                 .await
                 .map_err(|error| Failure::software(error.to_string()))?;
             tracing::info!(told = farewell.told, left = farewell.left, "ended");
@@ -47,14 +47,14 @@ fn main() -> ExitCode {
 fn announce(
     args: &Args,
     listener: &TcpListener,
-    sources: &Sources,
+    source: &ZeroMq,
     settings: &Settings,
 ) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(|error| Failure::system(error.to_string()))?;
-    for endpoint in sources.responder.local_endpoints() {
+    for endpoint in source.responder.local_endpoints() {
         say(format_args!("ack listening on {endpoint}"));
     }
-    let hears = mq::described(args, sources);
+    let hears = mq::described(args, source);
     say(format_args!("listening on http://{address}{}, {hears}", settings.route));
     settings.metrics.iter().for_each(say_metrics);
     Ok(())

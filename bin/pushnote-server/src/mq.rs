@@ -1,7 +1,7 @@
 //! The ZeroMQ side: whom the server hears, and whom it answers.
 
 use pushnote_core::Limits;
-use pushnote_http::Sources;
+use pushnote_http::ZeroMq;
 use pushnote_shell::{Failure, client_keys, say};
 use pushnote_zmtp::{Endpoint, Options, Responder, Security, Subscriber};
 
@@ -18,12 +18,12 @@ pub(crate) fn options(args: &Args, limits: &Limits) -> Result<Options, Failure> 
 }
 
 /// Connects to the forwarders, or listens itself.
-pub(crate) async fn sources(args: &Args, options: Options) -> Result<Sources, Failure> {
+pub(crate) async fn source(args: &Args, options: Options) -> Result<ZeroMq, Failure> {
     let mut subscriber = Subscriber::new(options.clone());
     let mut responder = Responder::new(options);
     if !args.single {
         args.mq_socket.iter().for_each(|endpoint| subscriber.connect_also(endpoint.clone()));
-        return Ok(Sources { subscriber, responder });
+        return Ok(ZeroMq { subscriber, responder });
     }
     for endpoint in &args.mq_socket {
         let bound = subscriber.bind_also(endpoint).await;
@@ -33,12 +33,12 @@ pub(crate) async fn sources(args: &Args, options: Options) -> Result<Sources, Fa
         let bound = responder.bind_also(endpoint).await;
         bound.map_err(|error| Failure::unavailable(format!("--ack: {error}")))?;
     }
-    Ok(Sources { subscriber, responder })
+    Ok(ZeroMq { subscriber, responder })
 }
 
 /// Says, as soon as it is so, that what a forwarder is given from then on is heard.
-pub(crate) fn announce_subscriptions(sources: &Sources) {
-    let monitor = sources.subscriber.monitor();
+pub(crate) fn announce_subscriptions(source: &ZeroMq) {
+    let monitor = source.subscriber.monitor();
     tokio::spawn(async move {
         let mut said = 0;
         loop {
@@ -73,10 +73,10 @@ fn security(args: &Args) -> Result<Options, Failure> {
 }
 
 /// Where it listens for applications, or whom it hears, for the line that says so.
-pub(crate) fn described(args: &Args, sources: &Sources) -> String {
+pub(crate) fn described(args: &Args, source: &ZeroMq) -> String {
     let texts =
         |endpoints: &[Endpoint]| endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(",");
-    match sources.subscriber.local_endpoints() {
+    match source.subscriber.local_endpoints() {
         [] => format!("connecting to {}", texts(&args.mq_socket)),
         bound => format!("bound to {}", texts(bound)),
     }

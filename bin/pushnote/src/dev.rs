@@ -10,9 +10,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use pushnote::{Publisher, PublisherBuilder};
 use pushnote_core::{Envelope, Keys, Limits, UserId, Verifier};
-use pushnote_http::{Action, Page, Settings};
+use pushnote_http::{Action, Page, Settings, ZeroMq};
 use pushnote_shell::{Failure, SECRET_VARIABLE, say, shutdown_signal, start_logs};
-use pushnote_zmtp::{Endpoint, Options, Subscriber};
+use pushnote_zmtp::{Endpoint, Options, Responder, Subscriber};
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 
@@ -57,8 +57,9 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
             .await
             .map_err(|error| Failure::unavailable(format!("--mq_socket: {error}")))?;
         let demo = Demo::new(&listener, &subscriber, &secret, &user)?;
+        let source = ZeroMq { subscriber, responder: Responder::new(Options::default()) };
         demo.announce();
-        pushnote_http::run(listener, subscriber.into(), settings(&secret, &demo)?, shutdown)
+        pushnote_http::run(listener, source, settings(&secret, &demo)?, shutdown)
             .await
             .map(|_| ())
             .map_err(|error| Failure::software(error.to_string()))

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pushnote_core::{CloseCode, Command, CurrentVerifier, Subject, TokenError};
-use pushnote_hub::{Attachment, Counters, Hub, SubscribeError, unix_now};
-use pushnote_net::LogOnce;
+use pushnote_hub::{Attachment, Counters, Hub, SubscribeError};
+use pushnote_net::{LogOnce, unix_now};
 use pushnote_sockjs::{Close, CloseReason, Connection, Handler, Session, SessionInfo};
 
 use crate::expiries::{Expiries, Expiry};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pushnote_core::{CloseCode, Verified};
-use pushnote_hub::unix_now;
+use pushnote_net::unix_now;
 use pushnote_sockjs::Session;
 
 /// Between two looks at the clock; so much later than its token a connection may end.

@@ -23,7 +23,7 @@ mod serve;
 mod server;
 
 pub use page::{Action, Page, Take};
-pub use pushnote_hub::engine::zeromq::Sources;
+pub use pushnote_intake::sources::zeromq::ZeroMq;
 pub use pushnote_sockjs::AllowedOrigin;
 pub use route::{Route, RouteError};
 pub use server::{Farewell, RunError, Settings, run};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use pushnote_hub::Counters;
+use pushnote_hub::{Counter, Counters};
 use pushnote_net::metrics::{Label, Measured, Page};
 use pushnote_sockjs::SockJs;
 use pushnote_zmtp::{CloseCause, Monitor, Stats};
@@ -14,6 +14,7 @@ use crate::client::Clients;
 /// Everything that counts something.
 pub(crate) struct Gauges {
     pub(crate) counters: Arc<Counters>,
+    pub(crate) taken_in: Arc<pushnote_intake::Counters>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) sockjs: SockJs<Clients>,
     /// The ZeroMQ sockets, each with the flag that names its endpoints.
@@ -24,6 +25,7 @@ impl Measured for Gauges {
     fn measure(&self, page: &mut Page<'_>) -> fmt::Result {
         let version = [("version", env!("CARGO_PKG_VERSION").into())];
         page.info("pushnote_server_build", "The version that runs", &version)?;
+        self.intake(page)?;
         self.hub(page)?;
         self.browsers(page)?;
         let sockets: Vec<_> = self.sockets.iter().map(|(end, monitor)| (*end, monitor.stats())).collect();
@@ -32,19 +34,31 @@ impl Measured for Gauges {
 }
 
 impl Gauges {
+    fn intake(&self, page: &mut Page<'_>) -> fmt::Result {
+        // Without `..`, as below: a counter that nobody can read is a fault when it is compiled.
+        let pushnote_intake::Counters { envelopes_refused, recipients_refused, duplicates, missed, new_runs } =
+            &*self.taken_in;
+        let table = [
+            ("refused_envelopes", "Messages of applications that were not well-formed", envelopes_refused),
+            ("refused_recipients", "Recipients' tokens in messages that did not verify", recipients_refused),
+            ("duplicate_messages", "Messages that had come before, and are delivered once", duplicates),
+            (
+                "missed_messages",
+                "Messages that did not come before later ones of their publisher had to go on",
+                missed,
+            ),
+            ("new_runs", "Times that a publisher began to number its messages anew", new_runs),
+        ];
+        counters(page, &table)
+    }
+
     fn hub(&self, page: &mut Page<'_>) -> fmt::Result {
-        // Without `..`: a counter that nobody can read is a fault when it is compiled.
         let Counters {
             publications,
             deliveries,
             slow_consumers,
             attached,
             detached,
-            envelopes_refused,
-            duplicates,
-            missed,
-            new_runs,
-            recipients_refused,
             tokens_refused,
             subscriptions_refused,
         } = &*self.counters;
@@ -54,22 +68,10 @@ impl Gauges {
             ("slow_consumers", "Sessions closed because they did not keep up", slow_consumers),
             ("opened_sessions", "Sessions opened", attached),
             ("closed_sessions", "Sessions closed", detached),
-            ("refused_envelopes", "Messages of applications that were not well-formed", envelopes_refused),
-            ("duplicate_messages", "Messages that had come before, and are delivered once", duplicates),
-            (
-                "missed_messages",
-                "Messages that did not come before later ones of their publisher had to go on",
-                missed,
-            ),
-            ("new_runs", "Times that a publisher began to number its messages anew", new_runs),
-            ("refused_recipients", "Recipients' tokens in messages that did not verify", recipients_refused),
             ("refused_tokens", "Tokens of browsers that did not verify", tokens_refused),
             ("refused_subscriptions", "Subscriptions of browsers beyond a limit", subscriptions_refused),
         ];
-        for (name, help, counter) in table {
-            page.counter(&format!("pushnote_server_{name}"), help, counter.total())?;
-        }
-        Ok(())
+        counters(page, &table)
     }
 
     fn browsers(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -88,6 +90,13 @@ impl Gauges {
             refused,
         )
     }
+}
+
+fn counters(page: &mut Page<'_>, table: &[(&str, &str, &Counter)]) -> fmt::Result {
+    for (name, help, counter) in table {
+        page.counter(&format!("pushnote_server_{name}"), help, counter.total())?;
+    }
+    Ok(())
 }
 
 /// The name, the help and the value of each counter of a socket.

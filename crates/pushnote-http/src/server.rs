@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use pushnote_core::{CloseCode, CurrentVerifier, Limits};
-use pushnote_hub::engine::zeromq::{self, Sources};
-use pushnote_hub::{Hub, HubOptions, Ingest, ShardGone};
+use pushnote_hub::{Hub, HubOptions, ShardGone};
+use pushnote_intake::Intake;
+use pushnote_intake::sources::zeromq::ZeroMq;
 use pushnote_net::metrics::{Listener, Serving};
 use pushnote_sockjs::{AllowedOrigin, SockJs};
 use pushnote_zmtp::Monitor;
@@ -77,7 +78,7 @@ pub enum RunError {
     Crashed(#[from] ShardGone),
 }
 
-/// Serves browsers on `listener` with what comes from `sources`, until `shutdown`; then refuses new
+/// Serves browsers on `listener` with what comes from `source`, until `shutdown`; then refuses new
 /// sessions, tells the old ones to leave and gives them `limits.drain_deadline_s`.
 ///
 /// # Errors
@@ -89,7 +90,7 @@ pub enum RunError {
 /// When the thread that tells the metrics did.
 pub async fn run(
     listener: TcpListener,
-    sources: Sources,
+    source: ZeroMq,
     mut settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Farewell, RunError> {
@@ -100,10 +101,9 @@ pub async fn run(
         subjects_per_connection_max: limits.users_per_connection_max,
         connections_per_user_max: limits.connections_per_user_max,
     })?;
-    let ingest =
-        Ingest::new(Arc::clone(&settings.verifier), limits.message_bytes_max, Arc::clone(hub.counters()));
-    let sockets = sockets(&sources);
-    let mut hearing = tokio::spawn(zeromq::run(sources, ingest, hub.clone()));
+    let intake = Intake::new(hub.clone(), Arc::clone(&settings.verifier), limits.message_bytes_max);
+    let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
+    let mut hearing = tokio::spawn(intake.run(source));
 
     let clients = Clients::new(hub.clone(), Arc::clone(&settings.verifier), settings.strings);
     let expiries = clients.expiries();
@@ -115,7 +115,7 @@ pub async fn run(
     let mut telling = Serving::default();
     if let Some(listener) = metrics {
         let (counters, admission) = (Arc::clone(hub.counters()), Arc::clone(&admission));
-        let gauges = Gauges { counters, admission, sockjs: sockjs.clone(), sockets };
+        let gauges = Gauges { counters, taken_in, admission, sockjs: sockjs.clone(), sockets };
         telling = listener.serve(gauges, Arc::clone(&draining)).map_err(RunError::Metrics)?;
     }
     let mut crashed = None;
@@ -150,10 +150,10 @@ pub async fn run(
 }
 
 /// The sockets that messages come from, each with the flag that names its endpoints.
-fn sockets(sources: &Sources) -> Vec<(&'static str, Monitor)> {
-    let mut sockets = vec![("mq_socket", sources.subscriber.monitor())];
-    if !sources.responder.local_endpoints().is_empty() {
-        sockets.push(("ack", sources.responder.monitor()));
+fn sockets(source: &ZeroMq) -> Vec<(&'static str, Monitor)> {
+    let mut sockets = vec![("mq_socket", source.subscriber.monitor())];
+    if !source.responder.local_endpoints().is_empty() {
+        sockets.push(("ack", source.responder.monitor()));
     }
     sockets
 }

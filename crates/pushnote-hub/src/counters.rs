@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Running totals since the start, shared by all shards and engines.
+/// Running totals since the start, shared by all shards.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Messages accepted for fan-out.
@@ -15,16 +15,6 @@ pub struct Counters {
     pub attached: Counter,
     /// Receivers detached since the start.
     pub detached: Counter,
-    /// Messages an engine refused because they were not a well-formed envelope.
-    pub envelopes_refused: Counter,
-    /// Messages that had come before, over another road or because a publisher sent them again.
-    pub duplicates: Counter,
-    /// Messages that had not come when later ones of their publisher had waited for them long enough.
-    pub missed: Counter,
-    /// Times that a publisher whose name was known began to number its messages anew.
-    pub new_runs: Counter,
-    /// Recipient tokens that did not verify, in envelopes that were otherwise accepted.
-    pub recipients_refused: Counter,
     /// Tokens of clients that did not verify.
     pub tokens_refused: Counter,
     /// Subscriptions that were beyond a limit.

@@ -6,18 +6,13 @@
 //! - `shard`: one task per core, which owns its share of the receivers and writes to them
 //! - [`Publication`], [`Batch`]: what is delivered, and the cache of its encodings
 //! - [`Receiver`]: what a front end implements to be delivered to
-//! - [`Ingest`]: from an envelope's bytes to a publication
-//! - [`engine`]: where envelopes come from
 //! - `mask`: which of a turn's publications a receiver gets
 //! - `window`: lets messages of a steady stream wait for each other
 //! - [`Counters`]: what is counted
 
-mod clock;
 mod counters;
-pub mod engine;
 mod hub;
 pub mod index;
-mod ingest;
 mod mask;
 mod one_or_many;
 mod publication;
@@ -25,9 +20,7 @@ mod receiver;
 mod shard;
 mod window;
 
-pub use clock::unix_now;
 pub use counters::{Counter, Counters};
 pub use hub::{Attachment, Hub, HubOptions, ShardGone, SubscribeError};
-pub use ingest::{Accepted, Ingest};
 pub use publication::{Batch, Publication};
 pub use receiver::{Delivery, Receiver};

@@ -109,21 +109,6 @@ impl Subscriber {
         }
     }
 
-    /// Appends messages which are already here to `into`, at most `max`, without waiting. Returns how many.
-    pub fn recv_many(&mut self, into: &mut Vec<Message>, max: usize) -> usize {
-        let before = into.len();
-        while into.len() - before < max {
-            if let Some(message) = self.unread.next() {
-                into.push(message);
-            } else if let Ok(batch) = self.batches.try_recv() {
-                self.unread = batch.into();
-            } else {
-                break;
-            }
-        }
-        into.len() - before
-    }
-
     /// The next run of messages of one publisher, as it came: for relays. Do not mix with [`Subscriber::recv`],
     /// which may have begun to take a run apart. Cancel-safe; `None` only after [`Subscriber::close`].
     ///

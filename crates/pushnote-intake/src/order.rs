@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use pushnote_core::sequencer::Item;
 use pushnote_core::{PublicationId, Sequencer, SequencerCounts, SequencerLimits};
-use pushnote_zmtp::curve::PublicKey;
+
+use crate::source::Sender;
 
 /// How long a message waits for those before it, which may come after it: over another forwarder, or because their
 /// publisher connected again and its old connection is not yet read to the end.
@@ -22,13 +22,10 @@ const LIMITS: SequencerLimits = SequencerLimits {
 /// Senders that are remembered: those heard last.
 const SENDERS_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("it is not zero");
 
-/// Who sent something: the holder of a key, or whoever has none, which includes all whose messages a forwarder brings.
-pub(super) type Sender = Option<Arc<PublicKey>>;
-
 /// A [`Sequencer`] for each sender. So publishers' names are a sender's own: whoever knows another's name can neither
 /// count for it nor have it forgotten.
 #[derive(Debug)]
-pub(super) struct Order<T> {
+pub(crate) struct Order<T> {
     senders: LruCache<Sender, Sequencer<T>>,
     state: State,
 }
@@ -64,12 +61,12 @@ impl State {
 }
 
 impl<T: Item> Order<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { senders: LruCache::new(SENDERS_MAX), state: State::default() }
     }
 
     /// A message came. Appends to `out` what goes on.
-    pub(super) fn accept(
+    pub(crate) fn accept(
         &mut self,
         sender: &Sender,
         id: &PublicationId,
@@ -88,12 +85,12 @@ impl<T: Item> Order<T> {
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` while nothing is held.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.state.deadlines.values().min().copied()
     }
 
     /// Time has passed: what waited too long goes on.
-    pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Vec<T>) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Vec<T>) {
         let due = self.state.deadlines.iter().filter(|(_, deadline)| **deadline <= now);
         for sender in due.map(|(sender, _)| sender.clone()).collect::<Vec<_>>() {
             if let Some(sequencer) = self.senders.peek_mut(&sender) {
@@ -103,13 +100,17 @@ impl<T: Item> Order<T> {
     }
 
     /// What was counted since this was last asked.
-    pub(super) fn take_counts(&mut self) -> SequencerCounts {
+    pub(crate) fn take_counts(&mut self) -> SequencerCounts {
         std::mem::take(&mut self.state.counts)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use pushnote_zmtp::curve::PublicKey;
+
     use super::*;
 
     #[derive(Debug, PartialEq)]
@@ -130,7 +131,7 @@ mod tests {
     fn key(number: u16) -> Sender {
         let mut bytes = [1; 32];
         bytes[..2].copy_from_slice(&number.to_be_bytes());
-        Some(Arc::new(PublicKey::from_bytes(bytes).unwrap()))
+        Sender::Key(Arc::new(PublicKey::from_bytes(bytes).unwrap()))
     }
 
     /// What goes on when these come at once.
@@ -154,7 +155,7 @@ mod tests {
             (&victim, "web/1", "a"),
             (&thief, "web/2", "false"), // else the victim's next would be the second with that number
             (&victim, "web/2", "b"),
-            (&None, "web/3", "of a forwarder"),
+            (&Sender::Anybody, "web/3", "of a forwarder"),
             (&victim, "web/3", "c"),
             (&victim, "web/3", "c"),
         ];

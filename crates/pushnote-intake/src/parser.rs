@@ -5,33 +5,37 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pushnote_core::{Audience, CurrentVerifier, Envelope, EnvelopeError, PublicationId, UserId};
+use pushnote_hub::Publication;
 use pushnote_net::LogOnce;
 
 use crate::counters::Counters;
-use crate::publication::Publication;
 
 /// A message that was understood.
 #[derive(Debug)]
-pub struct Accepted<E> {
+pub(crate) struct Accepted<E> {
     /// The message; it may be for nobody.
-    pub publication: Publication<E>,
+    pub(crate) publication: Publication<E>,
     /// By what it is known if it comes again.
-    pub id: Option<PublicationId>,
+    pub(crate) id: Option<PublicationId>,
 }
 
 /// Parses envelopes and reduces recipients to user ids. What is refused is counted, logged (limited for
 /// each kind), and harms nothing else.
-pub struct Ingest {
+pub(crate) struct Parser {
     verifier: Arc<CurrentVerifier>,
     data_bytes_max: usize,
     counters: Arc<Counters>,
     log: LogOnce,
 }
 
-impl Ingest {
+impl Parser {
     /// Recipients' tokens are verified by `verifier`, payloads have up to `data_bytes_max` bytes, refusals are
     /// counted in `counters`.
-    pub fn new(verifier: Arc<CurrentVerifier>, data_bytes_max: usize, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(
+        verifier: Arc<CurrentVerifier>,
+        data_bytes_max: usize,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self { verifier, data_bytes_max, counters, log: LogOnce::new() }
     }
 
@@ -40,7 +44,7 @@ impl Ingest {
     /// # Errors
     ///
     /// [`EnvelopeError`], counted and logged here.
-    pub fn accept<E: Default>(&self, bytes: &Bytes, now: u64) -> Result<Accepted<E>, EnvelopeError> {
+    pub(crate) fn accept<E: Default>(&self, bytes: &Bytes, now: u64) -> Result<Accepted<E>, EnvelopeError> {
         match Envelope::parse(bytes, self.data_bytes_max) {
             Ok(envelope) => {
                 let audience = self.audience(&envelope, now);
@@ -54,7 +58,7 @@ impl Ingest {
     }
 
     /// Counts a message that was refused, and logs it, limited for each kind.
-    pub fn refuse(&self, kind: &'static str, why: &dyn std::fmt::Display) {
+    pub(crate) fn refuse(&self, kind: &'static str, why: &dyn std::fmt::Display) {
         self.counters.envelopes_refused.add(1);
         if let Some(unlogged) = self.log.due(kind) {
             tracing::warn!(

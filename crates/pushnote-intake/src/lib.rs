@@ -1,0 +1,20 @@
+//! From the bytes that an application published to a publication of the hub, once for every source.
+//!
+//! # Layout
+//!
+//! - [`Intake`]: parses, verifies, puts in order, publishes, answers and counts
+//! - [`Source`]: what yields the bytes and takes the answers; [`sources`] has them all
+//! - `parser`: from an envelope's bytes to a publication
+//! - `order`: what one sender sent, in order and each once
+//! - [`Counters`]: what is counted
+
+mod counters;
+mod intake;
+mod order;
+mod parser;
+mod source;
+pub mod sources;
+
+pub use counters::Counters;
+pub use intake::Intake;
+pub use source::{Incoming, Rejected, Reply, Sender, Source};

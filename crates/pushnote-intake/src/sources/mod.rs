@@ -1,0 +1,3 @@
+//! The sources there are.
+
+pub mod zeromq;

@@ -1,0 +1,62 @@
+//! ZeroMQ: a SUB socket that hears everything, from forwarders or from the applications themselves; and a ROUTER
+//! socket, where applications ask to be told that a message was taken.
+
+use std::sync::Arc;
+
+use pushnote_core::Answer;
+use pushnote_zmtp::curve::PublicKey;
+use pushnote_zmtp::{Message, MultipartError, Request, Responder, Subscriber};
+
+use crate::source::{Incoming, Rejected, Reply, Sender, Source};
+
+/// Both sockets.
+#[derive(Debug)]
+pub struct ZeroMq {
+    /// Hears what is published.
+    pub subscriber: Subscriber,
+    /// Answers those who want to know; a socket without endpoints if nobody may.
+    pub responder: Responder,
+}
+
+impl Source for ZeroMq {
+    type Reply = Request;
+
+    async fn next(&mut self) -> Option<Incoming<Request>> {
+        tokio::select! {
+            message = self.subscriber.recv() => message.map(published),
+            request = self.responder.recv() => Some(asked(request)),
+        }
+    }
+}
+
+impl Reply for Request {
+    fn answer(self, answer: &Answer) {
+        // Text and numbers always serialise.
+        if let Ok(json) = serde_json::to_vec(answer) {
+            self.answer(&json);
+        }
+    }
+}
+
+fn published(message: Message) -> Incoming<Request> {
+    let sender = message.sender().into();
+    Incoming { sender, envelope: message.into_single().map_err(Rejected::from), reply: None }
+}
+
+fn asked(request: Request) -> Incoming<Request> {
+    let sender = request.sender().into();
+    let envelope = request.body().cloned().map_err(Rejected::from);
+    Incoming { sender, envelope, reply: Some(request) }
+}
+
+impl From<Option<&Arc<PublicKey>>> for Sender {
+    fn from(key: Option<&Arc<PublicKey>>) -> Self {
+        key.map_or(Sender::Anybody, |key| Sender::Key(Arc::clone(key)))
+    }
+}
+
+impl From<MultipartError> for Rejected {
+    fn from(error: MultipartError) -> Self {
+        Rejected { kind: "multipart", why: error.to_string() }
+    }
+}

@@ -1,0 +1,136 @@
+//! What becomes of what a source yields.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use pushnote_core::{Answer, CloseCode, Keys, Subject, Verifier};
+use pushnote_hub::{Attachment, Batch, Delivery, Hub, HubOptions, Receiver};
+use pushnote_intake::{Counters, Incoming, Intake, Rejected, Reply, Sender, Source};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Gets what is for everyone.
+struct Page(mpsc::UnboundedSender<String>);
+
+impl Receiver for Page {
+    type Encodings = ();
+
+    fn deliver(&self, batch: &Batch<()>) -> Delivery {
+        let texts = batch.payloads().map(|data| String::from_utf8(data.to_vec()).unwrap());
+        texts.for_each(|text| drop(self.0.send(text)));
+        Delivery::Accepted
+    }
+
+    fn close(&self, _: CloseCode) {}
+}
+
+/// Yields what the test says.
+struct Spoken(mpsc::UnboundedReceiver<Incoming<Noted>>);
+
+impl Source for Spoken {
+    type Reply = Noted;
+
+    async fn next(&mut self) -> Option<Incoming<Noted>> {
+        self.0.recv().await
+    }
+}
+
+#[derive(Clone, Default)]
+struct Noted(Arc<Mutex<Option<Answer>>>);
+
+impl Reply for Noted {
+    fn answer(self, answer: &Answer) {
+        *self.0.lock().unwrap() = Some(answer.clone());
+    }
+}
+
+struct Set {
+    counters: Arc<Counters>,
+    application: mpsc::UnboundedSender<Incoming<Noted>>,
+    page: mpsc::UnboundedReceiver<String>,
+    _attached: Attachment<Page>,
+}
+
+impl Set {
+    fn start() -> Self {
+        let options = HubOptions {
+            shards: 1,
+            coalescing_window: Duration::ZERO,
+            subjects_per_connection_max: 1,
+            connections_per_user_max: 1,
+        };
+        let hub = Hub::start(options).unwrap();
+        let (deliveries, page) = mpsc::unbounded_channel();
+        let mut attached = hub.attach(Page(deliveries));
+        attached.subscribe(Subject::Everyone).unwrap();
+        let keys = Keys::parse("a-secret-of-these-tests-0123456789abcdef").unwrap();
+        let intake = Intake::new(hub, Arc::new(Verifier::new(&keys).into()), 100);
+        let counters = Arc::clone(intake.counters());
+        let (application, spoken) = mpsc::unbounded_channel();
+        tokio::spawn(intake.run(Spoken(spoken)));
+        Self { counters, application, page, _attached: attached }
+    }
+
+    fn say(&self, envelope: Result<String, Rejected>, reply: Option<Noted>) {
+        let envelope = envelope.map(Bytes::from);
+        self.application.send(Incoming { sender: Sender::Anybody, envelope, reply }).unwrap();
+    }
+
+    fn publish(&self, data: u32, id: &str) {
+        let text = format!(r#"{{"name":"notify_all","data":{data},"publication":"{id}"}}"#);
+        self.say(Ok(text), None);
+    }
+
+    async fn next(&mut self) -> String {
+        timeout(PATIENCE, self.page.recv()).await.expect("nothing came").unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_come_in_order_and_each_once() {
+    let mut set = Set::start();
+    for (data, id) in [(1, "web/1"), (3, "web/3"), (2, "web/2"), (2, "web/2"), (4, "web/4")] {
+        set.publish(data, id);
+    }
+    for data in ["1", "2", "3", "4"] {
+        assert_eq!(set.next().await, data);
+    }
+    assert_eq!((set.counters.duplicates.total(), set.counters.missed.total()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_come_in_time_is_missed() {
+    let mut set = Set::start();
+    set.publish(1, "web/1");
+    set.publish(3, "web/3");
+    assert_eq!(set.next().await, "1");
+    let began = Instant::now();
+    assert_eq!(set.next().await, "3");
+    assert!((Duration::from_millis(400)..Duration::from_millis(600)).contains(&began.elapsed()));
+    assert_eq!(set.counters.missed.total(), 1);
+}
+
+#[tokio::test]
+async fn who_asks_is_answered_and_what_is_wrong_harms_nothing_else() {
+    let mut set = Set::start();
+    let replies = [(); 3].map(|()| Noted::default());
+    set.say(Ok("not json".to_owned()), Some(replies[0].clone()));
+    set.say(Err(Rejected { kind: "multipart", why: "two frames".to_owned() }), Some(replies[1].clone()));
+    set.say(Ok(r#"{"name":"notify_all","data":"good"}"#.to_owned()), Some(replies[2].clone()));
+    assert_eq!(set.next().await, "\"good\"");
+    // The answer follows the publication.
+    while replies[2].0.lock().unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    let [broken, multipart, good] = replies.map(|reply| reply.0.lock().unwrap().take().unwrap());
+    assert!(matches!(broken, Answer::Refused { error, retry: false } if error.contains("not JSON")));
+    assert_eq!(multipart, Answer::Refused { error: "two frames".to_owned(), retry: false });
+    let Answer::Receipt(receipt) = good else { panic!("{good:?}") };
+    assert_eq!((receipt.servers, receipt.of), (1, 1));
+    assert_eq!(set.counters.envelopes_refused.total(), 2);
+}
