@@ -21,8 +21,11 @@ use thiserror::Error;
 
 use crate::close::Close;
 
+mod reason;
 #[cfg(test)]
 mod tests;
+
+pub use reason::{CloseCause, CloseReason};
 
 /// A deadline that is handled so much later than it was set for: the process stood still (it was paused, swapped out,
 /// moved to another machine), and what its clients did meanwhile may lie unread. Nobody is judged by it.
@@ -97,32 +100,6 @@ pub enum SendError {
     /// Too much waits already; the session has been closed for it.
     #[error("the client does not read as fast as messages are sent")]
     SlowConsumer,
-}
-
-/// How a session ended, for the application.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CloseReason {
-    /// Code and reason as the client is told, if it can still be told.
-    pub close: Close,
-    /// Who or what ended it.
-    pub cause: CloseCause,
-}
-
-/// What ended a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseCause {
-    /// The application closed it.
-    Application,
-    /// The client closed it, or broke off in the middle of a response.
-    Client,
-    /// The client did not come back within the disconnect delay.
-    TimedOut,
-    /// The client is attached and takes nothing any more.
-    Unresponsive,
-    /// The client reads slower than the application sends.
-    SlowConsumer,
-    /// The client broke the protocol.
-    ProtocolError,
 }
 
 /// The state of one session. See the module's documentation for how to drive it.
