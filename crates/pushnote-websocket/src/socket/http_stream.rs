@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 /// and a poll that waits for a message is found broken off soon enough for the next one.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(20);
 
-/// A TCP stream for hyper's HTTP/1 connection; [`take_over`](super::take_over) finds the stream in it.
+/// A TCP stream for hyper's HTTP/1 connection; [`take_over`](super::take_over()) finds the stream in it.
 ///
 /// - A client that ends its side behind its request (`nc -N`, probes) is answered. Hyper takes that end for the end of
 ///   the connection and drops the request; to have it wait for the answer would hide from it that a poll was broken
