@@ -189,10 +189,12 @@ impl WebSocketSession {
             false => Close::NORMAL,
         };
         if self.set_closing(close, CloseCause::Application) {
-            if !raw {
-                let _ = self.socket.send(&encode::text(&String::from_utf8_lossy(&frame)));
+            if raw {
+                self.socket.close(last.code, &last.reason);
+            } else {
+                let frame = encode::text(&String::from_utf8_lossy(&frame));
+                self.socket.close_after(frame, last.code, &last.reason);
             }
-            self.socket.close(last.code, &last.reason);
         }
     }
 

@@ -67,6 +67,27 @@ async fn framed() {
     assert_eq!(session.send_binary(b"x"), Err(SendError::BinaryUnsupported));
 }
 
+/// Threads send without a pause while another closes: a race, and so tried often.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_follows_the_close_frame() {
+    let mut server = Server::start().await;
+    for _ in 0..200 {
+        let mut client = Client::connect(&server, "/app/0/id/websocket").await;
+        assert_eq!(client.text().await, "o");
+        let session = server.opened().await;
+        let senders = [(); 8].map(|()| {
+            let session = session.clone();
+            std::thread::spawn(move || while session.send(&Message::text("x")).is_ok() {})
+        });
+        while client.text().await != "a[\"x\"]" {}
+        session.close(3000, "Go away!");
+        while client.text().await != "c[3000,\"Go away!\"]" {}
+        assert_eq!(client.close_frame().await, (1000, "Normal closure".to_owned()));
+        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        assert!(matches!(server.event().await, Event::Closed(_)));
+    }
+}
+
 #[tokio::test]
 async fn the_application_closes() {
     let mut server = Server::start().await;

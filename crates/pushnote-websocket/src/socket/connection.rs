@@ -151,7 +151,12 @@ where
                 Err(error) => {
                     *reading = Reading::Discarding;
                     flush(socket, &mut pongs);
-                    return socket.begin_close(Cause::ProtocolError, error.close_code(), &error.to_string());
+                    return socket.begin_close(
+                        Cause::ProtocolError,
+                        error.close_code(),
+                        &error.to_string(),
+                        None,
+                    );
                 }
             };
             match event {
@@ -162,7 +167,7 @@ where
                 Event::Close { code, reason } => {
                     *reading = Reading::Nothing;
                     flush(socket, &mut pongs);
-                    return socket.begin_close(Cause::PeerClosed, code, reason);
+                    return socket.begin_close(Cause::PeerClosed, code, reason, None);
                 }
             }
         }
@@ -240,7 +245,7 @@ where
                 }
                 Beat::Dead => {
                     // This wakes us for the closing handshake, which sets the timer.
-                    socket.begin_close(Cause::NoPong, close_code::NO_PONG, close_code::NO_PONG_REASON);
+                    socket.begin_close(Cause::NoPong, close_code::NO_PONG, close_code::NO_PONG_REASON, None);
                     break;
                 }
             }

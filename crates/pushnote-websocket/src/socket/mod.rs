@@ -213,7 +213,12 @@ impl Socket {
     ///
     /// `code` is one that [`close_code::may_be_sent`]; `reason` is cut at 123 bytes.
     pub fn close(&self, code: u16, reason: &str) {
-        self.begin_close(Cause::WeClosed, code, reason);
+        self.begin_close(Cause::WeClosed, code, reason, None);
+    }
+
+    /// As [`close`](Self::close), with a last frame before it, in one step: nothing that others send comes between.
+    pub fn close_after(&self, last: Bytes, code: u16, reason: &str) {
+        self.begin_close(Cause::WeClosed, code, reason, Some(last));
     }
 
     /// The address of the peer; `None` once the stream is disconnected.
@@ -228,9 +233,10 @@ impl Socket {
         self.lock().outbox.bytes()
     }
 
-    fn begin_close(&self, cause: Cause, code: u16, reason: &str) {
+    fn begin_close(&self, cause: Cause, code: u16, reason: &str, last: Option<Bytes>) {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Open) {
+            last.into_iter().for_each(|last| state.outbox.push(last));
             state.outbox.push(encode::close(code, reason));
             state.phase = Phase::closing(cause, code, reason);
             wake(release(state));
