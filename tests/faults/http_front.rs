@@ -126,6 +126,19 @@ fn new_sessions_and_guesses_are_bounded_for_each_address_and_second() {
     }
 }
 
+#[test]
+fn a_trusted_proxys_browsers_are_counted_each_for_itself() {
+    let single = Single::with(&["--sessions-per-second-max=1", "--trusted-proxy=127.0.0.0/8,::1"]);
+    for (number, browser) in ["192.0.2.1", "192.0.2.2", "6.6.6.6, 192.0.2.3"].iter().enumerate() {
+        let head = format!("POST /sockjs/0/s{number}/xhr HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n");
+        let answer = answer(
+            &single.server.address,
+            format!("{head}x-forwarded-for: {browser}\r\nconnection: close\r\n\r\n"),
+        );
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{browser}: {answer:?}");
+    }
+}
+
 /// As `nc -N` does, and many a probe.
 #[test]
 fn a_client_that_ends_its_side_is_answered() {

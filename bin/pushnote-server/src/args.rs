@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::FalseyValueParser;
-use pushnote_http::AllowedOrigin;
+use pushnote_http::{AllowedOrigin, Network};
 use pushnote_shell::{ListenArgs, MetricsArgs, seconds};
 use pushnote_zmtp::Endpoint;
 use pushnote_zmtp::curve::PublicKey;
@@ -77,6 +77,11 @@ pub(crate) struct Args {
     /// Origin that pages may connect from, as in `https://example.org`, `https://*.example.org` or `*`; repeat for several; all without it
     #[arg(long, env = "PUSHNOTE_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
     pub(crate) allowed_origin: Vec<AllowedOrigin>,
+
+    /// Proxy in front whose X-Forwarded-For tells the browser's address, as in 127.0.0.1 or 10.0.0.0/8; repeat for several;
+    /// none without it. What counts by address then counts each browser
+    #[arg(long, env = "PUSHNOTE_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
+    pub(crate) trusted_proxy: Vec<Network>,
 
     /// Sets the cookie JSESSIONID, for a load balancer that sends a browser to the server whose cookie it brings
     #[arg(long, env = "PUSHNOTE_COOKIE_NEEDED", value_parser = FalseyValueParser::new())]

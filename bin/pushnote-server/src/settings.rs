@@ -40,6 +40,7 @@ pub(crate) fn from_args(args: &Args, open_files_max: u64) -> Result<Settings, Fa
         limits,
         sockjs_url: args.sockjs_url.clone(),
         allowed_origins: args.allowed_origin.clone(),
+        trusted_proxies: args.trusted_proxy.clone(),
         cookie_needed: args.cookie_needed,
         strings: args.message_form == MessageForm::String,
         pages: Vec::new(),

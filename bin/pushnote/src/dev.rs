@@ -88,6 +88,7 @@ fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
         verifier: Arc::new(Verifier::new(&keys(secret)?).into()),
         sockjs_url: None,
         allowed_origins: Vec::new(),
+        trusted_proxies: Vec::new(),
         cookie_needed: false,
         strings: false,
         pages: demo.pages(),

@@ -24,6 +24,6 @@ mod server;
 
 pub use page::{Action, Page, Take};
 pub use pushnote_intake::sources::zeromq::ZeroMq;
-pub use pushnote_sockjs::AllowedOrigin;
+pub use pushnote_sockjs::{AllowedOrigin, Network};
 pub use route::{Route, RouteError};
 pub use server::{Farewell, RunError, Settings, run};

@@ -24,11 +24,22 @@ pub(crate) fn all(
     clients: Clients,
     draining: &Arc<AtomicBool>,
 ) -> (BoxedFilter<(Response,)>, SockJs<Clients>) {
-    let Settings { route, limits, sockjs_url, allowed_origins, cookie_needed, pages, actions, .. } = settings;
+    let Settings {
+        route,
+        limits,
+        sockjs_url,
+        allowed_origins,
+        trusted_proxies,
+        cookie_needed,
+        pages,
+        actions,
+        ..
+    } = settings;
     let mut sockjs = SockJs::builder()
         .heartbeat_delay(Duration::from_secs(limits.heartbeat_delay_s))
         .disconnect_delay(Duration::from_secs(limits.disconnect_delay_s))
         .response_limit(limits.response_bytes_max)
+        .trusted_proxies(trusted_proxies)
         .jsessionid(cookie_needed)
         .limits(sockjs_limits(&limits));
     if let Some(url) = sockjs_url {

@@ -10,7 +10,7 @@ use pushnote_hub::{Hub, HubOptions, ShardGone};
 use pushnote_intake::Intake;
 use pushnote_intake::sources::zeromq::ZeroMq;
 use pushnote_net::metrics::{Listener, Serving};
-use pushnote_sockjs::{AllowedOrigin, SockJs};
+use pushnote_sockjs::{AllowedOrigin, Network, SockJs};
 use pushnote_zmtp::Monitor;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
@@ -39,6 +39,9 @@ pub struct Settings {
     pub sockjs_url: Option<String>,
     /// Origins (`https://example.org`) that may connect from a browser; empty for all.
     pub allowed_origins: Vec<AllowedOrigin>,
+    /// Proxies in front whose `X-Forwarded-For` tells the address of a browser. `limits.connections_per_ip_max` counts
+    /// connections, and so a proxy's as its own.
+    pub trusted_proxies: Vec<Network>,
     /// Whether pages are told to send cookies, and given a `JSESSIONID` for a load balancer to stick to.
     pub cookie_needed: bool,
     /// Whether clients of SockJS get strings that hold JSON texts, where the original's pages want values.

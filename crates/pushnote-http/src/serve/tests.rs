@@ -33,6 +33,7 @@ async fn server(limits: Limits) -> SocketAddr {
         verifier: Arc::clone(&verifier),
         sockjs_url: None,
         allowed_origins: Vec::new(),
+        trusted_proxies: Vec::new(),
         cookie_needed: false,
         strings: false,
         pages: Vec::new(),
