@@ -96,33 +96,33 @@ pub(crate) struct Args {
     #[arg(long, env = "PUSHNOTE_SOCKJS_URL", value_name = "URL")]
     pub(crate) sockjs_url: Option<String>,
 
-    /// Most TCP connections of browsers at once
+    /// Most TCP connections of browsers at once (100000, or fewer where the limit of open files is lower)
     #[arg(long, env = "PUSHNOTE_CONNECTIONS_MAX", value_name = "N")]
     pub(crate) connections_max: Option<usize>,
 
-    /// Most TCP connections from one address at once; leave it unset behind a proxy
+    /// Most TCP connections from one address at once; no limit without it; leave it unset behind a proxy
     #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_IP_MAX", value_name = "N")]
     pub(crate) connections_per_ip_max: Option<usize>,
 
     /// Most sessions over HTTP that one address opens within a second, and most messages that it sends to sessions that
-    /// are not there; behind a proxy this is for all browsers together
+    /// are not there; behind a proxy this is for all browsers together, unless --trusted-proxy names it (1000)
     #[arg(long, env = "PUSHNOTE_SESSIONS_PER_SECOND_MAX", value_name = "N")]
     pub(crate) sessions_per_second_max: Option<u32>,
 
-    /// Most connections of one user at once
+    /// Most connections of one user at once (100)
     #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_USER_MAX", value_name = "N")]
     pub(crate) connections_per_user_max: Option<usize>,
 
-    /// Longest message that is taken from applications, in bytes
+    /// Longest message that is taken from applications, in bytes (65536)
     #[arg(long, env = "PUSHNOTE_MESSAGE_BYTES_MAX", value_name = "BYTES")]
     pub(crate) message_bytes_max: Option<usize>,
 
-    /// Bytes that may wait for one connection before it is closed as a slow consumer
+    /// Bytes that may wait for one connection before it is closed as a slow consumer (1048576)
     #[arg(long, env = "PUSHNOTE_OUTBOX_BYTES_MAX", value_name = "BYTES")]
     pub(crate) outbox_bytes_max: Option<usize>,
 
     /// Seconds after which a browser that was sent nothing gets a heartbeat; less than what any proxy in front takes for
-    /// idle
+    /// idle (25)
     #[arg(long, env = "PUSHNOTE_HEARTBEAT_DELAY", value_name = "SECONDS")]
     pub(crate) heartbeat_delay: Option<u64>,
 
@@ -131,7 +131,7 @@ pub(crate) struct Args {
     #[arg(long, env = "PUSHNOTE_COALESCING_WINDOW", value_name = "MICROSECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=100_000))]
     pub(crate) coalescing_window: u64,
 
-    /// Seconds that connections get to leave when the server ends
+    /// Seconds that connections get to leave when the server ends (30)
     #[arg(long, env = "PUSHNOTE_DRAIN_DEADLINE", value_name = "SECONDS")]
     pub(crate) drain_deadline: Option<u64>,
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pushnote_core::{Keys, Limits, Verifier};
 use pushnote_http::{Route, Settings};
-use pushnote_shell::{Failure, Reread, SECRET_BYTES_MAX, read_secret, read_setting};
+use pushnote_shell::{Failure, Reread, SECRET_BYTES_MAX, read_secret, read_setting, secret_source};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::args::{Args, MessageForm};
@@ -135,7 +135,8 @@ pub(crate) fn reread_secrets(args: &Arc<Args>, settings: &Settings) -> Option<Re
 
 fn verifier(args: &Args, limits: &Limits) -> Result<Verifier, Failure> {
     let secrets = read_secret(args.secret_file.as_deref())?;
-    let keys = Keys::parse(&secrets).map_err(|error| Failure::config(format!("secret: {error}")))?;
+    let source = secret_source(args.secret_file.as_deref());
+    let keys = Keys::parse(&secrets).map_err(|error| Failure::config(format!("{source}: {error}")))?;
     let mut verifier = Verifier::new(&keys)
         .with_age_max_s((args.token_max_age > 0).then_some(args.token_max_age))
         .with_token_bytes_max(limits.token_bytes_max);

@@ -3,13 +3,14 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pushnote_core::{Keys, Tokenizer, UserId};
-use pushnote_shell::{Failure, read_secret, say};
+use pushnote_shell::{Failure, read_secret, say, secret_source};
 
 use crate::args::TokenArgs;
 
 pub(crate) fn run(args: &TokenArgs) -> Result<(), Failure> {
     let secret = read_secret(args.secret_file.as_deref())?;
-    let keys = Keys::parse(&secret).map_err(|error| Failure::config(format!("secret: {error}")))?;
+    let source = secret_source(args.secret_file.as_deref());
+    let keys = Keys::parse(&secret).map_err(|error| Failure::config(format!("{source}: {error}")))?;
     let user: UserId = args.user.parse().map_err(|error| Failure::usage(format!("user: {error}")))?;
     say(make(&keys, &user, args.ttl));
     Ok(())

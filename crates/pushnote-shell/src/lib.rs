@@ -25,7 +25,7 @@ pub use files::raise_open_files_limit;
 pub use hangup::{Reread, reread_on_hangup};
 pub use logs::{LOG_VARIABLE, Logs, log_lines_lost, panics, start_logs};
 pub use metrics::{MetricsArgs, say_metrics};
-pub use secret::{SECRET_BYTES_MAX, SECRET_VARIABLE, read_secret, read_setting};
+pub use secret::{SECRET_BYTES_MAX, SECRET_VARIABLE, read_secret, read_setting, secret_source};
 pub use security::{ListenArgs, client_keys};
 pub use signals::shutdown_signal;
 
@@ -76,7 +76,7 @@ fn one_line(rendered: &str) -> String {
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
-    format!("{} (see --help)", text.join(" ").trim_start_matches("error: "))
+    format!("{} (see --help)", text.join(" ").trim_start_matches("error: ").replace(" tip: ", "; tip: "))
 }
 
 #[cfg(test)]

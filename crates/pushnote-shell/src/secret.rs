@@ -24,6 +24,11 @@ pub fn read_secret(file: Option<&Path>) -> Result<String, Failure> {
     }
 }
 
+/// Where [`read_secret`] took a secret from, for messages about it.
+pub fn secret_source(file: Option<&Path>) -> &'static str {
+    if file.is_some() { "--secret-file" } else { SECRET_VARIABLE }
+}
+
 /// The text of the file that `flag` names, of at most `bytes_max` bytes.
 pub fn read_setting(flag: &str, path: &Path, bytes_max: u64) -> Result<String, Failure> {
     read_text(path, bytes_max)

@@ -18,7 +18,7 @@ use crate::frame::{COMMAND, Header, LONG};
 use crate::security::Security;
 use crate::v1;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use error::{DENIED, readable};
+use error::{DENIED, WRONG_KEY, readable};
 
 /// Read by a ZMTP 1.0 peer as an empty identity in the long form; by later ones as the signature.
 const SIGNATURE: [u8; 10] = [0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f];

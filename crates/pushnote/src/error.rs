@@ -156,11 +156,16 @@ pub enum Obstacle {
     KeysUnwanted,
     /// The other side refuses the keys of this one.
     KeysRefused,
+    /// Something is there that takes no messages: another end, or another protocol.
+    WrongEnd,
 }
 
 impl Obstacle {
     /// Why there is no connection, by how those that were tried have ended.
     pub(crate) fn to_connect(tried: &Stats, security: &Security) -> Self {
+        if tried.closed_for("handshake") + tried.closed_for("not_zmtp") > 0 {
+            return Self::WrongEnd;
+        }
         match (tried.closed_for("security_mismatch"), tried.closed_for("refused_by_peer"), security) {
             (1.., _, Security::Null) => Self::KeysWanted,
             (1.., ..) => Self::KeysUnwanted,
@@ -185,6 +190,10 @@ impl Obstacle {
             Self::KeysRefused => format!(
                 "{endpoints} refuses our key: either PUSHNOTE_CURVE_SERVER_KEY is not its public key, or ours, which \
                  'pushnote keygen --public' shows, is not among its --curve-clients"
+            ),
+            Self::WrongEnd => format!(
+                "{endpoints} is the wrong port: messages go to pushnote-mq's --sub (of a single server: its \
+                 --mq_socket), those to be acknowledged to --ack"
             ),
         }
     }

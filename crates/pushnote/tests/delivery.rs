@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use pushnote::{BuildError, Obstacle, PublishError, Publisher, PublisherBuilder, Stats};
+use pushnote::{AckError, BuildError, Obstacle, PublishError, Publisher, PublisherBuilder, Stats};
 use pushnote_zmtp::{Options, Subscriber};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -113,6 +113,17 @@ async fn publishing_does_not_block_a_runtime_of_one_thread() {
     for number in 0..200 {
         assert_eq!(next(&mut subscriber).await, number, "published before the connection stood");
     }
+}
+
+#[tokio::test]
+async fn another_end_is_told_from_no_connection() {
+    let folder = folder();
+    let _subscriber = listen(&folder).await;
+    let publisher = builder(&folder).ack_endpoint(&endpoint(folder.path())).unwrap().build().unwrap();
+    let asked = tokio::task::spawn_blocking(move || publisher.notify_all_acked("x", Duration::from_secs(2)));
+    let error = asked.await.unwrap().unwrap_err();
+    assert!(matches!(error, AckError::NoAnswer { obstacle: Some(Obstacle::WrongEnd), .. }), "{error}");
+    assert!(error.to_string().contains("is the wrong port: messages go to pushnote-mq's --sub"), "{error}");
 }
 
 #[tokio::test]

@@ -207,7 +207,7 @@ fn without_an_answer_there_is_an_error() {
     let builder = Publisher::builder().endpoint(&endpoint).unwrap().ack_endpoint(&endpoint).unwrap();
     let error = builder.build().unwrap().notify_all_acked("x", Duration::from_millis(50)).unwrap_err();
     let text = format!(
-        "no answer within 50ms from {endpoint}, to which there is no connection; the message may have arrived all the same"
+        "no answer within 50ms from {endpoint} (not connected to {endpoint}); the message may have arrived all the same"
     );
     assert_eq!(error.to_string(), text);
     assert!(matches!(error, AckError::NoAnswer { obstacle: Some(Obstacle::NotConnected), .. }));

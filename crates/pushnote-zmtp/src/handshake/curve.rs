@@ -1,14 +1,11 @@
 //! The handshake's steps with CURVE: commands to the two roles of [`crate::curve`] and back.
 
-use super::{DENIED, Handshake, HandshakeError, Stage, command, named, put_error};
+use super::{DENIED, Handshake, HandshakeError, Stage, WRONG_KEY, command, named, put_error};
 use crate::command::put_command;
 use crate::curve::{CurveError, client, server};
 use crate::security::{CurveClient, CurveServer, Security};
 use bytes::BytesMut;
 use std::sync::Arc;
-
-/// What a client reads that was given another server's key.
-const WRONG_KEY: &str = "wrong-server-key";
 
 /// Which command is waited for, and by whom.
 #[derive(Debug)]

@@ -48,7 +48,7 @@ pub enum HandshakeError {
     #[error("malformed READY")]
     Malformed,
     /// A socket that cannot be joined with ours.
-    #[error("socket type {0:?} does not go with ours")]
+    #[error("socket type {0:?} does not go with ours: who connects has the wrong port")]
     SocketType(String),
     /// The peer turned us away.
     #[error("the peer refused: {0:?}{explanation}", explanation = explanation(.0))]
@@ -69,8 +69,15 @@ impl HandshakeError {
 /// How an authenticator, or a server of ours, says that it does not want a client (RFC 27).
 pub(super) const DENIED: &str = "400";
 
+/// What a client reads that was given another server's key.
+pub(super) const WRONG_KEY: &str = "wrong-server-key";
+
 fn explanation(reason: &str) -> &'static str {
-    if reason == DENIED { ", that is, our CURVE key has no right to this there" } else { "" }
+    match reason {
+        DENIED => ", that is, our CURVE key has no right to this there",
+        WRONG_KEY => ", that is, the CURVE server key we were given is not its public key",
+        _ => "",
+    }
 }
 
 /// A peer's text, short and harmless enough for a log.
