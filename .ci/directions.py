@@ -10,7 +10,8 @@ ALLOWED = {
     "pushnote-net": set(),
     "pushnote-websocket": set(),
     "pushnote-sockjs-proto": set(),
-    "pushnote-zmtp": {"pushnote-net"},
+    "pushnote-zmtp-proto": set(),
+    "pushnote-zmtp": {"pushnote-net", "pushnote-zmtp-proto"},
     "pushnote-shell": {"pushnote-net", "pushnote-zmtp"},
     "pushnote-sockjs": {"pushnote-net", "pushnote-sockjs-proto", "pushnote-websocket"},
     "pushnote-hub": {"pushnote-core"},
@@ -33,7 +34,7 @@ ONLY = {
     "anyhow": {"pushnote-tests"},
 }
 # Crates without IO and without a clock.
-SANS_IO = {"pushnote-core", "pushnote-sockjs-proto"}
+SANS_IO = {"pushnote-core", "pushnote-sockjs-proto", "pushnote-zmtp-proto"}
 IO_CRATES = {"tokio", "hyper", "hyper-util", "warp", "socket2", "tracing"}
 
 metadata = json.loads(

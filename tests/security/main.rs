@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
+use pushnote::{KeyFile, SecretKey};
 use pushnote_tests::{Browser, Forwarder, Process, Server, Single};
 use serde_json::json;
 use tempfile::TempDir;
@@ -106,7 +107,7 @@ async fn what_is_sealed_all_the_way_reaches_the_browser() {
     let server = Server::with(&[&*format!("--mq_socket={}", forwarder.publ), &connect[0], &connect[1]]);
     let mut browser = Browser::open(&server.websocket_url()).await;
 
-    let secret = pushnote::SecretKey::from_file(&keys.application.secret_file).unwrap();
+    let secret = SecretKey::from_file(&keys.application.secret_file).unwrap();
     let builder = pushnote::Publisher::builder().endpoint(&forwarder.sub).unwrap();
     let publisher = builder.curve(keys.forwarder.public.parse().unwrap(), secret).build().unwrap();
     reaches(&mut browser, |message| publisher.notify_all(message).unwrap()).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::builder::FalseyValueParser;
 use pushnote_net::Network;
 use pushnote_zmtp::curve::{PublicKey, SecretKey};
-use pushnote_zmtp::{Clients, Endpoint, Options, Security};
+use pushnote_zmtp::{Clients, Endpoint, KeyFile, Options, Security};
 
 use crate::{Failure, Reread, read_setting};
 

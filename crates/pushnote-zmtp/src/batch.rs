@@ -1,8 +1,8 @@
 //! Runs of whole messages and single messages: slices of what was read, never copies.
 
-use crate::curve::PublicKey;
-use crate::frame::{Parts, Span, Spans, head_bytes, put_frame};
 use bytes::{Bytes, BytesMut};
+use pushnote_zmtp_proto::curve::PublicKey;
+use pushnote_zmtp_proto::frame::{Parts, Span, Spans, head_bytes, put_frame};
 use std::sync::Arc;
 use thiserror::Error;
 

@@ -1,7 +1,7 @@
 //! Which subscribers have what was sent: a PING behind a message comes back as a PONG when all before it has been read
 //! (RFC 37 §2.6), by any peer of ZMTP 3.1.
 
-use crate::topics::PeerId;
+use pushnote_zmtp_proto::topics::PeerId;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::Notify;

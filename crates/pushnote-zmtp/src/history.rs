@@ -70,8 +70,8 @@ fn charge(batch: &Batch) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::put_frame;
     use bytes::BytesMut;
+    use pushnote_zmtp_proto::frame::put_frame;
 
     fn batch(texts: &[&str]) -> Batch {
         let mut bytes = BytesMut::new();

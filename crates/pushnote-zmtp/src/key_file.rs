@@ -1,7 +1,7 @@
 //! Secret keys in files: one key in Z85 each.
 
-use crate::curve::{KeyError, SecretKey};
 use pushnote_net::read_text;
+use pushnote_zmtp_proto::curve::{KeyError, SecretKey};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -44,22 +44,29 @@ pub enum KeyFileError {
     },
 }
 
-impl SecretKey {
+/// Keeps a [`SecretKey`] in a file.
+pub trait KeyFile: Sized {
     /// The key in a file, with or without an end of line.
     ///
     /// # Errors
     /// [`KeyFileError::Read`], [`KeyFileError::Key`].
-    pub fn from_file(path: &Path) -> Result<Self, KeyFileError> {
-        let text = read_text(path, FILE_BYTES_MAX).map(Zeroizing::new);
-        let text = text.map_err(|source| KeyFileError::Read { path: path.to_owned(), source })?;
-        text.trim().parse().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
-    }
+    fn from_file(path: &Path) -> Result<Self, KeyFileError>;
 
     /// Writes it to a new file that its owner alone can read.
     ///
     /// # Errors
     /// [`KeyFileError::Exists`], [`KeyFileError::Write`].
-    pub fn to_new_file(&self, path: &Path) -> Result<(), KeyFileError> {
+    fn to_new_file(&self, path: &Path) -> Result<(), KeyFileError>;
+}
+
+impl KeyFile for SecretKey {
+    fn from_file(path: &Path) -> Result<Self, KeyFileError> {
+        let text = read_text(path, FILE_BYTES_MAX).map(Zeroizing::new);
+        let text = text.map_err(|source| KeyFileError::Read { path: path.to_owned(), source })?;
+        text.trim().parse().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })
+    }
+
+    fn to_new_file(&self, path: &Path) -> Result<(), KeyFileError> {
         let write = || {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
             file.write_all(self.to_z85().as_bytes())?;

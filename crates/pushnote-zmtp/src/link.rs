@@ -3,16 +3,16 @@
 mod reader;
 
 use crate::batch::Batch;
-use crate::codec::{Decoder, Encoder, codec};
-use crate::command::{Command, put_ping};
-use crate::handshake::{Handshake, Peer, Version};
-use crate::heartbeat::{Beat, Heartbeat};
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
 use crate::stats::CloseCause;
 use crate::stream::Stream;
 use bytes::{Bytes, BytesMut};
 use pushnote_net::timeout_awake;
+use pushnote_zmtp_proto::codec::{Decoder, Encoder, codec};
+use pushnote_zmtp_proto::command::{Command, put_ping};
+use pushnote_zmtp_proto::handshake::{Handshake, Peer, Version};
+use pushnote_zmtp_proto::heartbeat::{Beat, Heartbeat};
 use reader::{Reader, Shared};
 use std::io::{ErrorKind, IoSlice};
 use std::sync::atomic::AtomicBool;

@@ -1,10 +1,10 @@
 //! What a socket allows and how long it waits.
 
-use crate::handshake::Version;
-use crate::scan::Limits;
-use crate::security::Security;
 use bytes::Bytes;
 use pushnote_net::Network;
+use pushnote_zmtp_proto::handshake::Version;
+use pushnote_zmtp_proto::scan::Limits;
+use pushnote_zmtp_proto::security::Security;
 use std::net::IpAddr;
 use std::time::Duration;
 

@@ -4,8 +4,8 @@ mod unsent;
 
 pub(crate) use unsent::Unsent;
 
-use crate::frame::Spans;
 use bytes::{Bytes, BytesMut};
+use pushnote_zmtp_proto::frame::Spans;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;

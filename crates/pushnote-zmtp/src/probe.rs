@@ -18,15 +18,15 @@
 //! ```
 
 use crate::batch::Batch;
-use crate::command::{Command, put_ping, put_subscribe};
-use crate::endpoint::Endpoint;
-use crate::handshake::{Handshake, Peer, SocketType, Version};
 use crate::link::{Everything, Intake, Link};
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
-use crate::position::{self, Position};
 use crate::stats::CloseCause;
 use crate::stream::Stream;
+use pushnote_zmtp_proto::command::{Command, put_ping, put_subscribe};
+use pushnote_zmtp_proto::endpoint::Endpoint;
+use pushnote_zmtp_proto::handshake::{Handshake, Peer, SocketType, Version};
+use pushnote_zmtp_proto::position::{self, Position};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,20 +1,20 @@
 //! The PUB socket.
 
 use crate::batch::Batch;
-use crate::command::{Command, subscription_message};
-use crate::endpoint::Endpoint;
 use crate::fanout::{Asked, Fanout, Outlet};
-use crate::handshake::SocketType;
 use crate::link::{Intake, Link, Outflow};
 use crate::monitor::Monitor;
 use crate::options::{Options, SlowSubscriber};
 use crate::outbox::Unsent;
-use crate::position::Position;
 use crate::roads::{Role, accept, dial, failed};
 use crate::stats::{CloseCause, Counters, Stats};
 use crate::stream::{BindError, Listener};
 use bytes::Bytes;
 use pushnote_net::timeout_awake;
+use pushnote_zmtp_proto::command::{Command, subscription_message};
+use pushnote_zmtp_proto::endpoint::Endpoint;
+use pushnote_zmtp_proto::handshake::SocketType;
+use pushnote_zmtp_proto::position::Position;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,10 +1,6 @@
 //! The DEALER socket: asks questions, any number at a time, and asks again when the link breaks.
 
 use crate::batch::Batch;
-use crate::command::Command;
-use crate::endpoint::Endpoint;
-use crate::frame::{MORE, Parts, put_frame};
-use crate::handshake::SocketType;
 use crate::link::{Everything, Intake, Link};
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
@@ -12,6 +8,10 @@ use crate::publisher::SendError;
 use crate::roads::{Role, dial};
 use crate::stats::{CloseCause, Counters, Stats};
 use bytes::{Bytes, BytesMut};
+use pushnote_zmtp_proto::command::Command;
+use pushnote_zmtp_proto::endpoint::Endpoint;
+use pushnote_zmtp_proto::frame::{MORE, Parts, put_frame};
+use pushnote_zmtp_proto::handshake::SocketType;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,11 +1,6 @@
 //! The ROUTER socket: answers questions, in any order.
 
 use crate::batch::{Batch, MultipartError, Sender};
-use crate::command::Command;
-use crate::curve::PublicKey;
-use crate::endpoint::Endpoint;
-use crate::frame::{Header, put_frame};
-use crate::handshake::SocketType;
 use crate::link::{Everything, Intake, Link};
 use crate::monitor::Monitor;
 use crate::options::Options;
@@ -14,6 +9,11 @@ use crate::roads::{Role, accept, failed};
 use crate::stats::{CloseCause, Counters};
 use crate::stream::{BindError, Listener};
 use bytes::{Bytes, BytesMut};
+use pushnote_zmtp_proto::command::Command;
+use pushnote_zmtp_proto::curve::PublicKey;
+use pushnote_zmtp_proto::endpoint::Endpoint;
+use pushnote_zmtp_proto::frame::{Header, Parts, put_frame};
+use pushnote_zmtp_proto::handshake::SocketType;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -206,15 +206,12 @@ fn open(message: &Bytes) -> (Bytes, Result<Bytes, MultipartError>) {
         }
     }
     if body_at > ENVELOPE_BYTES_MAX {
-        return (
-            Bytes::new(),
-            Err(MultipartError { parts: crate::frame::Parts::new(message.clone()).count() }),
-        );
+        return (Bytes::new(), Err(MultipartError { parts: Parts::new(message.clone()).count() }));
     }
     let (envelope, rest) = (Bytes::copy_from_slice(&message[..body_at]), message.slice(body_at..));
     let body = match Header::parse(&rest) {
         Some(header) if !header.more() => Ok(rest.slice(header.head_bytes..)),
-        _ => Err(MultipartError { parts: crate::frame::Parts::new(rest).count() }),
+        _ => Err(MultipartError { parts: Parts::new(rest).count() }),
     };
     (envelope, body)
 }
@@ -222,7 +219,7 @@ fn open(message: &Bytes) -> (Bytes, Result<Bytes, MultipartError>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::MORE;
+    use pushnote_zmtp_proto::frame::MORE;
 
     fn message(names: usize, body: &[u8]) -> Bytes {
         let mut frames = BytesMut::new();

@@ -2,15 +2,15 @@
 
 mod places;
 
-use crate::backoff::Backoff;
-use crate::endpoint::Endpoint;
-use crate::handshake::{Handshake, SocketType};
 use crate::link::Link;
 use crate::options::Options;
 use crate::stats::{CloseCause, Counters};
 use crate::stream::{Listener, Stream};
 use places::{Handshakes, Place, Places};
 use pushnote_net::{LogOnce, timeout_awake};
+use pushnote_zmtp_proto::backoff::Backoff;
+use pushnote_zmtp_proto::endpoint::Endpoint;
+use pushnote_zmtp_proto::handshake::{Handshake, SocketType};
 use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
 use std::hash::{BuildHasher, Hasher};

@@ -1,10 +1,10 @@
 //! Counters of one socket, and why connections end.
 
-use crate::handshake::HandshakeError;
-use crate::position::Position;
-use crate::scan::ScanError;
-use crate::topics::TooMany;
 use pushnote_net::{LogOnce, harmless};
+use pushnote_zmtp_proto::handshake::HandshakeError;
+use pushnote_zmtp_proto::position::Position;
+use pushnote_zmtp_proto::scan::ScanError;
+use pushnote_zmtp_proto::topics::TooMany;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

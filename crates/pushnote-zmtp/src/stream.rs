@@ -1,7 +1,7 @@
 //! TCP and Unix streams and listeners under one name.
 
-use crate::endpoint::Endpoint;
 use bytes::BytesMut;
+use pushnote_zmtp_proto::endpoint::Endpoint;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::collections::BTreeSet;
 use std::future::poll_fn;

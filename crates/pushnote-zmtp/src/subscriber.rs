@@ -3,9 +3,6 @@
 mod upstream;
 
 use crate::batch::{Batch, Message, Sender, Unread};
-use crate::command::{Command, put_subscribe};
-use crate::endpoint::Endpoint;
-use crate::handshake::{SocketType, Version};
 use crate::link::{Everything, Intake, Link};
 use crate::monitor::Monitor;
 use crate::options::Options;
@@ -14,6 +11,9 @@ use crate::roads::{Role, accept, dial, failed};
 use crate::stats::{CloseCause, Counters, Stats};
 use crate::stream::{BindError, Listener};
 use bytes::{Bytes, BytesMut};
+use pushnote_zmtp_proto::command::{Command, put_subscribe};
+use pushnote_zmtp_proto::endpoint::Endpoint;
+use pushnote_zmtp_proto::handshake::{SocketType, Version};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;

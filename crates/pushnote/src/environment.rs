@@ -5,6 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pushnote_core::{Keys, Receipt, Tokenizer, UserId};
+use pushnote_zmtp::KeyFile;
 use pushnote_zmtp::curve::{PublicKey, SecretKey};
 use serde::Serialize;
 

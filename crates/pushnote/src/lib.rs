@@ -29,4 +29,4 @@ pub use error::{AckError, BuildError, Endpoints, FlushError, Obstacle, PublishEr
 pub use publisher::{Publisher, Stats};
 pub use pushnote_core::{Keys, Receipt, Secret, SecretError, Tokenizer, UserId, UserIdError};
 pub use pushnote_zmtp::curve::{KeyError, PublicKey, SecretKey};
-pub use pushnote_zmtp::{Endpoint, EndpointError, KeyFileError};
+pub use pushnote_zmtp::{Endpoint, EndpointError, KeyFile, KeyFileError};

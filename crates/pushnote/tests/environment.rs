@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pushnote_core::{Keys, Verifier};
 use pushnote_zmtp::curve::KeyPair;
-use pushnote_zmtp::{Clients, Options, Right, Security, Subscriber};
+use pushnote_zmtp::{Clients, KeyFile, Options, Right, Security, Subscriber};
 use tokio::time::timeout;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";

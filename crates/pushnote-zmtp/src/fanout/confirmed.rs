@@ -2,9 +2,9 @@
 
 use super::{Fanout, Outlet, Shared};
 use crate::batch::Batch;
-use crate::command::put_ping;
 use crate::confirm::Context;
-use crate::position::Position;
+use pushnote_zmtp_proto::command::put_ping;
+use pushnote_zmtp_proto::position::Position;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

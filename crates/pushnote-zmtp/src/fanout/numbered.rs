@@ -2,9 +2,9 @@
 
 use super::outlet::{LIVE, Start};
 use super::{Fanout, Outlet, Shared};
-use crate::command::put_position;
 use crate::history::History;
-use crate::position::Position;
+use pushnote_zmtp_proto::command::put_position;
+use pushnote_zmtp_proto::position::Position;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What is taken from the history at a time, so that nobody holds up the others.

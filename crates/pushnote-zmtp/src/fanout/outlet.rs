@@ -1,10 +1,10 @@
 //! One subscriber of a publisher.
 
-use crate::handshake::Peer;
 use crate::options::SlowSubscriber;
 use crate::outbox::Outbox;
-use crate::position::{self, Position};
-use crate::topics::PeerId;
+use pushnote_zmtp_proto::handshake::Peer;
+use pushnote_zmtp_proto::position::{self, Position};
+use pushnote_zmtp_proto::topics::PeerId;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use tokio::time::sleep;
 

@@ -1,12 +1,12 @@
 use super::*;
-use crate::command::Command;
-use crate::frame::{Header, put_frame};
-use crate::handshake::SocketType;
 use crate::link::Everything;
 use crate::options::SlowSubscriber;
 use crate::outbox::Unsent;
-use crate::position::{self, Position};
 use proptest::prelude::*;
+use pushnote_zmtp_proto::command::Command;
+use pushnote_zmtp_proto::frame::{Header, put_frame};
+use pushnote_zmtp_proto::handshake::SocketType;
+use pushnote_zmtp_proto::position::{self, Position};
 use std::task::{Context, Waker};
 
 const QUEUE_BYTES: usize = 2000;

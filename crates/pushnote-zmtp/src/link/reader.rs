@@ -2,15 +2,15 @@
 
 use super::{Intake, Pulse, now};
 use crate::batch::Batch;
-use crate::codec::Decoder;
-use crate::command::{Command, put_command};
-use crate::handshake::{HandshakeError, Version};
 use crate::options::Options;
 use crate::outbox::Outbox;
-use crate::scan::{Item, Scanner};
 use crate::stats::CloseCause;
 use crate::stream::Stream;
 use bytes::{Bytes, BytesMut};
+use pushnote_zmtp_proto::codec::Decoder;
+use pushnote_zmtp_proto::command::{Command, put_command};
+use pushnote_zmtp_proto::handshake::{HandshakeError, Version};
+use pushnote_zmtp_proto::scan::{Item, Scanner};
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 

@@ -1,8 +1,8 @@
 use super::*;
 use crate::batch::Batch;
-use crate::codec::Encoder;
-use crate::curve::{KeyPair, Opener, Sealer, client, server};
 use crate::link::Everything;
+use pushnote_zmtp_proto::codec::Encoder;
+use pushnote_zmtp_proto::curve::{KeyPair, Opener, Sealer, client, server};
 use std::task::{Context, Poll, Waker};
 
 fn message(length: usize, byte: u8) -> Bytes {

@@ -1,10 +1,10 @@
 //! What was taken out of a queue to be written.
 
 use super::{Entry, Outbox};
-use crate::codec::Encoder;
-use crate::frame::Spans;
 use crate::link::Outflow;
 use bytes::{Buf, BytesMut};
+use pushnote_zmtp_proto::codec::Encoder;
+use pushnote_zmtp_proto::frame::Spans;
 use std::collections::VecDeque;
 
 /// How often a message may be begun and not finished before it is given up: its peer seems to refuse it.

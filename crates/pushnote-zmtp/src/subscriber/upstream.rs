@@ -2,13 +2,13 @@
 
 use super::Inlet;
 use crate::batch::Batch;
-use crate::command::{Command, put_ping};
-use crate::handshake::{Handshake, SocketType, Version};
 use crate::link::{Intake, Link};
 use crate::options::Options;
-use crate::position::{self, Position};
 use crate::roads::Role;
 use crate::stats::{CloseCause, Counters};
+use pushnote_zmtp_proto::command::{Command, put_ping};
+use pushnote_zmtp_proto::handshake::{Handshake, SocketType, Version};
+use pushnote_zmtp_proto::position::{self, Position};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A publisher we connect to, and how far we have heard it.

@@ -57,7 +57,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// An ERROR command with this reason came, within the handshake or later.
-    pub(crate) fn refused(reason: &[u8]) -> Self {
+    pub fn refused(reason: &[u8]) -> Self {
         Self::Refused(readable(reason))
     }
 

@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pushnote_zmtp::command::{Command, subscription_message};
-use pushnote_zmtp::frame::Spans;
-use pushnote_zmtp::scan::{Item, Limits, ScanError, Scanner};
+use pushnote_zmtp_proto::command::{Command, subscription_message};
+use pushnote_zmtp_proto::frame::Spans;
+use pushnote_zmtp_proto::scan::{Item, Limits, ScanError, Scanner};
 
 const LIMITS: Limits = Limits { frame_bytes_max: 300, message_bytes_max: 700, parts_max: 8, commands: true };
 

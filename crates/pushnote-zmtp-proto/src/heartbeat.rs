@@ -83,9 +83,15 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
+    fn any_time() -> Instant {
+        #[expect(clippy::disallowed_methods, reason = "any point in time will do as the start")]
+        let now = Instant::now();
+        now
+    }
+
     #[test]
     fn pings_each_interval_and_dies_after_two_silent_ones() {
-        let start = Instant::now();
+        let start = any_time();
         let mut heartbeat = Heartbeat::new(INTERVAL, start);
         assert_eq!(heartbeat.poll(start), Beat::Wait(start + INTERVAL));
         assert_eq!(heartbeat.poll(start + INTERVAL), Beat::Ping);
@@ -95,7 +101,7 @@ mod tests {
 
     #[test]
     fn anything_heard_postpones_death_but_not_the_ping() {
-        let start = Instant::now();
+        let start = any_time();
         let mut heartbeat = Heartbeat::new(INTERVAL, start);
         heartbeat.heard(start + INTERVAL);
         assert_eq!(heartbeat.poll(start + 2 * INTERVAL), Beat::Ping);
@@ -105,7 +111,7 @@ mod tests {
 
     #[test]
     fn silence_counts_only_while_we_read() {
-        let start = Instant::now();
+        let start = any_time();
         let mut heartbeat = Heartbeat::new(INTERVAL, start);
         heartbeat.stop_listening();
         assert_eq!(heartbeat.poll(start + 9 * INTERVAL), Beat::Ping);
@@ -118,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_process_that_stood_still_pings_first_and_blames_nobody() {
-        let start = Instant::now();
+        let start = any_time();
         let mut heartbeat = Heartbeat::new(INTERVAL, start);
         assert_eq!(heartbeat.poll(start), Beat::Wait(start + INTERVAL));
         let awake = start + 12 * INTERVAL;

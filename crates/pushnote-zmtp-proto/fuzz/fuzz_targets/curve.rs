@@ -3,11 +3,11 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use pushnote_zmtp::Security;
-use pushnote_zmtp::command::put_command;
-use pushnote_zmtp::curve::{KeyPair, Session, client, server};
-use pushnote_zmtp::frame::put_frame;
-use pushnote_zmtp::handshake::{Handshake, SocketType};
+use pushnote_zmtp_proto::security::Security;
+use pushnote_zmtp_proto::command::put_command;
+use pushnote_zmtp_proto::curve::{KeyPair, Session, client, server};
+use pushnote_zmtp_proto::frame::put_frame;
+use pushnote_zmtp_proto::handshake::{Handshake, SocketType};
 
 const FRAME_BYTES_MAX: usize = 400;
 

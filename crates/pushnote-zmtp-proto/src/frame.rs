@@ -110,7 +110,7 @@ impl<'a> Spans<'a> {
     }
 
     /// Starts at the message whose first byte is at `at`.
-    pub(crate) fn starting_at(run: &'a [u8], at: usize) -> Self {
+    pub fn starting_at(run: &'a [u8], at: usize) -> Self {
         Spans { run, at }
     }
 }
@@ -148,7 +148,7 @@ pub struct Parts {
 
 impl Parts {
     /// The frames of one whole message.
-    pub(crate) fn new(message: Bytes) -> Self {
+    pub fn new(message: Bytes) -> Self {
         Parts { message, at: 0 }
     }
 }

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 /// What is done to frames before they are written.
 #[derive(Debug, Default)]
-pub(crate) enum Encoder {
+pub enum Encoder {
     /// Nothing.
     #[default]
     Plain,
@@ -21,7 +21,7 @@ pub(crate) enum Encoder {
 
 /// What is done to bytes that were read, to have frames.
 #[derive(Debug)]
-pub(crate) enum Decoder {
+pub enum Decoder {
     /// ZMTP 1.0.
     V1,
     /// CURVE.
@@ -29,7 +29,7 @@ pub(crate) enum Decoder {
 }
 
 /// Both directions; bytes that were read are frames already when there is no decoder.
-pub(crate) fn codec(version: Version, session: Option<Session>) -> (Encoder, Option<Decoder>) {
+pub fn codec(version: Version, session: Option<Session>) -> (Encoder, Option<Decoder>) {
     match session {
         Some(Session { sealer, opener }) => (Encoder::Curve(sealer), Some(Decoder::Curve(opener))),
         None if version == Version::V1_0 => (Encoder::V1, Some(Decoder::V1)),
@@ -39,12 +39,12 @@ pub(crate) fn codec(version: Version, session: Option<Session>) -> (Encoder, Opt
 
 impl Encoder {
     /// Whether frames are written as they are.
-    pub(crate) fn is_plain(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         matches!(self, Encoder::Plain)
     }
 
     /// A run of whole frames as it is written; the runs have to leave in the order of these calls.
-    pub(crate) fn encode(&mut self, run: &Bytes) -> Bytes {
+    pub fn encode(&mut self, run: &Bytes) -> Bytes {
         let bytes = self.encoded_bytes(run);
         match self {
             Encoder::Plain => run.clone(),
@@ -58,7 +58,7 @@ impl Encoder {
     }
 
     /// How long [`Encoder::encode`] makes a run.
-    pub(crate) fn encoded_bytes(&self, run: &[u8]) -> usize {
+    pub fn encoded_bytes(&self, run: &[u8]) -> usize {
         let encoded = |bytes: usize| match self {
             Encoder::Plain => head_bytes(bytes) + bytes,
             Encoder::V1 => v1::head_bytes(bytes) + bytes,
@@ -73,7 +73,7 @@ impl Encoder {
 
 impl Decoder {
     /// Moves whole frames from the front of `input` to `out`.
-    pub(crate) fn decode(
+    pub fn decode(
         &mut self,
         input: &mut BytesMut,
         out: &mut BytesMut,

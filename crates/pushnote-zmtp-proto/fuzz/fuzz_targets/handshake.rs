@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use pushnote_zmtp::handshake::{Handshake, HandshakeError, Peer, SocketType};
+use pushnote_zmtp_proto::handshake::{Handshake, HandshakeError, Peer, SocketType};
 
 fuzz_target!(|data: &[u8]| {
     let [local, shape, rest @ ..] = data else { return };

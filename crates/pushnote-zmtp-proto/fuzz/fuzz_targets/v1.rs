@@ -4,8 +4,8 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use pushnote_zmtp::scan::{Item, Limits, ScanError, Scanner};
-use pushnote_zmtp::v1::{decode, encode};
+use pushnote_zmtp_proto::scan::{Item, Limits, ScanError, Scanner};
+use pushnote_zmtp_proto::v1::{decode, encode};
 
 const FRAME_BYTES_MAX: usize = 400;
 

@@ -4,8 +4,8 @@
 
 use bytes::BytesMut;
 use proptest::prelude::*;
-use pushnote_zmtp::frame::{COMMAND, LONG, MORE, Spans, put_frame};
-use pushnote_zmtp::scan::{Item, Limits, ScanError, Scanner};
+use pushnote_zmtp_proto::frame::{COMMAND, LONG, MORE, Spans, put_frame};
+use pushnote_zmtp_proto::scan::{Item, Limits, ScanError, Scanner};
 
 const LIMITS: Limits =
     Limits { frame_bytes_max: 1000, message_bytes_max: 2000, parts_max: 5, commands: true };

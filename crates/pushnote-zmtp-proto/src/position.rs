@@ -9,9 +9,9 @@
 use std::fmt;
 
 /// The property of READY, in lower case.
-pub(crate) const PROPERTY: &str = "x-pushnote-position";
+pub const PROPERTY: &str = "x-pushnote-position";
 /// The command's name.
-pub(crate) const COMMAND: &str = "POSITION";
+pub const COMMAND: &str = "POSITION";
 
 /// A message's number in the stream of one run of a publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,15 +23,16 @@ pub struct Position {
 }
 
 impl Position {
-    pub(crate) fn to_bytes(self) -> [u8; 16] {
+    /// As it is sent: 8 bytes of epoch, 8 of sequence.
+    pub fn to_bytes(self) -> [u8; 16] {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.epoch.to_be_bytes());
         bytes[8..].copy_from_slice(&self.sequence.to_be_bytes());
         bytes
     }
 
-    /// `None` unless there are 16 bytes.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    /// What [`Position::to_bytes`] made; `None` unless there are 16 bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (epoch, rest) = bytes.split_first_chunk()?;
         let sequence = rest.try_into().ok()?;
         Some(Position { epoch: u64::from_be_bytes(*epoch), sequence: u64::from_be_bytes(sequence) })

@@ -22,10 +22,10 @@ pub type PeerId = u64;
 /// More subscriptions than there may be.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum TooMany {
-    /// [`Options::subscription_bytes_max`](crate::Options::subscription_bytes_max) is used up.
+    /// What [`Topics::new`] allows each peer is used up.
     #[error("more subscriptions than one peer may have: {0} bytes, 64 for each included")]
     OfPeer(usize),
-    /// [`Options::subscriptions_bytes_max`](crate::Options::subscriptions_bytes_max) is used up.
+    /// What [`Topics::new`] allows all together is used up.
     #[error("more subscriptions than all peers together may have: {0} bytes of memory")]
     OfAll(usize),
 }
