@@ -1,12 +1,13 @@
 //! The accept loop: what warp's own lacks — limits, a deadline for request heads, an end in bounded time.
 
 use std::convert::Infallible;
-use std::future::{Future, pending};
+use std::future::{Future, pending, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::Either;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -122,12 +123,10 @@ impl Connection {
             request.extensions_mut().insert(peer);
             // A WebSocket outlives this task; it keeps its place as long as it lives.
             request.extensions_mut().insert(ConnectionGuard::new(Arc::clone(&permit)));
-            let answer = refusal.is_none().then(|| hyper::service::Service::call(&routes, request));
-            async move {
-                match (answer, refusal) {
-                    (Some(answer), _) => answer.await,
-                    (None, refusal) => Ok::<_, Infallible>(refusal.unwrap_or_default()),
-                }
+            // One future or the other, and not one around both: each connection has room for it.
+            match refusal {
+                Some(refusal) => Either::Left(ready(Ok::<_, Infallible>(refusal))),
+                None => Either::Right(hyper::service::Service::call(&routes, request)),
             }
         });
         let connection = http1::Builder::new()
