@@ -123,7 +123,7 @@ pub(crate) struct Args {
 
     /// Seconds after which a browser that was sent nothing gets a heartbeat; less than what any proxy in front takes for
     /// idle (25)
-    #[arg(long, env = "PUSHNOTE_HEARTBEAT_DELAY", value_name = "SECONDS")]
+    #[arg(long, env = "PUSHNOTE_HEARTBEAT_DELAY", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) heartbeat_delay: Option<u64>,
 
     /// Microseconds that messages of a steady stream wait for each other, to leave in one system call; 0 for not

@@ -7,7 +7,6 @@ mod settings;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use pushnote_core::Limits;
 use pushnote_http::{Settings, ZeroMq};
 use pushnote_shell::{
     Failure, raise_open_files_limit, reread_on_hangup, say, say_metrics, shutdown_signal, start_logs,
@@ -15,6 +14,9 @@ use pushnote_shell::{
 use tokio::net::TcpListener;
 
 use crate::args::Args;
+
+/// Fewer than these, because the system allows no more open files, are worth a warning.
+const FEW_CONNECTIONS: usize = 5_000;
 
 fn main() -> ExitCode {
     pushnote_shell::main(|args: Args| {
@@ -62,7 +64,7 @@ fn announce(
 
 fn tell_limits(args: &Args, settings: &Settings, open_files_max: u64) {
     let connections_max = settings.limits.connections_max;
-    if args.connections_max.is_none() && connections_max < Limits::default().connections_max {
+    if args.connections_max.is_none() && connections_max < FEW_CONNECTIONS {
         tracing::warn!(
             connections_max,
             open_files_max,

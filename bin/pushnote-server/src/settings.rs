@@ -87,7 +87,12 @@ pub(crate) fn listen(args: &Args) -> Result<TcpListener, Failure> {
         bound => bound,
     };
     bound.map_err(|error| {
-        Failure::unavailable(format!("--port {}: cannot listen on {address}: {error}", args.port))
+        let advice = match error.kind() {
+            ErrorKind::AddrInUse => "; stop the process that listens there, or choose another port",
+            ErrorKind::PermissionDenied => "; choose a port above 1023",
+            _ => "",
+        };
+        Failure::unavailable(format!("--port {}: cannot listen on {address}: {error}{advice}", args.port))
     })
 }
 

@@ -34,12 +34,12 @@ pub fn reread_on_hangup(files: Vec<Reread>) -> Result<(), Failure> {
 }
 
 fn reread(files: &[Reread]) {
-    let mut sound = 0;
+    let mut taken = 0;
     for file in files {
         match file() {
-            Ok(()) => sound += 1,
+            Ok(()) => taken += 1,
             Err(failure) => tracing::error!("a file is not taken, and what it said before stays: {failure}"),
         }
     }
-    tracing::info!(sound, of = files.len(), "files read again, as SIGHUP asks");
+    tracing::info!(taken, of = files.len(), "files read again, as SIGHUP asks");
 }
