@@ -9,9 +9,6 @@
 //! of the sockets need of it is named here, too.
 
 mod batch;
-mod confirm;
-mod fanout;
-mod history;
 mod key_file;
 mod link;
 mod monitor;

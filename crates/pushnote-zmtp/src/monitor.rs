@@ -1,6 +1,6 @@
 //! A socket as seen by whoever watches it.
 
-use crate::fanout::Fanout;
+use crate::publisher::fanout::Fanout;
 use crate::responder::Desk;
 use crate::stats::Stats;
 use crate::subscriber::Inlet;

@@ -1,7 +1,10 @@
 //! The PUB socket.
 
+mod confirm;
+pub(crate) mod fanout;
+mod history;
+
 use crate::batch::Batch;
-use crate::fanout::{Asked, Fanout, Outlet};
 use crate::link::{Intake, Link, Outflow};
 use crate::monitor::Monitor;
 use crate::options::{Options, SlowSubscriber};
@@ -10,6 +13,7 @@ use crate::roads::{Role, accept, dial, failed};
 use crate::stats::{CloseCause, Counters, Stats};
 use crate::stream::{BindError, Listener};
 use bytes::Bytes;
+use fanout::{Asked, Fanout, Outlet};
 use pushnote_net::timeout_awake;
 use pushnote_zmtp_proto::command::{Command, subscription_message};
 use pushnote_zmtp_proto::endpoint::Endpoint;

@@ -10,10 +10,10 @@ pub(crate) use confirmed::Asked;
 pub(crate) use outlet::Outlet;
 
 use crate::batch::Batch;
-use crate::confirm::Confirmations;
-use crate::history::History;
 use crate::options::Options;
 use crate::outbox::Outbox;
+use crate::publisher::confirm::Confirmations;
+use crate::publisher::history::History;
 use crate::roads::random;
 use crate::stats::Counters;
 use bytes::{Bytes, BytesMut};

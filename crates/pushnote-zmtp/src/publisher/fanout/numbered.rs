@@ -2,7 +2,7 @@
 
 use super::outlet::{LIVE, Start};
 use super::{Fanout, Outlet, Shared};
-use crate::history::History;
+use crate::publisher::history::History;
 use pushnote_zmtp_proto::command::put_position;
 use pushnote_zmtp_proto::position::Position;
 use std::sync::atomic::Ordering::Relaxed;

@@ -2,7 +2,7 @@
 
 use super::{Fanout, Outlet, Shared};
 use crate::batch::Batch;
-use crate::confirm::Context;
+use crate::publisher::confirm::Context;
 use pushnote_zmtp_proto::command::put_ping;
 use pushnote_zmtp_proto::position::Position;
 use std::collections::HashSet;
