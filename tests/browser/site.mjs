@@ -30,7 +30,8 @@ export async function serve() {
      * @param {string} [host] `localhost` makes it another site, not only another origin
      */
     address(page, { url, transport, token = null }, host = '127.0.0.1') {
-      const options = transport ? { transports: [transport] } : {};
+      // sockjs-client gives a transport up after some round trips, 600 ms: too soon for pages on a busy machine.
+      const options = { ...(transport && { transports: [transport] }), timeout: 10_000 };
       const query = new URLSearchParams({
         url: JSON.stringify(url),
         token: JSON.stringify(token),
