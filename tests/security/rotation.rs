@@ -36,12 +36,16 @@ impl Logged {
 
     /// Sends SIGHUP, and returns what is logged of it.
     fn hang_up(&self) -> String {
+        self.hang_up_until("files read again")
+    }
+
+    fn hang_up_until(&self, words: &str) -> String {
         let before = self.log().len();
         self.process.signal("-HUP");
         let deadline = Instant::now() + PATIENCE;
         loop {
             let said = self.log().split_off(before);
-            if said.contains("files read again") {
+            if said.contains(words) {
                 return said;
             }
             assert!(Instant::now() < deadline, "nothing is said of it: {said}");
@@ -186,4 +190,15 @@ fn signals_that_mean_nothing_end_nothing() {
     forwarder.process.signal("-USR2");
     forwarder.hang_up();
     assert!(forwarder.process.is_running());
+}
+
+/// A pipe that nobody writes to, as a disk at the other end of a dead network.
+#[test]
+fn a_file_that_does_not_answer_holds_up_neither_the_server_nor_its_end() {
+    let mut site = Site::start(OLD);
+    fs::remove_file(&site.secret).unwrap();
+    assert!(Command::new("mkfifo").arg(&site.secret).status().unwrap().success());
+    site.server.hang_up_until("one of them does not answer");
+    site.server.process.terminate();
+    assert!(site.server.process.ended().success());
 }

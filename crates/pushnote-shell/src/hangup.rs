@@ -1,11 +1,16 @@
 //! Files that are read again while the program runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::spawn_blocking;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::Failure;
+
+/// How long files may take to be read before that is an error.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reads a file again and puts what it says in the place of what it said before; when it fails, that stays.
 pub type Reread = Box<dyn Fn() -> Result<(), Failure> + Send + Sync>;
@@ -25,9 +30,20 @@ pub fn reread_on_hangup(files: Vec<Reread>) -> Result<(), Failure> {
     let files = Arc::new(files);
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            let files = Arc::clone(&files);
-            // A file may be far away; a panic is in the log.
-            let _ = spawn_blocking(move || reread(&files)).await;
+            let (files, (done, finished)) = (Arc::clone(&files), oneshot::channel());
+            // A thread that nobody waits for when the process ends: a file may be far away, or a pipe without a writer.
+            let reading = std::thread::Builder::new().name("reread".into()).spawn(move || {
+                reread(&files);
+                let _ = done.send(());
+            });
+            if let Err(error) = reading {
+                tracing::error!(%error, "files are not read again, as the system gives no thread");
+            } else if timeout(PATIENCE, finished).await.is_err() {
+                tracing::error!(
+                    after = ?PATIENCE,
+                    "files are not read yet, and what they said before stays: one of them does not answer"
+                );
+            }
         }
     });
     Ok(())
