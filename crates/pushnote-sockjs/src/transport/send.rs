@@ -115,7 +115,8 @@ pub(crate) fn deliver<H: Handler>(
                 prefix = mount.prefix,
                 unlogged,
                 "messages came for a session that is unknown here: it timed out, or, if this goes on, a load balancer \
-                 sends the requests of one client to several servers (see the jsessionid option)"
+                 sends the requests of one client to several servers (see the jsessionid option; --cookie-needed of \
+                 pushnote-server)"
             );
         }
         if mount.service.registry.may_miss(request.client) {
