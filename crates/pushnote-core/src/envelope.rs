@@ -80,6 +80,11 @@ pub enum EnvelopeError {
     /// `recipients` is something else.
     #[error("envelope's \"recipients\" is not a list of tokens (strings)")]
     RecipientsNotTokens,
+    /// `notify` without `users` and without `recipients`: one of them is misspelt, perhaps.
+    #[error(
+        "envelope has neither \"users\" nor \"recipients\"; notify is for those they name, notify_all for everyone"
+    )]
+    UsersMissing,
     /// `users` and `recipients` are too many.
     #[error("envelope names {len} users and recipients, {USERS_MAX} are allowed; send several envelopes")]
     TooManyUsers {
@@ -108,6 +113,7 @@ impl EnvelopeError {
             Self::DataTooLong { .. } => "data_too_long",
             Self::UsersNotIds => "users_not_ids",
             Self::RecipientsNotTokens => "recipients_not_tokens",
+            Self::UsersMissing => "users_missing",
             Self::TooManyUsers { .. } => "too_many_users",
             Self::IdMalformed => "id_malformed",
             Self::EveryoneAndUsers => "everyone_and_users",
@@ -146,6 +152,7 @@ impl Envelope {
         if data.len() > data_bytes_max {
             return Err(EnvelopeError::DataTooLong { len: data.len(), max: data_bytes_max });
         }
+        let names_somebody = fields.users.is_some() || fields.recipients.is_some();
         let users: Vec<UserId> = each_once(list(fields.users).ok_or(EnvelopeError::UsersNotIds)?);
         let recipients: Vec<String> =
             each_once(list(fields.recipients).ok_or(EnvelopeError::RecipientsNotTokens)?);
@@ -154,6 +161,7 @@ impl Envelope {
             return Err(EnvelopeError::TooManyUsers { len });
         }
         let audience = match serde_json::from_str::<String>(name.get()).as_deref() {
+            Ok(NOTIFY) if !names_somebody => return Err(EnvelopeError::UsersMissing),
             Ok(NOTIFY) => Audience::users(users),
             Ok(NOTIFY_ALL) if users.is_empty() && recipients.is_empty() => Audience::everyone(),
             Ok(NOTIFY_ALL) => return Err(EnvelopeError::EveryoneAndUsers),

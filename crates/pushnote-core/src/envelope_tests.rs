@@ -248,3 +248,12 @@ fn each_user_is_named_once_and_not_too_many_are() {
     let error = parse(&many, 2).unwrap_err();
     assert_eq!((error, error.kind()), (EnvelopeError::TooManyUsers { len: USERS_MAX + 1 }, "too_many_users"));
 }
+
+#[test]
+fn notify_says_whom() {
+    for text in [r#"{"name":"notify","data":1}"#, r#"{"name":"notify","data":1,"user":["42"]}"#] {
+        let error = parse(text).unwrap_err();
+        assert_eq!((error, error.kind()), (EnvelopeError::UsersMissing, "users_missing"));
+    }
+    assert!(parse(r#"{"name":"notify","data":1,"users":[]}"#).unwrap().audience.is_empty());
+}
