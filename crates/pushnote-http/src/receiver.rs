@@ -23,7 +23,7 @@ impl Receiver for SockJsReceiver {
         let message = batch.encodings().sockjs.get_or_init(|| Message::batch(batch.payloads().cloned()));
         match self.0.send(message) {
             Ok(()) => Delivery::Accepted,
-            Err(SendError::SlowConsumer) => Delivery::SlowConsumer,
+            Err(SendError::Full) => Delivery::Full,
             // Publications are text: the last case is of no message.
             Err(SendError::Closed | SendError::BinaryUnsupported) => Delivery::Closed,
         }
@@ -31,5 +31,9 @@ impl Receiver for SockJsReceiver {
 
     fn close(&self, code: CloseCode) {
         self.0.close(code.code(), code.reason());
+    }
+
+    fn abort(&self, code: CloseCode) {
+        self.0.abort(code.code(), code.reason());
     }
 }

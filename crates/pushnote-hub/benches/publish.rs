@@ -115,4 +115,6 @@ impl Receiver for Counting {
     }
 
     fn close(&self, _code: CloseCode) {}
+
+    fn abort(&self, _code: CloseCode) {}
 }

@@ -15,8 +15,11 @@ pub trait Receiver: Send + Sync + 'static {
     /// refuses waits in the receiver's bounded outbox.
     fn deliver(&self, batch: &Batch<Self::Encodings>) -> Delivery;
 
-    /// Starts an orderly end. The receiver detaches itself when it is over.
+    /// Starts an orderly end, behind what was accepted. The receiver detaches itself when it is over.
     fn close(&self, code: CloseCode);
+
+    /// As [`close`](Self::close), without what was accepted and has not left yet.
+    fn abort(&self, code: CloseCode);
 }
 
 /// How a delivery went.
@@ -24,8 +27,8 @@ pub trait Receiver: Send + Sync + 'static {
 pub enum Delivery {
     /// Written, or in the outbox.
     Accepted,
-    /// The outbox was full: the receiver is closing itself with the slow-consumer code.
-    SlowConsumer,
+    /// Not taken: too much waits for its client already.
+    Full,
     /// The receiver was closed already; it will detach.
     Closed,
 }

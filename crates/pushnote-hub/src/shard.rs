@@ -227,7 +227,11 @@ async fn next_tick(drain: &mut Option<Drain>) {
 fn deliver<R: Receiver>(receiver: &R, batch: &Batch<R::Encodings>, counters: &Counters) {
     match receiver.deliver(batch) {
         Delivery::Accepted => counters.deliveries.add(batch.len() as u64),
-        Delivery::SlowConsumer => counters.slow_consumers.add(1),
+        Delivery::Full => {
+            // Without this batch the client would be behind without knowing.
+            receiver.abort(CloseCode::SlowConsumer);
+            counters.slow_consumers.add(1);
+        }
         Delivery::Closed => {}
     }
 }

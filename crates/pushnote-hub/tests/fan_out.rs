@@ -20,6 +20,7 @@ struct Encodings {
 struct Seen {
     batches: Vec<String>,
     closed: Option<CloseCode>,
+    aborted: Option<CloseCode>,
 }
 
 /// Records what it gets, in a framing that joins a batch's payloads with blanks.
@@ -52,6 +53,10 @@ impl Receiver for Recorder {
 
     fn close(&self, code: CloseCode) {
         self.seen.lock().unwrap().closed = Some(code);
+    }
+
+    fn abort(&self, code: CloseCode) {
+        self.seen.lock().unwrap().aborted = Some(code);
     }
 }
 
@@ -347,12 +352,13 @@ async fn who_unsubscribes_gets_nothing_more_of_it_and_frees_the_place() {
 }
 
 #[tokio::test]
-async fn slow_consumers_are_counted() {
+async fn slow_consumers_are_closed_and_counted() {
     let hub = hub(1);
-    let slow = Recorder { delivery: Some(Delivery::SlowConsumer), ..Recorder::default() };
-    let _attachment = hearing_everyone(&hub, slow);
+    let slow = Recorder { delivery: Some(Delivery::Full), ..Recorder::default() };
+    let _attachment = hearing_everyone(&hub, slow.clone());
     hub.publish(everyone("1")).await.unwrap();
     settle().await;
+    assert_eq!(slow.seen.lock().unwrap().aborted, Some(CloseCode::SlowConsumer));
     assert_eq!((hub.counters().slow_consumers.total(), hub.counters().deliveries.total()), (1, 0));
 }
 

@@ -27,6 +27,8 @@ impl Receiver for Page {
     }
 
     fn close(&self, _: CloseCode) {}
+
+    fn abort(&self, _: CloseCode) {}
 }
 
 /// Yields what the test says.

@@ -20,8 +20,6 @@ impl Close {
     pub const INTERRUPTED: Self = Self::constant(1002, "Connection interrupted");
     /// The client did not come back in time. Nobody is there to be told: only the application sees it.
     pub const TIMED_OUT: Self = Self::constant(1006, "Session timed out");
-    /// The client does not read as fast as the application sends; messages would be lost from here on.
-    pub const SLOW_CONSUMER: Self = Self::constant(3008, "messages came faster than you read them");
     /// A second receiver came while the first one is attached (SockJS's own code).
     pub const ANOTHER_RECEIVER: Self = Self::constant(2010, "Another connection still open");
     /// What came over a WebSocket is no JSON (code and text as sockjs-node has them).

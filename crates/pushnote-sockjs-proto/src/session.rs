@@ -6,7 +6,8 @@
 //! How to drive a [`Machine`]:
 //! - *inputs* `handle_*`: a receiver came or went, the application sent or closed, a deadline passed;
 //! - *outputs* `poll_*`: after any input, [`Machine::poll_transmit`] until it is not a chunk, then
-//!   [`Machine::poll_ended`], then [`Machine::poll_timeout`], whose deadline replaces every earlier one.
+//!   [`Machine::poll_room`] and [`Machine::poll_ended`], then [`Machine::poll_timeout`], whose deadline replaces every
+//!   earlier one.
 //!
 //! WebSocket sessions need none of this: they live and end with their connection.
 
@@ -97,9 +98,9 @@ pub enum SendError {
     /// The session is closing or closed.
     #[error("the session is closed")]
     Closed,
-    /// Too much waits already; the session has been closed for it.
+    /// Too much waits already. [`Machine::poll_room`] tells when that has left.
     #[error("the client does not read as fast as messages are sent")]
-    SlowConsumer,
+    Full,
 }
 
 /// The state of one session. See the module's documentation for how to drive it.
@@ -111,11 +112,22 @@ pub struct Machine<M> {
     receivers_seen: u64,
     queue: VecDeque<M>,
     queued_bytes: usize,
+    room: Room,
     /// When the session goes, unless it is open and has a receiver.
     disconnect_at: Instant,
     ended: Option<CloseReason>,
     /// The session goes as soon as its close has been told: there will be no later receiver to tell it again.
     farewell: bool,
+}
+
+/// Whether the application is owed the news that there is room again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// No message was refused.
+    Enough,
+    Refused,
+    /// What waited when one was refused has left.
+    Again,
 }
 
 #[derive(Debug)]
@@ -154,6 +166,7 @@ impl<M: Payload> Machine<M> {
             receivers_seen: 0,
             queue: VecDeque::new(),
             queued_bytes: 0,
+            room: Room::Enough,
             disconnect_at,
             ended: None,
             farewell: false,
@@ -213,9 +226,9 @@ impl<M: Payload> Machine<M> {
     /// The application sends a message.
     ///
     /// # Errors
-    /// When the session is closed, or when too much waits already: then it is closed with [`Close::SLOW_CONSUMER`],
-    /// because the client would miss messages without knowing. A message bigger than the limit passes when nothing waits.
-    pub fn handle_send(&mut self, message: M, now: Instant) -> Result<(), SendError> {
+    /// When the session is closed, or when too much waits already. A message bigger than the limit passes when nothing
+    /// waits.
+    pub fn handle_send(&mut self, message: M) -> Result<(), SendError> {
         if !self.is_open() {
             return Err(SendError::Closed);
         }
@@ -223,11 +236,8 @@ impl<M: Payload> Machine<M> {
         let Settings { queue_bytes_max, outbox_bytes_max, .. } = *self.settings;
         let bytes_max = if self.is_attached() { outbox_bytes_max } else { queue_bytes_max };
         if !self.queue.is_empty() && queued_bytes > bytes_max {
-            self.close_at_once(
-                CloseReason { close: Close::SLOW_CONSUMER, cause: CloseCause::SlowConsumer },
-                now,
-            );
-            return Err(SendError::SlowConsumer);
+            self.room = Room::Refused;
+            return Err(SendError::Full);
         }
         self.queued_bytes = queued_bytes;
         self.queue.push_back(message);
@@ -243,6 +253,13 @@ impl<M: Payload> Machine<M> {
         self.ended = Some(CloseReason { close: close.clone(), cause: CloseCause::Application });
         self.state = State::Closing { close, opening };
         self.disconnect_at = now + self.settings.disconnect_delay;
+    }
+
+    /// As [`handle_close`](Self::handle_close), at once: what is queued is dropped.
+    pub fn handle_abort(&mut self, close: Close, now: Instant) {
+        if self.is_open() {
+            self.close_at_once(CloseReason { close, cause: CloseCause::Application }, now);
+        }
     }
 
     /// As [`handle_close`](Self::handle_close), because the whole service ends: the session goes as soon as its client
@@ -322,6 +339,9 @@ impl<M: Payload> Machine<M> {
             State::Open | State::Closing { .. } if !self.queue.is_empty() => {
                 let chunk = encode(Frame::Messages(self.queue.make_contiguous()));
                 self.drop_queue();
+                if self.room == Room::Refused {
+                    self.room = Room::Again;
+                }
                 chunk
             }
             State::Closing { close, .. } | State::Closed(close) => {
@@ -350,6 +370,20 @@ impl<M: Payload> Machine<M> {
             self.release_receiver(now);
         }
         Transmit::Chunk(chunk)
+    }
+
+    /// Whether messages were refused as too many, and those before them have left since; once.
+    pub fn poll_room(&mut self) -> bool {
+        let again = self.has_room_again();
+        if again {
+            self.room = Room::Enough;
+        }
+        again
+    }
+
+    /// Whether [`poll_room`](Self::poll_room) has something to tell.
+    pub fn has_room_again(&self) -> bool {
+        self.room == Room::Again && self.is_open()
     }
 
     /// How the session ended; once, at the first call after it did.

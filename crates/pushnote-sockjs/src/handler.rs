@@ -52,6 +52,9 @@ pub trait Connection: Send + 'static {
         Err(Close::new(1003, "Binary messages are not supported"))
     }
 
+    /// A message was refused with [`SendError::Full`](crate::SendError::Full), and now nothing waits for the client any more.
+    fn room(&mut self) {}
+
     /// The session is over. Called exactly once, and nothing is called after it. It is never called from within
     /// [`Session::send`] or [`Session::close`], so locks may be held around those. For a WebSocket it comes with the end of the
     /// closing handshake, at most 5 s after its begin.

@@ -54,11 +54,20 @@ struct State {
 struct Situation {
     open: bool,
     attached: bool,
+    room: bool,
+}
+
+/// What the application is to be told.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Messages are taken again, after one was refused.
+    Room,
+    Ended(CloseReason),
 }
 
 impl Situation {
     fn of(machine: &Machine<Message>) -> Self {
-        Self { open: machine.is_open(), attached: machine.is_attached() }
+        Self { open: machine.is_open(), attached: machine.is_attached(), room: machine.has_room_again() }
     }
 }
 
@@ -85,11 +94,16 @@ impl HttpSession {
         let message = if self.strings.load(Relaxed) { message.strings() } else { message };
         // Encoded here, not under the lock.
         message.elements();
-        self.step(|machine| machine.handle_send(message.clone(), now()))
+        self.step(|machine| machine.handle_send(message.clone()))
     }
 
     pub(crate) fn close(&self, close: Close) {
         self.step(|machine| machine.handle_close(close, now()));
+    }
+
+    /// Closes the session without sending what waits.
+    pub(crate) fn abort(&self, close: Close) {
+        self.step(|machine| machine.handle_abort(close, now()));
     }
 
     /// Closes the session because the service ends.
@@ -126,20 +140,20 @@ impl HttpSession {
         transmit
     }
 
-    /// One turn of the session's clock: waits for the next deadline, or for a change before it. Returns the reason when
-    /// the session ended in between; [`is_gone`](Self::is_gone) says when to stop.
-    pub(crate) async fn tick(&self) -> Option<CloseReason> {
+    /// One turn of the session's clock: waits for the next deadline, or for a change before it. Returns what the
+    /// application is to be told of what happened in between; [`is_gone`](Self::is_gone) says when to stop.
+    pub(crate) async fn tick(&self) -> Option<News> {
         let changed = self.changed.notified();
-        let (ended, deadline) = {
+        let (news, deadline) = {
             let mut state = self.lock();
             state.clock_at = state.machine.poll_timeout();
-            (state.machine.poll_ended(), state.clock_at)
+            (poll_news(&mut state.machine), state.clock_at)
         };
-        let (None, Some(deadline)) = (&ended, deadline) else { return ended };
+        let (None, Some(deadline)) = (&news, deadline) else { return news };
         if timeout_at(deadline.into(), changed).await.is_err() {
             self.step(|machine| machine.handle_timeout(now()));
         }
-        self.lock().machine.poll_ended()
+        poll_news(&mut self.lock().machine)
     }
 
     pub(crate) fn is_gone(&self) -> bool {
@@ -168,7 +182,11 @@ impl HttpSession {
         let after = Situation::of(&state.machine);
         let sooner = state.machine.poll_timeout() < state.clock_at;
         drop(state);
-        if sooner || before.open && !after.open || before.attached && !after.attached {
+        if sooner
+            || before.open && !after.open
+            || before.attached && !after.attached
+            || !before.room && after.room
+        {
             self.changed.notify_waiters();
         }
     }
@@ -178,6 +196,10 @@ impl HttpSession {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn poll_news(machine: &mut Machine<Message>) -> Option<News> {
+    if machine.poll_room() { Some(News::Room) } else { machine.poll_ended().map(News::Ended) }
 }
 
 /// tokio's clock, so that tests can make it virtual.

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::{
     builder::Limits,
     handler::Connection,
-    http_session::HttpSession,
+    http_session::{HttpSession, News},
     rate::Rate,
     session::{Session, WebSocketSession},
 };
@@ -225,11 +225,19 @@ impl<C: Connection> HttpEntry<C> {
     /// The session's clock, and whoever tells the application of its end. Runs until the session is gone.
     pub(crate) async fn attend(&self) {
         while !self.session.is_gone() {
-            if let Some(reason) = self.session.tick().await {
-                let connection = self.lock().take();
-                if let Some(mut connection) = connection {
-                    connection.closed(&reason);
+            match self.session.tick().await {
+                Some(News::Room) => {
+                    if let Some(connection) = self.lock().as_mut() {
+                        connection.room();
+                    }
                 }
+                Some(News::Ended(reason)) => {
+                    let connection = self.lock().take();
+                    if let Some(mut connection) = connection {
+                        connection.closed(&reason);
+                    }
+                }
+                None => {}
             }
         }
     }

@@ -32,16 +32,17 @@ enum Link {
     WebSocket(Arc<WebSocketSession>),
 }
 
-/// Why a message was not taken. The session is closed in each case but the last.
+/// Why a message was not taken.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum SendError {
     /// The session is closed, or closing.
     #[error("the session is closed")]
     Closed,
-    /// The client reads slower than messages are sent, and too much waits already. The session is closed for it, because
-    /// the client would miss messages without knowing.
-    #[error("the client reads slower than messages are sent to it; its session is being closed")]
-    SlowConsumer,
+    /// The client reads slower than messages are sent, and too much waits already. Either wait for
+    /// [`Connection::room`](crate::Connection::room) to send it again, or [`abort`](Session::abort) the session, whose
+    /// client would miss messages without knowing.
+    #[error("the client reads slower than messages are sent to it, and too much waits already")]
+    Full,
     /// Binary messages exist on raw WebSockets alone.
     #[error("binary messages can only be sent to a raw websocket")]
     BinaryUnsupported,
@@ -51,13 +52,13 @@ impl Session {
     /// Sends a message. It is on its way to the client, or queued, when this returns; it never waits for the client.
     ///
     /// # Errors
-    /// When the session is closed, or is closed now as a slow consumer.
+    /// When the session is closed, or too much waits for its client.
     pub fn send(&self, message: &Message) -> Result<(), SendError> {
         match &self.0 {
             Link::WebSocket(session) => session.send(message),
             Link::Http(session) => session.send(message).map_err(|error| match error {
                 session::SendError::Closed => SendError::Closed,
-                session::SendError::SlowConsumer => SendError::SlowConsumer,
+                session::SendError::Full => SendError::Full,
             }),
         }
     }
@@ -81,6 +82,15 @@ impl Session {
     /// close frame; one that must not stand there (RFC 6455 §7.4) becomes 1000.
     pub fn close(&self, code: u16, reason: &str) {
         self.close_with(Close::new(code, reason.to_owned()));
+    }
+
+    /// As [`close`](Self::close), at once: what was sent and has not left yet is dropped. For a client that does not read.
+    pub fn abort(&self, code: u16, reason: &str) {
+        let close = Close::new(code, reason.to_owned());
+        match &self.0 {
+            Link::Http(session) => session.abort(close),
+            Link::WebSocket(session) => session.abort(close),
+        }
     }
 
     /// From here on the client gets strings alone, as SockJS knows them: for a value that is sent, a string that holds
@@ -199,9 +209,15 @@ impl WebSocketSession {
     }
 
     /// Ends the WebSocket of a client that breaks the protocol.
-    pub(crate) fn abort(&self, close: Close) {
+    pub(crate) fn refuse(&self, close: Close) {
         self.socket.close(close.code, &close.reason);
         self.set_closing(close, CloseCause::ProtocolError);
+    }
+
+    /// There is no room for SockJS's own close frame: the WebSocket's says it all.
+    fn abort(&self, close: Close) {
+        self.socket.abort(close.code, &close.reason);
+        self.set_closing(close, CloseCause::Application);
     }
 
     /// Notes why we close it; `false` when we do already.
@@ -228,7 +244,7 @@ impl WebSocketSession {
         }
         self.socket.send(frames).map_err(|error| match error {
             pushnote_websocket::SendError::Closed => SendError::Closed,
-            pushnote_websocket::SendError::SlowConsumer => SendError::SlowConsumer,
+            pushnote_websocket::SendError::Full => SendError::Full,
         })
     }
 }

@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use pushnote_websocket::{Message, Socket, SocketOptions, encode, handshake, take_over};
+use pushnote_websocket::{Event, SendError, Socket, SocketOptions, encode, handshake, take_over};
 use tokio::net::TcpListener;
 
 /// The longest message of the conformance suites is 16 MiB.
@@ -52,14 +52,17 @@ fn answer(mut request: Request<Incoming>, options: &Arc<SocketOptions>) -> Respo
 async fn echo(upgrade: OnUpgrade, options: Arc<SocketOptions>) {
     let Ok((stream, read_ahead)) = take_over(upgrade).await else { return };
     let (socket, driver) = Socket::new(stream, read_ahead, options);
-    let on_message = |message: Message<'_>| {
-        let frame = match message {
-            Message::Text(text) => encode::text(text),
-            Message::Binary(bytes) => encode::binary(bytes),
+    let on_event = |event: Event<'_>| {
+        let frame = match event {
+            Event::Text(text) => encode::text(text),
+            Event::Binary(bytes) => encode::binary(bytes),
+            Event::Room => return ControlFlow::Continue(()),
         };
-        // When this fails the driver ends by itself.
-        let _ = socket.send(&frame);
+        if socket.send(&frame) == Err(SendError::Full) {
+            // It would miss this one without knowing.
+            socket.abort(3008, "messages came faster than you read them");
+        }
         ControlFlow::Continue(())
     };
-    driver.run(on_message).await;
+    driver.run(on_event).await;
 }

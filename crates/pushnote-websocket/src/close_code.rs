@@ -1,4 +1,4 @@
-//! The close codes this crate sends or reports (RFC 6455, 7.4), and its two own (3000–3999 is for libraries).
+//! The close codes this crate sends or reports (RFC 6455, 7.4), and one of its own (3000–3999 is for libraries).
 
 /// The connection has done its work.
 pub const NORMAL: u16 = 1000;
@@ -14,10 +14,6 @@ pub const ABNORMAL: u16 = 1006;
 pub const INVALID_UTF8: u16 = 1007;
 /// A message over the limit.
 pub const MESSAGE_TOO_BIG: u16 = 1009;
-/// The peer takes less than it is sent, and its outbox is full.
-pub const SLOW_CONSUMER: u16 = 3008;
-/// What is said beside [`SLOW_CONSUMER`].
-pub const SLOW_CONSUMER_REASON: &str = "messages came faster than you read them";
 /// The peer has been silent for longer than ping interval and pong timeout together.
 pub const NO_PONG: u16 = 3012;
 /// What is said beside [`NO_PONG`].

@@ -22,8 +22,6 @@ pub enum CloseCause {
     TimedOut,
     /// The client is attached and takes nothing any more.
     Unresponsive,
-    /// The client reads slower than the application sends.
-    SlowConsumer,
     /// The client broke the protocol.
     ProtocolError,
 }

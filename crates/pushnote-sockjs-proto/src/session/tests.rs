@@ -51,7 +51,7 @@ impl Bench {
     }
 
     fn send(&mut self, message: &'static str) -> Result<(), SendError> {
-        self.machine.handle_send(message, self.now)
+        self.machine.handle_send(message)
     }
 
     fn close(&mut self) {
@@ -285,14 +285,19 @@ fn a_receiver_is_renewed_now_and_then() {
 }
 
 #[test]
-fn a_full_queue_closes_the_session() {
+fn a_full_queue_refuses_until_it_has_left() {
     let mut bench = Bench::opened();
     bench.send("12345678").unwrap();
     bench.send("12345678").unwrap();
-    assert_eq!(bench.send("9"), Err(SendError::SlowConsumer));
-    assert_eq!(bench.ended(), Some(CloseCause::SlowConsumer));
-    assert_eq!(bench.send("9"), Err(SendError::Closed));
-    assert_eq!(bench.poll(), "c[3008,messages came faster than you read them]");
+    assert_eq!(bench.send("9"), Err(SendError::Full));
+    assert!(!bench.machine.poll_room());
+    assert_eq!(bench.poll(), "a[12345678,12345678]");
+    assert!(bench.machine.poll_room());
+    assert!(!bench.machine.poll_room(), "it is told once");
+    bench.send("9").unwrap();
+    assert_eq!(bench.poll(), "a[9]");
+    assert!(!bench.machine.poll_room(), "nothing was refused");
+    assert_eq!(bench.ended(), None);
 }
 
 #[test]
@@ -303,15 +308,29 @@ fn an_attached_receiver_may_be_further_behind() {
     for _ in 0..4 {
         bench.send("12345678").unwrap();
     }
-    assert_eq!(bench.send("9"), Err(SendError::SlowConsumer));
-    assert_eq!(bench.drain(id), "c[3008,messages came faster than you read them]$");
+    assert_eq!(bench.send("9"), Err(SendError::Full));
+    assert_eq!(bench.drain(id), "a[12345678,12345678,12345678,12345678]…");
+    assert!(bench.machine.poll_room());
+}
+
+#[test]
+fn an_aborted_session_tells_the_reason_and_drops_the_rest() {
+    let mut bench = Bench::new();
+    let id = bench.attach(STREAMING);
+    assert_eq!(bench.drain(id), "o…");
+    while bench.send("12345678").is_ok() {}
+    bench.machine.handle_abort(Close::new(3008, "too slow"), bench.now);
+    assert_eq!(bench.ended(), Some(CloseCause::Application));
+    assert_eq!(bench.send("9"), Err(SendError::Closed));
+    assert_eq!(bench.drain(id), "c[3008,too slow]$");
+    assert!(!bench.machine.poll_room(), "a closed session has none");
 }
 
 #[test]
 fn a_single_message_may_exceed_the_queue() {
     let mut bench = Bench::opened();
     bench.send("a message of more than sixteen bytes").unwrap();
-    assert_eq!(bench.send("b"), Err(SendError::SlowConsumer));
+    assert_eq!(bench.send("b"), Err(SendError::Full));
     let mut bench = Bench::opened();
     let id = bench.attach(STREAMING);
     for _ in 0..3 {

@@ -26,7 +26,11 @@ async fn attend(session: Arc<HttpSession>) -> (CloseReason, Duration) {
     let start = Instant::now();
     let mut reasons = Vec::new();
     while !session.is_gone() {
-        reasons.extend(session.tick().await);
+        match session.tick().await {
+            Some(News::Ended(reason)) => reasons.push(reason),
+            Some(News::Room) => panic!("nothing was refused"),
+            None => {}
+        }
     }
     assert_eq!(reasons.len(), 1, "{reasons:?}");
     (reasons.remove(0), start.elapsed())

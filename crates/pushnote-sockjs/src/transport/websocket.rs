@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use pushnote_sockjs_proto::{Close, input::Messages, session::CloseCause};
-use pushnote_websocket::{Cause, Message, Socket, TakeOverError, handshake, take_over};
+use pushnote_websocket::{Cause, Event, Socket, TakeOverError, handshake, take_over};
 use warp::reply::{Reply, Response};
 
 use super::{Transport, receive::unavailable};
@@ -72,7 +72,7 @@ fn connect<H: Handler>(
         let _registered = Registered::new(&service, &session);
         let mut connection = open(&service, &session, &info);
         drop(info);
-        let end = driver.run(|message| receive(&session, &mut connection, message)).await;
+        let end = driver.run(|event| receive(&session, &mut connection, event)).await;
         if let Some(mut connection) = connection {
             let reason =
                 websocket_close_reason(session.close_reason(), end.code, &end.reason, close_cause(end.cause));
@@ -99,31 +99,32 @@ fn open<H: Handler>(
     }
 }
 
-/// Messages from the client, to the application. After the session is closed nothing is delivered any more.
+/// What happens on the connection, to the application. After the session is closed nothing is delivered any more.
 fn receive<C: Connection>(
     session: &WebSocketSession,
     connection: &mut Option<C>,
-    message: Message<'_>,
+    event: Event<'_>,
 ) -> ControlFlow<(u16, Cow<'static, str>)> {
     let Some(connection) = connection.as_mut().filter(|_| session.close_reason().is_none()) else {
         return ControlFlow::Continue(());
     };
-    match (session.transport(), message) {
-        (Transport::RawWebSocket, Message::Text(text)) => connection.message(text),
-        (Transport::RawWebSocket, Message::Binary(payload)) => {
+    match (session.transport(), event) {
+        (_, Event::Room) => connection.room(),
+        (Transport::RawWebSocket, Event::Text(text)) => connection.message(text),
+        (Transport::RawWebSocket, Event::Binary(payload)) => {
             if let Err(close) = connection.binary(payload) {
                 session.close(close);
             }
         }
-        (_, Message::Text(text)) => deliver(session, connection, text),
-        (_, Message::Binary(payload)) => deliver(session, connection, &String::from_utf8_lossy(payload)),
+        (_, Event::Text(text)) => deliver(session, connection, text),
+        (_, Event::Binary(payload)) => deliver(session, connection, &String::from_utf8_lossy(payload)),
     }
     ControlFlow::Continue(())
 }
 
 fn deliver<C: Connection>(session: &WebSocketSession, connection: &mut C, text: &str) {
     let Ok(messages) = Messages::from_websocket(text) else {
-        return session.abort(Close::BROKEN_FRAMING);
+        return session.refuse(Close::BROKEN_FRAMING);
     };
     for message in messages.iter() {
         if session.close_reason().is_some() {
@@ -139,7 +140,6 @@ fn close_cause(cause: Cause) -> CloseCause {
         Cause::WeClosed | Cause::CloseTimeout => CloseCause::Application,
         Cause::ProtocolError => CloseCause::ProtocolError,
         Cause::NoPong => CloseCause::Unresponsive,
-        Cause::SlowConsumer => CloseCause::SlowConsumer,
     }
 }
 

@@ -32,29 +32,41 @@ async fn a_full_queue_closes_the_session() {
     let message = Message::text(&"x".repeat(40));
     assert_eq!(session.send(&message), Ok(()));
     assert_eq!(session.send(&message), Ok(()));
-    assert_eq!(session.send(&message), Err(SendError::SlowConsumer));
+    assert_eq!(session.send(&message), Err(SendError::Full));
+    server.no_event();
+    assert_eq!(server.post("/app/0/id/xhr", "").await.body.len(), "a[]\n".len() + 2 * 42 + 1);
+    server.room().await;
+    assert_eq!(session.send(&message), Ok(()));
+    session.abort(3008, "too slow");
     assert_eq!(session.send(&message), Err(SendError::Closed));
-    assert_eq!(server.closed().await.cause, CloseCause::SlowConsumer);
-    assert_eq!(
-        server.post("/app/0/id/xhr", "").await.body,
-        "c[3008,\"messages came faster than you read them\"]\n"
-    );
+    assert_eq!(server.closed().await.cause, CloseCause::Application);
+    assert_eq!(server.post("/app/0/id/xhr", "").await.body, "c[3008,\"too slow\"]\n");
 }
 
 #[tokio::test]
-async fn a_stream_that_is_not_read_is_closed() {
+async fn a_stream_that_is_not_read_refuses_until_it_is() {
     let mut server = Server::with(|builder| builder.response_limit(usize::MAX)).await;
     let mut client = server.connect().await;
     client.open("POST", "/app/0/id/xhr_streaming").await;
     let session = server.opened().await;
     let message = Message::text(&"x".repeat(16 * 1024));
     let mut sent = 0;
-    while session.send(&message).is_ok() {
-        sent += 1;
+    let refused = loop {
+        match session.send(&message) {
+            Ok(()) => sent += 1,
+            Err(error) => break error,
+        }
         assert!(sent < 10_000, "160 MiB are queued somewhere");
         tokio::task::yield_now().await;
+    };
+    assert_eq!(refused, SendError::Full);
+    server.no_event();
+    let mut received = 0;
+    while received < sent {
+        received += client.next().await.matches('"').count() / 2;
     }
-    assert_eq!(server.closed().await.cause, CloseCause::SlowConsumer);
+    server.room().await;
+    assert_eq!(session.send(&message), Ok(()));
 }
 
 #[tokio::test]

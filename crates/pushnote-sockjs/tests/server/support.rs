@@ -24,6 +24,7 @@ pub(crate) enum Event {
     Opened(Session, SessionInfo),
     Message(String),
     Binary(Vec<u8>),
+    Room,
     Closed(CloseReason),
 }
 
@@ -57,6 +58,10 @@ impl Connection for AppConnection {
         }
         let _ = self.0.send(Event::Binary(payload.to_owned()));
         Ok(())
+    }
+
+    fn room(&mut self) {
+        let _ = self.0.send(Event::Room);
     }
 
     fn closed(&mut self, reason: &CloseReason) {
@@ -105,6 +110,12 @@ impl Server {
             Event::Message(text) => text,
             other => panic!("expected a message, got {other:?}"),
         }
+    }
+
+    /// The next event, which must be that there is room again.
+    pub(crate) async fn room(&mut self) {
+        let event = self.event().await;
+        assert!(matches!(event, Event::Room), "expected room, got {event:?}");
     }
 
     pub(crate) async fn closed(&mut self) -> CloseReason {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
-use pushnote_sockjs::{CloseCause, Message, SendError, Transport};
+use pushnote_sockjs::{Close, CloseCause, Message, SendError, Transport};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -255,13 +255,16 @@ async fn requests_that_are_no_handshake() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_is_closed_as_a_slow_consumer() {
+async fn a_client_that_never_reads_is_refused_and_can_be_aborted() {
     let mut server = Server::start().await;
     let _client = Client::connect(&server, "/app/0/id/websocket").await;
     let session = server.opened().await;
     let message = Message::text(&"x".repeat(64 * 1024));
     let error = (0..1_000).find_map(|_| session.send(&message).err());
-    assert_eq!(error, Some(SendError::SlowConsumer));
-    assert_eq!(server.closed().await.cause, CloseCause::SlowConsumer);
+    assert_eq!(error, Some(SendError::Full));
+    server.no_event();
+    session.abort(3008, "too slow");
+    let end = server.closed().await;
+    assert_eq!((end.cause, end.close), (CloseCause::Application, Close::new(3008, "too slow")));
     server.empty().await;
 }

@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::heartbeat::{Beat, Heartbeat, LATE, after};
-use super::{Cause, Disconnected, Driver, Message, Phase, scratch};
-use crate::decode::{Decoder, Event, Role};
+use super::{Cause, Disconnected, Driver, Event, Phase, scratch};
+use crate::decode::{self, Decoder, Role};
 use crate::{close_code, encode};
 
 /// Reads per turn, so that a peer that never pauses leaves its thread to others.
@@ -27,7 +27,7 @@ const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 pub(super) struct Connection<F> {
     driver: Driver,
     decoder: Decoder,
-    on_message: F,
+    on_event: F,
     heartbeat: Heartbeat,
     reading: Reading,
     /// The timer has become that of the closing handshake.
@@ -57,16 +57,16 @@ enum End {
 
 impl<F> Connection<F>
 where
-    F: FnMut(Message<'_>) -> ControlFlow<(u16, Cow<'static, str>)>,
+    F: FnMut(Event<'_>) -> ControlFlow<(u16, Cow<'static, str>)>,
 {
-    pub(super) fn new(driver: Driver, on_message: F) -> Self {
+    pub(super) fn new(driver: Driver, on_event: F) -> Self {
         Self {
             decoder: Decoder::new(Role::Server, driver.socket.options.message_bytes_max),
             heartbeat: Heartbeat::new(Instant::now()),
             reading: Reading::Messages,
             closing: false,
             driver,
-            on_message,
+            on_event,
         }
     }
 
@@ -89,6 +89,7 @@ where
     fn turn(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> ControlFlow<End> {
         self.read(cx, timer.as_mut())?;
         let flushed = self.drain(cx, timer.as_mut())?;
+        self.tell_room();
         self.go_on_closing(flushed, timer.as_mut())?;
         self.tick(cx, timer)
     }
@@ -127,14 +128,14 @@ where
         if self.reading == Reading::Discarding {
             return;
         }
-        let Self { driver: Driver { socket, .. }, decoder, on_message, reading, .. } = self;
+        let Self { driver: Driver { socket, .. }, decoder, on_event, reading, .. } = self;
         let mut pongs = BytesMut::new();
         let mut open = socket.is_open();
-        let mut deliver = |message: Message<'_>, pongs: &mut BytesMut| {
+        let mut deliver = |message: Event<'_>, pongs: &mut BytesMut| {
             if open {
                 // In the peer's order: an answer to this message must not overtake the pongs before it.
                 flush(socket, pongs);
-                if let Break((code, reason)) = on_message(message) {
+                if let Break((code, reason)) = on_event(message) {
                     open = false;
                     socket.close(code, &reason);
                 }
@@ -160,11 +161,11 @@ where
                 }
             };
             match event {
-                Event::Text(text) => deliver(Message::Text(text), &mut pongs),
-                Event::Binary(bytes) => deliver(Message::Binary(bytes), &mut pongs),
-                Event::Ping(payload) => encode::append_pong(&mut pongs, payload),
-                Event::Pong(_) => {}
-                Event::Close { code, reason } => {
+                decode::Event::Text(text) => deliver(Event::Text(text), &mut pongs),
+                decode::Event::Binary(bytes) => deliver(Event::Binary(bytes), &mut pongs),
+                decode::Event::Ping(payload) => encode::append_pong(&mut pongs, payload),
+                decode::Event::Pong(_) => {}
+                decode::Event::Close { code, reason } => {
                     *reading = Reading::Nothing;
                     flush(socket, &mut pongs);
                     return socket.begin_close(Cause::PeerClosed, code, reason, None);
@@ -198,6 +199,15 @@ where
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return Break(End::Lost),
             }
+        }
+    }
+
+    fn tell_room(&mut self) {
+        let socket = &self.driver.socket;
+        if socket.take_room()
+            && let Break((code, reason)) = (self.on_event)(Event::Room)
+        {
+            socket.close(code, &reason);
         }
     }
 
@@ -240,8 +250,7 @@ where
                 Beat::Wait(until) => timer.as_mut().reset(self.or_idle(until)),
                 Beat::Ping(until) => {
                     timer.as_mut().reset(self.or_idle(until));
-                    // An error has closed the connection, and the next turn sees that.
-                    let _ = socket.send_control(&PING);
+                    socket.send_control(&PING);
                 }
                 Beat::Dead => {
                     // This wakes us for the closing handshake, which sets the timer.
@@ -282,10 +291,10 @@ where
     }
 }
 
-/// Sends the pongs gathered so far. An error has closed the connection, which is handled where that is seen.
+/// Sends the pongs gathered so far.
 fn flush(socket: &super::Socket, pongs: &mut BytesMut) {
     if !pongs.is_empty() {
-        let _ = socket.send_control(&pongs.split().freeze());
+        socket.send_control(&pongs.split().freeze());
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Disconnected {
 pub enum Cause {
     /// The peer sent a close frame.
     PeerClosed,
-    /// We closed: [`Socket::close`](super::Socket::close), or the message handler broke off.
+    /// We closed: [`Socket::close`](super::Socket::close) or its like, or the message handler broke off.
     WeClosed,
     /// The stream ended without a close frame.
     Reset,
@@ -27,8 +27,6 @@ pub enum Cause {
     ProtocolError,
     /// The peer was silent for too long.
     NoPong,
-    /// The outbox was full.
-    SlowConsumer,
     /// We closed, and the peer did not answer in time.
     CloseTimeout,
 }
@@ -43,7 +41,6 @@ impl Cause {
             Self::Reset => "reset",
             Self::ProtocolError => "protocol_error",
             Self::NoPong => "no_pong",
-            Self::SlowConsumer => "slow_consumer",
             Self::CloseTimeout => "close_timeout",
         }
     }

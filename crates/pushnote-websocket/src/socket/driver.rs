@@ -12,13 +12,15 @@ use tokio::time::sleep_until;
 use super::connection::Connection;
 use super::{Disconnected, Socket};
 
-/// A message from the peer, lent for the call.
+/// What happens on a connection, lent for the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Message<'a> {
-    /// A text message.
+pub enum Event<'a> {
+    /// The peer sent a text message.
     Text(&'a str),
-    /// A binary message.
+    /// The peer sent a binary message.
     Binary(&'a [u8]),
+    /// Frames were refused with [`SendError::Full`](super::SendError::Full), and now nothing waits any more.
+    Room,
 }
 
 /// The reading end of a connection, to be run as a task of its own. Dropped, it ends the connection without a handshake.
@@ -36,16 +38,16 @@ impl Driver {
 
     /// Runs the connection to its end: reads, answers pings, sends its own, drains the outbox, closes.
     ///
-    /// `on_message` is called for each message until the connection closes. It holds the thread, so it must not block.
+    /// `on_event` is called for each message and the like until the connection closes. It holds the thread, so it must not block.
     /// To end the connection it breaks with a close code and reason, as [`Socket::close`] takes them.
     ///
     /// Must run where tokio's IO and time are enabled.
-    pub fn run<F>(self, on_message: F) -> impl Future<Output = Disconnected>
+    pub fn run<F>(self, on_event: F) -> impl Future<Output = Disconnected>
     where
-        F: FnMut(Message<'_>) -> ControlFlow<(u16, Cow<'static, str>)>,
+        F: FnMut(Event<'_>) -> ControlFlow<(u16, Cow<'static, str>)>,
     {
         // Not an `async fn`, which would hold its arguments twice.
-        let mut connection = Connection::new(self, on_message);
+        let mut connection = Connection::new(self, on_event);
         async move {
             let mut timer = pin!(sleep_until(connection.beat_at()));
             poll_fn(|cx| connection.poll(cx, timer.as_mut())).await

@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 pub use disconnected::{Cause, Disconnected};
-pub use driver::{Driver, Message};
+pub use driver::{Driver, Event};
 use heartbeat::Moment;
 pub use http_stream::HttpStream;
 use outbox::Outbox;
@@ -36,7 +36,8 @@ const KERNEL_BACKLOG_BYTES: u32 = 128 * 1024;
 /// Limits and delays of a [`Socket`]; one for all connections of a kind.
 #[derive(Clone, Debug)]
 pub struct SocketOptions {
-    /// What may wait for a peer that does not read, in bytes; over it the peer is a slow consumer. 1 MiB.
+    /// What may wait for a peer that does not read, in bytes; frames that would exceed it are refused. One that comes
+    /// while nothing waits may be larger. 1 MiB.
     pub outbox_bytes_max: usize,
     /// The longest message accepted from a peer, in bytes. 64 KiB.
     pub message_bytes_max: usize,
@@ -64,12 +65,12 @@ impl Default for SocketOptions {
     }
 }
 
-/// Why frames were not sent. None of them will arrive after either.
+/// Why frames were not sent. None of them will arrive.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum SendError {
-    /// These frames filled the outbox; the connection is being closed for it. Returned once per connection.
-    #[error("slow consumer: the outbox is full, the connection is being closed")]
-    SlowConsumer,
+    /// Too much waits for the peer already. [`Event::Room`] tells when all of that has left.
+    #[error("the outbox is full: the peer reads slower than it is sent to")]
+    Full,
     /// The connection is closed, or being closed.
     #[error("the connection is closed or closing")]
     Closed,
@@ -139,28 +140,33 @@ impl Socket {
         if !matches!(state.phase, Phase::Open) {
             return Err(SendError::Closed);
         }
+        self.check_room(&mut state, std::slice::from_ref(frames))?;
         state.sent_at = Moment::now();
         state.outbox.push(frames.clone());
-        let driver = state.driver.take();
-        let queued = self.check_limit(state);
-        wake(driver);
-        queued
+        wake(release(state));
+        Ok(())
     }
 
     /// Sends several buffers, each of whole frames, in one vectored write; else as [`send`](Self::send).
     ///
     /// # Errors
     ///
-    /// [`SendError`]; frames are lost then, whole buffers from the end.
+    /// [`SendError`]; all of them are lost then.
     pub fn send_all(&self, frames: &[Bytes]) -> Result<(), SendError> {
         let mut state = self.lock();
+        self.check_room(&mut state, frames)?;
         state.sent_at = Moment::now();
         self.write(state, frames)
     }
 
-    /// Sends pings and pongs: the page's script sees nothing of them.
-    fn send_control(&self, frames: &Bytes) -> Result<(), SendError> {
-        self.write(self.lock(), std::slice::from_ref(frames))
+    /// Sends pings and pongs: the page's script sees nothing of them. A full outbox takes none: pongs may be left out
+    /// (RFC 6455, 5.5.3), and what waits asks more of the peer than a ping.
+    fn send_control(&self, frames: &Bytes) {
+        let state = self.lock();
+        if self.has_room(&state, std::slice::from_ref(frames)) {
+            // An error has closed the connection, and the driver's next turn sees that.
+            let _ = self.write(state, std::slice::from_ref(frames));
+        }
     }
 
     /// When the idle frame is due; `None` when there is none.
@@ -189,17 +195,14 @@ impl Socket {
         if !state.outbox.is_empty() {
             // The driver waits for the kernel already.
             state.outbox.push_all(frames, 0);
-            return self.check_limit(state);
+            return Ok(());
         }
         match outbox::write(&self.stream, frames) {
             Ok(written) => {
-                if !state.outbox.push_all(frames, written) {
-                    return Ok(());
+                if state.outbox.push_all(frames, written) {
+                    wake(release(state));
                 }
-                let driver = state.driver.take();
-                let sent = self.check_limit(state);
-                wake(driver);
-                sent
+                Ok(())
             }
             Err(_) => {
                 state.phase = Phase::closing(Cause::Reset, close_code::ABNORMAL, "");
@@ -221,6 +224,15 @@ impl Socket {
         self.begin_close(Cause::WeClosed, code, reason, Some(last));
     }
 
+    /// As [`close`](Self::close), at once: of what is queued only the rest of a frame that has begun to leave is sent.
+    pub fn abort(&self, code: u16, reason: &str) {
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Open) {
+            state.outbox.drop_unstarted();
+        }
+        begin_close(state, Cause::WeClosed, code, reason, None);
+    }
+
     /// The address of the peer; `None` once the stream is disconnected.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
@@ -234,26 +246,28 @@ impl Socket {
     }
 
     fn begin_close(&self, cause: Cause, code: u16, reason: &str, last: Option<Bytes>) {
-        let mut state = self.lock();
-        if matches!(state.phase, Phase::Open) {
-            last.into_iter().for_each(|last| state.outbox.push(last));
-            state.outbox.push(encode::close(code, reason));
-            state.phase = Phase::closing(cause, code, reason);
-            wake(release(state));
-        }
+        begin_close(self.lock(), cause, code, reason, last);
     }
 
-    /// Makes a slow consumer of a peer whose outbox is over its limit.
-    fn check_limit(&self, mut state: MutexGuard<'_, State>) -> Result<(), SendError> {
-        if state.outbox.cost() <= self.options.outbox_bytes_max {
-            return Ok(());
+    /// Notes for the driver that there was none.
+    fn check_room(&self, state: &mut State, frames: &[Bytes]) -> Result<(), SendError> {
+        if matches!(state.phase, Phase::Open) && !self.has_room(state, frames) {
+            state.outbox.refused = true;
+            return Err(SendError::Full);
         }
-        let (code, reason) = (close_code::SLOW_CONSUMER, close_code::SLOW_CONSUMER_REASON);
-        state.outbox.drop_unstarted();
-        state.outbox.push(encode::close(code, reason));
-        state.phase = Phase::closing(Cause::SlowConsumer, code, reason);
-        wake(release(state));
-        Err(SendError::SlowConsumer)
+        Ok(())
+    }
+
+    fn has_room(&self, state: &State, frames: &[Bytes]) -> bool {
+        state.outbox.is_empty() || state.outbox.cost_with(frames) <= self.options.outbox_bytes_max
+    }
+
+    /// Whether frames were refused, and everything before them has left since.
+    fn take_room(&self) -> bool {
+        let mut state = self.lock();
+        let room = state.outbox.refused && state.outbox.is_empty() && matches!(state.phase, Phase::Open);
+        state.outbox.refused &= !room;
+        room
     }
 
     fn is_open(&self) -> bool {
@@ -287,6 +301,16 @@ impl Socket {
 impl Phase {
     fn closing(cause: Cause, code: u16, reason: &str) -> Self {
         Self::Closing(Box::new(Disconnected { code, reason: reason.into(), clean: false, cause }))
+    }
+}
+
+/// Has no effect on a connection that closes already.
+fn begin_close(mut state: MutexGuard<'_, State>, cause: Cause, code: u16, reason: &str, last: Option<Bytes>) {
+    if matches!(state.phase, Phase::Open) {
+        last.into_iter().for_each(|last| state.outbox.push(last));
+        state.outbox.push(encode::close(code, reason));
+        state.phase = Phase::closing(cause, code, reason);
+        wake(release(state));
     }
 }
 

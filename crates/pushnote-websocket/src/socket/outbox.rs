@@ -16,6 +16,8 @@ pub(super) struct Outbox {
     bytes: usize,
     /// Part of the first buffer is on the wire, so the rest must follow.
     front_started: bool,
+    /// Frames were refused for what waits: the driver tells when nothing does any more.
+    pub(super) refused: bool,
 }
 
 impl Outbox {
@@ -28,9 +30,10 @@ impl Outbox {
         self.bytes
     }
 
-    /// What the outbox holds in memory: its bytes and its entries, since a peer can be sent many tiny frames.
-    pub(super) fn cost(&self) -> usize {
-        self.bytes + self.queue.len() * size_of::<Bytes>()
+    /// What the outbox would hold in memory with these: bytes and entries, since a peer can be sent many tiny frames.
+    pub(super) fn cost_with(&self, frames: &[Bytes]) -> usize {
+        let entries = self.queue.len() + frames.len();
+        self.bytes + frames.iter().map(Bytes::len).sum::<usize>() + entries * size_of::<Bytes>()
     }
 
     pub(super) fn push(&mut self, frames: Bytes) {

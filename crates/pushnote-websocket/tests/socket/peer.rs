@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use pushnote_websocket::decode::{Decoder, Event, Role};
 use pushnote_websocket::encode::{Frame, Opcode};
-use pushnote_websocket::{Disconnected, Driver, Message, Socket, SocketOptions};
+use pushnote_websocket::{Disconnected, Driver, Socket, SocketOptions};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -46,7 +46,7 @@ pub(crate) fn run(driver: Driver) -> JoinHandle<Disconnected> {
     tokio::spawn(driver.run(ignore))
 }
 
-pub(crate) fn ignore(_: Message<'_>) -> ControlFlow<(u16, Cow<'static, str>)> {
+pub(crate) fn ignore(_: pushnote_websocket::Event<'_>) -> ControlFlow<(u16, Cow<'static, str>)> {
     ControlFlow::Continue(())
 }
 

@@ -1,7 +1,8 @@
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use pushnote_websocket::{Cause, SendError, SocketOptions, close_code, encode};
+use pushnote_websocket::{Cause, Event, SendError, SocketOptions, close_code, encode};
 
 use crate::peer::{Clock, Got, connect, connect_narrow, run};
 
@@ -109,13 +110,16 @@ async fn ten_megabytes_pass() {
     run.abort();
 }
 
+const SLOW: (u16, &str) = (3008, "messages came faster than you read them");
+
 #[tokio::test]
-async fn a_slow_consumer_gets_whole_frames_and_then_the_reason() {
+async fn an_aborted_peer_gets_whole_frames_and_then_the_reason() {
     let (socket, driver, mut peer) = connect_narrow(outbox(100_000)).await;
     let run = run(driver);
     let frame = encode::text(&"x".repeat(1000));
     let error = (0..1000).find_map(|_| socket.send(&frame).err());
-    assert_eq!(error, Some(SendError::SlowConsumer));
+    assert_eq!(error, Some(SendError::Full));
+    socket.abort(SLOW.0, SLOW.1);
     assert_eq!(socket.send(&frame), Err(SendError::Closed));
     assert!(socket.queued_bytes() < 2 * frame.len(), "what was queued is dropped");
 
@@ -130,11 +134,39 @@ async fn a_slow_consumer_gets_whole_frames_and_then_the_reason() {
         }
     };
     assert!(received > 0);
-    assert_eq!(last, Got::close(close_code::SLOW_CONSUMER, close_code::SLOW_CONSUMER_REASON));
-    peer.send_close(close_code::SLOW_CONSUMER, "").await;
+    assert_eq!(last, Got::close(SLOW.0, SLOW.1));
+    peer.send_close(SLOW.0, "").await;
     let disconnected = run.await.unwrap();
-    assert_eq!((disconnected.cause, disconnected.code), (Cause::SlowConsumer, 3008));
+    assert_eq!((disconnected.cause, disconnected.code), (Cause::WeClosed, 3008));
     assert!(disconnected.clean);
+}
+
+/// What is refused is not sent, and what comes when there is room again follows what was taken before.
+#[tokio::test]
+async fn a_full_outbox_refuses_until_it_is_empty() {
+    let (socket, driver, mut peer) = connect_narrow(outbox(100_000)).await;
+    let (room, mut rooms) = tokio::sync::mpsc::unbounded_channel();
+    let run = tokio::spawn(driver.run(move |event| {
+        assert_eq!(event, Event::Room);
+        room.send(()).unwrap();
+        ControlFlow::Continue(())
+    }));
+    let text = |number: usize| format!("{number:0>1000}");
+    let mut taken = 0;
+    for _ in 0..2 {
+        let first = taken;
+        while socket.send(&encode::text(&text(taken))).is_ok() {
+            taken += 1;
+        }
+        assert!(taken - first >= 90, "{taken}");
+        assert!(rooms.try_recv().is_err());
+        for number in first..taken {
+            assert_eq!(peer.next().await, Got::Text(text(number)));
+        }
+        rooms.recv().await.unwrap();
+        assert_eq!(socket.queued_bytes(), 0);
+    }
+    run.abort();
 }
 
 #[tokio::test]
@@ -142,7 +174,7 @@ async fn tiny_frames_fill_the_outbox_too() {
     let (socket, driver, _peer) = connect_narrow(outbox(100_000)).await;
     let empty = encode::text("");
     let error = (0..200_000).find_map(|_| socket.send(&empty).err());
-    assert_eq!(error, Some(SendError::SlowConsumer));
+    assert_eq!(error, Some(SendError::Full));
     drop(driver);
 }
 
@@ -153,10 +185,11 @@ async fn a_stalled_peer_is_cut_off() {
     let run = run(driver);
     let frame = encode::text(&"x".repeat(1000));
     while socket.send(&frame).is_ok() {}
+    socket.abort(SLOW.0, SLOW.1);
     tokio::task::yield_now().await;
     clock.advance(5).await;
     let disconnected = run.await.unwrap();
-    assert_eq!((disconnected.cause, disconnected.clean), (Cause::SlowConsumer, false));
+    assert_eq!((disconnected.cause, disconnected.clean), (Cause::CloseTimeout, false));
     drop(socket);
     let end = loop {
         match peer.next().await {

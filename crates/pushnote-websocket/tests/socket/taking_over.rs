@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use pushnote_websocket::{HttpStream, Message, Socket, encode, handshake, take_over};
+use pushnote_websocket::{Event, HttpStream, Socket, encode, handshake, take_over};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -26,8 +26,8 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<String>, Infa
         assert!(read_ahead.capacity() < 100, "a share of hyper's read buffer keeps all of it");
         let read_ahead = read_ahead.freeze();
         let (socket, driver) = Socket::new(stream, read_ahead, Arc::default());
-        let echo = move |message: Message<'_>| {
-            let Message::Text(text) = message else { panic!("not sent") };
+        let echo = move |message: Event<'_>| {
+            let Event::Text(text) = message else { panic!("not sent") };
             socket.send(&encode::text(text)).unwrap();
             ControlFlow::Continue(())
         };
