@@ -8,7 +8,7 @@ import sys
 ALLOWED = {
     "pushnote-core": set(),
     "pushnote-net": set(),
-    "pushnote-websocket": set(),
+    "pushnote-websocket": {"pushnote-net"},
     "pushnote-sockjs-proto": set(),
     "pushnote-zmtp-proto": set(),
     "pushnote-zmtp": {"pushnote-net", "pushnote-zmtp-proto"},

@@ -24,6 +24,11 @@ pub(crate) struct Args {
     #[arg(short, long, env = "PUSHNOTE_ADDRESS", default_value = "")]
     pub(crate) address: String,
 
+    /// Unix socket for browsers' requests, instead of --port and --address: for a proxy in front on this machine, whose
+    /// X-Forwarded-For is believed. Who may connect is up to the folder it lies in
+    #[arg(long, env = "PUSHNOTE_UNIX_SOCKET", value_name = "PATH")]
+    pub(crate) unix_socket: Option<PathBuf>,
+
     /// ZeroMQ endpoint: the forwarder's --pub, or several forwarders' with commas between them, to lose nothing when
     /// one of them is lost; with --single the endpoint that applications publish to
     #[arg(

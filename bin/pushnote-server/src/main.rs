@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use pushnote_http::{Settings, ZeroMq};
+use pushnote_net::Listener;
 use pushnote_shell::{
     Failure, raise_open_files_limit, reread_on_hangup, say, say_metrics, shutdown_signal, start_logs,
 };
-use tokio::net::TcpListener;
 
 use crate::args::Args;
 
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             let shutdown = shutdown_signal()?;
             let secrets = settings::reread_secrets(&args, &settings);
             reread_on_hangup(secrets.into_iter().chain(args.listen.reread_clients(&options)).collect())?;
-            let listener = settings::listen(&args)?;
+            let listener = settings::listen(&args).await?;
             let source = mq::source(&args, options).await?;
             announce(&args, &listener, &source, &settings)?;
             mq::announce_subscriptions(&source);
@@ -46,18 +46,19 @@ fn main() -> ExitCode {
 }
 
 /// One line on stdout once everything listens, for people and for supervisors.
-fn announce(
-    args: &Args,
-    listener: &TcpListener,
-    source: &ZeroMq,
-    settings: &Settings,
-) -> Result<(), Failure> {
-    let address = listener.local_addr().map_err(|error| Failure::system(error.to_string()))?;
+fn announce(args: &Args, listener: &Listener, source: &ZeroMq, settings: &Settings) -> Result<(), Failure> {
+    let addresses = listener.local_addresses().map_err(|error| Failure::system(error.to_string()))?;
     for endpoint in source.responder.local_endpoints() {
         say(format_args!("ack listening on {endpoint}"));
     }
     let hears = mq::described(args, source);
-    say(format_args!("listening on http://{address}{}, {hears}", settings.route));
+    for address in addresses {
+        say(format_args!("listening on http://{address}{}, {hears}", settings.route));
+    }
+    if let Some(path) = &args.unix_socket {
+        // As nginx writes it.
+        say(format_args!("listening on http://unix:{}:{}, {hears}", path.display(), settings.route));
+    }
     settings.metrics.iter().for_each(say_metrics);
     Ok(())
 }

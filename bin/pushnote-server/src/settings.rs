@@ -1,14 +1,13 @@
 //! From flags and environment to what the server is told; each failure names its flag.
 
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote_core::{Keys, Limits, Verifier};
 use pushnote_http::{Route, Settings};
+use pushnote_net::{Listener, advice};
 use pushnote_shell::{Failure, Reread, SECRET_BYTES_MAX, read_secret, read_setting, secret_source};
-use tokio::net::{TcpListener, TcpSocket};
 
 use crate::args::{Args, MessageForm};
 
@@ -73,57 +72,41 @@ fn set<T>(limit: &mut T, given: Option<T>) {
     }
 }
 
-/// Waiting connections that the kernel holds: what a crowd of browsers brings when it comes back at once.
-const BACKLOG: u32 = 4096;
-
 /// Must be called within the runtime.
-pub(crate) fn listen(args: &Args) -> Result<TcpListener, Failure> {
-    let address = address(args)?;
-    let bound = match bind(address) {
-        // A machine without IPv6 has no [::].
-        Err(error) if matches!(&*args.address, "" | "*") && is_about_ipv6(&error) => {
-            bind((Ipv4Addr::UNSPECIFIED, args.port).into())
-        }
-        bound => bound,
+pub(crate) async fn listen(args: &Args) -> Result<Listener, Failure> {
+    if let Some(path) = &args.unix_socket {
+        let bound = Listener::unix(path).await.and_then(|listener| {
+            listener.open_to_all_users()?;
+            Ok(listener)
+        });
+        return bound.map_err(|error| {
+            Failure::unavailable(format!(
+                "--unix-socket {}: cannot listen: {}",
+                path.display(),
+                advice(&error)
+            ))
+        });
+    }
+    let bound = match address(args)? {
+        Some(address) => Listener::tcp([address], args.port),
+        None => Listener::everywhere(args.port),
     };
     bound.map_err(|error| {
-        let advice = match error.kind() {
-            ErrorKind::AddrInUse => "; stop the process that listens there, or choose another port",
-            ErrorKind::PermissionDenied => "; choose a port above 1023",
-            _ => "",
-        };
-        Failure::unavailable(format!("--port {}: cannot listen on {address}: {error}{advice}", args.port))
+        Failure::unavailable(format!("--port {}: cannot listen: {}", args.port, advice(&error)))
     })
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// Also a kernel that was built or started without it, whose error has no kind.
-fn is_about_ipv6(error: &std::io::Error) -> bool {
-    const EAFNOSUPPORT: i32 = 97;
-    matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported)
-        || cfg!(target_os = "linux") && error.raw_os_error() == Some(EAFNOSUPPORT)
-}
-
-fn address(args: &Args) -> Result<SocketAddr, Failure> {
-    if args.address.is_empty() {
-        return Ok((Ipv6Addr::UNSPECIFIED, args.port).into());
-    }
-    let ip: IpAddr = match args.address.as_str() {
-        "localhost" => Ipv4Addr::LOCALHOST.into(),
-        "*" => Ipv6Addr::UNSPECIFIED.into(),
-        text => text.trim_matches(['[', ']']).parse().map_err(|_| {
+/// `None`: all of this machine's.
+fn address(args: &Args) -> Result<Option<IpAddr>, Failure> {
+    match args.address.as_str() {
+        "" | "*" => Ok(None),
+        "localhost" => Ok(Some(Ipv4Addr::LOCALHOST.into())),
+        text => text.trim_matches(['[', ']']).parse().map(Some).map_err(|_| {
             Failure::usage(format!(
                 "--address: {text:?} is no IP address; give one of this machine's, or '' for all"
             ))
-        })?,
-    };
-    Ok((ip, args.port).into())
+        }),
+    }
 }
 
 /// Reads the files again that say which tokens are good, if there are any.

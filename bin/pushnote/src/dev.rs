@@ -59,7 +59,7 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
         let demo = Demo::new(&listener, &subscriber, &secret, &user)?;
         let source = ZeroMq { subscriber, responder: Responder::new(Options::default()) };
         demo.announce();
-        pushnote_http::run(listener, source, settings(&secret, &demo)?, shutdown)
+        pushnote_http::run(listener.into(), source, settings(&secret, &demo)?, shutdown)
             .await
             .map(|_| ())
             .map_err(|error| Failure::software(error.to_string()))

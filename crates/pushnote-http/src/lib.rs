@@ -8,9 +8,8 @@
 //! - `expiries`: connections whose tokens expire
 //! - `receiver`: what the hub delivers into
 //! - `metrics`: what is measured
-//! - `serve`: accepts connections and drains them; `admission` counts them
+//! - `serve`: accepts connections and drains them
 
-mod admission;
 mod client;
 mod expiries;
 mod front;

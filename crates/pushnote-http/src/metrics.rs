@@ -8,8 +8,8 @@ use pushnote_net::metrics::{Label, Measured, Page};
 use pushnote_sockjs::SockJs;
 use pushnote_zmtp::{CloseCause, Monitor, Stats};
 
-use crate::admission::Admission;
 use crate::client::Clients;
+use pushnote_net::Admission;
 
 /// Everything that counts something.
 pub(crate) struct Gauges {

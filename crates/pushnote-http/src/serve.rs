@@ -2,8 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::{Future, pending, ready};
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,20 +10,15 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use pushnote_core::Limits;
-use pushnote_net::LogOnce;
+use pushnote_net::{Admission, Listener, LogOnce, Peer, Permit, Stream};
 use pushnote_sockjs::ConnectionGuard;
 use pushnote_websocket::HttpStream;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
-use crate::admission::{Admission, Permit};
 use crate::front;
-
-/// How long to leave the listener alone when the process is out of file descriptors or the like.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a client has to take its last answer in when the server stops.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
@@ -37,7 +30,7 @@ const NO_PLACE: &[u8] =
 /// Accepts and serves connections until `farewell` is over, then returns what is needed to wait for their end, and
 /// what came of it.
 pub(crate) async fn accept_until<T>(
-    listener: TcpListener,
+    listener: Listener,
     routes: BoxedFilter<(Response,)>,
     limits: &Limits,
     admission: Arc<Admission>,
@@ -52,28 +45,25 @@ pub(crate) async fn accept_until<T>(
         write_timeout: Duration::from_secs(limits.write_timeout_s),
         draining,
     };
-    let refusals = Refusals::default();
+    let log = LogOnce::new();
     tokio::pin!(farewell);
     let outcome = loop {
-        let accepted = tokio::select! {
+        let stream = tokio::select! {
             outcome = &mut farewell => break outcome,
-            accepted = listener.accept() => accepted,
+            stream = listener.accept() => stream,
         };
-        match accepted {
-            Ok((stream, peer)) => match admission.admit(peer.ip()) {
-                Ok(permit) => {
-                    tokio::spawn(connection.clone().serve(stream, peer, permit));
+        let Some(peer) = stream.peer() else { continue };
+        match admission.admit(peer.ip()) {
+            Ok(permit) => {
+                tokio::spawn(connection.clone().serve(stream, peer, permit));
+            }
+            Err(refused) => {
+                let kind = refused.kind();
+                if let Some(unlogged) = log.due(kind) {
+                    tracing::warn!(kind, why = %refused, unlogged, "connection refused; more of this kind in the next minute are not logged");
                 }
-                Err(refused) => {
-                    refusals.log(refused.kind(), &refused);
-                    // The kernel takes these few bytes on a fresh socket, or the client just sees the end.
-                    let _ = stream.try_write(NO_PLACE);
-                }
-            },
-            Err(error) if is_the_clients(&error) => {}
-            Err(error) => {
-                refusals.log("accept", &error);
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                // The kernel takes these few bytes on a fresh socket, or the client just sees the end.
+                let _ = stream.try_write(NO_PLACE);
             }
         }
     };
@@ -111,8 +101,10 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(mut self, stream: TcpStream, peer: SocketAddr, permit: Arc<Permit>) {
-        self.prepare(&stream);
+    async fn serve(mut self, stream: Stream, peer: Peer, permit: Arc<Permit>) {
+        stream.set_nodelay();
+        // A client that takes nothing of what is sent to it is gone after that time, WebSocket or not.
+        stream.set_write_timeout(self.write_timeout);
         let routes = TowerToHyperService::new(warp::service(self.routes));
         let asked = Arc::new(Notify::new());
         let first_head = Arc::clone(&asked);
@@ -153,33 +145,6 @@ impl Connection {
         };
         if let Err(error) = served {
             tracing::debug!(%peer, %error, "connection ended early");
-        }
-    }
-
-    /// Failing costs only what each option is for.
-    fn prepare(&self, stream: &TcpStream) {
-        // Without it a small frame may wait for the acknowledgement of the one before.
-        let _ = stream.set_nodelay(true);
-        // A client that takes nothing of what is sent to it is gone after that time, WebSocket or not.
-        #[cfg(target_os = "linux")]
-        let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(self.write_timeout));
-    }
-}
-
-/// Errors that concern one client that went away before it was accepted.
-fn is_the_clients(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-/// Logs refusals, limited for each kind.
-#[derive(Default)]
-struct Refusals(LogOnce);
-
-impl Refusals {
-    fn log(&self, kind: &'static str, why: &dyn std::fmt::Display) {
-        if let Some(unlogged) = self.0.due(kind) {
-            tracing::warn!(kind, %why, unlogged, "connection refused; more of this kind in the next minute are not logged");
         }
     }
 }

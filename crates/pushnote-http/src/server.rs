@@ -9,13 +9,12 @@ use pushnote_core::{CloseCode, CurrentVerifier, Limits};
 use pushnote_hub::{Hub, HubOptions, ShardGone};
 use pushnote_intake::Intake;
 use pushnote_intake::sources::zeromq::ZeroMq;
+use pushnote_net::Admission;
 use pushnote_net::metrics::{Listener, Serving};
 use pushnote_sockjs::{AllowedOrigin, Network, SockJs};
 use pushnote_zmtp::Monitor;
-use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::admission::Admission;
 use crate::client::Clients;
 use crate::metrics::Gauges;
 use crate::page::{Action, Page};
@@ -92,7 +91,7 @@ pub enum RunError {
 ///
 /// When the thread that tells the metrics did.
 pub async fn run(
-    listener: TcpListener,
+    listener: pushnote_net::Listener,
     source: ZeroMq,
     mut settings: Settings,
     shutdown: impl Future<Output = ()>,

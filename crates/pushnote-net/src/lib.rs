@@ -1,5 +1,7 @@
 //! What every listener and socket of pushnote shares.
 //!
+//! - [`Listener`], [`Stream`], [`Peer`]: connections over TCP or a Unix socket, accepted in one way
+//! - [`Admission`], [`Newcomers`]: how many of them there may be, and who gives way
 //! - [`LogOnce`]: warnings that input from outside can cause, limited per kind and time
 //! - [`Network`]: ranges of addresses, of peers and of proxies
 //! - [`harmless`]: logs in libraries, whose applications may have a subscriber that panics
@@ -8,16 +10,24 @@
 //! - `metrics` (a feature, for the binaries): counters for Prometheus, over HTTP
 //! - [`timeout_awake`], and [`LATE`]: a deadline that is judged only after what has arrived is read
 
+mod admission;
 mod awake;
 mod clock;
+mod listener;
 mod log_once;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 mod network;
+mod newcomers;
+mod stream;
 mod text_file;
 
+pub use admission::{Admission, Permit, Refused};
 pub use awake::{LATE, timeout_awake};
 pub use clock::unix_now;
+pub use listener::{Listener, advice};
 pub use log_once::{LogOnce, harmless};
 pub use network::{Network, ParseNetworkError};
+pub use newcomers::Newcomers;
+pub use stream::{Peer, Stream};
 pub use text_file::read_text;

@@ -10,6 +10,7 @@ use bytes::Buf;
 use futures_util::Stream;
 use http::{HeaderMap, Method, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
+use pushnote_net::Peer;
 use pushnote_sockjs_proto::route::{self, Endpoint, Route};
 use warp::{
     Filter, Rejection,
@@ -67,14 +68,14 @@ pub(crate) fn filter<H: Handler>(
         .and(warp::method())
         .and(warp::query::raw().or(warp::any().map(String::new)).unify())
         .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<SocketAddr>())
-        .and(warp::addr::remote())
+        .and(warp::ext::optional::<Peer>())
+        .and(warp::addr::remote().map(|remote: Option<SocketAddr>| remote.map(Peer::Tcp)))
         .and(warp::ext::optional::<OnUpgrade>())
         .and(warp::ext::optional::<ConnectionGuard>())
         .and(warp::body::stream())
-        .then(move |path, method, query, headers, peer: Option<SocketAddr>, remote, upgrade, guard, body| {
-            let peer = peer.or(remote).map(|address: SocketAddr| address.ip());
-            let client = proxy::client_addr(peer, &headers, &mount.service.options.trusted_proxies);
+        .then(move |path, method, query, headers, peer: Option<Peer>, remote, upgrade, guard, body| {
+            let client =
+                proxy::client_addr(peer.or(remote), &headers, &mount.service.options.trusted_proxies);
             let request = Request { method, query, headers, client, upgrade, guard };
             answer(Arc::clone(&mount), path, request, body)
         })

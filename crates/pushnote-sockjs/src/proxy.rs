@@ -3,22 +3,25 @@
 use std::net::IpAddr;
 
 use http::HeaderMap;
-use pushnote_net::Network;
+use pushnote_net::{Network, Peer};
 
 /// The client's address: the peer's, or, when the peer is a trusted proxy, the last address in `X-Forwarded-For` that is
-/// not one. What stands before it was written by someone nobody vouches for.
-pub(crate) fn client_addr(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> Option<IpAddr> {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(address));
-    let mut client = peer?;
+/// not one. What stands before it was written by someone nobody vouches for. Whoever comes by a Unix socket is a trusted
+/// proxy: the rights of the socket's file say so.
+pub(crate) fn client_addr(peer: Option<Peer>, headers: &HeaderMap, trusted: &[Network]) -> Option<IpAddr> {
+    let is_trusted = |client: Option<IpAddr>| {
+        client.is_none_or(|client| trusted.iter().any(|range| range.contains(client)))
+    };
+    let mut client = peer?.ip();
     let lines = headers.get_all("x-forwarded-for").iter().rev();
     let mut hops = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.rsplit(','));
     while is_trusted(client) {
         match hops.next().and_then(parse_hop) {
-            Some(address) => client = address,
+            Some(address) => client = Some(address),
             None => break,
         }
     }
-    Some(client)
+    client
 }
 
 /// An address as proxies write it: bare, with a port, or in brackets.
@@ -64,11 +67,15 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert("x-forwarded-for", HeaderValue::from_str(forwarded).unwrap());
             assert_eq!(
-                client_addr(Some(ip(peer)), &headers, &trusted),
+                client_addr(Some(Peer::Tcp((ip(peer), 80).into())), &headers, &trusted),
                 Some(ip(client)),
                 "{peer} {forwarded}"
             );
         }
-        assert_eq!(client_addr(None, &HeaderMap::new(), &trusted), None);
+        let mut headers = HeaderMap::new();
+        assert_eq!(client_addr(Some(Peer::Unix), &headers, &trusted), None);
+        headers.insert("x-forwarded-for", HeaderValue::from_static("198.51.100.1, 10.0.0.2"));
+        assert_eq!(client_addr(Some(Peer::Unix), &headers, &trusted), Some(ip("198.51.100.1")));
+        assert_eq!(client_addr(None, &headers, &trusted), None);
     }
 }

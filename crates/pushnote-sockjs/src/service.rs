@@ -58,7 +58,7 @@ impl<H: Handler> SockJs<H> {
     /// A filter that serves every URL under `prefix` (such as `/echo`; `/` serves from the root) and rejects every other.
     ///
     /// It matches the request's whole path, undecoded, so it does not go behind `warp::path`. The client's address is that
-    /// of `warp::serve`; another accept loop puts it into the request's extensions, as a [`std::net::SocketAddr`].
+    /// of `warp::serve`; another accept loop puts it into the request's extensions, as a [`pushnote_net::Peer`].
     pub fn filter(
         &self,
         prefix: &str,

@@ -20,8 +20,8 @@ mod requester;
 mod responder;
 mod roads;
 mod stats;
-mod stream;
 mod subscriber;
+mod transport;
 
 pub use batch::{Batch, Message, MultipartError};
 pub use key_file::{KeyFile, KeyFileError};
@@ -35,5 +35,5 @@ pub use pushnote_zmtp_proto::{command, curve, frame, handshake, scan};
 pub use requester::{Reply, Requester};
 pub use responder::{Request, Responder};
 pub use stats::{CloseCause, Stats};
-pub use stream::BindError;
 pub use subscriber::Subscriber;
+pub use transport::BindError;

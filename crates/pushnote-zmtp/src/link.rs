@@ -6,9 +6,8 @@ use crate::batch::Batch;
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
 use crate::stats::CloseCause;
-use crate::stream::Stream;
 use bytes::{Bytes, BytesMut};
-use pushnote_net::timeout_awake;
+use pushnote_net::{Stream, timeout_awake};
 use pushnote_zmtp_proto::codec::{Decoder, Encoder, codec};
 use pushnote_zmtp_proto::command::{Command, put_ping};
 use pushnote_zmtp_proto::handshake::{Handshake, Peer, Version};
@@ -121,7 +120,7 @@ async fn greet(stream: &Stream, handshake: &mut Handshake) -> Result<(Peer, Byte
     loop {
         let peer = handshake.advance(&mut input);
         while !handshake.output().is_empty() {
-            match stream.try_write(&[IoSlice::new(handshake.output())]) {
+            match stream.try_write(handshake.output()) {
                 Ok(written) => drop(handshake.output().split_to(written)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => stream.writable().await?,
                 Err(error) => return Err(error.into()),
@@ -137,7 +136,7 @@ async fn greet(stream: &Stream, handshake: &mut Handshake) -> Result<(Peer, Byte
 async fn read(stream: &Stream, input: &mut BytesMut) -> Result<(), CloseCause> {
     loop {
         stream.readable().await?;
-        match stream.try_read(input) {
+        match stream.try_read_buf(input) {
             Ok(0) => return Err(CloseCause::Peer),
             Ok(_) => return Ok(()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -168,7 +167,7 @@ async fn write(
                 *slot = IoSlice::new(slice);
                 used += 1;
             }
-            stream.try_write(&slices[..used])
+            stream.try_write_vectored(&slices[..used])
         };
         match result {
             Ok(bytes) => unsent.advance(bytes, outbox),

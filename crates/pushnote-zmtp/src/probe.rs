@@ -22,7 +22,8 @@ use crate::link::{Everything, Intake, Link};
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
 use crate::stats::CloseCause;
-use crate::stream::Stream;
+use crate::transport;
+use pushnote_net::Stream;
 use pushnote_zmtp_proto::command::{Command, put_ping, put_subscribe};
 use pushnote_zmtp_proto::endpoint::Endpoint;
 use pushnote_zmtp_proto::handshake::{Handshake, Peer, SocketType, Version};
@@ -43,7 +44,7 @@ impl Connection {
     /// # Errors
     /// What the system says: refused, no route, no such name. There is no timeout but the system's.
     pub async fn open(endpoint: &Endpoint) -> io::Result<Self> {
-        Stream::connect(endpoint).await.map(Connection)
+        transport::connect(endpoint).await.map(Connection)
     }
 
     /// Greets as a socket of type `local`. Of `options`, those of the handshake, of security and the limits count.

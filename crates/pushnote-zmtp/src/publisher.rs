@@ -11,7 +11,7 @@ use crate::options::{Options, SlowSubscriber};
 use crate::outbox::Unsent;
 use crate::roads::{Role, accept, dial, failed};
 use crate::stats::{CloseCause, Counters, Stats};
-use crate::stream::{BindError, Listener};
+use crate::transport::{self, BindError};
 use bytes::Bytes;
 use fanout::{Asked, Fanout, Outlet};
 use pushnote_net::timeout_awake;
@@ -113,7 +113,7 @@ impl Publisher {
     /// # Errors
     /// As [`Publisher::bind`].
     pub async fn bind_also(&mut self, endpoint: &Endpoint) -> Result<(), BindError> {
-        let (listener, endpoint) = Listener::bind(endpoint).await?;
+        let (listener, endpoint) = transport::listen(endpoint).await?;
         self.listening.push(endpoint);
         self.tasks.spawn(accept(listener, Arc::new(Hub(Arc::clone(&self.fanout)))));
         Ok(())
@@ -253,7 +253,7 @@ impl Role for Hub {
     }
 
     async fn serve(&self, link: Link) -> CloseCause {
-        let outlet = self.0.add(&link.peer, link.stream.peer_name());
+        let outlet = self.0.add(&link.peer, transport::peer_name(&link.stream));
         let _here = Here { fanout: &self.0, outlet: &outlet };
         let intake = Subscriptions { fanout: &self.0, outlet: &outlet };
         let outflow = Stream { fanout: &self.0, outlet: &outlet };

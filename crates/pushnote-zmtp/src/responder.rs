@@ -7,7 +7,7 @@ use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
 use crate::roads::{Role, accept, failed};
 use crate::stats::{CloseCause, Counters};
-use crate::stream::{BindError, Listener};
+use crate::transport::{self, BindError};
 use bytes::{Bytes, BytesMut};
 use pushnote_zmtp_proto::command::Command;
 use pushnote_zmtp_proto::curve::PublicKey;
@@ -48,7 +48,7 @@ impl Responder {
     /// # Errors
     /// [`BindError`]: the port is in use, the address is not this machine's, the path cannot be made.
     pub async fn bind_also(&mut self, endpoint: &Endpoint) -> Result<(), BindError> {
-        let (listener, endpoint) = Listener::bind(endpoint).await?;
+        let (listener, endpoint) = transport::listen(endpoint).await?;
         self.listening.push(endpoint);
         self.tasks.spawn(accept(listener, Arc::clone(&self.desk)));
         Ok(())

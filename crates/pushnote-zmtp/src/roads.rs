@@ -5,9 +5,9 @@ mod places;
 use crate::link::Link;
 use crate::options::Options;
 use crate::stats::{CloseCause, Counters};
-use crate::stream::{Listener, Stream};
-use places::{Handshakes, Place, Places};
-use pushnote_net::{LogOnce, timeout_awake};
+use crate::transport::{self, peer_name};
+use places::{Place, Places};
+use pushnote_net::{Listener, Newcomers, Peer, timeout_awake};
 use pushnote_zmtp_proto::backoff::Backoff;
 use pushnote_zmtp_proto::endpoint::Endpoint;
 use pushnote_zmtp_proto::handshake::{Handshake, SocketType};
@@ -19,10 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
-use tracing::{debug, warn};
+use tracing::debug;
 
-/// Out of file descriptors or memory: waiting lets connections end, trying at once would only burn the processor.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A connection that stood so long was sound: the next delay is the shortest again.
 const SOUND: Duration = Duration::from_secs(1);
 
@@ -47,42 +45,30 @@ pub(crate) trait Role: Send + Sync + 'static {
 /// Accepts connections for ever.
 pub(crate) async fn accept<R: Role>(listener: Listener, role: Arc<R>) {
     let peers = Places::new(role.options().peers_max, role.options().handshake_timeout);
-    let mut handshakes = Handshakes::new(role.options().handshakes_max);
+    let mut handshakes = Newcomers::new(role.options().handshakes_max);
     let mut connections = JoinSet::new();
-    let log = LogOnce::new();
     loop {
-        let stream = match listener.accept().await {
-            Ok(stream) => stream,
-            Err(error) => {
-                debug!(%error, "cannot accept a connection");
-                if !is_about_one_peer(&error) {
-                    if let Some(unlogged) = log.due("accept") {
-                        warn!(unlogged, "no peer can be accepted; raise the limit of open files: {error}");
-                    }
-                    sleep(ACCEPT_PAUSE).await;
-                }
-                continue;
-            }
-        };
+        let stream = listener.accept().await;
         while connections.try_join_next().is_some() {}
-        if stream.is_tcp() && !role.options().admits(stream.peer_address()) {
-            role.counters().close(&CloseCause::Network, &stream.peer_name());
+        let (name, peer) = (peer_name(&stream), stream.peer());
+        if peer != Some(Peer::Unix) && !role.options().admits(peer.and_then(Peer::ip)) {
+            role.counters().close(&CloseCause::Network, &name);
             continue;
         }
+        transport::prepare(&stream);
         if let Some(patience) = role.write_timeout() {
             stream.set_write_timeout(patience);
         }
         let displaced = handshakes.begin();
         let (role, peers) = (Arc::clone(&role), peers.clone());
         connections.spawn(async move {
-            let (name, address) = (stream.peer_name(), stream.peer_address());
             let established = tokio::select! {
                 established = Link::establish(stream, role.handshake(), role.options()) => established,
                 _ = displaced => Err(CloseCause::HandshakeDisplaced),
             };
             let cause = match established {
                 Ok(link) => {
-                    let place = peers.take(address, &link.spoken);
+                    let place = peers.take(peer.and_then(Peer::ip), &link.spoken);
                     serve_in_place(&*role, link, &name, place).await
                 }
                 Err(cause) => cause,
@@ -90,11 +76,6 @@ pub(crate) async fn accept<R: Role>(listener: Listener, role: Arc<R>) {
             role.counters().close(&cause, &name);
         });
     }
-}
-
-fn is_about_one_peer(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | NotConnected | InvalidInput)
 }
 
 /// Ends only by a panic: that of one of a socket's tasks, which is its owner's, too. A socket that has lost its ear would
@@ -146,7 +127,7 @@ pub(crate) async fn dial<R: Role>(endpoint: Endpoint, role: Arc<R>) {
 }
 
 async fn connect<R: Role>(endpoint: &Endpoint, role: &R) -> Result<Link, CloseCause> {
-    let connecting = timeout_awake(role.options().handshake_timeout, Stream::connect(endpoint));
+    let connecting = timeout_awake(role.options().handshake_timeout, transport::connect(endpoint));
     let stream = connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     Link::establish(stream, role.handshake(), role.options()).await
 }

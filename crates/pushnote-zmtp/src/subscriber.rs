@@ -9,7 +9,7 @@ use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
 use crate::roads::{Role, accept, dial, failed};
 use crate::stats::{CloseCause, Counters, Stats};
-use crate::stream::{BindError, Listener};
+use crate::transport::{self, BindError};
 use bytes::{Bytes, BytesMut};
 use pushnote_zmtp_proto::command::{Command, put_subscribe};
 use pushnote_zmtp_proto::endpoint::Endpoint;
@@ -68,7 +68,7 @@ impl Subscriber {
     /// # Errors
     /// As [`Subscriber::bind`].
     pub async fn bind_also(&mut self, endpoint: &Endpoint) -> Result<(), BindError> {
-        let (listener, endpoint) = Listener::bind(endpoint).await?;
+        let (listener, endpoint) = transport::listen(endpoint).await?;
         self.listening.push(endpoint);
         self.tasks.spawn(accept(listener, Arc::clone(&self.inlet)));
         Ok(())

@@ -1,5 +1,6 @@
 //! The accept loop with all routes, over real sockets.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use proptest::prelude::{Strategy, proptest};
@@ -7,6 +8,7 @@ use proptest::{collection, sample};
 use pushnote_core::{Keys, Verifier};
 use pushnote_hub::{Hub, HubOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 use super::*;
@@ -43,8 +45,8 @@ async fn server(limits: Limits) -> SocketAddr {
         metrics: None,
     };
     let (routes, _) = routes::all(settings, Clients::new(hub, verifier, false), &Arc::default());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = Listener::tcp([Ipv4Addr::LOCALHOST.into()], 0).unwrap();
+    let address = listener.local_addresses().unwrap()[0];
     tokio::spawn(async move {
         let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
         accept_until(listener, routes, &limits, admission, pending::<()>()).await;

@@ -1,6 +1,7 @@
 //! The metrics over HTTP: `GET /metrics`, and `GET /health` for who asks only whether the process is there, and stays.
 
 use super::{Measured, Meter, ProcessCounters};
+use crate::{Newcomers, Peer, Stream, advice};
 use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -8,7 +9,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 use std::any::Any;
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::time::timeout;
 use tracing::debug;
 
 /// More than a few monitors ask at once is no monitoring.
@@ -31,12 +31,10 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// hyper asks for 8 KiB at least.
 const HEADER_BYTES_MAX: usize = 8 << 10;
-/// Out of file descriptors or memory: trying at once would only burn the processor.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// An address that cannot be listened on.
 #[derive(Debug, Error)]
-#[error("cannot listen on {address}: {source}")]
+#[error("cannot listen on {address}: {}", advice(source))]
 pub struct BindError {
     /// The address asked for.
     pub address: SocketAddr,
@@ -82,7 +80,7 @@ impl Listener {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = {
             let _inside = runtime.enter();
-            TcpListener::from_std(self.listener)?
+            TcpListener::from_std(self.listener)?.into()
         };
         let answers = Arc::new(Answers { meter: Meter::new(measured, self.process), draining });
         Serving::start(move || runtime.block_on(serve(listener, answers)))
@@ -126,18 +124,15 @@ struct Answers {
     draining: Arc<AtomicBool>,
 }
 
-async fn serve(listener: TcpListener, answers: Arc<Answers>) {
-    let mut places = Places::new();
+async fn serve(listener: crate::Listener, answers: Arc<Answers>) {
+    let mut newcomers = Newcomers::new(CONNECTIONS_MAX);
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                debug!(%error, "metrics: cannot accept a connection");
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let (place, displaced) = places.take().await;
+        let stream = listener.accept().await;
+        let Some(peer) = stream.peer() else { continue };
+        let displaced = newcomers.begin();
+        // The semaphore is never closed. Whoever is displaced gives its place back at once.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let answers = Arc::clone(&answers);
         tokio::spawn(async move {
             let asked = Arc::new(Notify::new());
@@ -162,35 +157,8 @@ async fn serve(listener: TcpListener, answers: Arc<Answers>) {
     }
 }
 
-/// Places of connections. When all are taken, the oldest that has not asked yet leaves: silent ones cannot keep a
-/// monitor waiting.
-struct Places {
-    free: Arc<Semaphore>,
-    /// Oldest first. Dropping one ends its connection, which drops its end when it has asked.
-    silent: VecDeque<oneshot::Sender<Infallible>>,
-}
-
-impl Places {
-    fn new() -> Self {
-        Places { free: Arc::new(Semaphore::new(CONNECTIONS_MAX)), silent: VecDeque::new() }
-    }
-
-    /// A place, and what is ready when a newer connection needs it.
-    async fn take(&mut self) -> (impl Drop + Send + 'static, oneshot::Receiver<Infallible>) {
-        self.silent.retain(|silent| !silent.is_closed());
-        if self.free.available_permits() == 0 {
-            self.silent.pop_front();
-        }
-        // The semaphore is never closed.
-        let Ok(place) = Arc::clone(&self.free).acquire_owned().await else { pending().await };
-        let (silent, displaced) = oneshot::channel();
-        self.silent.push_back(silent);
-        (place, displaced)
-    }
-}
-
 /// Serves one request: a connection that is kept would only hold a place.
-async fn answer_one(stream: TcpStream, peer: SocketAddr, answers: Arc<Answers>, asked: Arc<Notify>) {
+async fn answer_one(stream: Stream, peer: Peer, answers: Arc<Answers>, asked: Arc<Notify>) {
     let service = service_fn(move |request| {
         asked.notify_one();
         let answers = Arc::clone(&answers);

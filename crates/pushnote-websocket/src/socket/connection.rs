@@ -1,16 +1,13 @@
 //! What the driver does in one turn: reads, the outbox's rest, the closing handshake, the heartbeat.
 
 use std::borrow::Cow;
-use std::io::{self, Read};
+use std::io;
 use std::net::Shutdown;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use socket2::SockRef;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::heartbeat::{Beat, Heartbeat, LATE, after};
@@ -108,7 +105,7 @@ where
                 Poll::Ready(Err(_)) => return Break(End::Lost),
                 Poll::Ready(Ok(())) => {}
             }
-            scratch::lend(|buffer| match try_read(&self.driver.socket.stream, buffer) {
+            scratch::lend(|buffer| match self.driver.socket.stream.try_read(buffer) {
                 Ok(0) => Break(End::Lost),
                 Ok(count) => {
                     self.alive(timer.as_mut());
@@ -226,7 +223,7 @@ where
             Reading::Nothing if flushed => Break(End::Handshake),
             Reading::Discarding if flushed => {
                 // We fail the connection (RFC 6455, 7.1.7): the peer's FIN, or the timer, ends it.
-                let _ = SockRef::from(&self.driver.socket.stream).shutdown(Shutdown::Write);
+                self.driver.socket.stream.shut_down(Shutdown::Write);
                 Continue(())
             }
             Reading::Messages | Reading::Discarding | Reading::Nothing => Continue(()),
@@ -272,7 +269,7 @@ where
         let socket = &self.driver.socket;
         if matches!(end, End::TimedOut) {
             // What the kernel still holds for a peer that does not take it is thrown away, not kept for minutes.
-            let _ = SockRef::from(&socket.stream).set_linger(Some(std::time::Duration::ZERO));
+            socket.stream.discard_at_end();
         }
         let mut disconnected = socket.end().unwrap_or(Disconnected {
             code: close_code::ABNORMAL,
@@ -296,18 +293,4 @@ fn flush(socket: &super::Socket, pongs: &mut BytesMut) {
     if !pongs.is_empty() {
         socket.send_control(&pongs.split().freeze());
     }
-}
-
-/// Reads without blocking, and without a second call to learn that there is no more.
-fn try_read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut count = 0;
-    let result = stream.try_io(Interest::READABLE, || {
-        count = (&*SockRef::from(stream)).read(buffer)?;
-        if 0 < count && count < buffer.len() {
-            // Readiness comes in edges: a short read has emptied the socket, so the next edge is to be waited for.
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(())
-    });
-    if count > 0 { Ok(count) } else { result.map(|()| 0) }
 }

@@ -1,19 +1,19 @@
-//! A TCP stream as an HTTP server reads it, with what hyper hides from its caller.
+//! A stream as an HTTP server reads it, with what hyper hides from its caller.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use pushnote_net::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 /// How long the end of a client's side stays unsaid while an answer to it is due. What is answered at once takes less,
 /// and a poll that waits for a message is found broken off soon enough for the next one.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(20);
 
-/// A TCP stream for hyper's HTTP/1 connection; [`take_over`](super::take_over()) finds the stream in it.
+/// A stream for hyper's HTTP/1 connection; [`take_over`](super::take_over()) finds the stream in it.
 ///
 /// - A client that ends its side behind its request (`nc -N`, probes) is answered. Hyper takes that end for the end of
 ///   the connection and drops the request; to have it wait for the answer would hide from it that a poll was broken
@@ -23,7 +23,7 @@ const ANSWER_PATIENCE: Duration = Duration::from_millis(20);
 ///   upgrade, behind which bytes may be what they like.
 #[derive(Debug)]
 pub struct HttpStream {
-    stream: TcpStream,
+    stream: Stream,
     lines: Lines,
     /// Something was read since the last write.
     answer_due: bool,
@@ -34,15 +34,15 @@ pub struct HttpStream {
 impl HttpStream {
     /// For a stream that nothing was read from.
     #[must_use]
-    pub fn new(stream: TcpStream) -> Self {
-        Self { stream, lines: Lines::default(), answer_due: false, ended: None }
+    pub fn new(stream: impl Into<Stream>) -> Self {
+        Self { stream: stream.into(), lines: Lines::default(), answer_due: false, ended: None }
     }
 
-    pub(super) fn into_inner(self) -> TcpStream {
+    pub(super) fn into_inner(self) -> Stream {
         self.stream
     }
 
-    fn stream(&mut self) -> Pin<&mut TcpStream> {
+    fn stream(&mut self) -> Pin<&mut Stream> {
         Pin::new(&mut self.stream)
     }
 

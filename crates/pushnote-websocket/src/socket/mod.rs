@@ -1,4 +1,4 @@
-//! A taken-over TCP stream that any thread writes to, and the task that does everything else for it.
+//! A taken-over stream that any thread writes to, and the task that does everything else for it.
 
 mod connection;
 mod disconnected;
@@ -9,15 +9,14 @@ mod outbox;
 mod scratch;
 mod take_over;
 
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
-use socket2::SockRef;
+use pushnote_net::{Peer, Stream};
 use thiserror::Error;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 pub use disconnected::{Cause, Disconnected};
@@ -76,11 +75,11 @@ pub enum SendError {
     Closed,
 }
 
-/// The writing end of a connection. Its TCP stream is closed when the last `Arc` of it is gone, so drop it when
+/// The writing end of a connection. Its stream is closed when the last `Arc` of it is gone, so drop it when
 /// [`Driver::run`] has returned.
 #[derive(Debug)]
 pub struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     options: Arc<SocketOptions>,
     /// Held for one non-blocking system call at most, never across an await.
     state: Mutex<State>,
@@ -106,10 +105,14 @@ enum Phase {
 
 impl Socket {
     /// Takes a stream after its `101` response, with the bytes read after the request. The driver must be run.
-    pub fn new(stream: TcpStream, read_ahead: Bytes, options: Arc<SocketOptions>) -> (Arc<Self>, Driver) {
-        // Both can only fail on a stream that is broken already; the driver's first read tells.
-        let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(KERNEL_BACKLOG_BYTES);
+    pub fn new(
+        stream: impl Into<Stream>,
+        read_ahead: Bytes,
+        options: Arc<SocketOptions>,
+    ) -> (Arc<Self>, Driver) {
+        let stream = stream.into();
+        stream.set_nodelay();
+        stream.set_unsent_bytes_max(KERNEL_BACKLOG_BYTES);
         let state =
             State { outbox: Outbox::default(), phase: Phase::Open, sent_at: Moment::now(), driver: None };
         let socket = Arc::new(Self { stream, options, state: Mutex::new(state) });
@@ -233,10 +236,10 @@ impl Socket {
         begin_close(state, Cause::WeClosed, code, reason, None);
     }
 
-    /// The address of the peer; `None` once the stream is disconnected.
+    /// Who is at the other end; `None` once the stream is disconnected.
     #[must_use]
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr().ok()
+    pub fn peer(&self) -> Option<Peer> {
+        self.stream.peer()
     }
 
     /// Bytes that wait in the outbox.
@@ -284,8 +287,8 @@ impl Socket {
         if matches!(phase, Phase::Closed) {
             return None;
         }
-        // Other shares of this socket may live on: the peer need not wait for them. Fails when the peer was faster.
-        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
+        // Other shares of this socket may live on: the peer need not wait for them.
+        self.stream.shut_down(Shutdown::Both);
         match phase {
             Phase::Closing(disconnected) => Some(*disconnected),
             Phase::Open | Phase::Closed => None,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes};
-use tokio::net::TcpStream;
+use pushnote_net::Stream;
 
 /// Buffers in one vectored write; what is beyond waits for the next. Linux takes 1024, our stack takes less.
 const SLICES_MAX: usize = 64;
@@ -65,7 +65,7 @@ impl Outbox {
     }
 
     /// Writes as much as the kernel takes in one call, and returns how much that was.
-    pub(super) fn write_to(&mut self, stream: &TcpStream) -> io::Result<usize> {
+    pub(super) fn write_to(&mut self, stream: &Stream) -> io::Result<usize> {
         let written = write_slices(stream, self.queue.iter())?;
         self.advance(written);
         Ok(written)
@@ -88,7 +88,7 @@ impl Outbox {
 }
 
 /// Writes as much of `all` as the kernel takes without blocking: 0 when it takes nothing now.
-pub(super) fn write(stream: &TcpStream, all: &[Bytes]) -> io::Result<usize> {
+pub(super) fn write(stream: &Stream, all: &[Bytes]) -> io::Result<usize> {
     let written = match all {
         [one] => stream.try_write(one),
         _ => write_slices(stream, all.iter()),
@@ -99,7 +99,7 @@ pub(super) fn write(stream: &TcpStream, all: &[Bytes]) -> io::Result<usize> {
     }
 }
 
-fn write_slices<'a>(stream: &TcpStream, all: impl Iterator<Item = &'a Bytes>) -> io::Result<usize> {
+fn write_slices<'a>(stream: &Stream, all: impl Iterator<Item = &'a Bytes>) -> io::Result<usize> {
     let mut slices = [IoSlice::new(&[]); SLICES_MAX];
     let mut count = 0;
     for (slice, frames) in slices.iter_mut().zip(all) {

@@ -1,9 +1,10 @@
-//! From hyper's upgraded connection back to the TCP stream under it.
+//! From hyper's upgraded connection back to the stream under it.
 
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
+use pushnote_net::Stream;
 use thiserror::Error;
 use tokio::net::TcpStream;
 
@@ -20,7 +21,7 @@ pub enum TakeOverError {
     NotTcp,
 }
 
-/// Waits until the `101` response is written, then returns the TCP stream and what was read from it after the request.
+/// Waits until the `101` response is written, then returns the stream and what was read from it after the request.
 ///
 /// Works behind hyper's HTTP/1 connection over `TokioIo<HttpStream>`, and behind that and hyper-util's automatic one over
 /// `TokioIo<TcpStream>`.
@@ -28,11 +29,11 @@ pub enum TakeOverError {
 /// # Errors
 ///
 /// [`TakeOverError`]; the connection is closed then.
-pub async fn take_over(upgrade: OnUpgrade) -> Result<(TcpStream, Bytes), TakeOverError> {
+pub async fn take_over(upgrade: OnUpgrade) -> Result<(Stream, Bytes), TakeOverError> {
     parts(upgrade.await?).ok_or(TakeOverError::NotTcp)
 }
 
-fn parts(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+fn parts(upgraded: Upgraded) -> Option<(Stream, Bytes)> {
     let (stream, read_ahead) = match upgraded.downcast::<TokioIo<HttpStream>>() {
         Ok(parts) => (parts.io.into_inner().into_inner(), parts.read_buf),
         Err(upgraded) => bare(upgraded)?,
@@ -41,12 +42,12 @@ fn parts(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
     Some((stream, Bytes::copy_from_slice(&read_ahead)))
 }
 
-fn bare(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+fn bare(upgraded: Upgraded) -> Option<(Stream, Bytes)> {
     match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => Some((parts.io.into_inner(), parts.read_buf)),
+        Ok(parts) => Some((parts.io.into_inner().into(), parts.read_buf)),
         Err(upgraded) => {
             let parts = auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
-            Some((parts.io.into_inner(), parts.read_buf))
+            Some((parts.io.into_inner().into(), parts.read_buf))
         }
     }
 }

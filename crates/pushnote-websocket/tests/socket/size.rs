@@ -8,7 +8,8 @@ use crate::peer::{connect, ignore};
 
 #[tokio::test]
 async fn a_connection_is_small() {
-    assert!(size_of::<Socket>() <= 144, "{}", size_of::<Socket>());
+    // With an Arc's two counters, that fills one of glibc's blocks.
+    assert!(size_of::<Socket>() <= 152, "{}", size_of::<Socket>());
     assert!(size_of::<Driver>() <= 40, "{}", size_of::<Driver>());
     let (_socket, driver, _peer) = connect(SocketOptions::default()).await;
     let run = driver.run(ignore);

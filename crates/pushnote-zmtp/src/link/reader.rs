@@ -5,8 +5,9 @@ use crate::batch::Batch;
 use crate::options::Options;
 use crate::outbox::Outbox;
 use crate::stats::CloseCause;
-use crate::stream::Stream;
+use crate::transport::peer_name;
 use bytes::{Bytes, BytesMut};
+use pushnote_net::Stream;
 use pushnote_zmtp_proto::codec::Decoder;
 use pushnote_zmtp_proto::command::{Command, put_command};
 use pushnote_zmtp_proto::handshake::{HandshakeError, Version};
@@ -141,7 +142,7 @@ impl<I: Intake> Drop for Reader<'_, I> {
         }
         let unread = self.in_hand + self.input.len() + self.raw.len() + self.source.stream.unread_bytes();
         if unread > 0 {
-            self.intake.unread(unread, &self.source.stream.peer_name());
+            self.intake.unread(unread, &peer_name(self.source.stream));
         }
     }
 }
@@ -161,7 +162,7 @@ impl Source<'_> {
             if input.capacity() != room {
                 self.chunk = input.capacity(); // else this is the rest of a chunk, and keeps all of it alive
             }
-            match self.stream.try_read(input) {
+            match self.stream.try_read_buf(input) {
                 Ok(0) => {
                     self.over = true;
                     return Err(CloseCause::Peer);

@@ -1,6 +1,6 @@
 //! Who may stay when a listener's places are taken.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,35 +9,6 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-
-/// The places of a listener for connections within the handshake.
-///
-/// When all are taken the oldest connection leaves, not the newest: an honest peer is through in a round trip, and
-/// thousands of silent ones cannot keep it out.
-pub(super) struct Handshakes {
-    max: usize,
-    /// Oldest first. Dropping one ends its connection; that one drops its end when it is through.
-    places: VecDeque<oneshot::Sender<Infallible>>,
-}
-
-impl Handshakes {
-    pub(super) fn new(max: usize) -> Self {
-        Handshakes { max: max.max(1), places: VecDeque::new() }
-    }
-
-    /// A place; what is returned is ready when a newer connection needs it.
-    pub(super) fn begin(&mut self) -> oneshot::Receiver<Infallible> {
-        if self.places.len() >= self.max {
-            self.places.retain(|place| !place.is_closed());
-        }
-        if self.places.len() >= self.max {
-            self.places.pop_front();
-        }
-        let (place, displaced) = oneshot::channel();
-        self.places.push_back(place);
-        displaced
-    }
-}
 
 /// The places of a listener for peers.
 ///

@@ -1,4 +1,4 @@
-//! How many TCP connections may be open, in total and from one address.
+//! How many connections may be open, in total and from one address.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 /// Counts open connections and refuses those above the limits.
 #[derive(Debug)]
-pub(crate) struct Admission {
+pub struct Admission {
     connections_max: usize,
     per_ip_max: usize,
     open: AtomicUsize,
@@ -22,16 +22,18 @@ pub(crate) struct Admission {
 
 /// An admitted connection's place; dropping it gives the place back.
 #[derive(Debug)]
-pub(crate) struct Permit {
+pub struct Permit {
     admission: Arc<Admission>,
-    ip: IpAddr,
+    ip: Option<IpAddr>,
 }
 
 /// Why a connection is not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
+pub enum Refused {
+    /// As many as may be open are open.
     #[error("{0} connections are open, the most allowed")]
     Total(usize),
+    /// This address has as many as one address may have.
     #[error("{0} connections are open from this address, the most allowed")]
     PerIp(usize),
 }
@@ -39,7 +41,9 @@ pub(crate) enum Refused {
 impl Refused {
     const KINDS: [&'static str; 2] = ["connections_max", "connections_per_ip_max"];
 
-    pub(crate) fn kind(self) -> &'static str {
+    /// The limit's name.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
         Self::KINDS[self.index()]
     }
 
@@ -52,7 +56,9 @@ impl Refused {
 }
 
 impl Admission {
-    pub(crate) fn new(connections_max: usize, per_ip_max: usize) -> Arc<Self> {
+    /// So many in total, and from one address.
+    #[must_use]
+    pub fn new(connections_max: usize, per_ip_max: usize) -> Arc<Self> {
         Arc::new(Self {
             connections_max,
             per_ip_max,
@@ -63,18 +69,23 @@ impl Admission {
         })
     }
 
-    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Arc<Permit>, Refused> {
+    /// A place for a connection from `ip`; one from a Unix socket has none, and counts in total alone.
+    ///
+    /// # Errors
+    /// [`Refused`], which is counted.
+    pub fn admit(self: &Arc<Self>, ip: Option<IpAddr>) -> Result<Arc<Permit>, Refused> {
         self.find_place(ip).inspect_err(|refused| {
             self.refused[refused.index()].fetch_add(1, Relaxed);
         })
     }
 
-    fn find_place(self: &Arc<Self>, ip: IpAddr) -> Result<Arc<Permit>, Refused> {
+    fn find_place(self: &Arc<Self>, ip: Option<IpAddr>) -> Result<Arc<Permit>, Refused> {
         // Only the accept loop admits: nobody else raises the count between the look and the addition.
         if self.open.load(Relaxed) >= self.connections_max {
             return Err(Refused::Total(self.connections_max));
         }
-        if self.per_ip_limited() {
+        let ip = ip.filter(|_| self.per_ip_limited());
+        if let Some(ip) = ip {
             let mut per_ip = self.per_ip.lock().unwrap_or_else(PoisonError::into_inner);
             let count = per_ip.entry(ip).or_insert(0);
             if *count >= self.per_ip_max {
@@ -90,17 +101,18 @@ impl Admission {
         self.per_ip_max < self.connections_max
     }
 
-    pub(crate) fn open(&self) -> usize {
+    /// How many are open.
+    pub fn open(&self) -> usize {
         self.open.load(Relaxed)
     }
 
-    /// How many connections were refused, for each kind.
-    pub(crate) fn refused(&self) -> [(&'static str, u64); Refused::KINDS.len()] {
+    /// How many connections were refused, for each limit's name.
+    pub fn refused(&self) -> [(&'static str, u64); Refused::KINDS.len()] {
         std::array::from_fn(|index| (Refused::KINDS[index], self.refused[index].load(Relaxed)))
     }
 
     /// Waits until no connection is open.
-    pub(crate) async fn emptied(&self) {
+    pub async fn emptied(&self) {
         loop {
             let emptied = self.emptied.notified();
             if self.open() == 0 {
@@ -114,9 +126,9 @@ impl Admission {
 impl Drop for Permit {
     fn drop(&mut self) {
         let admission = &self.admission;
-        if admission.per_ip_limited() {
+        if let Some(ip) = self.ip {
             let mut per_ip = admission.per_ip.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Entry::Occupied(mut entry) = per_ip.entry(self.ip) {
+            if let Entry::Occupied(mut entry) = per_ip.entry(ip) {
                 *entry.get_mut() -= 1;
                 if *entry.get() == 0 {
                     entry.remove();
@@ -133,8 +145,8 @@ impl Drop for Permit {
 mod tests {
     use super::*;
 
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-    const THERE: IpAddr = IpAddr::V6(std::net::Ipv6Addr::LOCALHOST);
+    const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+    const THERE: Option<IpAddr> = Some(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST));
 
     #[test]
     fn places_are_limited_in_total_and_given_back() {

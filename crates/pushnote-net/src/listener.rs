@@ -1,0 +1,277 @@
+//! Where connections come from.
+
+use std::collections::BTreeSet;
+use std::fs::{Permissions, remove_file, set_permissions};
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::task::Poll;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::time::sleep;
+use tracing::{debug, info, warn};
+
+use crate::log_once::LogOnce;
+use crate::stream::Stream;
+
+/// Connections that the kernel holds until they are accepted: what a crowd brings when it comes back at once.
+const BACKLOG: i32 = 4096;
+/// Out of file descriptors or memory: waiting lets connections end, trying at once would only burn the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Listens, and makes a [`Stream`] of each connection.
+#[derive(Debug)]
+pub struct Listener {
+    sockets: Sockets,
+    log: LogOnce,
+}
+
+#[derive(Debug)]
+enum Sockets {
+    /// One for each address of a name.
+    Tcp(Vec<TcpListener>),
+    Unix {
+        listener: UnixListener,
+        file: SocketFile,
+    },
+}
+
+/// Removed with its listener, so that the next one finds the path free.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = remove_file(&self.0);
+    }
+}
+
+impl Listener {
+    /// Listens on all of these, on one port: the first free one for 0. Addresses that this machine has not are left out:
+    /// `localhost` is `::1`, too, where there is no IPv6.
+    ///
+    /// # Errors
+    /// What the system says, of one of them or, if it has none of them, of the last. [`advice`] says what to do.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn tcp(addresses: impl IntoIterator<Item = IpAddr>, port: u16) -> io::Result<Self> {
+        Ok(Sockets::Tcp(listen_on_all(&addresses.into_iter().collect(), port)?).into())
+    }
+
+    /// Listens on every address of this machine, of both families where it has both.
+    ///
+    /// # Errors
+    /// What the system says; [`advice`] says what to do.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn everywhere(port: u16) -> io::Result<Self> {
+        // A socket of IPv6 hears IPv4, too; a machine without IPv6 has no [::].
+        Self::tcp([Ipv6Addr::UNSPECIFIED.into()], port).or_else(|error| {
+            if is_missing(&error) { Self::tcp([Ipv4Addr::UNSPECIFIED.into()], port) } else { Err(error) }
+        })
+    }
+
+    /// Listens at `path`. A file that a killed process has left there, which nobody answers at, is removed.
+    ///
+    /// # Errors
+    /// What the system says; [`advice`] says what to do.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn unix(path: &Path) -> io::Result<Self> {
+        let listener = match UnixListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                match UnixStream::connect(path).await {
+                    Err(refused) if refused.kind() == io::ErrorKind::ConnectionRefused => remove_file(path)?,
+                    _ => return Err(error),
+                }
+                UnixListener::bind(path)?
+            }
+            bound => bound?,
+        };
+        Ok(Sockets::Unix { listener, file: SocketFile(path.to_owned()) }.into())
+    }
+
+    /// Lets every user of this machine connect to a Unix socket that its folder lets in, as a proxy in front needs it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open_to_all_users(&self) -> io::Result<()> {
+        match &self.sockets {
+            Sockets::Tcp(_) => Ok(()),
+            Sockets::Unix { file, .. } => set_permissions(&file.0, Permissions::from_mode(0o666)),
+        }
+    }
+
+    /// Where it listens, with the real port; empty for a Unix socket.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        match &self.sockets {
+            Sockets::Tcp(listeners) => listeners.iter().map(TcpListener::local_addr).collect(),
+            Sockets::Unix { .. } => Ok(Vec::new()),
+        }
+    }
+
+    /// The next connection. What goes wrong on the way concerns one peer, which is none then, or all: that is logged,
+    /// once a minute, and after a pause tried again. Cancel-safe.
+    pub async fn accept(&self) -> Stream {
+        loop {
+            match self.try_accept().await {
+                Ok(stream) => return stream,
+                Err(error) if is_about_one_peer(&error) => debug!(%error, "a connection ended as it came"),
+                Err(error) => {
+                    if let Some(unlogged) = self.log.due("accept") {
+                        warn!(
+                            unlogged,
+                            "no connection can be accepted; raise the limit of open files: {error}"
+                        );
+                    }
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn try_accept(&self) -> io::Result<Stream> {
+        match &self.sockets {
+            Sockets::Tcp(listeners) => {
+                let accepted = poll_fn(|cx| {
+                    let ready =
+                        listeners.iter().map(|listener| listener.poll_accept(cx)).find(Poll::is_ready);
+                    ready.unwrap_or(Poll::Pending)
+                });
+                Ok(accepted.await?.0.into())
+            }
+            Sockets::Unix { listener, .. } => Ok(listener.accept().await?.0.into()),
+        }
+    }
+}
+
+impl From<Sockets> for Listener {
+    fn from(sockets: Sockets) -> Self {
+        Self { sockets, log: LogOnce::new() }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Sockets::Tcp(vec![listener]).into()
+    }
+}
+
+/// What to do about a listener that could not be made, for whoever reads the error.
+#[must_use]
+pub fn advice(error: &io::Error) -> String {
+    let what = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the address is in use: stop the process that listens there, or choose another"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: choose one of its own, or all of them"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "permission denied: choose a port above 1023, or a folder this user may write"
+        }
+        io::ErrorKind::NotFound => "no such folder or name: make the folder first, or correct the name",
+        _ => return error.to_string(),
+    };
+    what.to_owned()
+}
+
+fn listen_on_all(addresses: &BTreeSet<IpAddr>, mut port: u16) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    let mut missing = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for &address in addresses {
+        match listen_on(SocketAddr::new(address, port)) {
+            Ok(listener) => {
+                let local = listener.local_addr()?;
+                port = local.port();
+                if addresses.len() > 1 {
+                    info!(%local, "listening, one address of several");
+                }
+                listeners.push(listener);
+            }
+            Err(error) if is_missing(&error) => missing = error,
+            Err(error) => return Err(error),
+        }
+    }
+    if listeners.is_empty() { Err(missing) } else { Ok(listeners) }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    /// Of a kernel without IPv6. The standard library has no kind for it.
+    const EAFNOSUPPORT: i32 = 97;
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+        || cfg!(target_os = "linux") && error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// accept(2) tells what has happened to a connection before it was accepted as an error of its own.
+fn is_about_one_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, InvalidInput, NetworkDown,
+        NetworkUnreachable, NotConnected,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | HostUnreachable
+            | InvalidInput
+            | NetworkDown
+            | NetworkUnreachable
+            | NotConnected
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::stream::Peer;
+
+    #[tokio::test]
+    async fn every_address_of_a_name_is_heard() {
+        let own = ["127.0.0.1", "127.0.0.2", "::1"];
+        // One for documentation, which no machine has, is what ::1 is where there is no IPv6.
+        let addresses = own.iter().chain(&["192.0.2.1"]).map(|address| address.parse().unwrap());
+        let listener = Listener::tcp(addresses, 0).unwrap();
+        for local in listener.local_addresses().unwrap() {
+            let near = TcpStream::connect(local).await.unwrap();
+            let far = listener.accept().await;
+            assert_eq!(far.peer(), Some(Peer::Tcp(near.local_addr().unwrap())));
+        }
+        let none = Listener::tcp(["192.0.2.1".parse().unwrap()], 0);
+        assert_eq!(none.unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_nobody_answers_at_is_replaced() {
+        let path = std::env::temp_dir().join(format!("pushnote-net-{}.sock", std::process::id()));
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let listener = Listener::unix(&path).await.unwrap();
+        assert_eq!(Listener::unix(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let _near = UnixStream::connect(&path).await.unwrap();
+        assert_eq!(listener.accept().await.peer(), Some(Peer::Unix));
+        drop(listener);
+        assert!(!path.exists());
+    }
+}
