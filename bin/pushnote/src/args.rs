@@ -6,8 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use pushnote_zmtp::curve::PublicKey;
 
-/// Where `pushnote dev` listens for applications, and `pushnote publish` publishes, unless told otherwise.
-pub(crate) const MQ_SOCKET: &str = "tcp://127.0.0.1:8002";
+use crate::mq_socket::MQ_SOCKET;
 
 /// Tries pushnote out, publishes by hand, makes tokens.
 #[derive(Debug, Parser)]

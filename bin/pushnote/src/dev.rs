@@ -139,7 +139,7 @@ impl Demo {
         let address = listener.local_addr().map_err(|error| Failure::system(error.to_string()))?;
         let mq_socket = subscriber.local_endpoint().map(Endpoint::to_string).unwrap_or_default();
         let flag =
-            if mq_socket == crate::args::MQ_SOCKET { String::new() } else { format!("-s {mq_socket} ") };
+            if mq_socket == crate::mq_socket::MQ_SOCKET { String::new() } else { format!("-s {mq_socket} ") };
         Ok(Self {
             url: format!("http://{address}/"),
             secret: secret.to_owned(),

@@ -5,6 +5,7 @@ mod bench;
 mod dev;
 mod doctor;
 mod keygen;
+mod mq_socket;
 mod publish;
 mod token;
 

@@ -27,20 +27,13 @@ use lru::LruCache;
 use crate::publication_id::PublicationId;
 use run::{Place, Run, START_MAX};
 
+mod item;
 mod run;
+
+pub use item::Item;
 
 /// Runs of one name that are remembered.
 const RUNS_MAX: usize = 4;
-
-/// What is put in order.
-pub trait Item {
-    /// How many bytes it takes of what may be held.
-    fn bytes_len(&self) -> usize;
-    /// Tells messages apart that have the same number.
-    fn fingerprint(&self) -> u64;
-    /// It will be held: lets go of memory that it shares and does not need.
-    fn detach(&mut self);
-}
 
 /// What a [`Sequencer`] may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

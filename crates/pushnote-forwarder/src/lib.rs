@@ -4,9 +4,11 @@
 //! shared by all subscribers; see `pushnote-zmtp` for how.
 
 mod acks;
+mod end;
 mod metrics;
 
 use acks::Acks;
+pub use end::End;
 use metrics::Gauges;
 use pushnote_core::Limits;
 use pushnote_net::metrics::{Listener, Serving};
@@ -15,7 +17,6 @@ use pushnote_zmtp::{
     Batch, BindError, Endpoint, Options, Publisher, Request, Responder, SendError, SlowSubscriber, Stats,
     Subscriber,
 };
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -64,27 +65,6 @@ impl Default for Settings {
             options: Options { history_bytes_max: HISTORY_BYTES_MAX, ..Options::default() },
             drain: Duration::from_secs(1),
         }
-    }
-}
-
-/// One of the ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Where messages come in.
-    Sub,
-    /// Where messages go out.
-    Pub,
-    /// Where messages come in that are answered.
-    Ack,
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            End::Sub => "sub",
-            End::Pub => "pub",
-            End::Ack => "ack",
-        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is measured of the forwarder.
 
-use crate::End;
+use crate::end::End;
 use pushnote_net::metrics::{Label, Measured, Page};
 use pushnote_zmtp::{CloseCause, Monitor, PeerStats, Stats};
 use std::collections::BTreeMap;

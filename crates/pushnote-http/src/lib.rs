@@ -20,9 +20,11 @@ mod route;
 mod routes;
 mod serve;
 mod server;
+mod settings;
 
 pub use page::{Action, Page, Take};
 pub use pushnote_intake::sources::zeromq::ZeroMq;
 pub use pushnote_sockjs::{AllowedOrigin, Network};
 pub use route::{Route, RouteError};
-pub use server::{Farewell, RunError, Settings, run};
+pub use server::{Farewell, RunError, run};
+pub use settings::Settings;

@@ -16,7 +16,7 @@ use warp::{Filter, Rejection};
 
 use crate::client::Clients;
 use crate::page::{ACTION_BYTES_MAX, Action, Page, is_from_own_page};
-use crate::server::Settings;
+use crate::settings::Settings;
 
 /// The routes that `settings` ask for, and the service behind SockJS's.
 pub(crate) fn all(

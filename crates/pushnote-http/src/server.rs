@@ -5,57 +5,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use pushnote_core::{CloseCode, CurrentVerifier, Limits};
+use pushnote_core::CloseCode;
 use pushnote_hub::{Hub, HubOptions, ShardGone};
 use pushnote_intake::Intake;
 use pushnote_intake::sources::zeromq::ZeroMq;
 use pushnote_net::Admission;
-use pushnote_net::metrics::{Listener, Serving};
-use pushnote_sockjs::{AllowedOrigin, Network, SockJs};
+use pushnote_net::metrics::Serving;
+use pushnote_sockjs::SockJs;
 use pushnote_zmtp::Monitor;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::Clients;
 use crate::metrics::Gauges;
-use crate::page::{Action, Page};
 use crate::receiver::SockJsReceiver;
-use crate::route::Route;
+use crate::settings::Settings;
 use crate::{routes, serve};
 
 /// How long to wait for the shards to count everybody out, between looks.
 const FAREWELL_LOOK: Duration = Duration::from_millis(20);
-
-/// What a server is told at its start.
-pub struct Settings {
-    /// Where SockJS is mounted, for example `/sockjs`.
-    pub route: Route,
-    /// All limits.
-    pub limits: Limits,
-    /// Verifies the tokens of browsers and those in envelopes.
-    pub verifier: Arc<CurrentVerifier>,
-    /// URL of sockjs-client for the iframe page that very old browsers use across origins; without it the
-    /// page is not served.
-    pub sockjs_url: Option<String>,
-    /// Origins (`https://example.org`) that may connect from a browser; empty for all.
-    pub allowed_origins: Vec<AllowedOrigin>,
-    /// Proxies in front whose `X-Forwarded-For` tells the address of a browser. `limits.connections_per_ip_max` counts
-    /// connections, and so a proxy's as its own.
-    pub trusted_proxies: Vec<Network>,
-    /// Whether pages are told to send cookies, and given a `JSESSIONID` for a load balancer to stick to.
-    pub cookie_needed: bool,
-    /// Whether clients of SockJS get strings that hold JSON texts, where the original's pages want values.
-    pub strings: bool,
-    /// Fixed pages to serve beside it.
-    pub pages: Vec<Page>,
-    /// What scripts of those pages may ask for.
-    pub actions: Vec<Action>,
-    /// Shards of the hub; one per core is right.
-    pub shards: usize,
-    /// Under a steady stream, how long messages wait for each other to leave together; zero for not at all.
-    pub coalescing_window: Duration,
-    /// Where it tells what is to be measured of it.
-    pub metrics: Option<Listener>,
-}
 
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pushnote_zmtp::Endpoint;
 use pushnote_zmtp::curve::PublicKey;
 
-use crate::args::MQ_SOCKET;
+use crate::mq_socket::MQ_SOCKET;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -8,7 +8,7 @@ use pushnote_zmtp::{CloseCause, Endpoint, Security};
 use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout};
 
-use super::Look;
+use super::look::Look;
 use super::remedy;
 use super::report::{Fault, Report};
 
@@ -16,7 +16,7 @@ pub(super) struct End<'a> {
     /// In the report.
     name: &'static str,
     /// Where the endpoint comes from.
-    pub(super) flag: &'static str,
+    flag: &'static str,
     pub(super) endpoint: &'a Endpoint,
     /// `None`: it says itself which it is.
     expected: Option<SocketType>,
@@ -88,7 +88,7 @@ impl<'a> End<'a> {
     async fn connect(&self, look: &Look) -> Result<Connection, Fault> {
         match timeout(look.timeout, Connection::open(self.endpoint)).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(remedy::connect(self, &error)),
+            Ok(Err(error)) => Err(remedy::connect(self.endpoint, self.flag, &error)),
             Err(_) => Err(Fault::unavailable(
                 "connect",
                 format!(
@@ -105,12 +105,12 @@ impl<'a> End<'a> {
         let cause = match connection.greet(ours, look.options.clone()).await {
             Ok(probe) => return Ok(probe),
             Err(cause) if is_other_type(&cause) => cause,
-            Err(cause) => return Err(remedy::handshake(&cause, ours, look, self)),
+            Err(cause) => return Err(remedy::handshake(&cause, ours, look, self.flag)),
         };
         let other = if ours == SocketType::Pub { SocketType::Sub } else { SocketType::Pub };
         match self.connect(look).await?.greet(other, look.options.clone()).await {
             Ok(probe) => Ok(probe),
-            Err(_) => Err(remedy::handshake(&cause, ours, look, self)),
+            Err(_) => Err(remedy::handshake(&cause, ours, look, self.flag)),
         }
     }
 

@@ -2,29 +2,19 @@
 
 mod args;
 mod end;
+mod look;
 mod remedy;
 mod report;
 mod round;
 
-use std::time::Duration;
-
 pub(crate) use args::DoctorArgs;
 use pushnote_shell::{Failure, client_keys};
-use pushnote_zmtp::curve::PublicKey;
 use pushnote_zmtp::handshake::SocketType;
 use pushnote_zmtp::{Options, Security};
 
 use self::end::End;
+use self::look::Look;
 use self::report::Report;
-
-/// How everything is looked at.
-struct Look {
-    options: Options,
-    /// Our own public key, with CURVE.
-    key: Option<PublicKey>,
-    /// For each step.
-    timeout: Duration,
-}
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let keys = client_keys(args.curve_server_key, args.curve_secret_key_file.as_deref())?;

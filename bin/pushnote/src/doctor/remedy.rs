@@ -2,15 +2,13 @@
 
 use std::io;
 
-use pushnote_zmtp::CloseCause;
 use pushnote_zmtp::handshake::{HandshakeError, SocketType};
+use pushnote_zmtp::{CloseCause, Endpoint};
 
-use super::Look;
-use super::end::End;
+use super::look::Look;
 use super::report::Fault;
 
-pub(super) fn connect(end: &End<'_>, error: &io::Error) -> Fault {
-    let End { endpoint, flag, .. } = end;
+pub(super) fn connect(endpoint: &Endpoint, flag: &str, error: &io::Error) -> Fault {
     let advice = match error.kind() {
         io::ErrorKind::ConnectionRefused => {
             format!(
@@ -32,8 +30,7 @@ pub(super) fn silent(check: &'static str, look: &Look) -> Fault {
     )
 }
 
-pub(super) fn handshake(cause: &CloseCause, ours: SocketType, look: &Look, end: &End<'_>) -> Fault {
-    let flag = end.flag;
+pub(super) fn handshake(cause: &CloseCause, ours: SocketType, look: &Look, flag: &str) -> Fault {
     match cause {
         CloseCause::HandshakeTimeout => Fault::unavailable(
             "greeting",

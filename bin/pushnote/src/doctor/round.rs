@@ -5,7 +5,7 @@ use std::time::Duration;
 use pushnote_zmtp::{Endpoint, Options, Publisher, Subscriber};
 use tokio::time::{Instant, interval, timeout};
 
-use super::Look;
+use super::look::Look;
 use super::report::Fault;
 
 const CHECK: &str = "end to end";

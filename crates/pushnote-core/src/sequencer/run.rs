@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::Item;
+use super::item::Item;
 
 /// How far ahead of the next number a message may be to belong to the same count. Beyond it another count begins:
 /// a number that somebody invented must not stand for all those before it.

@@ -2,7 +2,8 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use super::verifier::{TokenError, Verified, Verifier};
+use super::error::TokenError;
+use super::verifier::{Verified, Verifier};
 use crate::user::UserId;
 
 /// The [`Verifier`] of the moment: it may be replaced while others verify with it.

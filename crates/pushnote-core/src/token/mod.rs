@@ -20,6 +20,7 @@
 mod base62;
 mod claims;
 mod current;
+mod error;
 mod keys;
 mod signer;
 mod timestamp;
@@ -27,9 +28,10 @@ mod tokenizer;
 mod verifier;
 
 pub use current::CurrentVerifier;
+pub use error::TokenError;
 pub use keys::{Keys, SECRET_BYTES_MIN, Secret, SecretError};
 pub use tokenizer::Tokenizer;
-pub use verifier::{TokenError, Verified, Verifier};
+pub use verifier::{Verified, Verifier};
 
 /// Django's `salt` for plain tokens.
 pub const PLAIN_SALT: &str = "pushnote";

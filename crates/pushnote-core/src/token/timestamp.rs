@@ -1,8 +1,9 @@
 //! Django's `TimestampSigner`: a signed `value:stamp`, the stamp being Unix seconds in base 62.
 
+use super::CLOCK_SKEW_S;
 use super::base62;
+use super::error::TokenError;
 use super::signer::{SEPARATOR, Signer};
-use super::{CLOCK_SKEW_S, TokenError};
 
 /// `value:stamp:signature`, stamped `now`.
 pub(super) fn sign(signer: &Signer, value: &str, now: u64) -> String {

@@ -4,16 +4,22 @@ use std::borrow::Cow;
 use std::io;
 use std::net::Shutdown;
 use std::ops::ControlFlow::{self, Break, Continue};
+use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, Sleep};
 
+use super::disconnected::{Cause, Disconnected};
+use super::event::Event;
 use super::heartbeat::{Beat, Heartbeat, LATE, after};
-use super::{Cause, Disconnected, Driver, Event, Phase, scratch};
-use crate::decode::{self, Decoder, Role};
-use crate::{close_code, encode};
+use super::scratch;
+use super::writer::{Phase, Socket};
+use crate::close_code;
+use crate::codec::decode::{self, Decoder, Role};
+use crate::codec::encode;
 
 /// Reads per turn, so that a peer that never pauses leaves its thread to others.
 const READS_PER_TURN: usize = 2;
@@ -21,8 +27,27 @@ const READS_PER_TURN: usize = 2;
 /// An empty ping, ready for the wire.
 const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 
+/// A socket that ends with whoever reads it.
+#[derive(Debug)]
+pub(super) struct OpenSocket(pub(super) Arc<Socket>);
+
+impl Deref for OpenSocket {
+    type Target = Socket;
+
+    fn deref(&self) -> &Socket {
+        &self.0
+    }
+}
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 pub(super) struct Connection<F> {
-    driver: Driver,
+    socket: OpenSocket,
+    read_ahead: Bytes,
     decoder: Decoder,
     on_event: F,
     heartbeat: Heartbeat,
@@ -56,24 +81,25 @@ impl<F> Connection<F>
 where
     F: FnMut(Event<'_>) -> ControlFlow<(u16, Cow<'static, str>)>,
 {
-    pub(super) fn new(driver: Driver, on_event: F) -> Self {
+    pub(super) fn new(socket: OpenSocket, read_ahead: Bytes, on_event: F) -> Self {
         Self {
-            decoder: Decoder::new(Role::Server, driver.socket.options.message_bytes_max),
+            decoder: Decoder::new(Role::Server, socket.options.message_bytes_max),
             heartbeat: Heartbeat::new(Instant::now()),
             reading: Reading::Messages,
             closing: false,
-            driver,
+            socket,
+            read_ahead,
             on_event,
         }
     }
 
     /// When the timer is to fire: for the next ping, or for the idle frame before it.
     pub(super) fn beat_at(&self) -> Instant {
-        self.or_idle(self.heartbeat.ping_at(&self.driver.socket.options))
+        self.or_idle(self.heartbeat.ping_at(&self.socket.options))
     }
 
     fn or_idle(&self, at: Instant) -> Instant {
-        self.driver.socket.idle_at().map_or(at, |idle_at| at.min(idle_at))
+        self.socket.idle_at().map_or(at, |idle_at| at.min(idle_at))
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Disconnected> {
@@ -92,20 +118,20 @@ where
     }
 
     fn read(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> ControlFlow<End> {
-        if !self.driver.read_ahead.is_empty() {
-            let mut bytes = std::mem::take(&mut self.driver.read_ahead).to_vec();
+        if !self.read_ahead.is_empty() {
+            let mut bytes = std::mem::take(&mut self.read_ahead).to_vec();
             self.receive(&mut bytes);
         }
         for _ in 0..READS_PER_TURN {
             if self.reading == Reading::Nothing {
                 return Continue(());
             }
-            match self.driver.socket.stream.poll_read_ready(cx) {
+            match self.socket.stream.poll_read_ready(cx) {
                 Poll::Pending => return Continue(()),
                 Poll::Ready(Err(_)) => return Break(End::Lost),
                 Poll::Ready(Ok(())) => {}
             }
-            scratch::lend(|buffer| match self.driver.socket.stream.try_read(buffer) {
+            scratch::lend(|buffer| match self.socket.stream.try_read(buffer) {
                 Ok(0) => Break(End::Lost),
                 Ok(count) => {
                     self.alive(timer.as_mut());
@@ -125,7 +151,7 @@ where
         if self.reading == Reading::Discarding {
             return;
         }
-        let Self { driver: Driver { socket, .. }, decoder, on_event, reading, .. } = self;
+        let Self { socket, decoder, on_event, reading, .. } = self;
         let mut pongs = BytesMut::new();
         let mut open = socket.is_open();
         let mut deliver = |message: Event<'_>, pongs: &mut BytesMut| {
@@ -175,7 +201,7 @@ where
     fn drain(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> ControlFlow<End, bool> {
         loop {
             {
-                let mut state = self.driver.socket.lock();
+                let mut state = self.socket.lock();
                 // Left behind before the outbox is looked at: whatever is queued from here on wakes us.
                 if !state.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
                     state.driver = Some(cx.waker().clone());
@@ -184,12 +210,12 @@ where
                     return Continue(true);
                 }
             }
-            match self.driver.socket.stream.poll_write_ready(cx) {
+            match self.socket.stream.poll_write_ready(cx) {
                 Poll::Pending => return Continue(false),
                 Poll::Ready(Err(_)) => return Break(End::Lost),
                 Poll::Ready(Ok(())) => {}
             }
-            let written = self.driver.socket.lock().outbox.write_to(&self.driver.socket.stream);
+            let written = self.socket.lock().outbox.write_to(&self.socket.stream);
             match written {
                 // The kernel has room again because the peer took something.
                 Ok(_) => self.alive(timer.as_mut()),
@@ -200,7 +226,7 @@ where
     }
 
     fn tell_room(&mut self) {
-        let socket = &self.driver.socket;
+        let socket = &self.socket;
         if socket.take_room()
             && let Break((code, reason)) = (self.on_event)(Event::Room)
         {
@@ -209,7 +235,7 @@ where
     }
 
     fn go_on_closing(&mut self, flushed: bool, timer: Pin<&mut Sleep>) -> ControlFlow<End> {
-        match &self.driver.socket.lock().phase {
+        match &self.socket.lock().phase {
             Phase::Open => return Continue(()),
             Phase::Closing(disconnected) if disconnected.cause == Cause::Reset => return Break(End::Lost),
             Phase::Closing(_) => {}
@@ -217,13 +243,13 @@ where
         }
         if !self.closing {
             self.closing = true;
-            timer.reset(after(Instant::now(), self.driver.socket.options.close_timeout));
+            timer.reset(after(Instant::now(), self.socket.options.close_timeout));
         }
         match self.reading {
             Reading::Nothing if flushed => Break(End::Handshake),
             Reading::Discarding if flushed => {
                 // We fail the connection (RFC 6455, 7.1.7): the peer's FIN, or the timer, ends it.
-                self.driver.socket.stream.shut_down(Shutdown::Write);
+                self.socket.stream.shut_down(Shutdown::Write);
                 Continue(())
             }
             Reading::Messages | Reading::Discarding | Reading::Nothing => Continue(()),
@@ -238,10 +264,10 @@ where
                     return Break(End::TimedOut);
                 }
                 // The peer's answer may lie unread: it has its time while this process runs.
-                timer.as_mut().reset(after(now, self.driver.socket.options.close_timeout));
+                timer.as_mut().reset(after(now, self.socket.options.close_timeout));
                 continue;
             }
-            let socket = &self.driver.socket;
+            let socket = &self.socket;
             socket.beat(now);
             match self.heartbeat.beat(now, &socket.options) {
                 Beat::Wait(until) => timer.as_mut().reset(self.or_idle(until)),
@@ -266,7 +292,7 @@ where
     }
 
     fn finish(&mut self, end: &End) -> Disconnected {
-        let socket = &self.driver.socket;
+        let socket = &self.socket;
         if matches!(end, End::TimedOut) {
             // What the kernel still holds for a peer that does not take it is thrown away, not kept for minutes.
             socket.stream.discard_at_end();
@@ -289,7 +315,7 @@ where
 }
 
 /// Sends the pongs gathered so far.
-fn flush(socket: &super::Socket, pongs: &mut BytesMut) {
+fn flush(socket: &Socket, pongs: &mut BytesMut) {
     if !pongs.is_empty() {
         socket.send_control(&pongs.split().freeze());
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::SocketOptions;
+use super::options::SocketOptions;
 
 /// A timer that fires so much later than it was set for: the process stood still (it was paused, swapped out, moved to
 /// another machine), and the peer's answer may lie unread.

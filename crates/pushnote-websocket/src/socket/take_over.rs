@@ -8,7 +8,7 @@ use pushnote_net::Stream;
 use thiserror::Error;
 use tokio::net::TcpStream;
 
-use super::HttpStream;
+use super::http_stream::HttpStream;
 
 /// Why there is no stream to take over.
 #[derive(Debug, Error)]

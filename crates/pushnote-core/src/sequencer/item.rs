@@ -1,0 +1,11 @@
+//! Messages, as far as their order is concerned.
+
+/// What is put in order.
+pub trait Item {
+    /// How many bytes it takes of what may be held.
+    fn bytes_len(&self) -> usize;
+    /// Tells messages apart that have the same number.
+    fn fingerprint(&self) -> u64;
+    /// It will be held: lets go of memory that it shares and does not need.
+    fn detach(&mut self);
+}
