@@ -64,7 +64,7 @@ fn wrapping(criterion: &mut Criterion) {
         ("xhr", Framing::Xhr),
         ("eventsource", Framing::EventSource),
         ("htmlfile", Framing::HtmlFile),
-        ("jsonp", Framing::Jsonp(&callback)),
+        ("jsonp", Framing::Jsonp(callback)),
     ];
     for (name, framing) in framings {
         for size in [128, 16 * 1024] {

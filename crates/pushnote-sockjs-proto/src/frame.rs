@@ -10,9 +10,9 @@ use bytes::Bytes;
 use crate::{callback::Callback, close::Close, escape};
 
 /// The open frame: the first one of every session.
-pub const OPEN: &[u8] = b"o";
+pub const OPEN: &str = "o";
 /// The heartbeat frame.
-pub const HEARTBEAT: &[u8] = b"h";
+pub const HEARTBEAT: &str = "h";
 
 /// `a[…]` of JSON values that are already escaped (by [`escape::text`] or [`escape::raw_json`]).
 pub fn messages<E: AsRef<[u8]>>(elements: impl Iterator<Item = E> + Clone) -> Vec<u8> {
@@ -38,8 +38,8 @@ pub fn close(close: &Close) -> Vec<u8> {
 }
 
 /// What a transport puts around a frame.
-#[derive(Clone, Copy, Debug)]
-pub enum Framing<'a> {
+#[derive(Clone, Debug)]
+pub enum Framing {
     /// Nothing: the WebSocket message is the frame.
     WebSocket,
     /// xhr and xhr_streaming: the frame and a line feed.
@@ -49,12 +49,12 @@ pub enum Framing<'a> {
     /// htmlfile: a script element that calls `p` with the frame as a JavaScript string.
     HtmlFile,
     /// jsonp: a script that calls the page's function with the frame as a JavaScript string.
-    Jsonp(&'a Callback),
+    Jsonp(Callback),
 }
 
-impl Framing<'_> {
+impl Framing {
     /// The bytes that go out for one frame: one HTTP chunk, or one WebSocket message.
-    pub fn wrap(self, frame: &[u8]) -> Bytes {
+    pub fn wrap(&self, frame: &[u8]) -> Bytes {
         let mut out = Vec::with_capacity(frame.len() + frame.len() / 8 + 40);
         match self {
             Self::WebSocket => out.extend_from_slice(frame),
@@ -152,7 +152,7 @@ mod tests {
         Callback::from_query("c=_jp.abc", 32).unwrap()
     }
 
-    fn wrapped(framing: Framing<'_>, frame: &str) -> String {
+    fn wrapped(framing: &Framing, frame: &str) -> String {
         String::from_utf8(framing.wrap(frame.as_bytes()).to_vec()).unwrap()
     }
 
@@ -165,15 +165,15 @@ mod tests {
 
     #[test]
     fn wrappings() {
-        assert_eq!(wrapped(Framing::Xhr, "o"), "o\n");
-        assert_eq!(wrapped(Framing::EventSource, r#"a["%\n"]"#), "data: a[\"%25\\n\"]\r\n\r\n");
-        assert_eq!(wrapped(Framing::HtmlFile, r#"a["x"]"#), "<script>\np(\"a[\\\"x\\\"]\");\n</script>\r\n");
-        assert_eq!(wrapped(Framing::Jsonp(&callback()), "o"), "/**/_jp.abc(\"o\");\r\n");
+        assert_eq!(wrapped(&Framing::Xhr, "o"), "o\n");
+        assert_eq!(wrapped(&Framing::EventSource, r#"a["%\n"]"#), "data: a[\"%25\\n\"]\r\n\r\n");
+        assert_eq!(wrapped(&Framing::HtmlFile, r#"a["x"]"#), "<script>\np(\"a[\\\"x\\\"]\");\n</script>\r\n");
+        assert_eq!(wrapped(&Framing::Jsonp(callback()), "o"), "/**/_jp.abc(\"o\");\r\n");
     }
 
     #[test]
     fn htmlfile_cannot_be_left_by_a_message() {
-        let sent = wrapped(Framing::HtmlFile, r#"a["</script><!--<script>"]"#);
+        let sent = wrapped(&Framing::HtmlFile, r#"a["</script><!--<script>"]"#);
         assert_eq!(
             sent,
             "<script>\np(\"a[\\\"\\u003c/script>\\u003c!--\\u003cscript>\\\"]\");\n</script>\r\n"

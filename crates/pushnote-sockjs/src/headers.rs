@@ -3,15 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use warp::reply::{Reply, Response};
 
-use crate::{builder::Options, origin};
+use crate::{
+    options::Options,
+    origin,
+    response::{self, Response},
+};
 
-pub(crate) const YEAR: Duration = Duration::from_secs(31_536_000);
-
-pub(crate) const JAVASCRIPT: HeaderValue = HeaderValue::from_static("application/javascript; charset=UTF-8");
-pub(crate) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
-pub(crate) const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=UTF-8");
+const YEAR: Duration = Duration::from_secs(31_536_000);
 
 /// Nothing on the way may keep the answer.
 pub(crate) fn not_cached(response: &mut HeaderMap) {
@@ -52,18 +51,12 @@ pub(crate) fn cors(options: &Options, request: &HeaderMap, response: &mut Header
 
 /// The answer to a preflight request, beside [`cors`].
 pub(crate) fn preflight(methods: &[Method]) -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
+    let mut response = response::empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
     long_cached(headers);
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("31536000"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, list(methods));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, response::list(methods));
     response
-}
-
-/// Methods as a header has them.
-pub(crate) fn list(methods: &[Method]) -> HeaderValue {
-    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-    HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// The cookie that load balancers stick to, when it is wanted: the one they made, or a dummy for them to replace.

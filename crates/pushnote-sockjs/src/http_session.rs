@@ -29,7 +29,7 @@ mod tests;
 /// is often faster than the news of the break.
 const HANDOVER_PATIENCE: Duration = Duration::from_millis(50);
 
-/// One session. Its receiver is a response body (see [`crate::body`]), its clock a task (see [`crate::registry`]).
+/// One session. Its receiver is a response body (see [`crate::receiver`]), its clock a task (see [`crate::registry`]).
 #[derive(Debug)]
 pub(crate) struct HttpSession {
     transport: Transport,
@@ -129,7 +129,7 @@ impl HttpSession {
     }
 
     /// The receiver's next chunk; `waker` is called when there may be one.
-    pub(crate) fn poll_transmit(&self, id: ReceiverId, framing: Framing<'_>, waker: &Waker) -> Transmit {
+    pub(crate) fn poll_transmit(&self, id: ReceiverId, framing: &Framing, waker: &Waker) -> Transmit {
         let mut state = self.lock();
         let before = Situation::of(&state.machine);
         let transmit = state.machine.poll_transmit(id, now(), |frame| encode(framing, &frame));
@@ -207,10 +207,10 @@ fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
 
-fn encode(framing: Framing<'_>, frame: &Frame<'_, Message>) -> Bytes {
+fn encode(framing: &Framing, frame: &Frame<'_, Message>) -> Bytes {
     match frame {
-        Frame::Open => framing.wrap(frame::OPEN),
-        Frame::Heartbeat => framing.wrap(frame::HEARTBEAT),
+        Frame::Open => framing.wrap(frame::OPEN.as_bytes()),
+        Frame::Heartbeat => framing.wrap(frame::HEARTBEAT.as_bytes()),
         Frame::Messages([message]) => message.chunk(framing),
         Frame::Messages(messages) => framing.wrap(&frame::messages(messages.iter().map(Message::elements))),
         Frame::Close(close) => framing.wrap(&frame::close(close)),

@@ -11,11 +11,12 @@ use slab::Slab;
 use tokio::sync::Notify;
 
 use crate::{
-    builder::Limits,
     handler::Connection,
     http_session::{HttpSession, News},
+    options::Limits,
     rate::Rate,
-    session::{Session, WebSocketSession},
+    session::Session,
+    websocket_session::WebSocketSession,
 };
 
 /// Every session of a service, from its opening until it is forgotten.

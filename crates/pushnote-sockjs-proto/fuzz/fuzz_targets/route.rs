@@ -20,7 +20,7 @@ fuzz_target!(|text: &str| {
             assert_eq!((parts.len(), parts[2]), (4, id));
         }
         Some(Route::Greeting) => assert!(rest.is_empty() || rest == "/"),
-        Some(Route::Info | Route::Iframe | Route::RawWebSocket) => {
+        Some(Route::Info | Route::Iframe | Route::Base(_)) => {
             assert_eq!(rest.trim_end_matches('/').matches('/').count(), 1);
         }
         None => {}

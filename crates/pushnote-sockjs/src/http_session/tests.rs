@@ -38,7 +38,7 @@ async fn attend(session: Arc<HttpSession>) -> (CloseReason, Duration) {
 
 /// The receiver's next chunk, waited for as a response body does; `None` at its end.
 async fn next(session: &HttpSession, id: ReceiverId) -> Option<Bytes> {
-    poll_fn(|cx| match session.poll_transmit(id, Framing::Xhr, cx.waker()) {
+    poll_fn(|cx| match session.poll_transmit(id, &Framing::Xhr, cx.waker()) {
         Transmit::Chunk(chunk) => Poll::Ready(Some(chunk)),
         Transmit::End => Poll::Ready(None),
         Transmit::Pending => Poll::Pending,

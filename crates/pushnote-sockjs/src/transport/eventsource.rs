@@ -1,18 +1,32 @@
 //! eventsource: server-sent events.
 
-use std::sync::Arc;
+use bytes::Bytes;
+use http::Method;
+use pushnote_sockjs_proto::frame::{EVENTSOURCE_PRELUDE, Framing};
 
-use http::HeaderValue;
-use warp::reply::Response;
-
-use super::{Transport, receive::receive};
-use crate::{
-    body::ReceiverKind,
-    filter::{Mount, Request},
-    handler::Handler,
+use super::{
+    endpoint::{Descriptor, Endpoint, Path, Receive, Role, Wrapping},
+    xhr_send::XHR_SEND,
 };
 
-pub(crate) async fn stream<H: Handler>(mount: &Arc<Mount<H>>, request: &Request, id: &str) -> Response {
-    let content_type = HeaderValue::from_static("text/event-stream");
-    receive(mount, request, id, Transport::EventSource, ReceiverKind::EventSource, content_type).await
-}
+pub(super) static EVENTSOURCE: Descriptor = Descriptor {
+    name: "eventsource",
+    tells_origin: true,
+    endpoints: &[
+        Endpoint {
+            path: Path::Session("eventsource"),
+            methods: &[Method::GET],
+            cors: true,
+            role: Role::Receive(Receive {
+                content_type: "text/event-stream",
+                polls: false,
+                nosniff: false,
+                wrapping: |_| {
+                    let prelude = Some(Bytes::from_static(EVENTSOURCE_PRELUDE));
+                    Ok(Wrapping { prelude, framing: Framing::EventSource })
+                },
+            }),
+        },
+        XHR_SEND,
+    ],
+};

@@ -1,28 +1,39 @@
 //! htmlfile: a page that never ends, in a hidden frame.
 
-use std::sync::Arc;
-
-use http::StatusCode;
-use pushnote_sockjs_proto::callback::Callback;
-use warp::reply::Response;
-
-use super::{Transport, receive::receive};
-use crate::{
-    body::ReceiverKind,
-    filter::{Mount, Request, text},
-    handler::Handler,
-    headers,
+use http::Method;
+use pushnote_sockjs_proto::{
+    callback::Callback,
+    frame::{self, Framing},
 };
+
+use super::{
+    endpoint::{Descriptor, Endpoint, Path, Receive, Role, Wrapping},
+    xhr_send::XHR_SEND,
+};
+use crate::response::HTML;
 
 /// Real ones have some ten bytes.
 const CALLBACK_BYTES_MAX: usize = 128;
 
-pub(crate) async fn stream<H: Handler>(mount: &Arc<Mount<H>>, request: &Request, id: &str) -> Response {
-    match Callback::from_query(&request.query, CALLBACK_BYTES_MAX) {
-        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-        Ok(callback) => {
-            let kind = ReceiverKind::HtmlFile(callback);
-            receive(mount, request, id, Transport::HtmlFile, kind, headers::HTML).await
-        }
-    }
-}
+pub(super) static HTMLFILE: Descriptor = Descriptor {
+    name: "htmlfile",
+    tells_origin: false,
+    endpoints: &[
+        Endpoint {
+            path: Path::Session("htmlfile"),
+            methods: &[Method::GET],
+            cors: false,
+            role: Role::Receive(Receive {
+                content_type: HTML,
+                polls: false,
+                nosniff: false,
+                wrapping: |query| {
+                    let callback = Callback::from_query(query, CALLBACK_BYTES_MAX)?;
+                    let prelude = Some(frame::htmlfile_prelude(&callback));
+                    Ok(Wrapping { prelude, framing: Framing::HtmlFile })
+                },
+            }),
+        },
+        XHR_SEND,
+    ],
+};

@@ -1,71 +1,83 @@
-//! One file for each transport: a transport is its URLs, how it frames, and when its responses end.
+//! The transports: one file for each knows all of it, and the table below is all of them.
+
+pub(crate) mod endpoint;
+mod eventsource;
+mod htmlfile;
+mod jsonp_polling;
+mod raw_websocket;
+mod websocket;
+mod xhr_polling;
+mod xhr_send;
+mod xhr_streaming;
 
 use std::fmt;
 
-pub(crate) mod eventsource;
-pub(crate) mod htmlfile;
-pub(crate) mod iframe;
-pub(crate) mod info;
-pub(crate) mod jsonp;
-pub(crate) mod receive;
-pub(crate) mod send;
-pub(crate) mod websocket;
-pub(crate) mod xhr;
+use pushnote_sockjs_proto::route::Route;
 
-/// The ways a client can be connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
+use endpoint::{Descriptor, Endpoint, Role, WebSocket};
+
+macro_rules! table {
+    ($($(#[$documentation:meta])* $transport:ident = $descriptor:path,)*) => {
+        /// The ways a client can be connected.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Transport {
+            $($(#[$documentation])* $transport,)*
+        }
+
+        impl Transport {
+            /// Every transport there is.
+            pub const ALL: [Self; [$(stringify!($transport)),*].len()] = [$(Self::$transport),*];
+
+            fn descriptor(self) -> &'static Descriptor {
+                match self {
+                    $(Self::$transport => &$descriptor,)*
+                }
+            }
+        }
+    };
+}
+
+table! {
     /// WebSocket with SockJS's framing.
-    WebSocket,
+    WebSocket = websocket::WEBSOCKET,
     /// WebSocket as such, at `<prefix>/websocket`, for clients without SockJS.
-    RawWebSocket,
+    RawWebSocket = raw_websocket::RAW_WEBSOCKET,
     /// A long response to an XMLHttpRequest, in which frames arrive one by one.
-    XhrStreaming,
+    XhrStreaming = xhr_streaming::XHR_STREAMING,
     /// Server-sent events.
-    EventSource,
+    EventSource = eventsource::EVENTSOURCE,
     /// A long page in a hidden frame (Internet Explorer).
-    HtmlFile,
+    HtmlFile = htmlfile::HTMLFILE,
     /// An XMLHttpRequest for each frame.
-    XhrPolling,
+    XhrPolling = xhr_polling::XHR_POLLING,
     /// A script element for each frame (the oldest browsers).
-    JsonpPolling,
+    JsonpPolling = jsonp_polling::JSONP_POLLING,
 }
 
 impl Transport {
-    /// Every transport there is.
-    pub const ALL: [Self; 7] = [
-        Self::WebSocket,
-        Self::RawWebSocket,
-        Self::XhrStreaming,
-        Self::EventSource,
-        Self::HtmlFile,
-        Self::XhrPolling,
-        Self::JsonpPolling,
-    ];
-
     /// The transport's name, as sockjs-client and sockjs-node have it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::WebSocket => "websocket",
-            Self::RawWebSocket => "websocket-raw",
-            Self::XhrStreaming => "xhr-streaming",
-            Self::EventSource => "eventsource",
-            Self::HtmlFile => "htmlfile",
-            Self::XhrPolling => "xhr-polling",
-            Self::JsonpPolling => "jsonp-polling",
-        }
-    }
-}
-
-impl Transport {
-    pub(crate) fn is_websocket(self) -> bool {
-        matches!(self, Self::WebSocket | Self::RawWebSocket)
+        self.descriptor().name
     }
 
-    /// Whether a browser that uses it says from which page, when that page is another origin's. A frame and a script
-    /// element do not.
     pub(crate) fn tells_origin(self) -> bool {
-        !matches!(self, Self::HtmlFile | Self::JsonpPolling)
+        self.descriptor().tells_origin
+    }
+
+    /// How it uses a WebSocket, if it does.
+    pub(crate) fn websocket(self) -> Option<&'static WebSocket> {
+        self.descriptor().endpoints.iter().find_map(|endpoint| match &endpoint.role {
+            Role::WebSocket(websocket) => Some(websocket),
+            Role::Receive(_) | Role::Send(_) => None,
+        })
+    }
+
+    /// What is at a route, as far as one of `transports` uses it.
+    pub(crate) fn endpoint(transports: &[Self], route: &Route<'_>) -> Option<(Self, &'static Endpoint)> {
+        transports.iter().find_map(|&transport| {
+            let endpoints = &transport.descriptor().endpoints;
+            endpoints.iter().find(|endpoint| endpoint.is_at(route)).map(|endpoint| (transport, endpoint))
+        })
     }
 }
 

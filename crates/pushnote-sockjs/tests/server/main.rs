@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers may fail as the test does")]
 
 mod cors;
+mod frameworks;
 mod jsonp;
 mod lifecycle;
 mod limits;

@@ -1,15 +1,13 @@
 //! The iframe page, and the script it loads when that is served from here.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response as HttpResponse, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pushnote_sockjs_proto::iframe;
-use warp::reply::{Reply, Response};
 
 use crate::{
     client_script::{self, ClientScript},
-    filter::{Mount, Request, not_found},
-    handler::Handler,
     headers,
+    response::{self, HTML, JAVASCRIPT, Response},
 };
 
 /// The page as it is served under one prefix.
@@ -39,33 +37,19 @@ impl IframePage {
     /// The script, if that is its path under the prefix.
     pub(crate) fn script_at(&self, rest: &str) -> Option<Response> {
         let (_, content) = self.script.as_ref().filter(|(path, _)| path == rest)?;
-        let mut response = HttpResponse::new(content.clone()).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, headers::JAVASCRIPT);
+        let mut response = response::ok(content.clone(), JAVASCRIPT);
         headers::long_cached(response.headers_mut());
         Some(response)
     }
-}
 
-pub(crate) fn answer<H: Handler>(mount: &Mount<H>, request: &Request) -> Response {
-    let Some(page) = &mount.iframe else {
-        if let Some(unlogged) = mount.service.log.due("iframe_page") {
-            tracing::warn!(
-                prefix = mount.prefix,
-                unlogged,
-                "a browser asks for the iframe page, which is off: set sockjs_url to a URL of sockjs-client or to a local \
-                 copy of it (with allowed origins, the page is always off)"
-            );
-        }
-        return not_found();
-    };
-    let mut response = if headers::none_match(&request.headers, &page.etag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        let mut response = HttpResponse::new(page.body.clone()).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, headers::HTML);
+    pub(crate) fn answer(&self, request: &HeaderMap) -> Response {
+        let mut response = if headers::none_match(request, &self.etag) {
+            response::empty(StatusCode::NOT_MODIFIED)
+        } else {
+            response::ok(self.body.clone(), HTML)
+        };
+        response.headers_mut().insert(header::ETAG, self.etag.clone());
+        headers::long_cached(response.headers_mut());
         response
-    };
-    response.headers_mut().insert(header::ETAG, page.etag.clone());
-    headers::long_cached(response.headers_mut());
-    response
+    }
 }

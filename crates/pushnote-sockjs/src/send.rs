@@ -1,18 +1,21 @@
-//! What both sending requests have in common.
+//! What all requests with messages have in common.
 
 use std::pin::pin;
 
 use bytes::Buf;
-use futures_util::{Stream, StreamExt};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::StatusCode;
+use http_body::Body as HttpBody;
+use http_body_util::BodyExt;
 use pushnote_sockjs_proto::input::{InputError, Messages};
 use thiserror::Error;
-use warp::reply::Response;
 
 use crate::{
-    builder::Limits,
-    filter::{Mount, Request, text},
     handler::Handler,
+    options::Limits,
+    request::Request,
+    response::{Response, last_text, text},
+    site::Site,
+    transport::endpoint::Send,
 };
 
 /// Room for most bodies, taken before any of it has come.
@@ -46,48 +49,57 @@ impl SendRefused {
             Self::UnknownSession => StatusCode::NOT_FOUND,
             Self::TooFast => StatusCode::TOO_MANY_REQUESTS,
         };
-        let mut response = text(status, self.to_string());
-        if matches!(self, Self::TooLarge | Self::TooSlow | Self::TooFast) {
+        match self {
             // Nobody waits for the rest, or for the next guess.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            Self::TooLarge | Self::TooSlow | Self::TooFast => last_text(status, self.to_string()),
+            _ => text(status, self.to_string()),
         }
-        response
+    }
+}
+
+/// Answers a request with messages.
+pub(crate) async fn answer<H: Handler, B: HttpBody>(
+    site: &Site<H>,
+    request: &Request,
+    id: &str,
+    how: &'static Send,
+    body: B,
+) -> Response {
+    let delivered = match collect(request, body, &site.service.options.limits).await {
+        Ok(body) => deliver(site, request, id, &(how.messages)(&request.headers, &body)),
+        Err(refused) => Err(refused),
+    };
+    match delivered {
+        Ok(()) => (how.delivered)(),
+        Err(refused) => refused.response(),
     }
 }
 
 /// The request's body, within the limits.
-pub(crate) async fn collect<S, B>(
-    headers: &HeaderMap,
-    body: S,
+pub(crate) async fn collect<B: HttpBody>(
+    request: &Request,
+    body: B,
     limits: &Limits,
-) -> Result<Vec<u8>, SendRefused>
-where
-    S: Stream<Item = Result<B, warp::Error>>,
-    B: Buf,
-{
-    tokio::time::timeout(
-        limits.request_body_timeout,
-        collect_all(headers, body, limits.request_body_bytes_max),
-    )
-    .await
-    .unwrap_or(Err(SendRefused::TooSlow))
+) -> Result<Vec<u8>, SendRefused> {
+    let (announced, bytes_max) = (request.announced_bytes(), limits.request_body_bytes_max);
+    tokio::time::timeout(limits.request_body_timeout, collect_all(announced, body, bytes_max))
+        .await
+        .unwrap_or(Err(SendRefused::TooSlow))
 }
 
-async fn collect_all<S, B>(headers: &HeaderMap, body: S, bytes_max: usize) -> Result<Vec<u8>, SendRefused>
-where
-    S: Stream<Item = Result<B, warp::Error>>,
-    B: Buf,
-{
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let announced = announced.unwrap_or(0);
+async fn collect_all<B: HttpBody>(
+    announced: usize,
+    body: B,
+    bytes_max: usize,
+) -> Result<Vec<u8>, SendRefused> {
     if announced > bytes_max {
         return Err(SendRefused::TooLarge);
     }
     let mut body = pin!(body);
     // What is announced may never come.
     let mut collected = Vec::with_capacity(announced.min(FIRST_BYTES));
-    while let Some(chunk) = body.next().await {
-        let mut chunk = chunk.map_err(|_| SendRefused::Incomplete)?;
+    while let Some(frame) = body.frame().await {
+        let Ok(mut chunk) = frame.map_err(|_| SendRefused::Incomplete)?.into_data() else { continue };
         if chunk.remaining() > bytes_max - collected.len() {
             return Err(SendRefused::TooLarge);
         }
@@ -102,29 +114,24 @@ where
 }
 
 /// Delivers an array of messages to a session.
-pub(crate) fn deliver<H: Handler>(
-    mount: &Mount<H>,
-    request: &Request,
-    id: &str,
-    body: &str,
-) -> Result<(), SendRefused> {
+fn deliver<H: Handler>(site: &Site<H>, request: &Request, id: &str, body: &str) -> Result<(), SendRefused> {
     let messages = Messages::from_body(body)?;
-    let Some(entry) = mount.service.find(id, request.client) else {
-        if let Some(unlogged) = mount.service.log.due("unknown_session") {
+    let Some(entry) = site.service.find(id, request.client) else {
+        if let Some(unlogged) = site.service.log.due("unknown_session") {
             tracing::warn!(
-                prefix = mount.prefix,
+                prefix = site.prefix,
                 unlogged,
                 "messages came for a session that is unknown here: it timed out, or, if this goes on, a load balancer \
                  sends the requests of one client to several servers (see the jsessionid option; --cookie-needed of \
                  pushnote-server)"
             );
         }
-        if mount.service.registry.may_miss(request.client) {
+        if site.service.registry.may_miss(request.client) {
             return Err(SendRefused::UnknownSession);
         }
-        if let Some(unlogged) = mount.service.log.due("guesses") {
+        if let Some(unlogged) = site.service.log.due("guesses") {
             tracing::warn!(
-                per_second_max = mount.service.options.limits.address_misses_per_second_max,
+                per_second_max = site.service.options.limits.address_misses_per_second_max,
                 unlogged,
                 "one address sends too many messages for sessions that are not there; are they guesses?"
             );
