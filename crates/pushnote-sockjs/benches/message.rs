@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput};
-use pushnote_sockjs::Message;
+use pushnote_sockjs::{Frames, Message};
 
 /// How many elements, of how many bytes each.
 const BATCHES: [(usize, usize); 3] = [(1, 128), (16, 128), (1, 16 * 1024)];
@@ -18,7 +18,7 @@ fn main() {
     criterion.final_summary();
 }
 
-fn first(criterion: &mut Criterion, name: &str, encoding: fn(&Message) -> &Bytes) {
+fn first(criterion: &mut Criterion, name: &str, encoding: fn(&Message) -> &Frames) {
     let mut group = criterion.benchmark_group(name);
     for (count, size) in BATCHES {
         let elements = elements(count, size);
@@ -34,7 +34,7 @@ fn first(criterion: &mut Criterion, name: &str, encoding: fn(&Message) -> &Bytes
 }
 
 /// The size is of no account: no byte of the message is touched.
-fn cached(criterion: &mut Criterion, name: &str, encoding: fn(&Message) -> &Bytes) {
+fn cached(criterion: &mut Criterion, name: &str, encoding: fn(&Message) -> &Frames) {
     let mut group = criterion.benchmark_group(name);
     for (count, size) in BATCHES {
         let message = Message::batch(elements(count, size));

@@ -43,6 +43,7 @@ pub use pushnote_sockjs_proto::{
     Close,
     session::{CloseCause, CloseReason},
 };
+pub use pushnote_websocket::encode::Frames;
 pub use response::Body;
 pub use session::{SendError, Session};
 pub use sockjs::SockJs;

@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use pushnote_sockjs_proto::{
     escape,
     frame::{self, Framing},
     session::Payload,
 };
-use pushnote_websocket::encode;
+use pushnote_websocket::encode::{self, Frames, FramesMut};
 
 /// What an application sends: the element, or elements, of one `a[…]` frame.
 ///
@@ -22,8 +22,8 @@ struct Encodings {
     source: Source,
     /// Escaped and joined by commas, for every framing but the raw one.
     elements: OnceLock<Bytes>,
-    websocket: OnceLock<Bytes>,
-    raw_websocket: OnceLock<Bytes>,
+    websocket: OnceLock<Frames>,
+    raw_websocket: OnceLock<Frames>,
     xhr: OnceLock<Bytes>,
     eventsource: OnceLock<Bytes>,
     htmlfile: OnceLock<Bytes>,
@@ -77,28 +77,19 @@ impl Message {
     }
 
     /// The `a[…]` frame as a WebSocket message ready for the wire (RFC 6455 §5.2, unmasked).
-    pub fn websocket(&self) -> &Bytes {
-        self.0.websocket.get_or_init(|| {
-            let elements = self.elements();
-            let length = elements.len() + 3;
-            let mut out = BytesMut::with_capacity(encode::header_len(length) + length);
-            encode::append_header(&mut out, encode::Opcode::Text, length);
-            out.extend_from_slice(b"a[");
-            out.extend_from_slice(elements);
-            out.extend_from_slice(b"]");
-            out.freeze()
-        })
+    pub fn websocket(&self) -> &Frames {
+        self.0.websocket.get_or_init(|| encode::text_of(&[b"a[", self.elements(), b"]"]))
     }
 
     /// The message on a raw WebSocket, ready for the wire: one WebSocket message for each element, in one buffer.
-    pub fn raw_websocket(&self) -> &Bytes {
+    pub fn raw_websocket(&self) -> &Frames {
         self.0.raw_websocket.get_or_init(|| match &self.0.source {
             Source::Text(text) => encode::text(text),
             Source::Json(elements) => {
                 let length = elements.iter().map(|json| encode::header_len(json.len()) + json.len()).sum();
-                let mut out = BytesMut::with_capacity(length);
+                let mut out = FramesMut::with_capacity(length);
                 for json in elements {
-                    encode::append_text(&mut out, &String::from_utf8_lossy(json));
+                    out.text(&String::from_utf8_lossy(json));
                 }
                 out.freeze()
             }
@@ -162,8 +153,8 @@ mod tests {
     #[test]
     fn framings() {
         let message = Message::text("x<");
-        assert_eq!(message.websocket(), &b"\x81\x07a[\"x<\"]"[..]);
-        assert_eq!(message.raw_websocket(), &b"\x81\x02x<"[..]);
+        assert_eq!(message.websocket()[..], b"\x81\x07a[\"x<\"]"[..]);
+        assert_eq!(message.raw_websocket()[..], b"\x81\x02x<"[..]);
         assert_eq!(message.chunk(&Framing::Xhr), "a[\"x<\"]\n");
         assert_eq!(message.chunk(&Framing::EventSource), "data: a[\"x<\"]\r\n\r\n");
         assert_eq!(message.chunk(&Framing::HtmlFile), "<script>\np(\"a[\\\"x\\u003c\\\"]\");\n</script>\r\n");
@@ -185,7 +176,7 @@ mod tests {
     fn json_is_passed_on_and_batched() {
         let batch = Message::batch([Bytes::from("{}"), Bytes::from("[1,\n2]"), Bytes::from("\"é\"")]);
         assert_eq!(batch.chunk(&Framing::Xhr), "a[{},[1, 2],\"é\"]\n");
-        assert_eq!(batch.raw_websocket(), &b"\x81\x02{}\x81\x06[1,\n2]\x81\x04\"\xc3\xa9\""[..]);
+        assert_eq!(batch.raw_websocket()[..], b"\x81\x02{}\x81\x06[1,\n2]\x81\x04\"\xc3\xa9\""[..]);
         assert_eq!(Message::batch([]).chunk(&Framing::Xhr), "a[]\n");
     }
 

@@ -8,12 +8,14 @@ use std::{
     },
 };
 
-use bytes::Bytes;
 use pushnote_sockjs_proto::{
     Close,
     session::{CloseCause, CloseReason},
 };
-use pushnote_websocket::{SendError, Socket, SocketOptions, encode};
+use pushnote_websocket::{
+    SendError, Socket, SocketOptions,
+    encode::{self, Frames},
+};
 
 use crate::{
     message::Message,
@@ -87,7 +89,7 @@ impl WebSocketSession {
         let Ending { last, close: ending } = (self.how.ending)(&close);
         if self.set_closing(close, CloseCause::Application) {
             match last {
-                Some(last) => self.socket.close_after(encode::text(&last), ending.code, &ending.reason),
+                Some(last) => self.socket.close_after(&encode::text(&last), ending.code, &ending.reason),
                 None => self.socket.close(ending.code, &ending.reason),
             }
         }
@@ -123,7 +125,7 @@ impl WebSocketSession {
         self.write(&encode::binary(payload))
     }
 
-    fn write(&self, frames: &Bytes) -> Result<(), SendError> {
+    fn write(&self, frames: &Frames) -> Result<(), SendError> {
         if self.closing.get().is_some() {
             return Err(SendError::Closed);
         }

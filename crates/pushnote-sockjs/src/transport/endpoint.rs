@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use pushnote_sockjs_proto::{Close, callback::CallbackError, frame::Framing, route::Route};
+use pushnote_websocket::encode::Frames;
 
 use crate::{message::Message, response::Response};
 
@@ -78,7 +79,7 @@ pub(crate) struct WebSocket {
     /// The text of a message for a client that was sent nothing else for a while.
     pub(crate) heartbeat: Option<&'static str>,
     /// A message as it stands on the wire, with strings for values if the client wants that.
-    pub(crate) frames: fn(&Message, strings: bool) -> &Bytes,
+    pub(crate) frames: fn(&Message, strings: bool) -> &Frames,
     pub(crate) ending: fn(&Close) -> Ending,
 }
 

@@ -1,60 +1,110 @@
 //! Messages to bytes.
 //!
-//! The plain functions make a server's frames (not masked). Each has an `append_` form, so that many frames can share
-//! one buffer and one system call. [`Frame`] is the general form: fragments, and a client's masked frames.
+//! [`Frames`] are a server's (not masked), made here alone. [`FramesMut`] gathers several, so that they share one buffer
+//! and one system call. [`Frame`] is the general form: fragments, and a client's masked frames.
+
+use std::ops::Deref;
 
 use bytes::{Bytes, BytesMut};
 
-use super::header::CONTROL_BYTES_MAX;
 use super::mask;
+use super::opcode::CONTROL_BYTES_MAX;
+pub use super::opcode::Opcode;
 use crate::close_code;
 
-/// What a frame carries (RFC 6455, 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opcode {
-    /// The next fragment of a message.
-    Continuation,
-    /// A text message, or its first fragment.
-    Text,
-    /// A binary message, or its first fragment.
-    Binary,
-    /// Start of, or answer to, the closing handshake.
-    Close,
-    /// Asks for a pong.
-    Ping,
-    /// Answers a ping.
-    Pong,
+/// Whole frames of a server in one buffer, ready for the wire. A clone is another share of that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frames(Bytes);
+
+impl Frames {
+    /// A ping without payload.
+    pub(crate) const PING: Self = Self(Bytes::from_static(&[0x89, 0]));
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.0
+    }
 }
 
-impl Opcode {
-    pub(crate) fn from_wire(nibble: u8) -> Option<Self> {
-        match nibble {
-            0x0 => Some(Self::Continuation),
-            0x1 => Some(Self::Text),
-            0x2 => Some(Self::Binary),
-            0x8 => Some(Self::Close),
-            0x9 => Some(Self::Ping),
-            0xa => Some(Self::Pong),
-            _ => None,
-        }
-    }
+impl Deref for Frames {
+    type Target = [u8];
 
-    fn to_wire(self) -> u8 {
-        match self {
-            Self::Continuation => 0x0,
-            Self::Text => 0x1,
-            Self::Binary => 0x2,
-            Self::Close => 0x8,
-            Self::Ping => 0x9,
-            Self::Pong => 0xa,
-        }
+    fn deref(&self) -> &[u8] {
+        &self.0
     }
+}
 
-    /// Whether frames of this kind may stand between the fragments of a message.
+/// Puts frames one behind the other.
+#[derive(Debug, Default)]
+pub struct FramesMut(BytesMut);
+
+impl FramesMut {
+    /// Room for so much, with the headers (see [`header_len`]).
     #[must_use]
-    pub fn is_control(self) -> bool {
-        matches!(self, Self::Close | Self::Ping | Self::Pong)
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(BytesMut::with_capacity(bytes))
     }
+
+    /// Adds a text message.
+    pub fn text(&mut self, payload: &str) {
+        Frame::new(Opcode::Text, payload.as_bytes()).append(&mut self.0);
+    }
+
+    /// Adds a pong. A payload over 125 bytes is cut: no control frame carries more (RFC 6455, 5.5).
+    pub fn pong(&mut self, payload: &[u8]) {
+        let payload = &payload[..payload.len().min(CONTROL_BYTES_MAX)];
+        Frame::new(Opcode::Pong, payload).append(&mut self.0);
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn freeze(self) -> Frames {
+        Frames(self.0.freeze())
+    }
+}
+
+/// A text message.
+#[must_use]
+pub fn text(payload: &str) -> Frames {
+    one(Opcode::Text, &[payload.as_bytes()])
+}
+
+/// A text message whose payload is put together here. Nothing checks that it is UTF-8.
+#[must_use]
+pub fn text_of(parts: &[&[u8]]) -> Frames {
+    one(Opcode::Text, parts)
+}
+
+/// A binary message.
+#[must_use]
+pub fn binary(payload: &[u8]) -> Frames {
+    one(Opcode::Binary, &[payload])
+}
+
+/// A close frame. A reason over 123 bytes is cut at a character; [`close_code::NO_STATUS`] gives an empty frame.
+#[must_use]
+pub fn close(code: u16, reason: &str) -> Frames {
+    if code == close_code::NO_STATUS {
+        return one(Opcode::Close, &[]);
+    }
+    let mut end = reason.len().min(CONTROL_BYTES_MAX - 2);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    one(Opcode::Close, &[&code.to_be_bytes(), &reason.as_bytes()[..end]])
+}
+
+fn one(opcode: Opcode, parts: &[&[u8]]) -> Frames {
+    let length = parts.iter().map(|part| part.len()).sum();
+    let mut out = BytesMut::with_capacity(header_len(length) + length);
+    append_head(&mut out, true, opcode, false, length);
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+    Frames(out.freeze())
 }
 
 /// One frame as it goes on the wire. Nothing is checked: it can make fragments, and wrong frames for tests.
@@ -93,12 +143,6 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Appends the header of a server's frame whose payload of exactly `payload_len` bytes the caller appends next, for
-/// payloads that are composed in place.
-pub fn append_header(out: &mut BytesMut, opcode: Opcode, payload_len: usize) {
-    append_head(out, true, opcode, false, payload_len);
-}
-
 /// How many bytes the header of a server's frame takes.
 #[must_use]
 pub fn header_len(payload_len: usize) -> usize {
@@ -123,81 +167,4 @@ fn append_head(out: &mut BytesMut, fin: bool, opcode: Opcode, masked: bool, payl
             out.extend_from_slice(&(payload_len as u64).to_be_bytes());
         }
     }
-}
-
-/// A text message.
-#[must_use]
-pub fn text(payload: &str) -> Bytes {
-    whole(Opcode::Text, payload.as_bytes())
-}
-
-/// Appends a text message.
-pub fn append_text(out: &mut BytesMut, payload: &str) {
-    Frame::new(Opcode::Text, payload.as_bytes()).append(out);
-}
-
-/// A binary message.
-#[must_use]
-pub fn binary(payload: &[u8]) -> Bytes {
-    whole(Opcode::Binary, payload)
-}
-
-/// Appends a binary message.
-pub fn append_binary(out: &mut BytesMut, payload: &[u8]) {
-    Frame::new(Opcode::Binary, payload).append(out);
-}
-
-/// A ping. A payload over 125 bytes is cut: no control frame carries more (RFC 6455, 5.5).
-#[must_use]
-pub fn ping(payload: &[u8]) -> Bytes {
-    whole(Opcode::Ping, cut(payload))
-}
-
-/// Appends a ping, cut as [`ping`] does.
-pub fn append_ping(out: &mut BytesMut, payload: &[u8]) {
-    Frame::new(Opcode::Ping, cut(payload)).append(out);
-}
-
-/// A pong, cut as [`ping`] does.
-#[must_use]
-pub fn pong(payload: &[u8]) -> Bytes {
-    whole(Opcode::Pong, cut(payload))
-}
-
-/// Appends a pong, cut as [`ping`] does.
-pub fn append_pong(out: &mut BytesMut, payload: &[u8]) {
-    Frame::new(Opcode::Pong, cut(payload)).append(out);
-}
-
-/// A close frame. A reason over 123 bytes is cut at a character; [`close_code::NO_STATUS`] gives an empty frame.
-#[must_use]
-pub fn close(code: u16, reason: &str) -> Bytes {
-    let mut out = BytesMut::new();
-    append_close(&mut out, code, reason);
-    out.freeze()
-}
-
-/// Appends a close frame, as [`close`] makes it.
-pub fn append_close(out: &mut BytesMut, code: u16, reason: &str) {
-    if code == close_code::NO_STATUS {
-        return append_header(out, Opcode::Close, 0);
-    }
-    let mut end = reason.len().min(CONTROL_BYTES_MAX - 2);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    let reason = &reason[..end];
-    append_header(out, Opcode::Close, 2 + reason.len());
-    out.extend_from_slice(&code.to_be_bytes());
-    out.extend_from_slice(reason.as_bytes());
-}
-
-fn whole(opcode: Opcode, payload: &[u8]) -> Bytes {
-    let mut out = BytesMut::new();
-    Frame::new(opcode, payload).append(&mut out);
-    out.freeze()
-}
-
-fn cut(payload: &[u8]) -> &[u8] {
-    &payload[..payload.len().min(CONTROL_BYTES_MAX)]
 }

@@ -1,13 +1,19 @@
 //! The two to fourteen bytes in front of a payload (RFC 6455, 5.2).
 
-use super::decode::{DecodeError, Role};
-use super::encode::Opcode;
+use super::error::DecodeError;
+use super::opcode::{CONTROL_BYTES_MAX, Opcode};
 
 /// Two bytes, eight of length, four of mask.
 pub(crate) const BYTES_MAX: usize = 14;
 
-/// The longest payload of a control frame (RFC 6455, 5.5).
-pub(crate) const CONTROL_BYTES_MAX: usize = 125;
+/// Which end of the connection decodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Reads what a client sent: every frame is masked.
+    Server,
+    /// Reads what a server sent: no frame is masked.
+    Client,
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Header {

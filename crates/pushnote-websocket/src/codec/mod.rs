@@ -2,8 +2,10 @@
 
 pub mod decode;
 pub mod encode;
+mod error;
 mod header;
 mod mask;
+mod opcode;
 mod utf8;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::decode::{DecodeError, Decoder, Event, Role};
-use super::encode::{self, Frame, Opcode};
+use super::encode::{self, Frame, Frames, FramesMut, Opcode};
 use super::mask;
 use crate::close_code;
 
@@ -14,6 +14,12 @@ fn masked(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let mut out = BytesMut::new();
     Frame { fin, opcode, payload }.append_masked(&mut out, MASK);
     out.to_vec()
+}
+
+fn pong(payload: &[u8]) -> Frames {
+    let mut frames = FramesMut::default();
+    frames.pong(payload);
+    frames.freeze()
 }
 
 fn whole(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
@@ -58,7 +64,7 @@ fn examples_of_the_rfc() {
     assert_eq!(whole(Opcode::Text, b"Hello"), hello);
     assert_eq!(events(&hello).0, [r#"Text("Hello")"#]);
     assert_eq!(encode::text("Hello")[..], [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
-    assert_eq!(encode::ping(b"Hello")[..], [0x89, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
+    assert_eq!(pong(b"Hello")[..], [0x8a, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
     assert_eq!(encode::binary(&[0; 256])[..4], [0x82, 0x7e, 0x01, 0x00]);
     assert_eq!(encode::binary(&[0; 65536])[..10], [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0]);
 }
@@ -169,7 +175,7 @@ fn close_reasons_are_cut_at_a_character() {
     let (_, event) = decoder.decode(&mut bytes).unwrap();
     assert_eq!(event, Some(Event::Close { code: 1000, reason: &"€".repeat(41) }));
     assert_eq!(encode::close(close_code::NO_STATUS, "unused")[..], [0x88, 0]);
-    assert_eq!(encode::ping(&[7; 200]).len(), 2 + 125);
+    assert_eq!(pong(&[7; 200]).len(), 2 + 125);
 }
 
 #[test]

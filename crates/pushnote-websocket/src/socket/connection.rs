@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::mem;
 use std::net::Shutdown;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::ops::Deref;
@@ -9,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
 
 use super::disconnected::{Cause, Disconnected};
@@ -19,13 +20,10 @@ use super::scratch;
 use super::writer::{Phase, Socket};
 use crate::close_code;
 use crate::codec::decode::{self, Decoder, Role};
-use crate::codec::encode;
+use crate::codec::encode::{Frames, FramesMut};
 
 /// Reads per turn, so that a peer that never pauses leaves its thread to others.
 const READS_PER_TURN: usize = 2;
-
-/// An empty ping, ready for the wire.
-const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 
 /// A socket that ends with whoever reads it.
 #[derive(Debug)]
@@ -152,9 +150,9 @@ where
             return;
         }
         let Self { socket, decoder, on_event, reading, .. } = self;
-        let mut pongs = BytesMut::new();
+        let mut pongs = FramesMut::default();
         let mut open = socket.is_open();
-        let mut deliver = |message: Event<'_>, pongs: &mut BytesMut| {
+        let mut deliver = |message: Event<'_>, pongs: &mut FramesMut| {
             if open {
                 // In the peer's order: an answer to this message must not overtake the pongs before it.
                 flush(socket, pongs);
@@ -186,7 +184,7 @@ where
             match event {
                 decode::Event::Text(text) => deliver(Event::Text(text), &mut pongs),
                 decode::Event::Binary(bytes) => deliver(Event::Binary(bytes), &mut pongs),
-                decode::Event::Ping(payload) => encode::append_pong(&mut pongs, payload),
+                decode::Event::Ping(payload) => pongs.pong(payload),
                 decode::Event::Pong(_) => {}
                 decode::Event::Close { code, reason } => {
                     *reading = Reading::Nothing;
@@ -273,7 +271,7 @@ where
                 Beat::Wait(until) => timer.as_mut().reset(self.or_idle(until)),
                 Beat::Ping(until) => {
                     timer.as_mut().reset(self.or_idle(until));
-                    socket.send_control(&PING);
+                    socket.send_control(&Frames::PING);
                 }
                 Beat::Dead => {
                     // This wakes us for the closing handshake, which sets the timer.
@@ -315,8 +313,8 @@ where
 }
 
 /// Sends the pongs gathered so far.
-fn flush(socket: &Socket, pongs: &mut BytesMut) {
+fn flush(socket: &Socket, pongs: &mut FramesMut) {
     if !pongs.is_empty() {
-        socket.send_control(&pongs.split().freeze());
+        socket.send_control(&mem::take(pongs).freeze());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use crate::codec::encode::Frames;
 
 /// Limits and delays of a [`Socket`](super::Socket); one for all connections of a kind.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct SocketOptions {
     pub ping_interval: Duration,
     /// A frame for a peer that was sent nothing else for [`ping_interval`](Self::ping_interval): a page's script sees
     /// no pings, and cannot tell silence from a dead path. None.
-    pub idle_frame: Option<Bytes>,
+    pub idle_frame: Option<Frames>,
     /// The silence after that ping which ends the connection. 10 s.
     pub pong_timeout: Duration,
     /// What the closing handshake may take, what is queued before it included. 5 s.

@@ -6,6 +6,8 @@ use std::io::{self, IoSlice};
 use bytes::{Buf, Bytes};
 use pushnote_net::Stream;
 
+use crate::codec::encode::Frames;
+
 /// Buffers in one vectored write; what is beyond waits for the next. Linux takes 1024, our stack takes less.
 const SLICES_MAX: usize = 64;
 
@@ -31,27 +33,31 @@ impl Outbox {
     }
 
     /// What the outbox would hold in memory with these: bytes and entries, since a peer can be sent many tiny frames.
-    pub(super) fn cost_with(&self, frames: &[Bytes]) -> usize {
+    pub(super) fn cost_with(&self, frames: &[Frames]) -> usize {
         let entries = self.queue.len() + frames.len();
-        self.bytes + frames.iter().map(Bytes::len).sum::<usize>() + entries * size_of::<Bytes>()
+        self.bytes + frames.iter().map(|frames| frames.len()).sum::<usize>() + entries * size_of::<Bytes>()
     }
 
-    pub(super) fn push(&mut self, frames: Bytes) {
-        if !frames.is_empty() {
-            self.bytes += frames.len();
-            self.queue.push_back(frames);
+    pub(super) fn push(&mut self, frames: &Frames) {
+        self.push_rest(frames, 0);
+    }
+
+    fn push_rest(&mut self, frames: &Frames, written: usize) {
+        if frames.len() > written {
+            self.bytes += frames.len() - written;
+            self.queue.push_back(frames.bytes().slice(written..));
         }
     }
 
     /// Keeps what is left of `all` after its first `written` bytes. `false`: nothing is.
-    pub(super) fn push_all(&mut self, all: &[Bytes], mut written: usize) -> bool {
+    pub(super) fn push_all(&mut self, all: &[Frames], mut written: usize) -> bool {
         for frames in all {
             if written >= frames.len() {
                 written -= frames.len();
                 continue;
             }
             self.front_started |= written > 0;
-            self.push(frames.slice(written..));
+            self.push_rest(frames, written);
             written = 0;
         }
         !self.is_empty()
@@ -88,10 +94,10 @@ impl Outbox {
 }
 
 /// Writes as much of `all` as the kernel takes without blocking: 0 when it takes nothing now.
-pub(super) fn write(stream: &Stream, all: &[Bytes]) -> io::Result<usize> {
+pub(super) fn write(stream: &Stream, all: &[Frames]) -> io::Result<usize> {
     let written = match all {
         [one] => stream.try_write(one),
-        _ => write_slices(stream, all.iter()),
+        _ => write_slices(stream, all.iter().map(Frames::bytes)),
     };
     match written {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),

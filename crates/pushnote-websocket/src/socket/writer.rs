@@ -4,7 +4,6 @@ use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use bytes::Bytes;
 use pushnote_net::{Peer, Stream};
 use thiserror::Error;
 use tokio::time::Instant;
@@ -14,7 +13,7 @@ use super::heartbeat::{self, Moment};
 use super::options::SocketOptions;
 use super::outbox::{self, Outbox};
 use crate::close_code;
-use crate::codec::encode;
+use crate::codec::encode::{self, Frames};
 
 /// How much the kernel may hold that it has not sent yet. The rest waits in the outbox, where it is counted and shared
 /// with other connections, and where its progress shows that the peer is alive.
@@ -69,15 +68,15 @@ impl Socket {
         Self { stream, options, state: Mutex::new(state) }
     }
 
-    /// Sends one or more whole frames of [`encode`] that lie in one buffer. If nothing waits, they are written at once;
-    /// what the kernel refuses is kept (as a share of `frames`, not a copy) and written when it can be.
+    /// Sends frames. If nothing waits, they are written at once;
+    /// what the kernel refuses is kept (as a share, not a copy) and written when it can be.
     ///
     /// Never blocks; callable from any thread, with and without a runtime.
     ///
     /// # Errors
     ///
     /// [`SendError`]; the frames are lost then.
-    pub fn send(&self, frames: &Bytes) -> Result<(), SendError> {
+    pub fn send(&self, frames: &Frames) -> Result<(), SendError> {
         self.send_all(std::slice::from_ref(frames))
     }
 
@@ -87,24 +86,24 @@ impl Socket {
     /// # Errors
     ///
     /// [`SendError`]; the frames are lost then.
-    pub fn queue(&self, frames: &Bytes) -> Result<(), SendError> {
+    pub fn queue(&self, frames: &Frames) -> Result<(), SendError> {
         let mut state = self.lock();
         if !matches!(state.phase, Phase::Open) {
             return Err(SendError::Closed);
         }
         self.check_room(&mut state, std::slice::from_ref(frames))?;
         state.sent_at = Moment::now();
-        state.outbox.push(frames.clone());
+        state.outbox.push(frames);
         wake(release(state));
         Ok(())
     }
 
-    /// Sends several buffers, each of whole frames, in one vectored write; else as [`send`](Self::send).
+    /// Sends frames of several buffers in one vectored write; else as [`send`](Self::send).
     ///
     /// # Errors
     ///
     /// [`SendError`]; all of them are lost then.
-    pub fn send_all(&self, frames: &[Bytes]) -> Result<(), SendError> {
+    pub fn send_all(&self, frames: &[Frames]) -> Result<(), SendError> {
         let mut state = self.lock();
         self.check_room(&mut state, frames)?;
         state.sent_at = Moment::now();
@@ -113,7 +112,7 @@ impl Socket {
 
     /// Sends pings and pongs: the page's script sees nothing of them. A full outbox takes none: pongs may be left out
     /// (RFC 6455, 5.5.3), and what waits asks more of the peer than a ping.
-    pub(super) fn send_control(&self, frames: &Bytes) {
+    pub(super) fn send_control(&self, frames: &Frames) {
         let state = self.lock();
         if self.has_room(&state, std::slice::from_ref(frames)) {
             // An error has closed the connection, and the driver's next turn sees that.
@@ -140,7 +139,7 @@ impl Socket {
         }
     }
 
-    fn write(&self, mut state: MutexGuard<'_, State>, frames: &[Bytes]) -> Result<(), SendError> {
+    fn write(&self, mut state: MutexGuard<'_, State>, frames: &[Frames]) -> Result<(), SendError> {
         if !matches!(state.phase, Phase::Open) {
             return Err(SendError::Closed);
         }
@@ -172,7 +171,7 @@ impl Socket {
     }
 
     /// As [`close`](Self::close), with a last frame before it, in one step: nothing that others send comes between.
-    pub fn close_after(&self, last: Bytes, code: u16, reason: &str) {
+    pub fn close_after(&self, last: &Frames, code: u16, reason: &str) {
         self.begin_close(Cause::WeClosed, code, reason, Some(last));
     }
 
@@ -197,12 +196,12 @@ impl Socket {
         self.lock().outbox.bytes()
     }
 
-    pub(super) fn begin_close(&self, cause: Cause, code: u16, reason: &str, last: Option<Bytes>) {
+    pub(super) fn begin_close(&self, cause: Cause, code: u16, reason: &str, last: Option<&Frames>) {
         begin_close(self.lock(), cause, code, reason, last);
     }
 
     /// Notes for the driver that there was none.
-    fn check_room(&self, state: &mut State, frames: &[Bytes]) -> Result<(), SendError> {
+    fn check_room(&self, state: &mut State, frames: &[Frames]) -> Result<(), SendError> {
         if matches!(state.phase, Phase::Open) && !self.has_room(state, frames) {
             state.outbox.refused = true;
             return Err(SendError::Full);
@@ -210,7 +209,7 @@ impl Socket {
         Ok(())
     }
 
-    fn has_room(&self, state: &State, frames: &[Bytes]) -> bool {
+    fn has_room(&self, state: &State, frames: &[Frames]) -> bool {
         state.outbox.is_empty() || state.outbox.cost_with(frames) <= self.options.outbox_bytes_max
     }
 
@@ -257,10 +256,16 @@ impl Phase {
 }
 
 /// Has no effect on a connection that closes already.
-fn begin_close(mut state: MutexGuard<'_, State>, cause: Cause, code: u16, reason: &str, last: Option<Bytes>) {
+fn begin_close(
+    mut state: MutexGuard<'_, State>,
+    cause: Cause,
+    code: u16,
+    reason: &str,
+    last: Option<&Frames>,
+) {
     if matches!(state.phase, Phase::Open) {
         last.into_iter().for_each(|last| state.outbox.push(last));
-        state.outbox.push(encode::close(code, reason));
+        state.outbox.push(&encode::close(code, reason));
         state.phase = Phase::closing(cause, code, reason);
         wake(release(state));
     }

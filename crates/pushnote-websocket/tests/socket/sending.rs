@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use pushnote_websocket::encode::{Frames, FramesMut};
 use pushnote_websocket::{Cause, Event, SendError, SocketOptions, close_code, encode};
 
 use crate::peer::{Clock, Got, connect, connect_narrow, run};
@@ -16,9 +16,9 @@ fn outbox(bytes_max: usize) -> SocketOptions {
 async fn frames_are_written_by_whoever_sends_them() {
     let (socket, driver, mut peer) = connect(SocketOptions::default()).await;
     socket.send(&encode::text("one")).unwrap();
-    let mut two = BytesMut::new();
-    encode::append_text(&mut two, "two");
-    encode::append_text(&mut two, "three");
+    let mut two = FramesMut::default();
+    two.text("two");
+    two.text("three");
     socket.send_all(&[two.freeze(), encode::binary(&[4])]).unwrap();
     assert_eq!(socket.queued_bytes(), 0, "the driver does not run");
     for expected in [Got::text("one"), Got::text("two"), Got::text("three"), Got::Binary(vec![4])] {
@@ -71,7 +71,7 @@ async fn order_outlives_partial_writes() {
     let text = |number: usize| format!("{number}:{}", "x".repeat(number * 7919 % 5000));
     let mut number = 0;
     while number < 1500 {
-        let frames: Vec<Bytes> = (number..number + 1 + number % 3).map(|n| encode::text(&text(n))).collect();
+        let frames: Vec<Frames> = (number..number + 1 + number % 3).map(|n| encode::text(&text(n))).collect();
         socket.send_all(&frames).unwrap();
         number += frames.len();
         if number.is_multiple_of(100) {
@@ -91,7 +91,7 @@ async fn order_outlives_partial_writes() {
 async fn more_buffers_than_one_write_takes() {
     let (socket, driver, mut peer) = connect(SocketOptions::default()).await;
     let run = run(driver);
-    let frames: Vec<Bytes> = (0..500).map(|number| encode::text(&number.to_string())).collect();
+    let frames: Vec<Frames> = (0..500).map(|number| encode::text(&number.to_string())).collect();
     socket.send_all(&frames).unwrap();
     for number in 0..500 {
         assert_eq!(peer.next().await, Got::Text(number.to_string()));
