@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::HeaderName;
 use pushnote_net::Network;
 use pushnote_sockjs_proto::{Close, session::Settings};
-use pushnote_websocket::SocketOptions;
+use pushnote_websocket::{HyperIo, SocketOptions};
 
 use crate::{
     client_script::ClientScript,
@@ -140,6 +140,13 @@ impl Builder {
     /// Further request headers that the application sees in [`SessionInfo::headers`](crate::SessionInfo::headers).
     pub fn expose_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
         self.options.exposed_headers.extend(names);
+        self
+    }
+
+    /// What the server runs hyper on, where that is not `TokioIo` of a TCP or a Unix stream: WebSockets take the stream
+    /// over.
+    pub fn hyper_io(mut self, io: HyperIo) -> Self {
+        self.options.hyper_io = io;
         self
     }
 

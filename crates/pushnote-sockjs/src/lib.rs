@@ -38,12 +38,12 @@ pub use message::Message;
 pub use mount::Mount;
 pub use options::Limits;
 pub use origin::{AllowedOrigin, OriginError};
-pub use pushnote_net::{Network, ParseNetworkError, Peer};
+pub use pushnote_net::{Network, ParseNetworkError, Peer, Stream};
 pub use pushnote_sockjs_proto::{
     Close,
     session::{CloseCause, CloseReason},
 };
-pub use pushnote_websocket::encode::Frames;
+pub use pushnote_websocket::{HyperIo, encode::Frames};
 pub use response::Body;
 pub use session::{SendError, Session};
 pub use sockjs::SockJs;

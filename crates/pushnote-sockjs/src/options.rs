@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, header};
 use pushnote_net::Network;
+use pushnote_websocket::HyperIo;
 
 use crate::{client_script::ClientScript, origin::AllowedOrigins, transport::Transport};
 
@@ -58,6 +59,7 @@ pub(crate) struct Options {
     pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) exposed_headers: Vec<HeaderName>,
+    pub(crate) hyper_io: HyperIo,
     pub(crate) limits: Limits,
 }
 
@@ -73,6 +75,7 @@ impl Default for Options {
             allowed_origins: AllowedOrigins::Any,
             trusted_proxies: Vec::new(),
             exposed_headers: default_exposed_headers(),
+            hyper_io: HyperIo::default(),
             limits: Limits::default(),
         }
     }

@@ -65,7 +65,7 @@ fn connect<H: Handler>(
 ) -> impl Future<Output = ()> + Send {
     async move {
         let _guard = guard;
-        let (stream, read_ahead) = match take_over(upgrade).await {
+        let (stream, read_ahead) = match take_over(upgrade, &service.options.hyper_io).await {
             Ok(parts) => parts,
             Err(error) => return note_failure(&service, &error),
         };
@@ -151,15 +151,16 @@ fn close_cause(cause: Cause) -> CloseCause {
 
 fn note_failure<H: Handler>(service: &Service<H>, error: &TakeOverError) {
     match error {
-        TakeOverError::NotTcp => {
-            if let Some(unlogged) = service.log.due("not_tcp") {
+        TakeOverError::UnknownIo => {
+            if let Some(unlogged) = service.log.due("unknown_io") {
                 tracing::warn!(
                     unlogged,
-                    "WebSocket needs plain TCP connections: end TLS in a proxy in front"
+                    "a WebSocket takes over the TCP or Unix stream under hyper, and here it does not know how: tell it by \
+                     hyper_io of the service's builder; TLS ends in a proxy in front"
                 );
             }
         }
-        _ => tracing::debug!(%error, "a WebSocket handshake came to nothing"),
+        TakeOverError::NotUpgraded(_) => tracing::debug!(%error, "a WebSocket handshake came to nothing"),
     }
 }
 

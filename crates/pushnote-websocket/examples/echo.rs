@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use pushnote_websocket::{Event, SendError, Socket, SocketOptions, encode, handshake, take_over};
+use pushnote_websocket::{Event, HyperIo, SendError, Socket, SocketOptions, encode, handshake, take_over};
 use tokio::net::TcpListener;
 
 /// The longest message of the conformance suites is 16 MiB.
@@ -50,7 +50,7 @@ fn answer(mut request: Request<Incoming>, options: &Arc<SocketOptions>) -> Respo
 }
 
 async fn echo(upgrade: OnUpgrade, options: Arc<SocketOptions>) {
-    let Ok((stream, read_ahead)) = take_over(upgrade).await else { return };
+    let Ok((stream, read_ahead)) = take_over(upgrade, &HyperIo::default()).await else { return };
     let (socket, driver) = Socket::new(stream, read_ahead, options);
     let on_event = |event: Event<'_>| {
         let frame = match event {

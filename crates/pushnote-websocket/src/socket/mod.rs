@@ -17,5 +17,5 @@ pub use driver::Driver;
 pub use event::Event;
 pub use http_stream::HttpStream;
 pub use options::SocketOptions;
-pub use take_over::{TakeOverError, take_over};
+pub use take_over::{HyperIo, TakeOverError, take_over};
 pub use writer::{SendError, Socket};
