@@ -12,7 +12,8 @@ ALLOWED = {
     "pushnote-sockjs-proto": set(),
     "pushnote-zmtp-proto": set(),
     "pushnote-zmtp": {"pushnote-net", "pushnote-zmtp-proto"},
-    "pushnote-shell": {"pushnote-net", "pushnote-zmtp"},
+    "pushnote-config": {"pushnote-core", "pushnote-net", "pushnote-sockjs", "pushnote-zmtp"},
+    "pushnote-shell": {"pushnote-config", "pushnote-net", "pushnote-zmtp"},
     "pushnote-sockjs": {"pushnote-net", "pushnote-sockjs-proto", "pushnote-websocket"},
     "pushnote-hub": {"pushnote-core"},
     "pushnote-intake": {"pushnote-core", "pushnote-hub", "pushnote-net", "pushnote-zmtp"},
@@ -22,15 +23,15 @@ ALLOWED = {
     },
     "pushnote-forwarder": {"pushnote-core", "pushnote-net", "pushnote-zmtp"},
     "pushnote": {"pushnote-core", "pushnote-net", "pushnote-zmtp"},
-    "pushnote-mq": {"pushnote-forwarder", "pushnote-net", "pushnote-shell", "pushnote-zmtp"},
-    "pushnote-server": {"pushnote-core", "pushnote-http", "pushnote-net", "pushnote-shell", "pushnote-zmtp"},
-    "pushnote-tool": {"pushnote", "pushnote-core", "pushnote-http", "pushnote-shell", "pushnote-zmtp"},
+    "pushnote-mq": {"pushnote-config", "pushnote-forwarder", "pushnote-net", "pushnote-shell", "pushnote-zmtp"},
+    "pushnote-server": {"pushnote-config", "pushnote-core", "pushnote-http", "pushnote-net", "pushnote-shell", "pushnote-zmtp"},
+    "pushnote-tool": {"pushnote", "pushnote-config", "pushnote-core", "pushnote-http", "pushnote-shell", "pushnote-zmtp"},
     "pushnote-tests": {"pushnote", "pushnote-core", "pushnote-zmtp"},
 }
 # Who alone may use these from outside.
 ONLY = {
     "warp": {"pushnote-http", "pushnote-sockjs"},
-    "clap": {"pushnote-shell", "pushnote-mq", "pushnote-server", "pushnote-tool"},
+    "clap": {"pushnote-config", "pushnote-shell", "pushnote-tool"},
     "anyhow": {"pushnote-tests"},
 }
 # Crates without IO and without a clock.

@@ -4,6 +4,7 @@
 mod doctor;
 mod metrics;
 mod server_metrics;
+mod settings;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

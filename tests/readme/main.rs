@@ -53,6 +53,13 @@ async fn the_first_two_commands_bring_a_message_to_a_page() {
     assert_eq!(page.next().await, parsed(HI_ALL));
 }
 
+#[test]
+fn a_file_of_settings_is_made_and_checked() {
+    let shell = Shell::new();
+    let said = shell.run(&block("## The real set-up", "pushnote config --default"));
+    assert!(said.contains("pushnote.toml: sound"), "{said}");
+}
+
 #[tokio::test]
 async fn each_way_to_publish_reaches_the_pages_of_both_servers() {
     let _ports = PORTS.lock().await;

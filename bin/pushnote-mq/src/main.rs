@@ -1,20 +1,19 @@
 //! `pushnote-mq`: the ZeroMQ forwarder between applications and servers.
 
-mod args;
-mod peers;
-
 use std::process::ExitCode;
 
+use pushnote_config::Mq;
 use pushnote_forwarder::{End, Forwarder, Settings, Way};
 use pushnote_shell::{
-    Failure, raise_open_files_limit, reread_on_hangup, say, say_metrics, shutdown_signal, start_logs,
+    Failure, listen_for_monitors, listen_options, raise_open_files_limit, reread_clients, reread_on_hangup,
+    say, say_metrics, shutdown_signal, start_logs, warn_of_unknown_variables,
 };
-
-use crate::args::Args;
+use pushnote_zmtp::{Endpoint, Options};
 
 fn main() -> ExitCode {
-    pushnote_shell::main(|args: Args| {
+    pushnote_shell::main_with_settings(|args: Mq| {
         let _logs = start_logs()?;
+        warn_of_unknown_variables();
         raise_open_files_limit();
         // One thread moves millions of messages a second; more would only wait for each other.
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -25,20 +24,24 @@ fn main() -> ExitCode {
     })
 }
 
-async fn run(args: Args) -> Result<(), Failure> {
-    let options = args.listen.options(&args.listening())?;
-    reread_on_hangup(args.listen.reread_clients(&options).into_iter().collect())?;
-    let defaults = Settings::default();
+async fn run(args: Mq) -> Result<(), Failure> {
+    let options = Options {
+        slow_subscriber: args.slow_subscriber,
+        history_bytes_max: args.history_bytes,
+        heartbeat_interval: args.heartbeat_interval,
+        ..listen_options(&args.listen, &listening(&args))?
+    };
+    reread_on_hangup(reread_clients(&args.listen, &options).into_iter().collect())?;
     let settings = Settings {
-        options: args.peers.applied_to(options),
+        options,
         sub: args.sub.into_iter().map(Way::Listen).collect(),
         r#pub: args.r#pub.into_iter().map(Way::Listen).collect(),
         ack: args.ack,
-        message_bytes_max: args.message_bytes_max.unwrap_or(defaults.message_bytes_max),
-        ..defaults
+        message_bytes_max: args.message_bytes_max,
+        ..Settings::default()
     };
     let shutdown = shutdown_signal()?;
-    let metrics = args.metrics.bind()?;
+    let metrics = listen_for_monitors(&args.metrics)?;
     let mut forwarder =
         Forwarder::bind(settings).await.map_err(|error| Failure::unavailable(format!("--{error}")))?;
     let ends = [
@@ -58,4 +61,10 @@ async fn run(args: Args) -> Result<(), Failure> {
     }
     forwarder.run(shutdown).await;
     Ok(())
+}
+
+/// All endpoints it listens on, each with its flag.
+fn listening(args: &Mq) -> Vec<(&'static str, &Endpoint)> {
+    let ends = [("--sub", &args.sub), ("--pub", &args.r#pub), ("--ack", &args.ack)];
+    ends.into_iter().flat_map(|(flag, all)| all.iter().map(move |endpoint| (flag, endpoint))).collect()
 }

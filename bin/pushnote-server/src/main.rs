@@ -1,27 +1,27 @@
 //! `pushnote-server`: serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
 
-mod args;
 mod mq;
 mod settings;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use pushnote_config::Server;
 use pushnote_http::{Settings, ZeroMq};
 use pushnote_net::Listener;
 use pushnote_shell::{
-    Failure, raise_open_files_limit, reread_on_hangup, say, say_metrics, shutdown_signal, start_logs,
+    Failure, raise_open_files_limit, reread_clients, reread_on_hangup, say, say_metrics, shutdown_signal,
+    start_logs, warn_of_unknown_variables,
 };
-
-use crate::args::Args;
 
 /// Fewer than these, because the system allows no more open files, are worth a warning.
 const FEW_CONNECTIONS: usize = 5_000;
 
 fn main() -> ExitCode {
-    pushnote_shell::main(|args: Args| {
+    pushnote_shell::main_with_settings(|args: Server| {
         let args = Arc::new(args);
         let _logs = start_logs()?;
+        warn_of_unknown_variables();
         let open_files_max = raise_open_files_limit();
         let settings = settings::from_args(&args, open_files_max)?;
         let options = mq::options(&args, &settings.limits)?;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             let shutdown = shutdown_signal()?;
             let secrets = settings::reread_secrets(&args, &settings);
-            reread_on_hangup(secrets.into_iter().chain(args.listen.reread_clients(&options)).collect())?;
+            reread_on_hangup(secrets.into_iter().chain(reread_clients(&args.listen, &options)).collect())?;
             let listener = settings::listen(&args).await?;
             let source = mq::source(&args, options).await?;
             announce(&args, &listener, &source, &settings)?;
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 }
 
 /// One line on stdout once everything listens, for people and for supervisors.
-fn announce(args: &Args, listener: &Listener, source: &ZeroMq, settings: &Settings) -> Result<(), Failure> {
+fn announce(args: &Server, listener: &Listener, source: &ZeroMq, settings: &Settings) -> Result<(), Failure> {
     let addresses = listener.local_addresses().map_err(|error| Failure::system(error.to_string()))?;
     for endpoint in source.responder.local_endpoints() {
         say(format_args!("ack listening on {endpoint}"));
@@ -63,9 +63,9 @@ fn announce(args: &Args, listener: &Listener, source: &ZeroMq, settings: &Settin
     Ok(())
 }
 
-fn tell_limits(args: &Args, settings: &Settings, open_files_max: u64) {
+fn tell_limits(args: &Server, settings: &Settings, open_files_max: u64) {
     let connections_max = settings.limits.connections_max;
-    if args.connections_max.is_none() && connections_max < FEW_CONNECTIONS {
+    if args.limits.connections_max.is_none() && connections_max < FEW_CONNECTIONS {
         tracing::warn!(
             connections_max,
             open_files_max,

@@ -1,14 +1,13 @@
 //! The ZeroMQ side: whom the server hears, and whom it answers.
 
+use pushnote_config::Server;
 use pushnote_core::Limits;
 use pushnote_http::ZeroMq;
-use pushnote_shell::{Failure, client_keys, say};
+use pushnote_shell::{Failure, client_keys, listen_options, say};
 use pushnote_zmtp::{Endpoint, Options, Responder, Security, Subscriber};
 
-use crate::args::Args;
-
 /// How peers are met; and what is wrong with the flags that say so.
-pub(crate) fn options(args: &Args, limits: &Limits) -> Result<Options, Failure> {
+pub(crate) fn options(args: &Server, limits: &Limits) -> Result<Options, Failure> {
     Ok(Options {
         heartbeat_interval: args.heartbeat_interval,
         frame_bytes_max: limits.zmq_frame_bytes_max,
@@ -18,7 +17,7 @@ pub(crate) fn options(args: &Args, limits: &Limits) -> Result<Options, Failure> 
 }
 
 /// Connects to the forwarders, or listens itself.
-pub(crate) async fn source(args: &Args, options: Options) -> Result<ZeroMq, Failure> {
+pub(crate) async fn source(args: &Server, options: Options) -> Result<ZeroMq, Failure> {
     let mut subscriber = Subscriber::new(options.clone());
     let mut responder = Responder::new(options);
     if !args.single {
@@ -50,16 +49,16 @@ pub(crate) fn announce_subscriptions(source: &ZeroMq) {
 }
 
 /// How connections are secured; and flags that do not go together.
-fn security(args: &Args) -> Result<Options, Failure> {
+fn security(args: &Server) -> Result<Options, Failure> {
     let listen = &args.listen;
     if args.single {
-        if args.curve_server_key.is_some() {
+        if args.connect.curve_server_key.is_some() {
             return Err(Failure::usage("--curve-server-key is for connecting; with --single others connect"));
         }
         let mq_socket = args.mq_socket.iter().map(|endpoint| ("--mq_socket", endpoint));
         let listening: Vec<_> =
             mq_socket.chain(args.ack.iter().map(|endpoint| ("--ack", endpoint))).collect();
-        return listen.options(&listening);
+        return listen_options(listen, &listening);
     }
     if listen.curve_clients.is_some() || !listen.allow_network.is_empty() || !args.ack.is_empty() {
         return Err(Failure::usage(
@@ -67,13 +66,13 @@ fn security(args: &Args) -> Result<Options, Failure> {
              are flags of pushnote-mq",
         ));
     }
-    let keys = client_keys(args.curve_server_key, listen.curve_secret_key_file.as_deref())?;
+    let keys = client_keys(&args.connect, &listen.key)?;
     let security = keys.map_or(Security::Null, |(server, secret)| Security::curve_client(server, secret));
     Ok(Options { security, ..Options::default() })
 }
 
 /// Where it listens for applications, or whom it hears, for the line that says so.
-pub(crate) fn described(args: &Args, source: &ZeroMq) -> String {
+pub(crate) fn described(args: &Server, source: &ZeroMq) -> String {
     let texts =
         |endpoints: &[Endpoint]| endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(",");
     match source.subscriber.local_endpoints() {

@@ -4,35 +4,23 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use pushnote_config::{MessageForm, Server};
 use pushnote_core::{Keys, Limits, Verifier};
 use pushnote_http::{Route, Settings};
 use pushnote_net::{Listener, advice};
-use pushnote_shell::{Failure, Reread, SECRET_BYTES_MAX, read_secret, read_setting, secret_source};
-
-use crate::args::{Args, MessageForm};
+use pushnote_shell::{
+    Failure, Reread, SECRET_BYTES_MAX, listen_for_monitors, read_secret, read_setting, secret_source,
+};
 
 const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
 
 /// Files that the server opens besides browsers' connections: the ZeroMQ side, timers, logs.
 const OTHER_FILES: u64 = 64;
 
-pub(crate) fn from_args(args: &Args, open_files_max: u64) -> Result<Settings, Failure> {
+pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, Failure> {
     let route: Route = args.route.parse().map_err(|error| Failure::usage(format!("--route: {error}")))?;
-    let mut limits = Limits::default();
-    limits.connections_max = connections_max(args, limits.connections_max, open_files_max)?;
-    limits.zmq_peers_max = args.listen.peers_max;
-    set(&mut limits.outbox_bytes_max, args.outbox_bytes_max);
-    set(&mut limits.connections_per_user_max, args.connections_per_user_max);
-    set(&mut limits.address_sessions_per_second_max, args.sessions_per_second_max);
-    set(&mut limits.address_misses_per_second_max, args.sessions_per_second_max);
-    set(&mut limits.message_bytes_max, args.message_bytes_max);
-    // What has no flag of its own must hold what one has asked for.
-    limits.session_queue_bytes_max = limits.session_queue_bytes_max.max(limits.message_bytes_max);
-    set(&mut limits.drain_deadline_s, args.drain_deadline);
-    set(&mut limits.heartbeat_delay_s, args.heartbeat_delay);
-    // Behind a proxy every browser has the proxy's address: no limit unless one is asked for.
-    limits.connections_per_ip_max = args.connections_per_ip_max.unwrap_or(usize::MAX);
-    limits.validate().map_err(|error| Failure::usage(error.to_string()))?;
+    let connections_max = connections_max(args, open_files_max)?;
+    let limits = args.limits(connections_max).map_err(|error| Failure::usage(error.to_string()))?;
     Ok(Settings {
         route,
         verifier: Arc::new(verifier(args, &limits)?.into()),
@@ -45,16 +33,17 @@ pub(crate) fn from_args(args: &Args, open_files_max: u64) -> Result<Settings, Fa
         pages: Vec::new(),
         actions: Vec::new(),
         coalescing_window: Duration::from_micros(args.coalescing_window),
-        metrics: args.metrics.bind()?,
+        metrics: listen_for_monitors(&args.metrics)?,
         shards: std::thread::available_parallelism().map_or(1, Into::into),
     })
 }
 
 /// Each connection is an open file. Running out of them would cut the server off from ZeroMQ, too: browsers'
 /// connections are refused before it comes to that.
-fn connections_max(args: &Args, default: usize, open_files_max: u64) -> Result<usize, Failure> {
+fn connections_max(args: &Server, open_files_max: u64) -> Result<usize, Failure> {
+    let default = Limits::default().connections_max;
     let room = usize::try_from(open_files_max.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
-    match args.connections_max {
+    match args.limits.connections_max {
         Some(asked) if asked > room => Err(Failure::config(format!(
             "--connections-max: {asked} connections need more than the {open_files_max} open files that the system \
              allows; raise that (ulimit -n, or LimitNOFILE of systemd)"
@@ -66,14 +55,8 @@ fn connections_max(args: &Args, default: usize, open_files_max: u64) -> Result<u
     }
 }
 
-fn set<T>(limit: &mut T, given: Option<T>) {
-    if let Some(given) = given {
-        *limit = given;
-    }
-}
-
 /// Must be called within the runtime.
-pub(crate) async fn listen(args: &Args) -> Result<Listener, Failure> {
+pub(crate) async fn listen(args: &Server) -> Result<Listener, Failure> {
     if let Some(path) = &args.unix_socket {
         let bound = Listener::unix(path).await.and_then(|listener| {
             listener.open_to_all_users()?;
@@ -97,7 +80,7 @@ pub(crate) async fn listen(args: &Args) -> Result<Listener, Failure> {
 }
 
 /// `None`: all of this machine's.
-fn address(args: &Args) -> Result<Option<IpAddr>, Failure> {
+fn address(args: &Server) -> Result<Option<IpAddr>, Failure> {
     match args.address.as_str() {
         "" | "*" => Ok(None),
         "localhost" => Ok(Some(Ipv4Addr::LOCALHOST.into())),
@@ -110,7 +93,7 @@ fn address(args: &Args) -> Result<Option<IpAddr>, Failure> {
 }
 
 /// Reads the files again that say which tokens are good, if there are any.
-pub(crate) fn reread_secrets(args: &Arc<Args>, settings: &Settings) -> Option<Reread> {
+pub(crate) fn reread_secrets(args: &Arc<Server>, settings: &Settings) -> Option<Reread> {
     if args.secret_file.is_none() && args.legacy_salt_file.is_none() {
         return None;
     }
@@ -121,7 +104,7 @@ pub(crate) fn reread_secrets(args: &Arc<Args>, settings: &Settings) -> Option<Re
     }))
 }
 
-fn verifier(args: &Args, limits: &Limits) -> Result<Verifier, Failure> {
+fn verifier(args: &Server, limits: &Limits) -> Result<Verifier, Failure> {
     let secrets = read_secret(args.secret_file.as_deref())?;
     let source = secret_source(args.secret_file.as_deref());
     let keys = Keys::parse(&secrets).map_err(|error| Failure::config(format!("{source}: {error}")))?;
@@ -138,7 +121,7 @@ fn verifier(args: &Args, limits: &Limits) -> Result<Verifier, Failure> {
     Ok(verifier)
 }
 
-fn legacy_salt(args: &Args) -> Result<Option<String>, Failure> {
+fn legacy_salt(args: &Server) -> Result<Option<String>, Failure> {
     let (source, salt) = match &args.legacy_salt_file {
         Some(path) => (
             "--legacy-salt-file",

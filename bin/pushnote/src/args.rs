@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use pushnote_zmtp::curve::PublicKey;
+use pushnote_config::{ConnectArgs, KeyArgs};
 
 use crate::mq_socket::MQ_SOCKET;
 
@@ -20,6 +20,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Measures a server under load, its deliveries counted and checked
     Bench(Box<crate::bench::BenchArgs>),
+    /// Checks, explains and shows the settings of pushnote-server and pushnote-mq
+    Config(ConfigArgs),
     /// Starts everything on this machine alone, with a demo page
     Dev(DevArgs),
     /// Checks a ZeroMQ set-up from outside, and says what is wrong and what to do
@@ -45,6 +47,27 @@ pub(crate) struct DevArgs {
     /// User that the page's ready-made token is for
     #[arg(short, long, default_value = "42")]
     pub(crate) user: String,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct ConfigArgs {
+    /// Says what is wrong with this file of settings
+    #[arg(long, value_name = "PATH")]
+    pub(crate) check: Option<PathBuf>,
+
+    /// Prints every setting as it is in force here, and where it comes from: the file that PUSHNOTE_CONFIG names, the
+    /// environment, or the defaults
+    #[arg(long)]
+    pub(crate) print: bool,
+
+    /// Prints a file with every setting explained, and its default
+    #[arg(long)]
+    pub(crate) default: bool,
+
+    /// Prints the page docs/configuration.md
+    #[arg(long, hide = true)]
+    pub(crate) manual: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -77,13 +100,11 @@ pub(crate) struct PublishArgs {
     #[arg(long, env = "PUSHNOTE_ACK_SOCKET", value_name = "ENDPOINT")]
     pub(crate) ack: Option<String>,
 
-    /// CURVE public key of the end that is published to
-    #[arg(long, env = "PUSHNOTE_CURVE_SERVER_KEY", value_name = "KEY", allow_hyphen_values = true)]
-    pub(crate) curve_server_key: Option<PublicKey>,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
 
-    /// File with the CURVE secret key to publish with
-    #[arg(long, env = "PUSHNOTE_CURVE_SECRET_KEY_FILE", value_name = "PATH")]
-    pub(crate) curve_secret_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
 
     /// How long to wait for somebody to take it, as in 5s
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]

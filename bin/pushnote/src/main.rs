@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod config;
 mod dev;
 mod doctor;
 mod keygen;
@@ -16,6 +17,7 @@ use crate::args::{Args, Command};
 fn main() -> ExitCode {
     pushnote_shell::main(|args: Args| match args.command {
         Command::Bench(args) => bench::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keygen(args) => keygen::run(&args),

@@ -11,8 +11,7 @@ use crate::args::PublishArgs;
 pub(crate) fn run(args: &PublishArgs) -> Result<(), Failure> {
     let json = read_json(&args.json)?;
     let mut builder = Publisher::builder().subscriber_timeout(args.timeout);
-    if let Some((server, secret)) = client_keys(args.curve_server_key, args.curve_secret_key_file.as_deref())?
-    {
+    if let Some((server, secret)) = client_keys(&args.connect, &args.key)? {
         builder = builder.curve(server, secret);
     }
     if let Some(ack) = &args.ack {

@@ -31,7 +31,7 @@ pub mod user;
 pub use client::{ClientError, Command};
 pub use close::CloseCode;
 pub use envelope::{Envelope, EnvelopeError};
-pub use limits::{Limits, LimitsError};
+pub use limits::{HISTORY_BYTES_MAX, Limits, LimitsError};
 pub use publication_id::{PublicationId, PublicationIdError};
 pub use receipt::{Answer, Receipt};
 pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits};

@@ -10,7 +10,7 @@ mod metrics;
 use acks::Acks;
 pub use end::End;
 use metrics::Gauges;
-use pushnote_core::Limits;
+use pushnote_core::{HISTORY_BYTES_MAX, Limits};
 use pushnote_net::metrics::{Listener, Serving};
 use pushnote_net::{LogOnce, timeout_awake};
 use pushnote_zmtp::{
@@ -23,9 +23,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use thiserror::Error;
 use tracing::{info, warn};
-
-/// Default of the history: what a server misses while its link is down for a second, at 100,000 messages of 128 bytes.
-const HISTORY_BYTES_MAX: usize = 16 << 20;
 
 /// How one end of the forwarder meets its peers.
 #[derive(Clone, Debug, PartialEq, Eq)]

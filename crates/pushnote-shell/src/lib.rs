@@ -2,7 +2,6 @@
 //!
 //! Used by `bin/*` alone; libraries return errors and take a shutdown future instead.
 
-mod duration;
 mod failure;
 mod files;
 mod hangup;
@@ -18,23 +17,48 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use pushnote_config::{ConfigError, Schema};
 
-pub use duration::seconds;
 pub use failure::Failure;
 pub use files::raise_open_files_limit;
 pub use hangup::{Reread, reread_on_hangup};
 pub use logs::{LOG_VARIABLE, Logs, log_lines_lost, panics, start_logs};
-pub use metrics::{MetricsArgs, say_metrics};
+pub use metrics::{listen_for_monitors, say_metrics};
 pub use secret::{SECRET_BYTES_MAX, SECRET_VARIABLE, read_secret, read_setting, secret_source};
-pub use security::{ListenArgs, client_keys};
+pub use security::{client_keys, listen_options, reread_clients};
 pub use signals::shutdown_signal;
 
 /// Parses the command line and runs the program: a failure is one line on stderr and its exit code.
 pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
-    match parse().and_then(|args| to_the_end(|| run(args))) {
+    let args = A::try_parse().or_else(|error| refused(&error));
+    finish(A::command().get_name(), args.and_then(|args| to_the_end(|| run(args))))
+}
+
+/// As [`main`], for a program whose settings may also be in a file.
+pub fn main_with_settings<S: Schema>(run: impl FnOnce(S) -> Result<(), Failure>) -> ExitCode {
+    let settings = pushnote_config::load::<S>(std::env::args_os()).or_else(|error| match error {
+        ConfigError::Flag(error) => refused(&error),
+        error => Err(Failure::config(error.to_string())),
+    });
+    finish(S::PROGRAM, settings.and_then(|settings| to_the_end(|| run(settings))))
+}
+
+/// Warns of environment variables that nobody reads: misspelt, most likely.
+pub fn warn_of_unknown_variables() {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for (variable, meant) in pushnote_config::unknown_variables(names) {
+        match meant {
+            Some(meant) => tracing::warn!(variable, "no setting of this name; is {meant} meant?"),
+            None => tracing::warn!(variable, "no setting of this name"),
+        }
+    }
+}
+
+fn finish(program: &str, ended: Result<(), Failure>) -> ExitCode {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "{}: {failure}", A::command().get_name());
+            let _ = writeln!(std::io::stderr(), "{program}: {failure}");
             failure.exit_code()
         }
     }
@@ -53,18 +77,15 @@ pub fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-fn parse<A: Parser>() -> Result<A, Failure> {
-    match A::try_parse() {
-        Ok(args) => Ok(args),
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            // Clap's own way out: the text on stdout, exit code 0.
-            error.exit()
-        }
-        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+fn refused<A>(error: &clap::Error) -> Result<A, Failure> {
+    match error.kind() {
+        // Clap's own way out: the text on stdout, exit code 0.
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = error.print();
             Err(Failure::usage("a command is missing"))
         }
-        Err(error) => Err(Failure::usage(one_line(&error.render().to_string()))),
+        _ => Err(Failure::usage(one_line(&error.render().to_string()))),
     }
 }
 

@@ -1,10 +1,9 @@
-//! Flags that say who may connect over ZeroMQ, and whom we connect to.
+//! Who may connect over ZeroMQ, and whom we connect to, as settings say.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use clap::builder::FalseyValueParser;
-use pushnote_net::Network;
+use pushnote_config::{ConnectArgs, KeyArgs, ListenArgs};
 use pushnote_zmtp::curve::{PublicKey, SecretKey};
 use pushnote_zmtp::{Clients, Endpoint, KeyFile, Options, Security};
 
@@ -15,93 +14,64 @@ const CLIENTS_BYTES_MAX: u64 = 16 << 20;
 
 const SECRET_KEY_FLAG: &str = "--curve-secret-key-file";
 
-// A doc comment here would take the place of the program's own in its help.
-#[expect(missing_docs, reason = "the comment above")]
-#[derive(Debug, Default, clap::Args)]
-pub struct ListenArgs {
-    /// File with the CURVE secret key of this end, as `pushnote keygen` writes it: ZeroMQ peers are authenticated
-    /// and everything between them is encrypted
-    #[arg(long, env = "PUSHNOTE_CURVE_SECRET_KEY_FILE", value_name = "PATH")]
-    pub curve_secret_key_file: Option<PathBuf>,
-
-    /// File with the CURVE public keys that may connect, one `publish KEY`, `subscribe KEY` or `both KEY` a line;
-    /// any key without it
-    #[arg(long, env = "PUSHNOTE_CURVE_CLIENTS", value_name = "PATH")]
-    pub curve_clients: Option<PathBuf>,
-
-    /// Network that ZeroMQ peers may connect from, as in 10.0.0.0/8; repeat for several; all without it
-    #[arg(long, env = "PUSHNOTE_ALLOW_NETWORK", value_name = "CIDR", value_delimiter = ',')]
-    pub allow_network: Vec<Network>,
-
-    /// Most ZeroMQ peers connected to one end at once: each process that publishes is one, and each server
-    #[arg(long, env = "PUSHNOTE_PEERS_MAX", value_name = "N", default_value_t = 1024)]
-    pub peers_max: usize,
-
-    /// Listens without CURVE also where other machines can connect, who may then read, forge and inject messages
-    #[arg(long, env = "PUSHNOTE_ALLOW_PLAINTEXT", value_parser = FalseyValueParser::new())]
-    pub allow_plaintext: bool,
+/// Options of sockets that listen on these endpoints, each given with the flag it came from.
+///
+/// # Errors
+///
+/// An endpoint that other machines reach, and neither a key nor the word that this is meant; a file with a fault.
+pub fn listen_options(args: &ListenArgs, endpoints: &[(&str, &Endpoint)]) -> Result<Options, Failure> {
+    let security = server_security(args)?;
+    if let Security::Null = security {
+        for (flag, endpoint) in endpoints.iter().filter(|(_, endpoint)| endpoint.is_exposed()) {
+            expose(args, flag, endpoint)?;
+        }
+    }
+    let networks = args.allow_network.clone();
+    Ok(Options { security, networks, peers_max: args.peers_max, ..Options::default() })
 }
 
-impl ListenArgs {
-    /// Options of sockets that listen on these endpoints, each given with the flag it came from.
-    ///
-    /// # Errors
-    ///
-    /// An endpoint that other machines reach, and neither a key nor the word that this is meant; a file with a fault.
-    pub fn options(&self, endpoints: &[(&str, &Endpoint)]) -> Result<Options, Failure> {
-        let security = self.security()?;
-        if let Security::Null = security {
-            for (flag, endpoint) in endpoints.iter().filter(|(_, endpoint)| endpoint.is_exposed()) {
-                self.expose(flag, endpoint)?;
-            }
-        }
-        let networks = self.allow_network.clone();
-        Ok(Options { security, networks, peers_max: self.peers_max, ..Options::default() })
-    }
-
-    /// Reads the list of clients again, if these options have one. Who is connected stays.
-    pub fn reread_clients(&self, options: &Options) -> Option<Reread> {
-        let (Some(path), Security::CurveServer(server)) = (&self.curve_clients, &options.security) else {
-            return None;
-        };
-        let (path, server) = (path.clone(), Arc::clone(server));
-        Some(Box::new(move || {
-            server.replace_clients(read_clients(&path)?);
-            Ok(())
-        }))
-    }
-
-    fn security(&self) -> Result<Security, Failure> {
-        let Some(path) = &self.curve_secret_key_file else {
-            return match self.curve_clients {
-                Some(_) => {
-                    Err(Failure::usage(format!("--curve-clients has no meaning without {SECRET_KEY_FLAG}")))
-                }
-                None => Ok(Security::Null),
-            };
-        };
-        let secret = secret_key(path)?;
-        let clients = self.curve_clients.as_deref().map(read_clients).transpose()?;
-        if clients.is_none() {
-            tracing::warn!(
-                "every client that knows this end's CURVE public key may publish and subscribe; \
-                 --curve-clients names those who may"
-            );
-        }
-        Ok(Security::curve_server(secret, clients))
-    }
-
-    fn expose(&self, flag: &str, endpoint: &Endpoint) -> Result<(), Failure> {
-        if !self.allow_plaintext {
-            return Err(Failure::config(format!(
-                "{flag}: other machines can connect to {endpoint}, and without CURVE anyone there can read, forge and \
-                 inject messages: set {SECRET_KEY_FLAG} ('pushnote keygen' makes a key), listen on 127.0.0.1 or on \
-                 ipc://, or say --allow-plaintext if the network itself keeps strangers out"
-            )));
-        }
-        tracing::warn!(%endpoint, "listening without CURVE: whoever can connect can read, forge and inject messages");
+/// Reads the list of clients again, if these options have one. Who is connected stays.
+pub fn reread_clients(args: &ListenArgs, options: &Options) -> Option<Reread> {
+    let (Some(path), Security::CurveServer(server)) = (&args.curve_clients, &options.security) else {
+        return None;
+    };
+    let (path, server) = (path.clone(), Arc::clone(server));
+    Some(Box::new(move || {
+        server.replace_clients(read_clients(&path)?);
         Ok(())
+    }))
+}
+
+fn server_security(args: &ListenArgs) -> Result<Security, Failure> {
+    let Some(path) = &args.key.curve_secret_key_file else {
+        return match args.curve_clients {
+            Some(_) => {
+                Err(Failure::usage(format!("--curve-clients has no meaning without {SECRET_KEY_FLAG}")))
+            }
+            None => Ok(Security::Null),
+        };
+    };
+    let secret = secret_key(path)?;
+    let clients = args.curve_clients.as_deref().map(read_clients).transpose()?;
+    if clients.is_none() {
+        tracing::warn!(
+            "every client that knows this end's CURVE public key may publish and subscribe; \
+             --curve-clients names those who may"
+        );
     }
+    Ok(Security::curve_server(secret, clients))
+}
+
+fn expose(args: &ListenArgs, flag: &str, endpoint: &Endpoint) -> Result<(), Failure> {
+    if !args.allow_plaintext {
+        return Err(Failure::config(format!(
+            "{flag}: other machines can connect to {endpoint}, and without CURVE anyone there can read, forge and \
+             inject messages: set {SECRET_KEY_FLAG} ('pushnote keygen' makes a key), listen on 127.0.0.1 or on \
+             ipc://, or say --allow-plaintext if the network itself keeps strangers out"
+        )));
+    }
+    tracing::warn!(%endpoint, "listening without CURVE: whoever can connect can read, forge and inject messages");
+    Ok(())
 }
 
 /// The keys to connect with, if any are given: the server's public and our secret one.
@@ -109,11 +79,8 @@ impl ListenArgs {
 /// # Errors
 ///
 /// One without the other, or a file without a key.
-pub fn client_keys(
-    server_key: Option<PublicKey>,
-    secret_key_file: Option<&Path>,
-) -> Result<Option<(PublicKey, SecretKey)>, Failure> {
-    match (server_key, secret_key_file) {
+pub fn client_keys(connect: &ConnectArgs, key: &KeyArgs) -> Result<Option<(PublicKey, SecretKey)>, Failure> {
+    match (connect.curve_server_key, &key.curve_secret_key_file) {
         (Some(server), Some(path)) => Ok(Some((server, secret_key(path)?))),
         (None, None) => Ok(None),
         (Some(_), None) => Err(Failure::config(format!(

@@ -1,10 +1,9 @@
 //! The flags of `pushnote doctor`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
+use pushnote_config::{ConnectArgs, KeyArgs};
 use pushnote_zmtp::Endpoint;
-use pushnote_zmtp::curve::PublicKey;
 
 use crate::mq_socket::MQ_SOCKET;
 
@@ -29,13 +28,11 @@ pub(crate) struct DoctorArgs {
     #[arg(short = 's', long, visible_alias = "mq_socket", env = "PUSHNOTE_MQ_SOCKET", value_name = "ENDPOINT", default_value = MQ_SOCKET)]
     pub(crate) mq: Endpoint,
 
-    /// CURVE public key of these ends
-    #[arg(long, env = "PUSHNOTE_CURVE_SERVER_KEY", value_name = "KEY", allow_hyphen_values = true)]
-    pub(crate) curve_server_key: Option<PublicKey>,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
 
-    /// File with the CURVE secret key to connect with; it needs the right to publish, to subscribe, or both
-    #[arg(long, env = "PUSHNOTE_CURVE_SECRET_KEY_FILE", value_name = "PATH")]
-    pub(crate) curve_secret_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
 
     /// How long each step may take, as in 3s
     #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]

@@ -17,7 +17,7 @@ use self::look::Look;
 use self::report::Report;
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
-    let keys = client_keys(args.curve_server_key, args.curve_secret_key_file.as_deref())?;
+    let keys = client_keys(&args.connect, &args.key)?;
     let key = keys.as_ref().map(|(_, secret)| secret.public_key());
     let security = keys.map_or(Security::Null, |(server, secret)| Security::curve_client(server, secret));
     let options = Options { security, handshake_timeout: args.timeout, resume: false, ..Options::default() };

@@ -1,0 +1,80 @@
+//! `pushnote config`: the settings of the servers, checked, explained and shown.
+
+use std::path::{Path, PathBuf};
+
+use pushnote_config::{ConfigError, File, Mq, Server, check, default_file, manual, print};
+use pushnote_shell::{Failure, say};
+
+use crate::args::ConfigArgs;
+
+const FILE_HEAD: &str = "\
+# Settings of pushnote-server and pushnote-mq: name this file by --config or PUSHNOTE_CONFIG. What is commented out is the
+# default. The environment goes before this file, and a flag before both. Secrets are in files of their own.
+";
+
+const MANUAL_HEAD: &str = "\
+# Configuration
+
+<!-- Made by `pushnote config --manual`: change crates/pushnote-config, not this page. -->
+
+`pushnote-server` and `pushnote-mq` take each setting from four places, each before the next: a flag, an environment
+variable, a TOML file, the default. A setting `heartbeat_delay` is the flag `--heartbeat-delay`, and the key
+`heartbeat_delay` in the program's table of the file that `--config` or `PUSHNOTE_CONFIG` names. A key that does not exist
+is an error, as is a value that makes no sense; an environment variable that does not exist is a warning.
+
+```
+pushnote config --default > pushnote.toml   # every setting explained, commented out
+pushnote config --check pushnote.toml       # what is wrong with it, and in which line
+PUSHNOTE_CONFIG=pushnote.toml pushnote config --print   # what is in force, and where each value comes from
+```
+
+Lists are TOML lists, or in flags and variables texts with commas. Times are seconds, or texts as in `1m 30s`; sizes are
+bytes, or texts as in `64KiB`. On and off is `true` and `false`.
+
+The secret that tokens are signed with is no setting: it comes from `secret_file` or `PUSHNOTE_SECRET`, and
+`PUSHNOTE_LEGACY_SALT` may stand for `legacy_salt_file`. `PUSHNOTE_LOG` sets what is logged (`info`).
+";
+
+pub(crate) fn run(args: &ConfigArgs) -> Result<(), Failure> {
+    match &args.check {
+        Some(path) => checked(path),
+        None if args.print => printed(),
+        None if args.default => {
+            say(format_args!(
+                "{FILE_HEAD}\n{}\n{}",
+                default_file::<Server>(),
+                default_file::<Mq>().trim_end()
+            ));
+            Ok(())
+        }
+        None => {
+            say(format_args!("{MANUAL_HEAD}\n{}\n{}", manual::<Server>(), manual::<Mq>().trim_end()));
+            Ok(())
+        }
+    }
+}
+
+fn checked(path: &Path) -> Result<(), Failure> {
+    let file = File::read(path).map_err(|error| Failure::config(error.to_string()))?;
+    let server: Server = check(&file).map_err(wrong)?;
+    let limits = server.limits(usize::MAX);
+    limits.map_err(|error| Failure::config(format!("{}: [server]: {error}", path.display())))?;
+    check::<Mq>(&file).map_err(wrong)?;
+    say(format_args!("{}: sound", path.display()));
+    Ok(())
+}
+
+fn printed() -> Result<(), Failure> {
+    let path = std::env::var_os("PUSHNOTE_CONFIG").map(PathBuf::from);
+    let file = path.map(|path| File::read(&path)).transpose();
+    let file = file.map_err(|error| Failure::config(error.to_string()))?;
+    let (server, mq) =
+        (print::<Server>(file.as_ref()).map_err(wrong)?, print::<Mq>(file.as_ref()).map_err(wrong)?);
+    say(format_args!("{server}\n{}", mq.trim_end()));
+    Ok(())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn wrong(error: ConfigError) -> Failure {
+    Failure::config(error.to_string())
+}

@@ -1,0 +1,176 @@
+//! The file of settings: TOML, a table for each program.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Arg;
+use pushnote_net::read_text;
+use thiserror::Error;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::layers::fault_of;
+use crate::nearest::nearest;
+use crate::schema::{is_list, is_switch, key};
+
+/// A file that is longer, in bytes, is another one.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The tables there are.
+const TABLES: [&str; 2] = ["mq", "server"];
+
+/// What is wrong with a file, and where.
+#[derive(Debug, Error)]
+#[error("{}{}: {what}", path.display(), line.map(|line| format!(", line {line}")).unwrap_or_default())]
+pub struct FileError {
+    path: PathBuf,
+    /// From 1 on; none when the file cannot be read.
+    line: Option<usize>,
+    what: String,
+}
+
+/// A file that was read, and what it says; not yet whether that makes sense.
+#[derive(Debug)]
+pub struct File {
+    path: PathBuf,
+    text: String,
+    tables: BTreeMap<String, Vec<Entry>>,
+}
+
+/// A key with its values as a flag would have them.
+#[derive(Debug)]
+struct Entry {
+    key: String,
+    at: usize,
+    value: Value,
+}
+
+#[derive(Debug)]
+enum Value {
+    Switch(bool),
+    One(String),
+    List(Vec<String>),
+}
+
+/// A setting that the file makes.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) key: String,
+    pub(crate) values: Vec<String>,
+    pub(crate) line: usize,
+}
+
+impl File {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no TOML, or has something else than tables of settings.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let cannot = |error: std::io::Error| FileError {
+            path: path.to_owned(),
+            line: None,
+            what: format!("cannot read it: {error}"),
+        };
+        let mut file = Self {
+            path: path.to_owned(),
+            text: read_text(path, FILE_BYTES_MAX).map_err(cannot)?,
+            tables: BTreeMap::new(),
+        };
+        let parsed = DeTable::parse(&file.text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            file.fault(at, error.message().to_owned())
+        })?;
+        let mut tables = BTreeMap::new();
+        for (name, value) in parsed.get_ref() {
+            let (at, name) = (name.span().start, name.get_ref().as_ref());
+            if !TABLES.contains(&name) {
+                return Err(file
+                    .fault(at, unknown("table", name, TABLES, "a setting belongs below [server] or [mq]")));
+            }
+            let DeValue::Table(table) = value.get_ref() else {
+                return Err(
+                    file.fault(at, format!("{name} must be a table: write [{name}], and its settings below"))
+                );
+            };
+            let entries = table.iter().map(|(key, value)| file.entry(key.get_ref(), key.span().start, value));
+            tables.insert(name.to_owned(), entries.collect::<Result<_, _>>()?);
+        }
+        file.tables = tables;
+        Ok(file)
+    }
+
+    fn entry(&self, key: &str, at: usize, value: &Spanned<DeValue<'_>>) -> Result<Entry, FileError> {
+        let value = match value.get_ref() {
+            DeValue::Boolean(on) => Value::Switch(*on),
+            DeValue::Array(all) => {
+                let all = all.iter().map(|one| scalar(one.get_ref()));
+                Value::List(
+                    all.collect::<Option<_>>()
+                        .ok_or_else(|| self.fault(at, format!("{key}: a list holds strings or numbers")))?,
+                )
+            }
+            one => Value::One(scalar(one).ok_or_else(|| {
+                self.fault(at, format!("{key}: give a string, a number, true, false or a list"))
+            })?),
+        };
+        Ok(Entry { key: key.to_owned(), at, value })
+    }
+
+    /// What it makes of these settings, those of one table.
+    pub(crate) fn settings(&self, table: &str, known: &[Arg]) -> Result<Vec<Made>, FileError> {
+        let entries = self.tables.get(table).map(Vec::as_slice).unwrap_or_default();
+        entries.iter().map(|entry| self.setting(table, entry, known)).collect()
+    }
+
+    fn setting(&self, table: &str, entry: &Entry, known: &[Arg]) -> Result<Made, FileError> {
+        let name = entry.key.as_str();
+        let fault = |what: String| self.fault(entry.at, what);
+        let Some(arg) = known.iter().find(|arg| key(arg) == name) else {
+            let advice = format!("'pushnote config --default' shows all of [{table}]");
+            return Err(fault(unknown("setting", name, known.iter().map(key), &advice)));
+        };
+        let values = match &entry.value {
+            Value::Switch(on) if is_switch(arg) => vec![on.to_string()],
+            Value::Switch(_) => return Err(fault(format!("{name}: true or false is no value of it"))),
+            _ if is_switch(arg) => return Err(fault(format!("{name}: give true or false, without quotes"))),
+            Value::List(values) if is_list(arg) => values.clone(),
+            Value::List(_) => return Err(fault(format!("{name}: it has one value, not a list"))),
+            Value::One(value) => vec![value.clone()],
+        };
+        if let (false, Some(why)) = (is_switch(arg), fault_of(arg, &values)) {
+            return Err(fault(format!("{name} = {}: {why}", values.join(", "))));
+        }
+        Ok(Made { key: name.to_owned(), values, line: self.line(entry.at) })
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn fault(&self, at: usize, what: String) -> FileError {
+        FileError { path: self.path.clone(), line: Some(self.line(at)), what }
+    }
+
+    fn line(&self, at: usize) -> usize {
+        1 + self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|&&byte| byte == b'\n').count()
+    }
+}
+
+/// A value as a flag would have it.
+fn scalar(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.clone().into_owned()),
+        DeValue::Integer(number) => Some(number.as_str().replace('_', "")),
+        DeValue::Float(number) => Some(number.as_str().replace('_', "")),
+        _ => None,
+    }
+}
+
+fn unknown<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a str>, advice: &str) -> String {
+    match nearest(name, known) {
+        Some(meant) => format!("there is no {kind} {name}; is {meant} meant?"),
+        None => format!("there is no {kind} {name}; {advice}"),
+    }
+}

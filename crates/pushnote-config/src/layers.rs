@@ -1,0 +1,208 @@
+//! Defaults, file, environment, flags: each over the one before.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::error::{ContextKind, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+use thiserror::Error;
+
+use crate::file::{File, FileError, Made};
+use crate::nearest::nearest;
+use crate::schema::{Schema, flag, settings, variable};
+
+/// Why there are no settings.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file is wrong.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A flag is wrong or missing, or help is asked for.
+    #[error(transparent)]
+    Flag(#[from] clap::Error),
+    /// An environment variable is wrong.
+    #[error("{name}={value}: {why}")]
+    Variable {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+        /// What is wrong with that.
+        why: String,
+    },
+}
+
+/// The settings that the command line, the environment and the file make together; `arguments` begins with the
+/// program's name.
+///
+/// # Errors
+/// [`ConfigError`], which names the file and line, the variable or the flag.
+pub fn load<S: Schema>(arguments: impl IntoIterator<Item = OsString>) -> Result<S, ConfigError> {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let file = named_file::<S>(&arguments).map(|path| File::read(&path)).transpose()?;
+    let (command, _) = command::<S>(file.as_ref())?;
+    let matches = command.try_get_matches_from(&arguments).map_err(|error| blamed::<S>(error))?;
+    Ok(S::from_arg_matches(&matches)?)
+}
+
+/// What a file makes of a program's settings, which may lack some that it needs.
+///
+/// # Errors
+/// [`FileError`] with the line.
+pub fn check<S: Schema>(file: &File) -> Result<S, ConfigError> {
+    let (_, matches, _) = matches::<S>(Some(file))?;
+    Ok(S::from_arg_matches(&matches)?)
+}
+
+/// All settings with their values and where these come from, whether or not something is missing.
+pub(crate) fn matches<S: Schema>(
+    file: Option<&File>,
+) -> Result<(Command, ArgMatches, Vec<Made>), ConfigError> {
+    let (command, made) = command::<S>(file)?;
+    let command = command.mut_args(|arg| arg.required(false));
+    let matches = command.clone().try_get_matches_from([S::PROGRAM]).map_err(|error| blamed::<S>(error))?;
+    Ok((command, matches, made))
+}
+
+/// Where a value comes from, for people.
+pub(crate) fn origin(arg: &Arg, matches: &ArgMatches, file: Option<&Path>, made: &[Made]) -> String {
+    let id = arg.get_id().as_str();
+    match (matches.value_source(id), made.iter().find(|made| made.key == id), file) {
+        (Some(ValueSource::EnvVariable), ..) => variable(arg).unwrap_or_default(),
+        (Some(ValueSource::CommandLine), ..) => flag(arg),
+        (_, Some(made), Some(path)) => format!("{}, line {}", path.display(), made.line),
+        _ => "default".to_owned(),
+    }
+}
+
+/// The file that a flag or the environment names.
+fn named_file<S: Schema>(arguments: &[OsString]) -> Option<std::path::PathBuf> {
+    // What is wrong with the rest is said when all of it is read.
+    let lenient = S::command().mut_args(|arg| arg.required(false)).ignore_errors(true);
+    let matches = lenient.try_get_matches_from(arguments).ok()?;
+    matches.try_get_one::<std::path::PathBuf>("config").ok().flatten().cloned()
+}
+
+/// The program's flags, with what the file says for defaults.
+fn command<S: Schema>(file: Option<&File>) -> Result<(Command, Vec<Made>), FileError> {
+    let made = file.map_or_else(|| Ok(Vec::new()), |file| file.settings(S::TABLE, &settings::<S>()))?;
+    let command = made.iter().fold(S::command(), |command, Made { key, values, .. }| {
+        let values = values.clone();
+        command.mut_arg(key, |arg| arg.default_values(values).required(false))
+    });
+    Ok((command, made))
+}
+
+/// What is wrong with these values of a setting; `None`: nothing.
+pub(crate) fn fault_of(arg: &Arg, values: &[String]) -> Option<String> {
+    let lone = Command::new("setting").no_binary_name(true).arg(arg.clone().required(false));
+    let given = values.iter().map(|value| format!("{}={value}", flag(arg)));
+    let error = lone.try_get_matches_from(given).err()?;
+    Some(std::error::Error::source(&error).map_or_else(|| reason(&error), ToString::to_string))
+}
+
+/// clap's own words, without what stands before and after them.
+fn reason(error: &clap::Error) -> String {
+    let rendered = error.render().to_string();
+    let text: Vec<_> =
+        rendered.lines().map(str::trim).take_while(|line| !line.starts_with("For more")).collect();
+    text.join(" ").trim_start_matches("error: ").trim().to_owned()
+}
+
+/// clap names the flag; when the value comes from the environment, that is where to look.
+fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
+    if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
+        return error.into();
+    }
+    let named = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    for arg in settings::<S>() {
+        let Some(name) = variable(&arg).filter(|_| named.starts_with(&flag(&arg))) else { continue };
+        let value = std::env::var(&name).unwrap_or_default();
+        let invalid = error.get(ContextKind::InvalidValue).map(ToString::to_string).unwrap_or_default();
+        if value.split(',').any(|one| one == invalid)
+            && let Some(why) = fault_of(&arg, std::slice::from_ref(&value))
+        {
+            return ConfigError::Variable { name, value, why };
+        }
+    }
+    error.into()
+}
+
+/// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
+pub(crate) const KNOWN_VARIABLES: [&str; 53] = [
+    "PUSHNOTE_ACK",
+    "PUSHNOTE_ACK_SOCKET",
+    "PUSHNOTE_ADDRESS",
+    "PUSHNOTE_ALLOWED_ORIGINS",
+    "PUSHNOTE_ALLOW_NETWORK",
+    "PUSHNOTE_ALLOW_PLAINTEXT",
+    "PUSHNOTE_BODY_BYTES_MAX",
+    "PUSHNOTE_COALESCING_WINDOW",
+    "PUSHNOTE_CONFIG",
+    "PUSHNOTE_CONNECTIONS_MAX",
+    "PUSHNOTE_CONNECTIONS_PER_IP_MAX",
+    "PUSHNOTE_CONNECTIONS_PER_USER_MAX",
+    "PUSHNOTE_COOKIE_NEEDED",
+    "PUSHNOTE_CURVE_CLIENTS",
+    "PUSHNOTE_CURVE_SECRET_KEY_FILE",
+    "PUSHNOTE_CURVE_SERVER_KEY",
+    "PUSHNOTE_DISCONNECT_DELAY",
+    "PUSHNOTE_DRAIN_DEADLINE",
+    "PUSHNOTE_HANDSHAKE_TIMEOUT",
+    "PUSHNOTE_HEADER_BYTES_MAX",
+    "PUSHNOTE_HEARTBEAT_DELAY",
+    "PUSHNOTE_HEARTBEAT_INTERVAL",
+    "PUSHNOTE_HISTORY_BYTES",
+    "PUSHNOTE_KEEP_ALIVE",
+    "PUSHNOTE_LEGACY_SALT",
+    "PUSHNOTE_LEGACY_SALT_FILE",
+    "PUSHNOTE_LOG",
+    "PUSHNOTE_MESSAGE_BYTES_MAX",
+    "PUSHNOTE_MESSAGE_FORM",
+    "PUSHNOTE_METRICS",
+    "PUSHNOTE_MQ_SOCKET",
+    "PUSHNOTE_OUTBOX_BYTES_MAX",
+    "PUSHNOTE_PEERS_MAX",
+    "PUSHNOTE_PORT",
+    "PUSHNOTE_PUB",
+    "PUSHNOTE_RESPONSE_BYTES_MAX",
+    "PUSHNOTE_ROUTE",
+    "PUSHNOTE_SALT",
+    "PUSHNOTE_SECRET",
+    "PUSHNOTE_SECRET_FILE",
+    "PUSHNOTE_SESSIONS_PER_SECOND_MAX",
+    "PUSHNOTE_SESSION_QUEUE_BYTES_MAX",
+    "PUSHNOTE_SINGLE",
+    "PUSHNOTE_SLOW_SUBSCRIBER",
+    "PUSHNOTE_SOCKJS_URL",
+    "PUSHNOTE_SUB",
+    "PUSHNOTE_TOKEN_BYTES_MAX",
+    "PUSHNOTE_TOKEN_MAX_AGE",
+    "PUSHNOTE_TRUSTED_PROXIES",
+    "PUSHNOTE_UNIX_SOCKET",
+    "PUSHNOTE_USERS_PER_CONNECTION_MAX",
+    "PUSHNOTE_WRITE_TIMEOUT",
+    "PUSHNOTE_ZMQ_FRAME_BYTES_MAX",
+];
+
+/// Environment variables whose names begin as ours do and that no program of ours reads, each with the one that may be
+/// meant. Kubernetes sets some for a service that is called pushnote: those are left out.
+pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<(String, Option<&'static str>)> {
+    let unknown = names.into_iter().filter(|name| {
+        name.starts_with("PUSHNOTE_") && !KNOWN_VARIABLES.contains(&name.as_str()) && !is_kubernetes(name)
+    });
+    unknown
+        .map(|name| {
+            let meant =
+                nearest(&name["PUSHNOTE_".len()..], KNOWN_VARIABLES.map(|known| &known["PUSHNOTE_".len()..]));
+            let meant =
+                meant.and_then(|meant| KNOWN_VARIABLES.into_iter().find(|known| known.ends_with(meant)));
+            (name, meant)
+        })
+        .collect()
+}
+
+fn is_kubernetes(name: &str) -> bool {
+    name.contains("_SERVICE_") || name.contains("_PORT_")
+}

@@ -1,0 +1,26 @@
+//! The settings of `pushnote-server` and `pushnote-mq`: what there is, where it comes from, what is wrong with it.
+//!
+//! A setting stands once, as a field of [`Server`] or [`Mq`]: its name, type, default and description. clap makes the flag
+//! and the environment variable of it, and this crate the key of a file, the printed table and the page of the manual.
+//! The layers, each over the one before: defaults, file, environment, flags.
+
+mod document;
+mod file;
+mod layers;
+mod mq;
+mod nearest;
+mod schema;
+#[cfg(feature = "server")]
+mod server;
+mod shared;
+mod values;
+
+pub use document::{default_file, manual, print};
+pub use file::{File, FileError};
+pub use layers::{ConfigError, check, load, unknown_variables};
+pub use mq::Mq;
+pub use schema::Schema;
+#[cfg(feature = "server")]
+pub use server::{LimitArgs, MessageForm, Server};
+pub use shared::{ConnectArgs, KeyArgs, ListenArgs, MetricsArgs};
+pub use values::seconds;

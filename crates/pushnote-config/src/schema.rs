@@ -1,0 +1,59 @@
+//! What is common to the settings of all programs.
+
+use clap::{Arg, ArgAction, Command, Parser};
+
+/// The settings of one program: clap's flags, whose names are the keys of a table in the file.
+pub trait Schema: Parser {
+    /// The table's name.
+    const TABLE: &'static str;
+
+    /// The program's name.
+    const PROGRAM: &'static str;
+}
+
+/// The settings among a program's flags, in the order of its help.
+pub(crate) fn settings<S: Schema>() -> Vec<Arg> {
+    let command = S::command();
+    // Built, so that each has its value's name and number.
+    let command = built(command);
+    command.get_arguments().filter(|arg| is_setting(arg)).cloned().collect()
+}
+
+fn built(mut command: Command) -> Command {
+    command.build();
+    command
+}
+
+/// `--help`, `--version` and `--config` itself are none.
+fn is_setting(arg: &Arg) -> bool {
+    let shown = !matches!(
+        arg.get_action(),
+        ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version
+    );
+    shown && arg.get_id() != "config"
+}
+
+/// Its key in a file.
+pub(crate) fn key(arg: &Arg) -> &str {
+    arg.get_id().as_str()
+}
+
+/// Its flag, as it is given.
+pub(crate) fn flag(arg: &Arg) -> String {
+    format!("--{}", arg.get_long().unwrap_or_default())
+}
+
+/// Its environment variable.
+pub(crate) fn variable(arg: &Arg) -> Option<String> {
+    arg.get_env().map(|name| name.to_string_lossy().into_owned())
+}
+
+/// Whether it is on or off.
+pub(crate) fn is_switch(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::SetTrue)
+}
+
+/// Whether it may have several values.
+pub(crate) fn is_list(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append)
+}

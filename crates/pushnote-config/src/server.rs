@@ -1,0 +1,304 @@
+//! The settings of `pushnote-server`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::FalseyValueParser;
+use pushnote_core::{Limits, LimitsError};
+use pushnote_net::Network;
+use pushnote_sockjs::AllowedOrigin;
+use pushnote_zmtp::Endpoint;
+
+use crate::schema::Schema;
+use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
+use crate::values::{age, bytes, seconds, whole_seconds};
+
+/// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
+///
+/// Secrets come by file or environment, never by flag: set PUSHNOTE_SECRET or --secret-file.
+#[derive(Debug, Parser)]
+#[command(name = "pushnote-server", version)]
+pub struct Server {
+    /// File with these settings, in its table [server], each named as its flag; `pushnote config --default` writes one
+    #[arg(long, env = "PUSHNOTE_CONFIG", value_name = "PATH")]
+    pub config: Option<PathBuf>,
+
+    /// TCP port for browsers; 0 takes a free one
+    #[arg(short, long, env = "PUSHNOTE_PORT", default_value_t = 8080)]
+    pub port: u16,
+
+    /// IP address for browsers; empty for every address of the machine
+    #[arg(short, long, env = "PUSHNOTE_ADDRESS", default_value = "")]
+    pub address: String,
+
+    /// Unix socket for browsers' requests, instead of --port and --address: for a proxy in front on this machine, whose
+    /// X-Forwarded-For is believed. Who may connect is up to the folder it lies in
+    #[arg(long, env = "PUSHNOTE_UNIX_SOCKET", value_name = "PATH")]
+    pub unix_socket: Option<PathBuf>,
+
+    /// ZeroMQ endpoint: the forwarder's --pub, or several forwarders' with commas between them, to lose nothing when
+    /// one of them is lost; with --single the endpoint that applications publish to
+    #[arg(
+        short = 's',
+        long = "mq_socket",
+        alias = "mq-socket",
+        env = "PUSHNOTE_MQ_SOCKET",
+        value_name = "ENDPOINT",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub mq_socket: Vec<Endpoint>,
+
+    /// With --single: ZeroMQ endpoint for applications that want to hear that a message was taken
+    #[arg(long, env = "PUSHNOTE_ACK", value_name = "ENDPOINT", value_delimiter = ',')]
+    pub ack: Vec<Endpoint>,
+
+    /// Seconds between heartbeats on ZeroMQ; a forwarder or application that answers none for twice as long is
+    /// given up, and the forwarder connected to again
+    #[arg(long, env = "PUSHNOTE_HEARTBEAT_INTERVAL", value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub heartbeat_interval: Duration,
+
+    /// Path that SockJS is served under
+    #[arg(short, long, env = "PUSHNOTE_ROUTE", default_value = "/sockjs")]
+    pub route: String,
+
+    /// Works without a forwarder: binds the ZeroMQ endpoint instead of connecting to it
+    #[arg(short = 'S', long, env = "PUSHNOTE_SINGLE", value_parser = FalseyValueParser::new())]
+    pub single: bool,
+
+    /// Which forwarder.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+
+    /// File with the secret that user tokens are signed with; several lines for rotation, the newest first
+    #[arg(long, env = "PUSHNOTE_SECRET_FILE", value_name = "PATH")]
+    pub secret_file: Option<PathBuf>,
+
+    /// Time after which a timestamped token is refused, as in 86400 or 24h; 0 for never
+    #[arg(long, env = "PUSHNOTE_TOKEN_MAX_AGE", value_name = "SECONDS", default_value = "86400", value_parser = age)]
+    pub token_max_age: u64,
+
+    /// File with the PUSHNOTE_SALT of an original pushnote: accepts its tokens too, which anyone who knows
+    /// the salt can forge
+    #[arg(long, env = "PUSHNOTE_LEGACY_SALT_FILE", value_name = "PATH")]
+    pub legacy_salt_file: Option<PathBuf>,
+
+    /// Origin that pages may connect from, as in `https://example.org`, `https://*.example.org` or `*`; repeat for
+    /// several; all without it
+    #[arg(long, env = "PUSHNOTE_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allowed_origin: Vec<AllowedOrigin>,
+
+    /// Proxy in front whose X-Forwarded-For tells the browser's address, as in 127.0.0.1 or 10.0.0.0/8; repeat for
+    /// several; none without it. What counts by address then counts each browser
+    #[arg(long, env = "PUSHNOTE_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
+    pub trusted_proxy: Vec<Network>,
+
+    /// Sets the cookie JSESSIONID, for a load balancer that sends a browser to the server whose cookie it brings
+    #[arg(long, env = "PUSHNOTE_COOKIE_NEEDED", value_parser = FalseyValueParser::new())]
+    pub cookie_needed: bool,
+
+    /// What clients of SockJS get for a message: its value, as the original's pages want it, or a string that holds its
+    /// JSON text, as Spring's SockJsClient and others want it, who know strings alone
+    #[arg(long, env = "PUSHNOTE_MESSAGE_FORM", value_name = "FORM", default_value = "value")]
+    pub message_form: MessageForm,
+
+    /// URL of sockjs-client for the iframe page of very old browsers
+    #[arg(long, env = "PUSHNOTE_SOCKJS_URL", value_name = "URL")]
+    pub sockjs_url: Option<String>,
+
+    /// Microseconds that messages of a steady stream wait for each other, to leave in one system call; 0 for not
+    /// at all
+    #[arg(long, env = "PUSHNOTE_COALESCING_WINDOW", value_name = "MICROSECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=100_000))]
+    pub coalescing_window: u64,
+
+    /// Time that connections get to leave when the server ends
+    #[arg(long, env = "PUSHNOTE_DRAIN_DEADLINE", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().drain_deadline_s)]
+    pub drain_deadline: u64,
+
+    /// Who may connect over ZeroMQ.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+
+    /// What a client may take.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+
+    /// Monitoring.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+}
+
+#[expect(missing_docs, reason = "a doc comment here would take the place of the program's own in its help")]
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// Most TCP connections of browsers at once (100000, or fewer where the limit of open files is lower)
+    #[arg(long, env = "PUSHNOTE_CONNECTIONS_MAX", value_name = "N")]
+    pub connections_max: Option<usize>,
+
+    /// Most TCP connections from one address at once; no limit without it; leave it unset behind a proxy
+    #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_IP_MAX", value_name = "N")]
+    pub connections_per_ip_max: Option<usize>,
+
+    /// Most sessions over HTTP that one address opens within a second, and most messages that it sends to sessions that
+    /// are not there; behind a proxy this is for all browsers together, unless --trusted-proxy names it
+    #[arg(long, env = "PUSHNOTE_SESSIONS_PER_SECOND_MAX", value_name = "N", default_value_t = Limits::default().address_sessions_per_second_max)]
+    pub sessions_per_second_max: u32,
+
+    /// Most connections of one user at once
+    #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_USER_MAX", value_name = "N", default_value_t = Limits::default().connections_per_user_max)]
+    pub connections_per_user_max: usize,
+
+    /// Most users that one connection subscribes as
+    #[arg(long, env = "PUSHNOTE_USERS_PER_CONNECTION_MAX", value_name = "N", default_value_t = Limits::default().users_per_connection_max)]
+    pub users_per_connection_max: usize,
+
+    /// Longest message that is taken from applications, in bytes
+    #[arg(long, env = "PUSHNOTE_MESSAGE_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().message_bytes_max)]
+    pub message_bytes_max: usize,
+
+    /// Longest frame of a ZeroMQ peer, in bytes: a message with the users it is for
+    #[arg(long, env = "PUSHNOTE_ZMQ_FRAME_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().zmq_frame_bytes_max)]
+    pub zmq_frame_bytes_max: usize,
+
+    /// Bytes that may wait for one connection before it is closed as a slow consumer
+    #[arg(long, env = "PUSHNOTE_OUTBOX_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().outbox_bytes_max)]
+    pub outbox_bytes_max: usize,
+
+    /// Bytes that wait for a polling client between two of its requests (262144, or the longest message if that is more)
+    #[arg(long, env = "PUSHNOTE_SESSION_QUEUE_BYTES_MAX", value_name = "BYTES", value_parser = bytes)]
+    pub session_queue_bytes_max: Option<usize>,
+
+    /// Bytes of one streaming response before its client opens another
+    #[arg(long, env = "PUSHNOTE_RESPONSE_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().response_bytes_max)]
+    pub response_bytes_max: usize,
+
+    /// Longest message of a browser, or body of its request, in bytes
+    #[arg(long, env = "PUSHNOTE_BODY_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().body_bytes_max)]
+    pub body_bytes_max: usize,
+
+    /// Longest head of a request, in bytes
+    #[arg(long, env = "PUSHNOTE_HEADER_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().header_bytes_max)]
+    pub header_bytes_max: usize,
+
+    /// Longest token, in bytes
+    #[arg(long, env = "PUSHNOTE_TOKEN_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().token_bytes_max)]
+    pub token_bytes_max: usize,
+
+    /// Time from a connection's begin to the end of its first request's head
+    #[arg(long, env = "PUSHNOTE_HANDSHAKE_TIMEOUT", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().handshake_timeout_s)]
+    pub handshake_timeout: u64,
+
+    /// Time that an HTTP connection stays open without a request; more than a proxy in front keeps its own
+    #[arg(long, env = "PUSHNOTE_KEEP_ALIVE", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().keep_alive_s)]
+    pub keep_alive: u64,
+
+    /// Time in which a client must take something of what is sent to it
+    #[arg(long, env = "PUSHNOTE_WRITE_TIMEOUT", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().write_timeout_s)]
+    pub write_timeout: u64,
+
+    /// Time after which a browser that was sent nothing gets a heartbeat; less than what any proxy in front takes for idle
+    #[arg(long, env = "PUSHNOTE_HEARTBEAT_DELAY", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().heartbeat_delay_s)]
+    pub heartbeat_delay: u64,
+
+    /// Time that a session over HTTP waits for the next request of its client
+    #[arg(long, env = "PUSHNOTE_DISCONNECT_DELAY", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().disconnect_delay_s)]
+    pub disconnect_delay: u64,
+}
+
+impl Schema for Server {
+    const TABLE: &'static str = "server";
+    const PROGRAM: &'static str = "pushnote-server";
+}
+
+impl Server {
+    /// All limits; `connections_max` is how many the system allows, and the default for it.
+    ///
+    /// # Errors
+    /// [`LimitsError`]: limits that do not go together.
+    pub fn limits(&self, connections_max: usize) -> Result<Limits, LimitsError> {
+        let given = &self.limits;
+        let limits = Limits {
+            message_bytes_max: given.message_bytes_max,
+            outbox_bytes_max: given.outbox_bytes_max,
+            body_bytes_max: given.body_bytes_max,
+            // What is not asked for must hold what is.
+            session_queue_bytes_max: given
+                .session_queue_bytes_max
+                .unwrap_or_else(|| Limits::default().session_queue_bytes_max.max(given.message_bytes_max)),
+            response_bytes_max: given.response_bytes_max,
+            header_bytes_max: given.header_bytes_max,
+            token_bytes_max: given.token_bytes_max,
+            zmq_frame_bytes_max: given.zmq_frame_bytes_max,
+            zmq_peers_max: self.listen.peers_max,
+            connections_max,
+            // Behind a proxy every browser has the proxy's address: no limit unless one is asked for.
+            connections_per_ip_max: given.connections_per_ip_max.unwrap_or(usize::MAX),
+            address_sessions_per_second_max: given.sessions_per_second_max,
+            address_misses_per_second_max: given.sessions_per_second_max,
+            connections_per_user_max: given.connections_per_user_max,
+            users_per_connection_max: given.users_per_connection_max,
+            handshake_timeout_s: given.handshake_timeout,
+            keep_alive_s: given.keep_alive,
+            write_timeout_s: given.write_timeout,
+            heartbeat_delay_s: given.heartbeat_delay,
+            disconnect_delay_s: given.disconnect_delay,
+            drain_deadline_s: self.drain_deadline,
+        };
+        limits.validate()?;
+        Ok(limits)
+    }
+}
+
+/// The elements of SockJS's `a[…]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum MessageForm {
+    /// Strings that hold JSON texts.
+    String,
+    /// Values.
+    Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_are_well_formed() {
+        Server::command().debug_assert();
+    }
+
+    #[test]
+    fn the_originals_command_lines_parse() {
+        let forwarded =
+            "pushnote-server --port=8080 --mq_socket=tcp://127.0.0.1:8001 --route=/sockjs --address=";
+        let args = Server::try_parse_from(forwarded.split(' ')).unwrap();
+        assert_eq!((args.port, args.address.as_str(), args.single), (8080, "", false));
+
+        let single = "pushnote-server -S -p 8080 -s tcp://127.0.0.1:8002 -r /sockjs -a 127.0.0.1";
+        let args = Server::try_parse_from(single.split(' ')).unwrap();
+        assert_eq!((args.mq_socket[0].to_string().as_str(), args.single), ("tcp://127.0.0.1:8002", true));
+
+        let dashed = "pushnote-server --single --mq-socket tcp://127.0.0.1:8002";
+        assert!(Server::try_parse_from(dashed.split(' ')).unwrap().single);
+    }
+
+    #[test]
+    fn an_origin_in_another_form_is_refused_at_start_and_the_right_one_is_named() {
+        let with = |origin| {
+            Server::try_parse_from([
+                "pushnote-server",
+                "-Ss",
+                "tcp://127.0.0.1:8002",
+                "--allowed-origin",
+                origin,
+            ])
+        };
+        assert!(with("https://example.org/,https://*.example.org").is_ok());
+        for origin in ["example.org", ""] {
+            assert!(with(origin).unwrap_err().to_string().contains("https://example.org"), "{origin}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Times and sizes as people write them. For clap's `value_parser`.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+const SENSIBLE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+
+/// `5s`, `500ms`, `1m 30s`, or bare seconds, `2.5`.
+fn time(text: &str) -> Option<Duration> {
+    let bare = || Duration::try_from_secs_f64(text.parse().ok()?).ok();
+    bare().or_else(|| humantime::parse_duration(text).ok())
+}
+
+/// A time from a tenth of a second to an hour: `5s`, `500ms`, `1m 30s`, or bare seconds, `2.5`.
+///
+/// # Errors
+/// A text that says what to give instead.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    time(text)
+        .filter(|time| SENSIBLE.contains(time))
+        .ok_or_else(|| "give a time from 0.1 to 3600 seconds, as in 2.5 or 500ms".to_owned())
+}
+
+/// A time in whole seconds, from one to an hour.
+#[cfg(feature = "server")]
+pub(crate) fn whole_seconds(text: &str) -> Result<u64, String> {
+    time(text)
+        .filter(|time| SENSIBLE.contains(time) && time.subsec_nanos() == 0 && !time.is_zero())
+        .map(|time| time.as_secs())
+        .ok_or_else(|| "give whole seconds from 1 to 3600, as in 25, 25s or 1m".to_owned())
+}
+
+/// A time of any length in whole seconds; 0 has a meaning of its own.
+#[cfg(feature = "server")]
+pub(crate) fn age(text: &str) -> Result<u64, String> {
+    time(text)
+        .filter(|time| time.subsec_nanos() == 0)
+        .map(|time| time.as_secs())
+        .ok_or_else(|| "give whole seconds, as in 86400 or 24h".to_owned())
+}
+
+/// `65536`, `64KiB`, `1MB`.
+pub(crate) fn bytes(text: &str) -> Result<usize, String> {
+    let size = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
+    size.ok_or_else(|| "give a number of bytes, as in 65536 or 64KiB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sensible_times_parse() {
+        for (text, milliseconds) in
+            [("5", 5000), ("5s", 5000), ("0.1", 100), ("100ms", 100), ("1m 30s", 90_000), ("1h", 3_600_000)]
+        {
+            assert_eq!(seconds(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", "0", "0.09", "99ms", "3601", "61m", "-1", "NaN", "inf", "1e300", "5x"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "server")]
+    fn whole_seconds_are_whole() {
+        assert_eq!(
+            [whole_seconds("25"), whole_seconds("25s"), whole_seconds("2m")],
+            [Ok(25), Ok(25), Ok(120)]
+        );
+        for text in ["0", "0.5", "1.5", "2h", "x", "-1"] {
+            assert!(whole_seconds(text).is_err(), "{text}");
+        }
+        assert_eq!([age("0"), age("24h"), age("86400")], [Ok(0), Ok(86_400), Ok(86_400)]);
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, size) in
+            [("0", 0), ("65536", 65_536), ("64KiB", 65_536), ("1MB", 1_000_000), ("1 MiB", 1 << 20)]
+        {
+            assert_eq!(bytes(text), Ok(size), "{text}");
+        }
+        for text in ["", "-1", "many", "64 apples"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The file of settings: what it may say, and what is said about what it may not.
+#![cfg(feature = "server")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::CommandFactory;
+use pushnote_config::{ConfigError, File, Mq, Schema, Server, check, default_file, load, unknown_variables};
+use tempfile::TempDir;
+
+fn file(folder: &TempDir, text: &str) -> PathBuf {
+    let path = folder.path().join("pushnote.toml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn with_file<S: Schema>(text: &str, flags: &[&str]) -> Result<S, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!("--config={}", file(&folder, text).display());
+    load([S::PROGRAM, &config].into_iter().chain(flags.iter().copied()).map(OsString::from))
+}
+
+/// What is said of a file, behind its name.
+fn fault(text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder, text);
+    let checked = File::read(&path).map_err(ConfigError::from).and_then(|file| {
+        check::<Server>(&file)?;
+        check::<Mq>(&file)
+    });
+    let error = checked.unwrap_err().to_string();
+    error.strip_prefix(path.to_str().unwrap()).expect("the file is named").to_owned()
+}
+
+#[test]
+fn a_file_sets_what_a_flag_can_and_flags_go_before_it() {
+    let text = "[server]
+        port = 80
+        mq_socket = ['tcp://127.0.0.1:1', 'tcp://127.0.0.1:2']
+        single = true
+        token_max_age = '24h'
+        heartbeat_interval = 2.5
+        outbox_bytes_max = '2MiB'
+        message_form = 'string'
+        heartbeat_delay = 1_000
+        [mq]
+        sub = 'tcp://127.0.0.1:3'
+        pub = ['ipc:///run/mq']
+        slow_subscriber = 'wait'";
+    let server: Server = with_file(text, &["--port=81"]).unwrap();
+    assert_eq!((server.port, server.single, server.token_max_age), (81, true, 86_400));
+    assert_eq!(server.mq_socket.len(), 2);
+    assert_eq!(server.heartbeat_interval.as_millis(), 2500);
+    let limits = server.limits(10).unwrap();
+    assert_eq!(
+        (limits.outbox_bytes_max, limits.heartbeat_delay_s, limits.connections_max),
+        (2 << 20, 1000, 10)
+    );
+    let server: Server = with_file(text, &["-s", "tcp://127.0.0.1:9"]).unwrap();
+    assert_eq!(server.mq_socket.len(), 1, "a list of flags takes the place of the file's");
+    let mq: Mq = with_file(text, &[]).unwrap();
+    assert_eq!((mq.sub.len(), mq.r#pub[0].to_string()), (1, "ipc:///run/mq".to_owned()));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_line_and_what_may_be_meant() {
+    for (text, said) in [
+        ("[server]\n\nprot = 80", ", line 3: there is no setting prot; is port meant?"),
+        ("[server]\nmq-socket = ''", ", line 2: there is no setting mq-socket; is mq_socket meant?"),
+        (
+            "[server]\nzzz = 1",
+            ", line 2: there is no setting zzz; 'pushnote config --default' shows all of [server]",
+        ),
+        ("[sever]\nport = 80", ", line 1: there is no table sever; is server meant?"),
+        ("port = 80", ", line 1: there is no table port; a setting belongs below [server] or [mq]"),
+        ("server = 1", ", line 1: server must be a table: write [server], and its settings below"),
+        ("[server]\nport = 70000", ", line 2: port = 70000: 70000 is not in 0..=65535"),
+        ("[server]\nport = [1, 2]", ", line 2: port: it has one value, not a list"),
+        ("[server]\nport = true", ", line 2: port: true or false is no value of it"),
+        ("[server]\nsingle = 'yes'", ", line 2: single: give true or false, without quotes"),
+        ("[server]\nroute = 1979-05-27", ", line 2: route: give a string, a number, true, false or a list"),
+        ("[server]\nmq_socket = [[1]]", ", line 2: mq_socket: a list holds strings or numbers"),
+        ("[mq]\n\n\nheartbeat_interval = 0", ", line 4: heartbeat_interval = 0: give a time from 0.1"),
+        (
+            "[mq]\nhistory_bytes = 'much'",
+            ", line 2: history_bytes = much: give a number of bytes, as in 65536",
+        ),
+        ("[server]\nmessage_form = 'text'", ", line 2: message_form = text: "),
+        ("[server]\nport = 1\nport = 2", ", line 3: duplicate key"),
+        ("[server\n", ", line 1: "),
+    ] {
+        let fault = fault(text);
+        assert!(fault.starts_with(said), "{text}: {fault}");
+    }
+    assert!(
+        File::read("/nonexistent/file".as_ref())
+            .unwrap_err()
+            .to_string()
+            .starts_with("/nonexistent/file: cannot")
+    );
+}
+
+/// Every default stands in the file, and uncommented it changes nothing.
+#[test]
+fn the_default_file_is_the_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let commented = format!("{}\n{}", default_file::<Server>(), default_file::<Mq>());
+    let uncommented: Vec<_> = commented
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .collect();
+    assert!(
+        uncommented.contains(&"port = 8080") && uncommented.contains(&"history_bytes = 16777216"),
+        "{commented}"
+    );
+    for text in [&commented, &uncommented.join("\n")] {
+        let file = File::read(&file(&folder, text)).unwrap();
+        let server = check::<Server>(&file).unwrap();
+        assert_eq!(
+            format!("{server:?}"),
+            format!("{:?}", check::<Server>(&File::read(&self::file(&folder, "")).unwrap()).unwrap())
+        );
+        check::<Mq>(&file).unwrap();
+    }
+}
+
+#[test]
+fn variables_that_nobody_reads_are_told_but_for_those_of_kubernetes() {
+    let names = [
+        "PUSHNOTE_PROT",
+        "PUSHNOTE_PORT",
+        "PUSHNOTE_SECRET",
+        "PUSHNOTE_LOG",
+        "PUSHNOTE_SERVICE_HOST",
+        "PUSHNOTE_PORT_8080_TCP",
+        "PUSHNOTE_XYZZY",
+        "HOME",
+    ];
+    let unknown = unknown_variables(names.map(str::to_owned));
+    assert_eq!(
+        unknown,
+        [("PUSHNOTE_PROT".to_owned(), Some("PUSHNOTE_PORT")), ("PUSHNOTE_XYZZY".to_owned(), None)]
+    );
+}
+
+#[test]
+fn every_settings_variable_is_known() {
+    for command in [Server::command(), Mq::command()] {
+        let variables = command.get_arguments().filter_map(|arg| arg.get_env());
+        let names: Vec<_> = variables.map(|name| name.to_str().unwrap().to_owned()).collect();
+        assert!(names.len() > 10);
+        assert_eq!(unknown_variables(names), []);
+    }
+}

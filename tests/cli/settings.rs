@@ -1,0 +1,119 @@
+//! Settings from file, environment and flags, in the real programs.
+
+use std::io::Read;
+use std::process::Command;
+
+use pushnote_tests::{Process, SECRET};
+
+use super::fails;
+
+/// The route that a server says it serves.
+fn route(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let environment: Vec<_> = environment.iter().copied().chain([("PUSHNOTE_SECRET", SECRET)]).collect();
+    let all: Vec<_> = ["--port=0", "--address=127.0.0.1"].iter().chain(arguments).copied().collect();
+    let server = Process::start("pushnote-server", &all, &environment);
+    let line = server.line_after("listening on http://");
+    line.split_once('/').unwrap().1.split(',').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_flag_goes_before_the_environment_before_the_file_before_the_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pushnote.toml");
+    std::fs::write(&path, "[server]\nroute = '/file'\nmq_socket = 'tcp://127.0.0.1:1'\n[mq]\nsub = 'x'\n")
+        .unwrap();
+    let config = format!("--config={}", path.display());
+    assert_eq!(route(&["-s", "tcp://127.0.0.1:1"], &[]), "sockjs");
+    assert_eq!(route(&[&config], &[]), "file");
+    assert_eq!(route(&[], &[("PUSHNOTE_CONFIG", path.to_str().unwrap())]), "file");
+    assert_eq!(route(&[&config], &[("PUSHNOTE_ROUTE", "/env")]), "env");
+    assert_eq!(route(&[&config, "--route=/flag"], &[("PUSHNOTE_ROUTE", "/env")]), "flag");
+    // What is wrong is another program's affair.
+    let line = format!("{}, line 5", path.display());
+    fails("pushnote-mq", &[&config, "--pub=tcp://127.0.0.1:0"], &[], 78, &[&line, "sub = x", "tcp://"]);
+    fails("pushnote", &["config", "--check", path.to_str().unwrap()], &[], 78, &[&line, "tcp://"]);
+}
+
+#[test]
+fn what_is_wrong_is_named_where_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pushnote.toml");
+    std::fs::write(&path, "[server]\nprot = 80\n").unwrap();
+    let config = format!("--config={}", path.display());
+    let line = format!("{}, line 2", path.display());
+    fails("pushnote-server", &[&config], &[], 78, &[&line, "prot", "is port meant"]);
+    fails("pushnote-server", &["--config=/nonexistent"], &[], 78, &["/nonexistent", "cannot read"]);
+    let mq_socket = ["-s", "tcp://127.0.0.1:1"];
+    fails(
+        "pushnote-server",
+        &mq_socket,
+        &[("PUSHNOTE_PORT", "99999")],
+        78,
+        &["PUSHNOTE_PORT=99999", "65535"],
+    );
+    let endpoints = "tcp://127.0.0.1:1,127.0.0.1:2";
+    fails(
+        "pushnote-server",
+        &[],
+        &[("PUSHNOTE_MQ_SOCKET", endpoints)],
+        78,
+        &["PUSHNOTE_MQ_SOCKET", "tcp://"],
+    );
+    std::fs::write(&path, "[server]\nmessage_bytes_max = '2MiB'\n").unwrap();
+    let check = ["config", "--check", path.to_str().unwrap()];
+    fails("pushnote", &check, &[], 78, &["[server]", "outbox_bytes_max", "message_bytes_max"]);
+}
+
+#[test]
+fn a_misspelt_variable_is_warned_of() {
+    let mut log = tempfile::NamedTempFile::new().unwrap();
+    let mut command = Command::new(Process::path("pushnote-server"));
+    command.args(["--port=0", "--single", "-s", "tcp://127.0.0.1:*"]);
+    command.env("PUSHNOTE_SECRET", SECRET).env("PUSHNOTE_RUOTE", "/x").stderr(log.reopen().unwrap());
+    let mut server = Process::spawn(&mut command);
+    server.line_after("listening on ");
+    server.terminate();
+    assert!(server.ended().success());
+    let mut text = String::new();
+    log.read_to_string(&mut text).unwrap();
+    assert!(text.contains("is PUSHNOTE_ROUTE meant?"), "{text}");
+}
+
+#[test]
+fn the_settings_in_force_are_printed_with_where_they_come_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pushnote.toml");
+    std::fs::write(&path, "[server]\nport = 80\n\n[mq]\npub = 'tcp://127.0.0.1:1'\n").unwrap();
+    let path = path.to_str().unwrap();
+    let environment = [
+        ("PUSHNOTE_CONFIG", path),
+        ("PUSHNOTE_ROUTE", "/env"),
+        ("PUSHNOTE_SECRET", "not-to-be-printed-000000000000000"),
+    ];
+    let printed =
+        String::from_utf8(Process::output("pushnote", &["config", "--print"], &environment).stdout).unwrap();
+    for line in [
+        &format!("port = 80  # {path}, line 2"),
+        &format!("pub = [\"tcp://127.0.0.1:1\"]  # {path}, line 5"),
+        "route = \"/env\"  # PUSHNOTE_ROUTE",
+        "heartbeat_delay = 25  # default",
+        "# sub: not set, and must be",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "no {line} in:\n{printed}");
+    }
+    assert!(!printed.contains("not-to-be-printed"), "{printed}");
+}
+
+#[test]
+fn the_default_file_is_sound_and_the_manual_is_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pushnote.toml");
+    let default = Process::output("pushnote", &["config", "--default"], &[]).stdout;
+    std::fs::write(&path, default).unwrap();
+    let checked = Process::output("pushnote", &["config", "--check", path.to_str().unwrap()], &[]);
+    assert!(checked.status.success(), "{checked:?}");
+    let made = String::from_utf8(Process::output("pushnote", &["config", "--manual"], &[]).stdout).unwrap();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let kept = std::fs::read_to_string(page).unwrap();
+    assert_eq!(made, kept, "run: pushnote config --manual > docs/configuration.md");
+}
