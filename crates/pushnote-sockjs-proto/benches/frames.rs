@@ -60,7 +60,6 @@ fn wrapping(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("wrap");
     let callback = Callback::from_query("c=_jp.abc", 32).expect("a name");
     let framings = [
-        ("websocket", Framing::WebSocket),
         ("xhr", Framing::Xhr),
         ("eventsource", Framing::EventSource),
         ("htmlfile", Framing::HtmlFile),

@@ -40,8 +40,6 @@ pub fn close(close: &Close) -> Vec<u8> {
 /// What a transport puts around a frame.
 #[derive(Clone, Debug)]
 pub enum Framing {
-    /// Nothing: the WebSocket message is the frame.
-    WebSocket,
     /// xhr and xhr_streaming: the frame and a line feed.
     Xhr,
     /// eventsource: `data: <frame>`, percent-escaped because the client runs `decodeURI` on it.
@@ -57,7 +55,6 @@ impl Framing {
     pub fn wrap(&self, frame: &[u8]) -> Bytes {
         let mut out = Vec::with_capacity(frame.len() + frame.len() / 8 + 40);
         match self {
-            Self::WebSocket => out.extend_from_slice(frame),
             Self::Xhr => {
                 out.extend_from_slice(frame);
                 out.push(b'\n');

@@ -103,7 +103,7 @@ impl Message {
             Framing::Xhr => &self.0.xhr,
             Framing::EventSource => &self.0.eventsource,
             Framing::HtmlFile => &self.0.htmlfile,
-            Framing::WebSocket | Framing::Jsonp(_) => return wrapped(),
+            Framing::Jsonp(_) => return wrapped(),
         };
         kept.get_or_init(wrapped).clone()
     }

@@ -8,17 +8,19 @@
 //! The boxes are NaCl's: X25519, HSalsa20, XSalsa20 and Poly1305.
 
 pub mod client;
+mod error;
 mod keys;
 mod message;
 mod sealed;
 pub mod server;
 mod z85;
 
+pub use error::CurveError;
 pub use keys::{KeyError, KeyPair, PublicKey, SecretKey};
 pub use message::{MESSAGE_OVERHEAD_BYTES, Opener, Sealer};
 
+use keys::{KEY_BYTES, random};
 use sealed::{NONCE_BYTES, SharedKey, TAG_BYTES};
-use thiserror::Error;
 
 /// Prefixes of the nonces (RFC 26, "Commands"): no box of one kind can pass for one of another.
 mod prefix {
@@ -32,45 +34,11 @@ mod prefix {
     pub(super) const MESSAGE_FROM_SERVER: &[u8; 16] = b"CurveZMQMESSAGES";
 }
 
-const KEY_BYTES: usize = 32;
 const LONG_NONCE_BYTES: usize = 16;
 /// What HELLO holds and nobody reads (RFC 26, "The HELLO Command"): it makes HELLO longer than its answer.
 const PADDING_BYTES: usize = 72;
 const ZEROS: [u8; 64] = [0; 64];
 const COOKIE_BYTES: usize = LONG_NONCE_BYTES + TAG_BYTES + 2 * KEY_BYTES;
-
-/// A command that was not acceptable. The connection cannot go on.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum CurveError {
-    /// Too short, too long, or fields that cannot be.
-    #[error("malformed CURVE command {0}")]
-    Malformed(&'static str),
-    /// A box that was not made for us by the peer, or was changed on its way.
-    #[error("CURVE command {0} cannot be opened: {suspicion}", suspicion = suspicion(.0))]
-    Forged(&'static str),
-    /// A nonce that is not higher than the one before: repeated, or out of order.
-    #[error("CURVE command {0} comes twice or out of order")]
-    Sequence(&'static str),
-    /// A fault of this machine's.
-    #[error("the system gives no random bytes")]
-    NoRandomness,
-}
-
-fn suspicion(command: &str) -> &'static str {
-    match command {
-        "HELLO" => "the client has another server's public key; give it this server's",
-        "WELCOME" => {
-            "the server has another secret key than the one that belongs to the public key we were given"
-        }
-        _ => "forged, or damaged on its way",
-    }
-}
-
-impl From<getrandom::Error> for CurveError {
-    fn from(_: getrandom::Error) -> Self {
-        CurveError::NoRandomness
-    }
-}
 
 /// What both sides have after the handshake: keys of this connection alone.
 #[derive(Debug)]
@@ -79,12 +47,6 @@ pub struct Session {
     pub sealer: Sealer,
     /// For what the peer sends.
     pub opener: Opener,
-}
-
-fn random<const N: usize>() -> Result<[u8; N], CurveError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// A nonce of an incrementing number.

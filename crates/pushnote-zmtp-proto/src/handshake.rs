@@ -11,6 +11,7 @@ mod metadata;
 
 pub use error::HandshakeError;
 pub use kind::SocketType;
+pub use metadata::Properties;
 
 use crate::command::{put_command, split_name};
 use crate::curve::{PublicKey, Session};
@@ -53,9 +54,6 @@ pub struct Peer {
     /// The long-term key it proved to have: only with CURVE.
     pub key: Option<PublicKey>,
 }
-
-/// Names and values.
-pub type Properties = Vec<(String, Bytes)>;
 
 impl Peer {
     /// A peer that gave no properties.

@@ -1,23 +1,25 @@
 //! One connection: the handshake, then reading, writing and heartbeats side by side.
 
+mod intake;
+mod outflow;
+mod pulse;
 mod reader;
 
-use crate::batch::Batch;
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
 use crate::stats::CloseCause;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
+pub(crate) use intake::Intake;
+pub(crate) use outflow::{Everything, Outflow};
+use pulse::Pulse;
 use pushnote_net::{Stream, timeout_awake};
 use pushnote_zmtp_proto::codec::{Decoder, Encoder, codec};
-use pushnote_zmtp_proto::command::{Command, put_ping};
-use pushnote_zmtp_proto::handshake::{Handshake, Peer, Version};
-use pushnote_zmtp_proto::heartbeat::{Beat, Heartbeat};
+use pushnote_zmtp_proto::handshake::{Handshake, Peer};
 use reader::{Reader, Shared};
 use std::io::{ErrorKind, IoSlice};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
 
 /// Slices given to one `writev`.
 const SLICES_MAX: usize = 64;
@@ -35,41 +37,6 @@ pub(crate) struct Link {
     input: BytesMut,
     /// Set once the peer has sent a message, or subscribed to something.
     pub(crate) spoken: Arc<AtomicBool>,
-}
-
-/// What is done with what a peer sends.
-pub(crate) trait Intake {
-    /// A run of messages. Nothing more is read before it returns.
-    fn batch(&mut self, batch: Batch) -> impl Future<Output = Result<(), CloseCause>> + Send;
-    /// A command that is not the connection's own affair.
-    fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause>;
-    /// The connection is closed by this side, and so many bytes of the peer were not read.
-    fn unread(&self, _bytes: usize, _peer: &str) {}
-}
-
-/// Which of the waiting messages go out.
-pub(crate) trait Outflow {
-    /// Whether any may go now.
-    fn is_open(&self) -> bool;
-    /// What the peer wants of a run of messages; `None`: all of it.
-    fn pick(&self, run: &Bytes) -> Option<Bytes>;
-    /// Everything queued is written: queues what the peer has missed. False when there is nothing to catch up on.
-    fn catch_up(&self) -> bool {
-        false
-    }
-}
-
-/// An outflow that lets everything through.
-pub(crate) struct Everything;
-
-impl Outflow for Everything {
-    fn is_open(&self) -> bool {
-        true
-    }
-
-    fn pick(&self, _: &Bytes) -> Option<Bytes> {
-        None
-    }
 }
 
 impl Link {
@@ -175,41 +142,5 @@ async fn write(
             Err(error) => return Err(error.into()),
         }
         tokio::task::consume_budget().await;
-    }
-}
-
-/// The connection's heartbeat, shared by its reader and its timer.
-struct Pulse {
-    interval: Duration,
-    heartbeat: Mutex<Heartbeat>,
-}
-
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
-}
-
-impl Pulse {
-    fn new(interval: Duration) -> Self {
-        Pulse { interval, heartbeat: Mutex::new(Heartbeat::new(interval, now())) }
-    }
-
-    fn heartbeat(&self) -> MutexGuard<'_, Heartbeat> {
-        self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Peers before ZMTP 3.1 do not know PING; some hang up when they see one.
-    async fn run(&self, version: Version, outbox: &Outbox) -> Result<(), CloseCause> {
-        if version < Version::V3_1 {
-            std::future::pending::<()>().await;
-        }
-        let ttl_tenths = u16::try_from(self.interval.as_millis() / 50).unwrap_or(u16::MAX);
-        loop {
-            let beat = self.heartbeat().poll(now());
-            match beat {
-                Beat::Ping => outbox.push_control(|out| put_ping(out, ttl_tenths, b"")),
-                Beat::Dead => return Err(CloseCause::HeartbeatLost),
-                Beat::Wait(until) => sleep_until(until.into()).await,
-            }
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! A socket as seen by whoever watches it.
 
 use crate::publisher::fanout::Fanout;
-use crate::responder::Desk;
+use crate::responder::desk::Desk;
 use crate::stats::Stats;
-use crate::subscriber::Inlet;
+use crate::subscriber::inlet::Inlet;
 use std::sync::Arc;
 
 /// Reads a socket's counters and gauges from anywhere, also after the socket is gone. Cheap to clone.

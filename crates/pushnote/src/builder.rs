@@ -30,6 +30,13 @@ pub struct PublisherBuilder {
     options: Options,
 }
 
+impl Publisher {
+    /// A publisher with other settings than the global one's.
+    pub fn builder() -> PublisherBuilder {
+        PublisherBuilder::new()
+    }
+}
+
 impl PublisherBuilder {
     pub(crate) fn new() -> Self {
         Self {

@@ -10,7 +10,6 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::acks::Acks;
-use crate::builder::PublisherBuilder;
 use crate::driver::Driver;
 use crate::error::{AckError, FlushError, PublishError};
 
@@ -41,7 +40,7 @@ use crate::error::{AckError, FlushError, PublishError};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropping it blocks for [`PublisherBuilder::linger`] at most, if messages still wait; what cannot be written in that
+/// Dropping it blocks for [`PublisherBuilder::linger`](crate::PublisherBuilder::linger) at most, if messages still wait; what cannot be written in that
 /// time is lost, with a warning in the log. [`Publisher::flush`] first to know.
 #[derive(Debug)]
 pub struct Publisher {
@@ -75,11 +74,6 @@ pub struct Stats {
 }
 
 impl Publisher {
-    /// A publisher with other settings than the global one's.
-    pub fn builder() -> PublisherBuilder {
-        PublisherBuilder::new()
-    }
-
     pub(crate) fn new(
         driver: Arc<Driver>,
         acks: Acks,

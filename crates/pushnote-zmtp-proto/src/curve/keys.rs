@@ -1,11 +1,14 @@
 //! Long-term keys and connections' own, as bytes and as Z85 text (RFC 32): 40 characters.
 
-use super::{CurveError, KEY_BYTES, random, z85};
+use super::error::CurveError;
+use super::z85;
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
 use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
+
+pub(super) const KEY_BYTES: usize = 32;
 
 /// Characters of a key in Z85.
 const TEXT_CHARACTERS: usize = 40;
@@ -134,6 +137,13 @@ impl From<SecretKey> for KeyPair {
     fn from(secret: SecretKey) -> Self {
         KeyPair { public: secret.public_key(), secret }
     }
+}
+
+/// Bytes that nobody can guess.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], CurveError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

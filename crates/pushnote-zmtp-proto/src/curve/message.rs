@@ -3,7 +3,7 @@
 //! The first byte within is the frame's flags, without LONG. RFC 26 knows MORE alone; libzmq also says there that the
 //! frame is a command, and sends MESSAGE itself as a frame which is none. Both forms of MESSAGE are taken.
 
-use super::CurveError;
+use super::error::CurveError;
 use super::sealed::{BoxKey, SharedKey, TAG_BYTES};
 use crate::frame::{COMMAND, Header, LONG, MORE, frames, put_frame, put_head};
 use crate::scan::ScanError;

@@ -1,6 +1,6 @@
 //! NaCl's boxes: XSalsa20 and Poly1305 under a key that two key pairs agree on, or that one side alone has.
 
-use super::{KEY_BYTES, PublicKey, SecretKey};
+use super::keys::{KEY_BYTES, PublicKey, SecretKey};
 use poly1305::Poly1305;
 use poly1305::universal_hash::KeyInit;
 use salsa20::cipher::consts::U10;

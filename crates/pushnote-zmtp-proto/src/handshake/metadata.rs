@@ -1,13 +1,15 @@
 //! READY's properties: name length (1), name, value length (4, big endian), value (RFC 37 §2.4).
 
-use super::{HandshakeError, Properties};
+use super::error::HandshakeError;
 use bytes::Bytes;
 
 pub(super) const SOCKET_TYPE: &[u8] = b"Socket-Type";
 /// Names of applications' own properties begin so.
 const APPLICATION: &str = "x-";
 
-/// Names in lower case, and values.
+/// Names and values.
+pub type Properties = Vec<(String, Bytes)>;
+
 /// Appends a property.
 pub(super) fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.push(name.len() as u8);

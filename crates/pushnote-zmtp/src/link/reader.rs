@@ -1,6 +1,7 @@
 //! The reading side of a connection.
 
-use super::{Intake, Pulse, now};
+use super::intake::Intake;
+use super::pulse::{Pulse, now};
 use crate::batch::Batch;
 use crate::options::Options;
 use crate::outbox::Outbox;

@@ -1,6 +1,6 @@
 //! A publisher that a subscriber connects to.
 
-use super::Inlet;
+use super::inlet::Inlet;
 use crate::batch::Batch;
 use crate::link::{Intake, Link};
 use crate::options::Options;
