@@ -13,6 +13,7 @@ ALLOWED = {
     "pushnote-zmtp-proto": set(),
     "pushnote-zmtp": {"pushnote-net", "pushnote-zmtp-proto"},
     "pushnote-config": {"pushnote-core", "pushnote-net", "pushnote-sockjs", "pushnote-zmtp"},
+    "pushnote-load": {"pushnote-zmtp-proto"},
     "pushnote-shell": {"pushnote-config", "pushnote-net", "pushnote-zmtp"},
     "pushnote-sockjs": {"pushnote-net", "pushnote-sockjs-proto", "pushnote-websocket"},
     "pushnote-hub": {"pushnote-core"},
@@ -25,7 +26,9 @@ ALLOWED = {
     "pushnote": {"pushnote-core", "pushnote-net", "pushnote-zmtp"},
     "pushnote-mq": {"pushnote-config", "pushnote-forwarder", "pushnote-net", "pushnote-shell", "pushnote-zmtp"},
     "pushnote-server": {"pushnote-config", "pushnote-core", "pushnote-http", "pushnote-net", "pushnote-shell", "pushnote-zmtp"},
-    "pushnote-tool": {"pushnote", "pushnote-config", "pushnote-core", "pushnote-http", "pushnote-shell", "pushnote-zmtp"},
+    "pushnote-tool": {
+        "pushnote", "pushnote-config", "pushnote-core", "pushnote-http", "pushnote-load", "pushnote-shell", "pushnote-zmtp",
+    },
     "pushnote-tests": {"pushnote", "pushnote-core", "pushnote-zmtp"},
 }
 # Who alone may use these from outside.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::preset::Preset;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use pushnote_load::Preset;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -19,8 +21,8 @@ pub(crate) struct BenchArgs {
     pub(crate) url: Vec<String>,
 
     /// Protocol spoken to the server
-    #[arg(long, value_enum, default_value_t = Preset::Raw)]
-    pub(crate) preset: Preset,
+    #[arg(long, value_enum, default_value = "raw")]
+    pub(crate) preset: PresetFlag,
 
     /// Connections
     #[arg(short = 'n', long, value_name = "N", default_value_t = 1000)]
@@ -110,4 +112,28 @@ pub(crate) struct BenchArgs {
     /// Be the bare limit: serve on a free port until the publisher goes
     #[arg(long, hide = true, exclusive = true)]
     pub(crate) serve_limit: bool,
+}
+
+/// A preset as a flag names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PresetFlag(pub(crate) Preset);
+
+impl ValueEnum for PresetFlag {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [PresetFlag; Preset::ALL.len()] = {
+            let mut all = [PresetFlag(Preset::Raw); Preset::ALL.len()];
+            let mut at = 0;
+            while at < all.len() {
+                all[at] = PresetFlag(Preset::ALL[at]);
+                at += 1;
+            }
+            all
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let value = PossibleValue::new(self.0.name()).help(self.0.description());
+        Some(if self.0 == Preset::Raw { value.alias("nchan") } else { value })
+    }
 }

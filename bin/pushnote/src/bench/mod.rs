@@ -1,50 +1,30 @@
-//! `pushnote bench`: an honest load on any push server.
-//!
-//! One thread and one epoll make the load, so that one core of it can saturate one core of a server. Every delivery is
-//! counted and checked. What a server's CPU time means on this machine is told by the bare limit: the same load on a
-//! process that does nothing but `send(2)`, measured in the same run.
+//! `pushnote bench`: the flags and the figures of a load, which `pushnote-load` makes.
 
 mod args;
-mod connection;
-mod crowd;
-mod frame;
-mod http;
-mod limit;
-mod load;
-mod measurement;
-mod message;
-mod pace;
+mod failure;
 mod plan;
-mod plot;
-mod preset;
-mod process;
 mod progress;
-mod publisher;
 mod report;
-mod sequence;
-mod tally;
-#[cfg(test)]
-mod tests;
-mod url;
 
 use std::path::Path;
+use std::process::Command;
 
+use pushnote_load::{Limit, Measurement, Plan, allow_files, pin_self, plot, run_limit};
 use pushnote_shell::Failure;
 use serde_json::json;
 
 pub(crate) use self::args::BenchArgs;
-use self::limit::Limit;
-use self::measurement::Measurement;
-use self::plan::Plan;
+use self::failure::failure;
+use self::progress::ProgressLine;
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     if args.serve_limit {
-        return limit::run();
+        return run_limit().map_err(failure);
     }
-    let server = Plan::of_server(args)?;
-    process::allow_files(args.connections + args.churn as usize)?;
+    let server = plan::of_server(args)?;
+    allow_files(args.connections + args.churn as usize).map_err(failure)?;
     if let Some(core) = args.pin_generator {
-        process::pin_self(core)?;
+        pin_self(core).map_err(failure)?;
     }
     let limit = if args.limit { Some(measure_limit(args)?) } else { None };
     if let Some(limit) = &limit {
@@ -76,16 +56,21 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
 }
 
 fn measure_limit(args: &BenchArgs) -> Result<Measurement, Failure> {
-    let limit = Limit::start()?;
-    let plan = Plan::of_limit(args, limit.address, limit.pid())?;
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::system(format!("cannot start the bare limit: {error}")))?;
+    let mut command = Command::new(program);
+    command.args(["bench", "--serve-limit"]);
+    let limit = Limit::start(command).map_err(failure)?;
+    let plan = plan::of_limit(args, limit.address, limit.pid())?;
     measure(&plan, args)
 }
 
 fn measure(plan: &Plan, args: &BenchArgs) -> Result<Measurement, Failure> {
     if let Some(core) = args.pin_server {
-        plan.server.pin(core)?;
+        plan.server.pin(core).map_err(failure)?;
     }
-    load::run(plan)
+    let mut line = ProgressLine::new(&plan.label);
+    pushnote_load::run(plan, &mut |progress| line.show(progress)).map_err(failure)
 }
 
 /// Server CPU time per delivery as a multiple of the limit's.

@@ -5,14 +5,11 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pushnote_core::{Keys, Tokenizer, UserId};
+use pushnote_load::{MESSAGE_BYTES_MIN, Pace, Plan, Preset, Processes, Publish, Url, user_id, zmq_address};
 use pushnote_shell::{Failure, read_secret};
 
 use super::args::BenchArgs;
-use super::message;
-use super::pace::Pace;
-use super::preset::Preset;
-use super::process::Processes;
-use super::url::{Url, resolve};
+use super::failure::failure;
 
 const CONNECTIONS_MAX: usize = 100_000;
 const IN_FLIGHT_MAX: u32 = 1024;
@@ -21,127 +18,76 @@ const CHURN_MAX: u32 = 5000;
 const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 const DURATION_MAX: Duration = Duration::from_secs(3600);
 
-/// One load on one server.
-pub(crate) struct Plan {
-    pub(crate) label: String,
-    pub(crate) targets: Vec<Url>,
-    pub(crate) preset: Preset,
-    /// `None`: connections idle.
-    pub(crate) publish: Option<Publish>,
-    pub(crate) counted: usize,
-    pub(crate) stalled: usize,
-    pub(crate) churn_per_second: u32,
-    /// One token per user; empty when messages go to all.
-    pub(crate) tokens: Vec<String>,
-    pub(crate) pace: Pace,
-    pub(crate) payload_bytes: usize,
-    pub(crate) messages_max: u64,
-    pub(crate) duration: Duration,
-    pub(crate) warmup: Duration,
-    pub(crate) timeout: Duration,
-    pub(crate) server: Processes,
+/// What the flags ask for beside the bare limit; `None` when they name no server.
+pub(crate) fn of_server(args: &BenchArgs) -> Result<Option<Plan>, Failure> {
+    if args.url.is_empty() {
+        return if args.limit { Ok(None) } else { Err(Failure::usage("--url is missing, or --limit alone")) };
+    }
+    let parse = |text: &String| Url::parse(text, args.allow_remote);
+    let targets = args.url.iter().map(parse).collect::<Result<Vec<_>, _>>();
+    let targets = targets.map_err(|error| Failure::usage(format!("--url: {error}")))?;
+    let stalled = percentage(args.stalled_percent, args.connections)?;
+    if args.churn > CHURN_MAX {
+        return Err(Failure::usage(format!("--churn: at most {CHURN_MAX} connections a second")));
+    }
+    let server = Processes::new(&args.pid).map_err(failure)?;
+    Ok(Some(Plan {
+        label: args.url.join(" "),
+        targets,
+        preset: args.preset.0,
+        publish: publish(args)?,
+        counted: args.connections - stalled,
+        stalled,
+        churn_per_second: args.churn,
+        tokens: tokens(args)?,
+        server,
+        ..shared(args)?
+    }))
 }
 
-/// Where messages go in.
-#[derive(Clone, Debug)]
-pub(crate) enum Publish {
-    /// pushnote's envelopes over ZeroMQ.
-    Zmq(SocketAddr),
-    Http {
-        url: Url,
-        /// Header lines with their line ends.
-        headers: String,
-    },
-    /// What the bare limit takes: one message a line.
-    Lines(SocketAddr),
+/// The same load on the bare limit.
+pub(crate) fn of_limit(args: &BenchArgs, address: SocketAddr, pid: u32) -> Result<Plan, Failure> {
+    let idle = args.messages == Some(0);
+    Ok(Plan {
+        label: "bare send(2) loop".to_owned(),
+        targets: vec![Url::of(address)],
+        publish: (!idle).then_some(Publish::Lines(address)),
+        server: Processes::new(&[pid]).map_err(failure)?,
+        ..shared(args)?
+    })
 }
 
-impl Plan {
-    /// What the flags ask for beside the bare limit; `None` when they name no server.
-    pub(crate) fn of_server(args: &BenchArgs) -> Result<Option<Self>, Failure> {
-        if args.url.is_empty() {
-            return if args.limit {
-                Ok(None)
-            } else {
-                Err(Failure::usage("--url is missing, or --limit alone"))
-            };
+/// What the server and the limit have in common.
+fn shared(args: &BenchArgs) -> Result<Plan, Failure> {
+    within("--connections", args.connections, 1..=CONNECTIONS_MAX)?;
+    within("--payload-bytes", args.payload_bytes, MESSAGE_BYTES_MIN..=PAYLOAD_BYTES_MAX)?;
+    within("--in-flight", args.in_flight, 1..=IN_FLIGHT_MAX)?;
+    within("--duration (seconds)", args.duration.as_secs(), 0..=DURATION_MAX.as_secs())?;
+    within("--warmup (seconds)", args.warmup.as_secs(), 0..=DURATION_MAX.as_secs())?;
+    let pace = match args.rate {
+        None => Pace::Closed { in_flight: args.in_flight },
+        Some(per_second) if per_second > 0.0 && per_second <= PER_SECOND_MAX => Pace::Open { per_second },
+        Some(_) => {
+            return Err(Failure::usage(format!("--rate: more than 0 and at most {PER_SECOND_MAX}")));
         }
-        let parse = |text: &String| Url::parse(text, args.allow_remote);
-        let targets = args.url.iter().map(parse).collect::<Result<Vec<_>, _>>();
-        let targets = targets.map_err(|error| Failure::usage(format!("--url: {error}")))?;
-        let stalled = percentage(args.stalled_percent, args.connections)?;
-        if args.churn > CHURN_MAX {
-            return Err(Failure::usage(format!("--churn: at most {CHURN_MAX} connections a second")));
-        }
-        let server = Processes::new(&args.pid)?;
-        Ok(Some(Self {
-            label: args.url.join(" "),
-            targets,
-            preset: args.preset,
-            publish: publish(args)?,
-            counted: args.connections - stalled,
-            stalled,
-            churn_per_second: args.churn,
-            tokens: tokens(args)?,
-            server,
-            ..Self::shared(args)?
-        }))
-    }
-
-    /// The same load on the bare limit.
-    pub(crate) fn of_limit(args: &BenchArgs, address: SocketAddr, pid: u32) -> Result<Self, Failure> {
-        let idle = args.messages == Some(0);
-        Ok(Self {
-            label: "bare send(2) loop".to_owned(),
-            targets: vec![Url {
-                address,
-                host: address.to_string(),
-                path: "/".to_owned(),
-                credentials: None,
-            }],
-            publish: (!idle).then_some(Publish::Lines(address)),
-            server: Processes::new(&[pid])?,
-            ..Self::shared(args)?
-        })
-    }
-
-    /// What the server and the limit have in common.
-    fn shared(args: &BenchArgs) -> Result<Self, Failure> {
-        within("--connections", args.connections, 1..=CONNECTIONS_MAX)?;
-        within("--payload-bytes", args.payload_bytes, message::BYTES_MIN..=PAYLOAD_BYTES_MAX)?;
-        within("--in-flight", args.in_flight, 1..=IN_FLIGHT_MAX)?;
-        within("--duration (seconds)", args.duration.as_secs(), 0..=DURATION_MAX.as_secs())?;
-        within("--warmup (seconds)", args.warmup.as_secs(), 0..=DURATION_MAX.as_secs())?;
-        let pace = match args.rate {
-            None => Pace::Closed { in_flight: args.in_flight },
-            Some(per_second) if per_second > 0.0 && per_second <= PER_SECOND_MAX => Pace::Open { per_second },
-            Some(_) => {
-                return Err(Failure::usage(format!("--rate: more than 0 and at most {PER_SECOND_MAX}")));
-            }
-        };
-        Ok(Self {
-            label: String::new(),
-            targets: Vec::new(),
-            preset: Preset::Raw,
-            publish: None,
-            counted: args.connections,
-            stalled: 0,
-            churn_per_second: 0,
-            tokens: Vec::new(),
-            pace,
-            payload_bytes: args.payload_bytes,
-            messages_max: args.messages.unwrap_or(u64::MAX),
-            duration: args.duration,
-            warmup: args.warmup,
-            timeout: args.timeout,
-            server: Processes::default(),
-        })
-    }
-
-    /// Connections that are there all the time.
-    pub(crate) fn connections(&self) -> usize {
-        self.counted + self.stalled
-    }
+    };
+    Ok(Plan {
+        label: String::new(),
+        targets: Vec::new(),
+        preset: Preset::Raw,
+        publish: None,
+        counted: args.connections,
+        stalled: 0,
+        churn_per_second: 0,
+        tokens: Vec::new(),
+        pace,
+        payload_bytes: args.payload_bytes,
+        messages_max: args.messages.unwrap_or(u64::MAX),
+        duration: args.duration,
+        warmup: args.warmup,
+        timeout: args.timeout,
+        server: Processes::default(),
+    })
 }
 
 fn within<N: Copy + PartialOrd + std::fmt::Display>(
@@ -170,8 +116,9 @@ fn publish(args: &BenchArgs) -> Result<Option<Publish>, Failure> {
         return Err(Failure::usage("--publish is missing; or give --messages 0 to measure idle connections"));
     };
     let usage = |error| Failure::usage(format!("--publish: {error}"));
-    if let Some(host) = text.strip_prefix("zmq:").unwrap_or(text).strip_prefix("tcp://") {
-        return Ok(Some(Publish::Zmq(resolve(host, args.allow_remote).map_err(usage)?)));
+    let endpoint = text.strip_prefix("zmq:").unwrap_or(text);
+    if endpoint.starts_with("tcp://") {
+        return Ok(Some(Publish::Zmq(zmq_address(endpoint, args.allow_remote).map_err(usage)?)));
     }
     if args.users.is_some() {
         return Err(Failure::usage("--user needs ZeroMQ: --publish tcp://HOST:PORT"));
@@ -191,15 +138,10 @@ fn publish(args: &BenchArgs) -> Result<Option<Publish>, Failure> {
     Ok(Some(Publish::Http { url, headers }))
 }
 
-/// The id of the user with this number.
-pub(crate) fn user_id(number: usize) -> String {
-    format!("bench-{number}")
-}
-
 fn tokens(args: &BenchArgs) -> Result<Vec<String>, Failure> {
     let Some(users) = args.users else { return Ok(Vec::new()) };
     within("--user", users, 1..=args.connections)?;
-    if !args.preset.takes_users() {
+    if !args.preset.0.takes_users() {
         return Err(Failure::usage("--user: only the presets raw and sockjs-websocket can say who they are"));
     }
     let tokenizer = Tokenizer::new(&keys(args.secret_file.as_deref())?);
@@ -230,7 +172,7 @@ mod tests {
     fn plan(line: &str) -> Result<Option<Plan>, String> {
         let words = std::iter::once("bench").chain(line.split_whitespace());
         let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
-        Plan::of_server(&line.bench).map_err(|failure| failure.to_string())
+        of_server(&line.bench).map_err(|failure| failure.to_string())
     }
 
     fn refusal(line: &str) -> String {

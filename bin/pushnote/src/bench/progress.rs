@@ -1,38 +1,38 @@
 //! One line on a terminal that says how far a run is.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
 
-const INTERVAL_NS: u64 = 200_000_000;
+const INTERVAL: Duration = Duration::from_millis(200);
 /// Back to the line's start and clear it.
 const CLEAR: &str = "\r\x1b[2K";
 
 /// Shows nothing where nobody looks.
-pub(crate) struct Progress {
+pub(crate) struct ProgressLine {
     label: String,
-    shown: bool,
     terminal: bool,
-    next_ns: u64,
+    shown: Option<Instant>,
 }
 
-impl Progress {
+impl ProgressLine {
     pub(crate) fn new(label: &str) -> Self {
-        Self { label: label.to_owned(), shown: false, terminal: std::io::stderr().is_terminal(), next_ns: 0 }
+        Self { label: label.to_owned(), terminal: std::io::stderr().is_terminal(), shown: None }
     }
 
     #[inline]
-    pub(crate) fn show(&mut self, now_ns: u64, text: impl FnOnce() -> String) {
-        if self.terminal && now_ns >= self.next_ns {
-            self.next_ns = now_ns + INTERVAL_NS;
-            self.shown = true;
-            eprint!("{CLEAR}{}: {}", self.label, text());
+    pub(crate) fn show(&mut self, progress: impl Display) {
+        if self.terminal && self.shown.is_none_or(|shown| shown.elapsed() >= INTERVAL) {
+            self.shown = Some(Instant::now());
+            eprint!("{CLEAR}{}: {progress}", self.label);
             let _ = std::io::stderr().flush();
         }
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
-        if self.shown {
+        if self.shown.is_some() {
             eprint!("{CLEAR}");
         }
     }

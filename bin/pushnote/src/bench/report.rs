@@ -3,10 +3,8 @@
 use std::fmt::Write;
 
 use hdrhistogram::Histogram;
+use pushnote_load::{Measurement, Pace};
 use serde_json::{Value, json};
-
-use super::measurement::Measurement;
-use super::pace::Pace;
 
 /// The figures as lines of text.
 pub(crate) fn text(measurement: &Measurement) -> String {

@@ -3,7 +3,7 @@
 use memchr::memmem;
 use serde_json::json;
 
-use super::url::Url;
+use crate::url::Url;
 
 /// The sample key of RFC 6455, 1.3, and its answer: one key for all, so that nothing is computed per connection.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -13,18 +13,17 @@ pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const CHANNEL: &str = "bench";
 
 /// How browsers are spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Preset {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
     /// A plain WebSocket, one message a frame: pushnote's raw route, Nchan
-    #[value(alias = "nchan")]
     Raw,
-    /// SockJS over WebSocket; the URL is the route, as in http://127.0.0.1:8080/sockjs
+    /// SockJS over WebSocket; the URL is the route, as in `http://127.0.0.1:8080/sockjs`
     SockjsWebsocket,
     /// SockJS over streamed HTTP answers; the URL is the route
     SockjsXhrStreaming,
     /// Centrifugo's JSON protocol, channel `bench`
     Centrifugo,
-    /// Pusher's protocol, channel `bench`; credentials in the publish URL: http://KEY:SECRET@host/apps/ID/events
+    /// Pusher's protocol, channel `bench`; credentials in the publish URL: `http://KEY:SECRET@host/apps/ID/events`
     Pusher,
     /// Socket.IO over WebSocket
     Socketio,
@@ -42,7 +41,19 @@ pub(crate) enum Reaction {
 }
 
 impl Preset {
-    pub(crate) fn name(self) -> &'static str {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Raw,
+        Self::SockjsWebsocket,
+        Self::SockjsXhrStreaming,
+        Self::Centrifugo,
+        Self::Pusher,
+        Self::Socketio,
+    ];
+
+    /// What it is called in figures and on command lines.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw",
             Self::SockjsWebsocket => "sockjs-websocket",
@@ -53,13 +64,31 @@ impl Preset {
         }
     }
 
+    /// What it is, in a line.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Raw => "A plain WebSocket, one message a frame: pushnote's raw route, Nchan",
+            Self::SockjsWebsocket => {
+                "SockJS over WebSocket; the URL is the route, as in http://127.0.0.1:8080/sockjs"
+            }
+            Self::SockjsXhrStreaming => "SockJS over streamed HTTP answers; the URL is the route",
+            Self::Centrifugo => "Centrifugo's JSON protocol, channel `bench`",
+            Self::Pusher => {
+                "Pusher's protocol, channel `bench`; credentials in the publish URL: http://KEY:SECRET@host/apps/ID/events"
+            }
+            Self::Socketio => "Socket.IO over WebSocket",
+        }
+    }
+
     /// Whether messages come in the body of an HTTP answer instead of WebSocket frames.
     pub(crate) fn streams(self) -> bool {
         self == Self::SockjsXhrStreaming
     }
 
     /// Whether a client can say which user it is.
-    pub(crate) fn takes_users(self) -> bool {
+    #[must_use]
+    pub fn takes_users(self) -> bool {
         matches!(self, Self::Raw | Self::SockjsWebsocket)
     }
 

@@ -16,7 +16,8 @@ const STEPS_PER_NINE: u32 = 16;
 const COLOURS: [&str; 2] = ["#1f6feb", "#8c959f"];
 
 /// An SVG with one curve per histogram of nanoseconds; time is drawn by powers of ten.
-pub(crate) fn svg(curves: &[(&str, &Histogram<u64>)]) -> String {
+#[must_use]
+pub fn svg(curves: &[(&str, &Histogram<u64>)]) -> String {
     let values = || curves.iter().flat_map(|(_, histogram)| points(histogram)).map(|(_, ns)| ns);
     let low = values().fold(f64::INFINITY, f64::min).log10().floor();
     let high = values().fold(0.0, f64::max).log10().ceil();

@@ -10,17 +10,17 @@ use bytes::BytesMut;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Digest;
 use mio::net::TcpStream;
-use pushnote_shell::Failure;
-use pushnote_zmtp::command::{Command, put_command, subscription_message};
-use pushnote_zmtp::frame::{Header, put_frame};
-use pushnote_zmtp::handshake::{Handshake, SocketType};
-use pushnote_zmtp::scan::{Item, Limits, Scanner};
+use pushnote_zmtp_proto::command::{Command, put_command, subscription_message};
+use pushnote_zmtp_proto::frame::{Header, put_frame};
+use pushnote_zmtp_proto::handshake::{Handshake, SocketType};
+use pushnote_zmtp_proto::scan::{Item, Limits, Scanner};
 use sha2::Sha256;
 
-use super::http::{Body, Head};
-use super::plan::{Publish, user_id};
-use super::preset::Preset;
-use super::url::Url;
+use crate::error::LoadError;
+use crate::http::{Body, Head};
+use crate::plan::{Publish, user_id};
+use crate::preset::Preset;
+use crate::url::Url;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const BACKLOG_BYTES_MAX: usize = 64 << 20;
@@ -54,12 +54,12 @@ struct HttpRoad {
 
 impl Publisher {
     /// Connects, and with ZeroMQ waits until the server has subscribed.
-    pub(crate) fn connect(publish: &Publish, preset: Preset) -> Result<Self, Failure> {
+    pub(crate) fn connect(publish: &Publish, preset: Preset) -> Result<Self, LoadError> {
         let address = match publish {
             Publish::Zmq(address) | Publish::Lines(address) => *address,
             Publish::Http { url, .. } => url.address,
         };
-        let failed = |error: io::Error| Failure::unavailable(format!("--publish: {address}: {error}"));
+        let failed = |error: io::Error| LoadError::Publish(format!("{address}: {error}"));
         let mut stream = dial(address).map_err(failed)?;
         let mut unread = BytesMut::new();
         let road = match publish {
@@ -71,7 +71,7 @@ impl Publisher {
                 body: None,
             })),
             Publish::Lines(_) => {
-                stream.write_all(super::limit::PUBLISHER_GREETING).map_err(failed)?;
+                stream.write_all(crate::limit::PUBLISHER_GREETING).map_err(failed)?;
                 Road::Lines
             }
         };
@@ -80,11 +80,9 @@ impl Publisher {
     }
 
     /// Queues the JSON text `message`, for everyone or for the user of that number.
-    pub(crate) fn push(&mut self, user: Option<usize>, message: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn push(&mut self, user: Option<usize>, message: &[u8]) -> Result<(), LoadError> {
         if self.unsent.len() > BACKLOG_BYTES_MAX {
-            return Err(Failure::unavailable(
-                "--publish: the server takes messages too slowly; lower --rate",
-            ));
+            return Err(LoadError::Publish("the server takes messages too slowly; lower the rate".into()));
         }
         match &mut self.road {
             Road::Zmq(_) => put_frame(&mut self.unsent, 0, &envelope(user, message)),
@@ -98,7 +96,7 @@ impl Publisher {
     }
 
     /// Writes what the socket takes.
-    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+    pub(crate) fn flush(&mut self) -> Result<(), LoadError> {
         let mut written = 0;
         while written < self.unsent.len() {
             match self.socket.write(&self.unsent[written..]) {
@@ -113,7 +111,7 @@ impl Publisher {
     }
 
     /// Reads what the server says to it: answers, or heartbeats.
-    pub(crate) fn read(&mut self) -> Result<(), Failure> {
+    pub(crate) fn read(&mut self) -> Result<(), LoadError> {
         loop {
             let before = self.unread.len();
             self.unread.resize(before + READ_BYTES, 0);
@@ -129,7 +127,7 @@ impl Publisher {
         }
     }
 
-    fn take(&mut self) -> Result<(), Failure> {
+    fn take(&mut self) -> Result<(), LoadError> {
         match &mut self.road {
             Road::Zmq(scanner) => {
                 let mut out = BytesMut::new();
@@ -146,8 +144,8 @@ impl Publisher {
     }
 }
 
-fn lost(error: &io::Error) -> Failure {
-    Failure::unavailable(format!("--publish: the connection was lost: {error}"))
+fn lost(error: &io::Error) -> LoadError {
+    LoadError::Publish(format!("the connection was lost: {error}"))
 }
 
 fn dial(address: SocketAddr) -> io::Result<StdTcpStream> {
@@ -241,35 +239,29 @@ impl HttpRoad {
         out.extend_from_slice(&body);
     }
 
-    fn take(&mut self, unread: &mut BytesMut) -> Result<(), Failure> {
+    fn take(&mut self, unread: &mut BytesMut) -> Result<(), LoadError> {
         loop {
             let body = match &mut self.body {
                 Some(body) => body,
-                None => {
-                    match Head::first(unread).map_err(|error| Failure::data(format!("--publish: {error}")))? {
-                        None => return Ok(()),
-                        Some((head, bytes)) => {
-                            let rest = unread.split_off(bytes);
-                            if head.status >= 300 {
-                                let text = String::from_utf8_lossy(&rest[..rest.len().min(200)]).into_owned();
-                                return Err(Failure::unavailable(format!(
-                                    "--publish: HTTP {}: {text}",
-                                    head.status
-                                )));
-                            }
-                            if head.last {
-                                let advice =
-                                    "the server closes the connection after some requests; let it keep more";
-                                return Err(Failure::unavailable(format!("--publish: {advice}")));
-                            }
-                            *unread = rest;
-                            self.body.insert(head.body)
+                None => match Head::first(unread)? {
+                    None => return Ok(()),
+                    Some((head, bytes)) => {
+                        let rest = unread.split_off(bytes);
+                        if head.status >= 300 {
+                            let text = String::from_utf8_lossy(&rest[..rest.len().min(200)]).into_owned();
+                            return Err(LoadError::Publish(format!("HTTP {}: {text}", head.status)));
                         }
+                        if head.last {
+                            let advice =
+                                "the server closes the connection after some requests; let it keep more";
+                            return Err(LoadError::Publish(advice.to_owned()));
+                        }
+                        *unread = rest;
+                        self.body.insert(head.body)
                     }
-                }
+                },
             };
-            let (taken, _) =
-                body.take(unread).map_err(|error| Failure::data(format!("--publish: {error}")))?;
+            let (taken, _) = body.take(unread)?;
             let done = body.is_done();
             let _ = unread.split_to(taken);
             if done {
@@ -336,6 +328,6 @@ mod tests {
         assert!(unread.is_empty() && road.body.is_none());
 
         unread.extend_from_slice(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
-        assert_eq!(road.take(&mut unread).unwrap_err().to_string(), "--publish: HTTP 403: no");
+        assert_eq!(road.take(&mut unread).unwrap_err().to_string(), "HTTP 403: no");
     }
 }

@@ -10,7 +10,7 @@ const NUMBER_BYTES: usize = 16;
 const MARK_BYTES: usize = 10;
 
 /// The shortest message: two quotes, the mark, two numbers.
-pub(crate) const BYTES_MIN: usize = 2 + MARK_BYTES + 2 * NUMBER_BYTES;
+pub const BYTES_MIN: usize = 2 + MARK_BYTES + 2 * NUMBER_BYTES;
 
 /// What a message says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

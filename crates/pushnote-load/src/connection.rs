@@ -8,13 +8,13 @@ use mio::net::TcpStream;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::frame;
-use super::http::{Body, Head};
-use super::message::{Messages, Stamp};
-use super::preset::{ACCEPT, Preset, Reaction};
-use super::sequence::Sequence;
-use super::tally::{Role, Tally};
-use super::url::Url;
+use crate::frame;
+use crate::http::{Body, Head};
+use crate::message::{Messages, Stamp};
+use crate::preset::{ACCEPT, Preset, Reaction};
+use crate::sequence::Sequence;
+use crate::tally::{Role, Tally};
+use crate::url::Url;
 
 /// A line that is longer is no SockJS frame of messages as small as these.
 const LINE_BYTES_MAX: usize = 16 << 20;

@@ -5,15 +5,16 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::frame;
-use super::limit;
-use super::load;
-use super::measurement::Measurement;
-use super::pace::Pace;
-use super::plan::{Plan, Publish};
-use super::preset::{ACCEPT, Preset};
-use super::process::Processes;
-use super::url::Url;
+use crate::error::LoadError;
+use crate::frame;
+use crate::limit;
+use crate::load;
+use crate::measurement::Measurement;
+use crate::pace::Pace;
+use crate::plan::{Plan, Publish};
+use crate::preset::{ACCEPT, Preset};
+use crate::process::Processes;
+use crate::url::Url;
 
 fn plan(address: SocketAddr, connections: usize, pace: Pace) -> Plan {
     Plan {
@@ -33,6 +34,10 @@ fn plan(address: SocketAddr, connections: usize, pace: Pace) -> Plan {
         timeout: Duration::from_secs(2),
         server: Processes::new(&[std::process::id()]).unwrap(),
     }
+}
+
+fn run(plan: &Plan) -> Result<Measurement, LoadError> {
+    load::run(plan, &mut |_| {})
 }
 
 fn listen<T: Send + 'static>(
@@ -93,7 +98,7 @@ fn faults(measurement: &Measurement) -> [u64; 3] {
 #[test]
 fn a_closed_loop_counts_every_delivery() {
     let (address, server) = listen(|listener| limit::serve(&listener));
-    let measurement = load::run(&plan(address, 30, Pace::Closed { in_flight: 16 })).unwrap();
+    let measurement = run(&plan(address, 30, Pace::Closed { in_flight: 16 })).unwrap();
     server.join().unwrap().unwrap();
 
     let running = measurement.running.as_ref().unwrap();
@@ -109,7 +114,7 @@ fn a_closed_loop_counts_every_delivery() {
 #[test]
 fn an_open_loop_sends_when_due() {
     let (address, server) = listen(|listener| limit::serve(&listener));
-    let measurement = load::run(&plan(address, 5, Pace::Open { per_second: 400.0 })).unwrap();
+    let measurement = run(&plan(address, 5, Pace::Open { per_second: 400.0 })).unwrap();
     server.join().unwrap().unwrap();
 
     assert_eq!(measurement.tally.deliveries, 120 * 5);
@@ -128,7 +133,7 @@ fn latency_counts_from_when_a_message_was_due() {
         }
         text(line)
     });
-    let measurement = load::run(&plan(address, 1, Pace::Open { per_second: 500.0 })).unwrap();
+    let measurement = run(&plan(address, 1, Pace::Open { per_second: 500.0 })).unwrap();
     // One pause of 200 ms is felt by all messages that were due in it: 100 of 120 here.
     assert!(measurement.tally.latency.value_at_quantile(0.5) > 20_000_000);
     assert!(measurement.tally.latency.max() >= 200_000_000);
@@ -147,7 +152,7 @@ fn a_server_that_loses_repeats_and_reorders_is_found_out() {
         (31, 2) => [text(line), std::mem::take(&mut held)].concat(),
         _ => text(line),
     });
-    let measurement = load::run(&plan(address, 3, Pace::Open { per_second: 2000.0 })).unwrap();
+    let measurement = run(&plan(address, 3, Pace::Open { per_second: 2000.0 })).unwrap();
     assert_eq!(faults(&measurement), [1, 1, 1]);
     assert_eq!(measurement.fault().unwrap(), "1 lost, 1 twice, 1 out of order");
 }
@@ -156,7 +161,7 @@ fn a_server_that_loses_repeats_and_reorders_is_found_out() {
 fn a_closed_loop_ends_when_a_message_is_lost() {
     let address =
         tampering(2, |number, index, line| if (number, index) == (50, 1) { Vec::new() } else { text(line) });
-    let measurement = load::run(&plan(address, 2, Pace::Closed { in_flight: 1 })).unwrap();
+    let measurement = run(&plan(address, 2, Pace::Closed { in_flight: 1 })).unwrap();
     assert_eq!((measurement.running.as_ref().unwrap().published, faults(&measurement)), (51, [1, 0, 0]));
 }
 
@@ -167,7 +172,7 @@ fn a_connection_that_is_closed_is_told_with_its_code() {
         frame::put_server(&mut close, frame::CLOSE, &1013_u16.to_be_bytes());
         if (number, index) == (50, 1) { close } else { text(line) }
     });
-    let measurement = load::run(&plan(address, 2, Pace::Open { per_second: 2000.0 })).unwrap();
+    let measurement = run(&plan(address, 2, Pace::Open { per_second: 2000.0 })).unwrap();
     assert_eq!(measurement.tally.endings["closed with code 1013"], 1);
     assert!(measurement.tally.lost >= 1, "message 50, and what was under way then");
     assert!(measurement.tally.deliveries < 240 && measurement.tally.deliveries > 120);
@@ -180,7 +185,7 @@ fn a_server_that_refuses_is_quoted() {
         head(&mut stream)?;
         stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
     });
-    let failure = load::run(&plan(address, 1, Pace::Closed { in_flight: 1 })).unwrap_err();
+    let failure = run(&plan(address, 1, Pace::Closed { in_flight: 1 })).unwrap_err();
     server.join().unwrap().unwrap();
     let told = "0 of 1 connections are open, and one was refused: no WebSocket: HTTP 503";
     assert_eq!(failure.to_string(), told);
@@ -192,7 +197,7 @@ fn idle_connections_are_held_without_a_publisher() {
     let mut plan = plan(address, 10, Pace::Closed { in_flight: 1 });
     plan.publish = None;
     plan.duration = Duration::from_millis(100);
-    let measurement = load::run(&plan).unwrap();
+    let measurement = run(&plan).unwrap();
     assert!(measurement.running.is_none());
     assert!(measurement.idle.as_ref().unwrap().wall_ns >= 100_000_000);
     assert!(measurement.idle_cpu_ns().is_some() && measurement.bytes_per_connection().is_some());
@@ -239,7 +244,7 @@ fn a_streamed_session_goes_on_over_many_answers() {
     let mut plan = plan(address, 1, Pace::Closed { in_flight: 5 });
     plan.preset = Preset::SockjsXhrStreaming;
     plan.targets = vec![Url::parse(&format!("http://{address}/sockjs"), false).unwrap()];
-    let measurement = load::run(&plan).unwrap();
+    let measurement = run(&plan).unwrap();
     assert_eq!(server.join().unwrap().unwrap(), 40);
     assert_eq!((measurement.tally.deliveries, measurement.fault()), (120, None));
 }
@@ -258,7 +263,7 @@ fn stalled_connections_hold_up_nobody_and_say_at_last_how_they_ended() {
     });
     let mut plan = plan(address, 1, Pace::Closed { in_flight: 1 });
     plan.stalled = 1;
-    let measurement = load::run(&plan).unwrap();
+    let measurement = run(&plan).unwrap();
     assert_eq!((measurement.tally.deliveries, measurement.fault()), (120, None));
     let stalled = measurement.stalled.unwrap();
     assert_eq!((stalled.connections, stalled.open), (1, 0));

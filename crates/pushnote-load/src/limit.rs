@@ -8,11 +8,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use pushnote_shell::Failure;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use super::frame;
-use super::preset::ACCEPT;
+use crate::error::LoadError;
+use crate::frame;
+use crate::preset::ACCEPT;
 
 /// What a publisher says first; all others ask for a WebSocket.
 pub(crate) const PUBLISHER_GREETING: &[u8] = b"PUBLISH\r\n";
@@ -21,27 +21,29 @@ const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 1 << 20;
 
 /// The process that is measured. It ends with this value.
-pub(crate) struct Limit {
+pub struct Limit {
     child: Child,
-    pub(crate) address: SocketAddr,
+    /// Where it listens, for subscribers and for the publisher.
+    pub address: SocketAddr,
 }
 
 impl Limit {
-    pub(crate) fn start() -> Result<Self, Failure> {
-        let failed = |error: io::Error| Failure::system(format!("cannot start the bare limit: {error}"));
-        let program = std::env::current_exe().map_err(failed)?;
-        let mut child = Command::new(program)
-            .args(["bench", "--serve-limit"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
+    /// Starts `program`, which is to call [`run`](run()).
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started, or does not say where it listens.
+    pub fn start(mut program: Command) -> Result<Self, LoadError> {
+        let failed = |error: io::Error| LoadError::System(format!("cannot start the bare limit: {error}"));
+        let mut child = program.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
         let mut line = String::new();
         if let Some(output) = child.stdout.take() {
             BufReader::new(output).read_line(&mut line).map_err(failed)?;
         }
-        let address =
-            line.trim().parse().map_err(|_| Failure::system("the bare limit did not say where it listens"));
+        let address = line
+            .trim()
+            .parse()
+            .map_err(|_| LoadError::System("the bare limit did not say where it listens".into()));
         match address {
             Ok(address) => Ok(Self { child, address }),
             Err(failure) => {
@@ -52,7 +54,9 @@ impl Limit {
         }
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    /// The process to measure.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 }
@@ -65,8 +69,12 @@ impl Drop for Limit {
 }
 
 /// Is the process: says where it listens, serves one publisher, ends.
-pub(crate) fn run() -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::system(format!("bare limit: {error}"));
+///
+/// # Errors
+///
+/// It cannot listen, or a connection breaks.
+pub fn run() -> Result<(), LoadError> {
+    let failed = |error: io::Error| LoadError::System(format!("bare limit: {error}"));
     // It does not outlive the run that started it.
     let _ = set_parent_process_death_signal(Some(Signal::TERM));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;

@@ -1,18 +1,22 @@
 //! Answers of HTTP/1.1 servers: the head, and the body piece by piece.
 
-use memchr::memmem;
+use httparse::{EMPTY_HEADER, Response, Status, parse_chunk_size};
 use thiserror::Error;
 
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-const SIZE_LINE_BYTES_MAX: usize = 1024;
+const HEADERS_MAX: usize = 100;
+const LINE_BYTES_MAX: usize = 1024;
 
 /// An answer that cannot be read.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub(crate) enum HttpError {
+pub enum HttpError {
+    /// Something else, or HTTP of another version.
     #[error("the answer is not HTTP/1.1")]
     NotHttp,
+    /// No end of the head in 16 KiB.
     #[error("the answer's head is over 16 KiB")]
     HeadTooLong,
+    /// A chunk of the body has no size, or is longer than it.
     #[error("malformed chunk")]
     Chunk,
 }
@@ -30,20 +34,22 @@ pub(crate) struct Head {
 impl Head {
     /// The head at the front of `input` and the bytes it takes; `None` while bytes are missing.
     pub(crate) fn first(input: &[u8]) -> Result<Option<(Self, usize)>, HttpError> {
-        let Some(end) = memmem::find(input, b"\r\n\r\n") else {
+        let mut headers = [EMPTY_HEADER; HEADERS_MAX];
+        let mut response = Response::new(&mut headers);
+        let Status::Complete(bytes) = response.parse(input).map_err(|_| HttpError::NotHttp)? else {
             let sound = input.len() <= HEAD_BYTES_MAX;
             return if sound { Ok(None) } else { Err(HttpError::HeadTooLong) };
         };
-        let text = std::str::from_utf8(&input[..end]).map_err(|_| HttpError::NotHttp)?;
-        let mut lines = text.split("\r\n");
-        let status = lines.next().and_then(status).ok_or(HttpError::NotHttp)?;
+        let (Some(1), Some(status)) = (response.version, response.code) else {
+            return Err(HttpError::NotHttp);
+        };
         let mut head = Self { status, body: Body(State::UntilClose), last: false, websocket_accept: None };
         if matches!(status, 101 | 204 | 304) {
             head.body = Body(State::Length(0));
         }
-        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
-            let value = value.trim();
-            match name.to_ascii_lowercase().as_str() {
+        for header in response.headers {
+            let Ok(value) = std::str::from_utf8(header.value) else { continue };
+            match header.name.to_ascii_lowercase().as_str() {
                 "content-length" => {
                     head.body = Body(State::Length(value.parse().map_err(|_| HttpError::NotHttp)?));
                 }
@@ -53,12 +59,8 @@ impl Head {
                 _ => {}
             }
         }
-        Ok(Some((head, end + 4)))
+        Ok(Some((head, bytes)))
     }
-}
-
-fn status(line: &str) -> Option<u16> {
-    line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
 }
 
 /// What is still to come of a body.
@@ -96,35 +98,36 @@ impl Body {
                 }
                 State::Length(_) | State::Done => return Ok((at, &[])),
                 State::Chunk(_) => self.0 = State::ChunkEnd,
-                State::Size | State::ChunkEnd | State::Trailer => {
-                    let Some(end) = memchr::memchr(b'\n', rest) else {
-                        let sound = rest.len() <= SIZE_LINE_BYTES_MAX;
-                        return if sound { Ok((at, &[])) } else { Err(HttpError::Chunk) };
+                State::Size => {
+                    let Status::Complete((bytes, size)) =
+                        parse_chunk_size(rest).map_err(|_| HttpError::Chunk)?
+                    else {
+                        return line_to_come(rest).map(|()| (at, &[][..]));
                     };
-                    self.0 = self.after_line(rest[..end].trim_ascii())?;
+                    self.0 = if size == 0 { State::Trailer } else { State::Chunk(size) };
+                    at += bytes;
+                }
+                State::ChunkEnd | State::Trailer => {
+                    let Some(end) = memchr::memchr(b'\n', rest) else {
+                        return line_to_come(rest).map(|()| (at, &[][..]));
+                    };
+                    let empty = rest[..end].trim_ascii().is_empty();
+                    self.0 = match self.0 {
+                        State::ChunkEnd if empty => State::Size,
+                        State::ChunkEnd => return Err(HttpError::Chunk),
+                        _ if empty => State::Done,
+                        _ => State::Trailer,
+                    };
                     at += end + 1;
                 }
             }
         }
     }
-
-    fn after_line(&self, line: &[u8]) -> Result<State, HttpError> {
-        match self.0 {
-            State::Size => match chunk_size(line).ok_or(HttpError::Chunk)? {
-                0 => Ok(State::Trailer),
-                size => Ok(State::Chunk(size)),
-            },
-            State::ChunkEnd if line.is_empty() => Ok(State::Size),
-            State::Trailer if line.is_empty() => Ok(State::Done),
-            State::Trailer => Ok(State::Trailer),
-            _ => Err(HttpError::Chunk),
-        }
-    }
 }
 
-fn chunk_size(line: &[u8]) -> Option<u64> {
-    let digits = line.split(|&byte| byte == b';').next()?.trim_ascii();
-    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+/// Whether the line that `rest` begins may still end.
+fn line_to_come(rest: &[u8]) -> Result<(), HttpError> {
+    if rest.len() <= LINE_BYTES_MAX { Ok(()) } else { Err(HttpError::Chunk) }
 }
 
 #[cfg(test)]
@@ -177,7 +180,8 @@ mod tests {
     #[test]
     fn other_answers_are_refused() {
         assert_eq!(Head::first(b"SSH-2.0\r\n\r\n").unwrap_err(), HttpError::NotHttp);
-        assert_eq!(Head::first(&[b'x'; HEAD_BYTES_MAX + 1]).unwrap_err(), HttpError::HeadTooLong);
+        let long = [b"HTTP/1.1 200 OK\r\nA: ", &[b'x'; HEAD_BYTES_MAX][..]].concat();
+        assert_eq!(Head::first(&long).unwrap_err(), HttpError::HeadTooLong);
         let mut body = Body(State::Size);
         assert_eq!(body.take(b"zz\r\n").unwrap_err(), HttpError::Chunk);
     }

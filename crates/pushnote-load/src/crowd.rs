@@ -4,13 +4,13 @@ use std::io;
 
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
-use pushnote_shell::Failure;
 
-use super::connection::{Clock, Connection, Ending, Shared, Sink};
-use super::message::Messages;
-use super::plan::Plan;
-use super::sequence::Sequence;
-use super::tally::{Role, Tally};
+use crate::connection::{Clock, Connection, Ending, Shared, Sink};
+use crate::error::LoadError;
+use crate::message::Messages;
+use crate::plan::Plan;
+use crate::sequence::Sequence;
+use crate::tally::{Role, Tally};
 
 /// Handshakes under way at once: below the smallest listen backlog in use (128).
 const OPENING_MAX: usize = 64;
@@ -76,18 +76,18 @@ impl Crowd {
     }
 
     /// Starts as many of the lasting connections as may be under way. Says whether all are open.
-    pub(crate) fn open_more(&mut self, registry: &Registry) -> Result<bool, Failure> {
+    pub(crate) fn open_more(&mut self, registry: &Registry) -> Result<bool, LoadError> {
         let wanted = self.counted + self.stalled;
         while self.started < wanted && self.opening < OPENING_MAX {
             let slot = self.started;
             self.started += 1;
             self.start(registry, slot, slot).map_err(|error| {
-                Failure::system(format!("cannot open connection {} of {wanted}: {error}", slot + 1))
+                LoadError::System(format!("cannot open connection {} of {wanted}: {error}", slot + 1))
             })?;
             self.opening += 1;
         }
         if let Some((reason, _)) = self.tally.endings.first_key_value() {
-            return Err(Failure::unavailable(format!(
+            return Err(LoadError::Server(format!(
                 "{} of {wanted} connections are open, and one was refused: {reason}",
                 self.open
             )));

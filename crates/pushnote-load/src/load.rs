@@ -4,17 +4,18 @@ use std::io::ErrorKind;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mio::{Events, Interest, Poll, Token};
-use pushnote_shell::Failure;
 
-use super::connection::Clock;
-use super::crowd::Crowd;
-use super::measurement::{Connecting, Idle, Measurement, Memory, Running, Stalled};
-use super::message::Stamp;
-use super::pace::Schedule;
-use super::plan::Plan;
-use super::process::{CpuTimes, Processes};
-use super::progress::Progress;
-use super::publisher::Publisher;
+use crate::connection::Clock;
+use crate::crowd::Crowd;
+use crate::error::LoadError;
+use crate::measurement::{Connecting, Idle, Measurement, Memory, Running, Stalled};
+use crate::message::Stamp;
+use crate::pace::Schedule;
+use crate::plan::Plan;
+use crate::process::{CpuTimes, Processes};
+use crate::progress::Progress;
+use crate::publisher::Publisher;
+use crate::tally::Tally;
 
 const PUBLISHER: Token = Token(usize::MAX - 1);
 const EVENTS: usize = 1024;
@@ -26,8 +27,13 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const TURN: Duration = Duration::from_millis(100);
 
 /// Makes the load that `plan` says and measures what comes of it.
-pub(crate) fn run(plan: &Plan) -> Result<Measurement, Failure> {
-    let mut load = Load::new(plan)?;
+///
+/// # Errors
+///
+/// No load could be made, or nothing measured. What went wrong with deliveries is no error but part of the
+/// measurement: [`Measurement::fault`].
+pub fn run(plan: &Plan, progress: &mut dyn FnMut(Progress)) -> Result<Measurement, LoadError> {
+    let mut load = Load::new(plan, progress)?;
     let memory_before = load.resident()?;
     let connecting = load.connect()?;
     load.settle(SETTLE)?;
@@ -55,10 +61,10 @@ struct Load<'a> {
     events: Events,
     crowd: Crowd,
     publisher: Option<Publisher>,
-    publisher_failed: Option<Failure>,
+    publisher_failed: Option<LoadError>,
     clock: Clock,
     generator: Processes,
-    progress: Progress,
+    progress: &'a mut dyn FnMut(Progress),
     /// Connections come and go from then on.
     churn_from_ns: Option<u64>,
 }
@@ -73,34 +79,34 @@ struct Start {
 }
 
 impl<'a> Load<'a> {
-    fn new(plan: &'a Plan) -> Result<Self, Failure> {
+    fn new(plan: &'a Plan, progress: &'a mut dyn FnMut(Progress)) -> Result<Self, LoadError> {
         let clock = Clock::start();
         Ok(Self {
             plan,
-            poll: Poll::new().map_err(|error| Failure::system(format!("epoll: {error}")))?,
+            poll: Poll::new().map_err(|error| LoadError::System(format!("epoll: {error}")))?,
             events: Events::with_capacity(EVENTS),
             crowd: Crowd::new(plan, run_number(), clock),
             publisher: None,
             publisher_failed: None,
             clock,
             generator: Processes::new(&[std::process::id()])?,
-            progress: Progress::new(&plan.label),
+            progress,
             churn_from_ns: None,
         })
     }
 
-    fn resident(&self) -> Result<Option<u64>, Failure> {
+    fn resident(&self) -> Result<Option<u64>, LoadError> {
         let server = &self.plan.server;
         if server.is_empty() { Ok(None) } else { server.resident_bytes().map(Some) }
     }
 
-    fn register(&mut self, publisher: &mut Publisher) -> Result<(), Failure> {
+    fn register(&mut self, publisher: &mut Publisher) -> Result<(), LoadError> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registered = self.poll.registry().register(&mut publisher.socket, PUBLISHER, interest);
-        registered.map_err(|error| Failure::system(format!("epoll: {error}")))
+        registered.map_err(|error| LoadError::System(format!("epoll: {error}")))
     }
 
-    fn connect(&mut self) -> Result<Connecting, Failure> {
+    fn connect(&mut self) -> Result<Connecting, LoadError> {
         let start = self.start(self.clock.now_ns())?;
         let wanted = self.plan.connections();
         let (mut open_before, mut since_ns) = (0, start.ns);
@@ -111,17 +117,17 @@ impl<'a> Load<'a> {
                 (open_before, since_ns) = (self.crowd.open, now_ns);
             } else if now_ns - since_ns > nanoseconds(self.plan.timeout) {
                 let open = self.crowd.open;
-                return Err(Failure::unavailable(format!(
+                return Err(LoadError::Server(format!(
                     "{open} of {wanted} connections are open, and no more come"
                 )));
             }
-            self.progress.show(now_ns, || format!("{} of {wanted} connections", self.crowd.open));
+            (self.progress)(Progress::Connecting { open: self.crowd.open, wanted });
         }
         let now_ns = self.clock.now_ns();
         Ok(Connecting { wall_ns: now_ns - start.ns, server_cpu_ns: self.server_cpu(&start)? })
     }
 
-    fn settle(&mut self, duration: Duration) -> Result<(), Failure> {
+    fn settle(&mut self, duration: Duration) -> Result<(), LoadError> {
         let until_ns = self.clock.now_ns() + nanoseconds(duration);
         while self.clock.now_ns() < until_ns {
             self.turn(TURN.min(duration))?;
@@ -129,7 +135,7 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    fn idle(&mut self) -> Result<Idle, Failure> {
+    fn idle(&mut self) -> Result<Idle, LoadError> {
         let start = self.start(self.clock.now_ns())?;
         self.churn_from_ns = (self.plan.churn_per_second > 0).then_some(start.ns);
         let until_ns = start.ns + nanoseconds(self.plan.duration);
@@ -143,12 +149,12 @@ impl<'a> Load<'a> {
                 });
             }
             self.turn(TURN)?;
-            self.progress.show(now_ns, || format!("idle, {} s left", (until_ns - now_ns) / 1_000_000_000));
+            (self.progress)(Progress::Idle { left_s: (until_ns - now_ns) / 1_000_000_000 });
         }
     }
 
     /// Publishes as the plan paces it, first to warm up, then to measure, and waits for what is still to come.
-    fn drive(&mut self, publisher: Publisher) -> Result<Running, Failure> {
+    fn drive(&mut self, publisher: Publisher) -> Result<Running, LoadError> {
         self.publisher = Some(publisher);
         let begin_ns = self.clock.now_ns();
         let warm_ns = begin_ns + nanoseconds(self.plan.warmup);
@@ -176,13 +182,13 @@ impl<'a> Load<'a> {
             }
             self.publish_due(&mut schedule, now_ns, left)?;
             self.turn(schedule.wait(now_ns).filter(|_| left > 0).unwrap_or(TURN).min(TURN))?;
-            self.show(now_ns, measured.is_some());
+            self.show(measured.is_some());
         }
         let start = match measured {
             Some(start) => start,
             None => {
-                return Err(Failure::unavailable(
-                    "messages were lost before the warm-up was over; nothing is measured",
+                return Err(LoadError::Server(
+                    "messages were lost before the warm-up was over; nothing is measured".into(),
                 ));
             }
         };
@@ -197,7 +203,7 @@ impl<'a> Load<'a> {
         self.plan.messages_max.saturating_sub(self.crowd.tally.published - start.published)
     }
 
-    fn publish_due(&mut self, schedule: &mut Schedule, now_ns: u64, left: u64) -> Result<(), Failure> {
+    fn publish_due(&mut self, schedule: &mut Schedule, now_ns: u64, left: u64) -> Result<(), LoadError> {
         let Some(publisher) = &mut self.publisher else { return Ok(()) };
         let (mut message, mut left) = (Vec::new(), left);
         while (left > 0 || schedule.in_round())
@@ -206,7 +212,7 @@ impl<'a> Load<'a> {
             let number = self.crowd.tally.published;
             let (user, audience) = self.crowd.audience(number);
             if audience == 0 {
-                return Err(Failure::unavailable(format!(
+                return Err(LoadError::Server(format!(
                     "no connection is left: {}",
                     self.crowd.tally.why_ended()
                 )));
@@ -224,7 +230,7 @@ impl<'a> Load<'a> {
         publisher.flush()
     }
 
-    fn finish(&mut self, start: &Start) -> Result<Running, Failure> {
+    fn finish(&mut self, start: &Start) -> Result<Running, LoadError> {
         let now_ns = self.clock.now_ns();
         Ok(Running {
             wall_ns: now_ns - start.ns,
@@ -237,7 +243,7 @@ impl<'a> Load<'a> {
 
     /// Learns what became of the connections that did not read: what the server had written to them, and its word of
     /// farewell, come in as fast as they are read.
-    fn stalled(&mut self) -> Result<Option<Stalled>, Failure> {
+    fn stalled(&mut self) -> Result<Option<Stalled>, LoadError> {
         if self.plan.stalled == 0 {
             return Ok(None);
         }
@@ -252,7 +258,7 @@ impl<'a> Load<'a> {
         Ok(Some(Stalled { connections: self.plan.stalled, open }))
     }
 
-    fn start(&self, ns: u64) -> Result<Start, Failure> {
+    fn start(&self, ns: u64) -> Result<Start, LoadError> {
         Ok(Start {
             ns,
             published: self.crowd.tally.published,
@@ -262,18 +268,18 @@ impl<'a> Load<'a> {
         })
     }
 
-    fn server_cpu(&self, start: &Start) -> Result<Option<u64>, Failure> {
+    fn server_cpu(&self, start: &Start) -> Result<Option<u64>, LoadError> {
         let server = &self.plan.server;
         if server.is_empty() { Ok(None) } else { Ok(Some(server.cpu_times()?.since(&start.server))) }
     }
 
     /// Waits for the next events and deals with them.
-    fn turn(&mut self, timeout: Duration) -> Result<(), Failure> {
+    fn turn(&mut self, timeout: Duration) -> Result<(), LoadError> {
         // epoll counts in milliseconds, rounded up: what is due sooner is waited for by asking again.
         let timeout = if timeout < Duration::from_millis(1) { Duration::ZERO } else { timeout };
         match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => {
-                return Err(Failure::system(format!("epoll: {error}")));
+                return Err(LoadError::System(format!("epoll: {error}")));
             }
             _ => {}
         }
@@ -295,12 +301,9 @@ impl<'a> Load<'a> {
         self.publisher_failed.take().map_or(Ok(()), Err)
     }
 
-    fn show(&mut self, now_ns: u64, measuring: bool) {
-        let tally = &self.crowd.tally;
-        self.progress.show(now_ns, || {
-            let phase = if measuring { "measuring" } else { "warming up" };
-            format!("{phase}, {} deliveries, {} outstanding", tally.deliveries, tally.outstanding)
-        });
+    fn show(&mut self, measuring: bool) {
+        let Tally { deliveries, outstanding, .. } = self.crowd.tally;
+        (self.progress)(Progress::Running { measuring, deliveries, outstanding });
     }
 }
 

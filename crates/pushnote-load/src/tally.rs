@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use super::message::Stamp;
-use super::sequence::{Arrival, Sequence};
+use crate::message::Stamp;
+use crate::sequence::{Arrival, Sequence};
 
 /// What a connection is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,31 +20,36 @@ pub(crate) enum Role {
 
 /// Counts of one run. Latencies are in nanoseconds.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub struct Tally {
     /// From when a message was due to when it was read.
-    pub(crate) latency: Histogram<u64>,
+    pub latency: Histogram<u64>,
     /// From the first packet of a connection to its readiness.
-    pub(crate) handshake: Histogram<u64>,
+    pub handshake: Histogram<u64>,
     /// The same while messages flow.
-    pub(crate) churn_handshake: Histogram<u64>,
+    pub churn_handshake: Histogram<u64>,
     /// Messages published, the warm-up's too: the number of the next one.
     pub(crate) published: u64,
-    pub(crate) deliveries: u64,
-    pub(crate) duplicates: u64,
-    pub(crate) out_of_order: u64,
-    pub(crate) misdelivered: u64,
+    /// Messages that reached counted connections.
+    pub deliveries: u64,
+    /// Messages that came twice.
+    pub duplicates: u64,
+    /// Messages that came after later ones.
+    pub out_of_order: u64,
+    /// Messages that reached another user than theirs.
+    pub misdelivered: u64,
     /// Deliveries that are still to come.
     pub(crate) outstanding: u64,
     /// Deliveries that will never come: their connection ended, or time did.
-    pub(crate) lost: u64,
+    pub lost: u64,
     /// Why counted connections ended that should not have.
-    pub(crate) endings: BTreeMap<String, u64>,
+    pub endings: BTreeMap<String, u64>,
     /// The same for those that did not read.
-    pub(crate) stalled_endings: BTreeMap<String, u64>,
+    pub stalled_endings: BTreeMap<String, u64>,
     /// The same for connections that come and go.
-    pub(crate) churn_failures: BTreeMap<String, u64>,
+    pub churn_failures: BTreeMap<String, u64>,
     /// Latencies of messages due before are left out.
     pub(crate) measured_from_ns: u64,
+    /// When the last message came, in nanoseconds of the generator's clock.
     pub(crate) last_arrival_ns: u64,
 }
 

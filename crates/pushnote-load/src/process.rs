@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 
-use pushnote_shell::Failure;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::error::LoadError;
 
 /// Files that are open besides the connections.
 const FILES_APART: u64 = 64;
 
 /// The processes of one server.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Processes {
+pub struct Processes {
     pids: Vec<u32>,
 }
 
@@ -22,7 +23,12 @@ pub(crate) struct Processes {
 pub(crate) struct CpuTimes(HashMap<(u32, u32), u64>);
 
 impl Processes {
-    pub(crate) fn new(pids: &[u32]) -> Result<Self, Failure> {
+    /// The processes of these ids.
+    ///
+    /// # Errors
+    ///
+    /// One of them is not there, or its figures are not to be read.
+    pub fn new(pids: &[u32]) -> Result<Self, LoadError> {
         let processes = Self { pids: pids.to_vec() };
         processes.cpu_times()?;
         Ok(processes)
@@ -33,7 +39,7 @@ impl Processes {
     }
 
     /// Reads the scheduler's own count, which is exact where `/proc/PID/stat` counts in ticks.
-    pub(crate) fn cpu_times(&self) -> Result<CpuTimes, Failure> {
+    pub(crate) fn cpu_times(&self) -> Result<CpuTimes, LoadError> {
         let mut times = HashMap::new();
         for &pid in &self.pids {
             for thread in threads(pid)? {
@@ -48,12 +54,16 @@ impl Processes {
     }
 
     /// Resident memory in bytes.
-    pub(crate) fn resident_bytes(&self) -> Result<u64, Failure> {
+    pub(crate) fn resident_bytes(&self) -> Result<u64, LoadError> {
         self.pids.iter().map(|&pid| resident_bytes(pid)).sum()
     }
 
     /// Keeps every thread, and those they start, on one core.
-    pub(crate) fn pin(&self, core: usize) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    ///
+    /// There is no such core, or the kernel refuses.
+    pub fn pin(&self, core: usize) -> Result<(), LoadError> {
         for &pid in &self.pids {
             for thread in threads(pid)? {
                 pin(Pid::from_raw(thread as i32), core)?;
@@ -74,12 +84,20 @@ impl CpuTimes {
 }
 
 /// Keeps this process on one core.
-pub(crate) fn pin_self(core: usize) -> Result<(), Failure> {
+///
+/// # Errors
+///
+/// There is no such core, or the kernel refuses.
+pub fn pin_self(core: usize) -> Result<(), LoadError> {
     pin(None, core)
 }
 
 /// Sees to it that `connections` files can be open.
-pub(crate) fn allow_files(connections: usize) -> Result<(), Failure> {
+///
+/// # Errors
+///
+/// The hard limit is lower.
+pub fn allow_files(connections: usize) -> Result<(), LoadError> {
     let wanted = connections as u64 + FILES_APART;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= wanted) {
@@ -91,37 +109,37 @@ pub(crate) fn allow_files(connections: usize) -> Result<(), Failure> {
     };
     setrlimit(Resource::Nofile, raised).map_err(|_| {
         let hard = limit.maximum.unwrap_or(0);
-        Failure::system(format!(
+        LoadError::System(format!(
             "{connections} connections need {wanted} open files, and only {hard} are allowed here; raise the hard limit \
              (ulimit -Hn {wanted} as root, or LimitNOFILE) or take fewer"
         ))
     })
 }
 
-fn pin(thread: Option<Pid>, core: usize) -> Result<(), Failure> {
+fn pin(thread: Option<Pid>, core: usize) -> Result<(), LoadError> {
     let mut cores = CpuSet::new();
     if core >= CpuSet::MAX_CPU {
-        return Err(Failure::usage(format!("there is no core {core}")));
+        return Err(LoadError::NoCore(core));
     }
     cores.set(core);
     sched_setaffinity(thread, &cores)
-        .map_err(|error| Failure::system(format!("cannot pin to core {core}: {error}")))
+        .map_err(|error| LoadError::System(format!("cannot pin to core {core}: {error}")))
 }
 
-fn threads(pid: u32) -> Result<Vec<u32>, Failure> {
+fn threads(pid: u32) -> Result<Vec<u32>, LoadError> {
     let entries = fs::read_dir(format!("/proc/{pid}/task")).map_err(|error| unreadable(pid, &error))?;
     Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
 }
 
-fn resident_bytes(pid: u32) -> Result<u64, Failure> {
+fn resident_bytes(pid: u32) -> Result<u64, LoadError> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).map_err(|error| unreadable(pid, &error))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kibibytes: u64 = line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0);
     Ok(kibibytes * 1024)
 }
 
-fn unreadable(pid: u32, error: &io::Error) -> Failure {
-    Failure::unavailable(format!("process {pid} cannot be measured: {error}"))
+fn unreadable(pid: u32, error: &io::Error) -> LoadError {
+    LoadError::Server(format!("process {pid} cannot be measured: {error}"))
 }
 
 #[cfg(test)]

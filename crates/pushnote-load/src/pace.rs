@@ -4,12 +4,18 @@ use std::time::Duration;
 
 /// How the load is paced.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Pace {
+pub enum Pace {
     /// So many messages at once, and the next so many when every connection has them all.
-    Closed { in_flight: u32 },
+    Closed {
+        /// Messages at once.
+        in_flight: u32,
+    },
     /// So many messages per second, whatever the server does. Latency counts from when a message was due, not from
     /// when a busy generator came to send it: a stall of the server is seen by all messages it delayed.
-    Open { per_second: f64 },
+    Open {
+        /// Messages a second.
+        per_second: f64,
+    },
 }
 
 /// The messages of one run, in time. Times are nanoseconds of the generator's clock.
