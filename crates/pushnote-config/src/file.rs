@@ -9,7 +9,7 @@ use thiserror::Error;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::layers::fault_of;
+use crate::fault::fault_of;
 use crate::nearest::nearest;
 use crate::schema::{is_list, is_switch, key};
 

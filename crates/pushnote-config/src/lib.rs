@@ -5,6 +5,7 @@
 //! The layers, each over the one before: defaults, file, environment, flags.
 
 mod document;
+mod fault;
 mod file;
 mod layers;
 mod mq;
