@@ -4,7 +4,7 @@
 //!
 //! - [`encode`] and [`decode`]: frames to bytes and bytes to messages. No IO, no clock, no runtime.
 //! - [`handshake`]: a request's method, version and headers to a `101` response, or to a typed refusal.
-//! - [`Socket`] and [`Driver`]: an upgraded TCP stream. Any thread writes to it without blocking and without a task
+//! - [`Socket`] and [`Driver`]: an upgraded stream. Any thread writes to it without blocking and without a task
 //!   switch; only what the kernel refuses waits in a bounded outbox.
 //!
 //! ```
