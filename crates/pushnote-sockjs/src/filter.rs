@@ -1,6 +1,6 @@
 //! The service as a filter of warp's.
 
-use std::{convert::Infallible, future::ready, net::SocketAddr};
+use std::{convert::Infallible, future::ready, net::SocketAddr, pin::pin};
 
 use futures_util::{StreamExt, TryStreamExt};
 use http_body::Frame;
@@ -63,11 +63,11 @@ fn filter<H: Handler>(
                   guard,
                   body| {
                 let client = proxy::client_addr(peer.or(remote), &headers, mount.trusted_proxies());
-                let request = Request { method, query, headers, client, upgrade, guard };
+                let mut request = Request { method, query, headers, client, upgrade, guard };
                 let mount = mount.clone();
                 async move {
                     let body = StreamBody::new(TryStreamExt::map_ok(body, Frame::data));
-                    reply(mount.answer_to(path.as_str(), request, body).await)
+                    reply(mount.answer_to(path.as_str(), &mut request, pin!(body)).await)
                 }
             },
         )

@@ -1,6 +1,9 @@
 //! From a request to an answer: which URL it is, whether its method fits, who handles it.
 
-use std::sync::Arc;
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use http::{Method, StatusCode};
 use http_body::Body as HttpBody;
@@ -73,8 +76,8 @@ impl<H: Handler> Mount<H> {
         let mount = self.clone();
         async move {
             let (mut head, body) = request.into_parts();
-            let request = Request::new(&mut head, mount.trusted_proxies());
-            mount.answer_to(head.uri.path(), request, body).await
+            let mut request = Request::new(&mut head, mount.trusted_proxies());
+            mount.answer_to(head.uri.path(), &mut request, pin!(body)).await
         }
     }
 
@@ -82,7 +85,13 @@ impl<H: Handler> Mount<H> {
         &self.0.service.options.trusted_proxies
     }
 
-    pub(crate) async fn answer_to<B: HttpBody>(&self, path: &str, request: Request, body: B) -> Response {
+    /// Request and body are borrowed, as each future on the way would hold them anew, for as long as a poll waits.
+    pub(crate) async fn answer_to<B: HttpBody>(
+        &self,
+        path: &str,
+        request: &mut Request,
+        body: Pin<&mut B>,
+    ) -> Response {
         let site = &self.0;
         let Some(rest) = route::under_prefix(path, &site.prefix) else { return not_found() };
         if let Some(script) = site.iframe.as_ref().and_then(|page| page.script_at(rest)) {
@@ -91,9 +100,9 @@ impl<H: Handler> Mount<H> {
         let Some(route) = Route::parse(rest) else { return not_found() };
         match route {
             Route::Greeting if request.is_read() => text(StatusCode::OK, "Welcome to SockJS!\n"),
-            Route::Info if request.is_read() => info::answer(site, &request),
-            Route::Info if request.method == Method::OPTIONS => info::preflight(site, &request),
-            Route::Iframe if request.is_read() => iframe_page(site, &request),
+            Route::Info if request.is_read() => info::answer(site, request),
+            Route::Info if request.method == Method::OPTIONS => info::preflight(site, request),
+            Route::Iframe if request.is_read() => iframe_page(site, request),
             Route::Greeting | Route::Iframe => method_not_allowed(&[Method::GET, Method::HEAD]),
             Route::Info => method_not_allowed(&[Method::GET, Method::HEAD, Method::OPTIONS]),
             Route::Base(_) | Route::Session { .. } => transport(site, request, &route, body).await,
@@ -119,9 +128,9 @@ fn iframe_page<H: Handler>(site: &Site<H>, request: &Request) -> Response {
 /// A transport's URL.
 async fn transport<H: Handler, B: HttpBody>(
     site: &Arc<Site<H>>,
-    request: Request,
+    request: &mut Request,
     route: &Route<'_>,
-    body: B,
+    body: Pin<&mut B>,
 ) -> Response {
     let options = &site.service.options;
     let Some((transport, endpoint)) = Transport::endpoint(&options.transports, route) else {
@@ -135,8 +144,8 @@ async fn transport<H: Handler, B: HttpBody>(
         Role::WebSocket(how) => return upgrade::answer(site, request, transport, how),
         _ if request.method == Method::OPTIONS => headers::preflight(endpoint.methods),
         _ if !options.allowed_origins.allow(&request.headers) => forbidden(),
-        Role::Receive(how) => receive::answer(site, &request, id, transport, how, body).await,
-        Role::Send(how) => send::answer(site, &request, id, how, body).await,
+        Role::Receive(how) => receive::answer(site, request, id, transport, how, body).await,
+        Role::Send(how) => send::answer(site, request, id, how, body).await,
     };
     // Whatever the answers say, they share their headers.
     let headers = response.headers_mut();

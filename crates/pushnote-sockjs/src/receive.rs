@@ -1,6 +1,6 @@
 //! What all requests for frames have in common.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use http::{HeaderValue, StatusCode, header};
 use http_body::Body as HttpBody;
@@ -28,7 +28,7 @@ pub(crate) async fn answer<H: Handler, B: HttpBody>(
     id: &str,
     transport: Transport,
     how: &'static Receive,
-    body: B,
+    body: Pin<&mut B>,
 ) -> Response {
     // No body is wanted, but behind an unread one the server would not see the client go.
     if let Err(refused) = collect(request, body, &site.service.options.limits).await {

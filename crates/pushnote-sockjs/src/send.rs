@@ -1,6 +1,6 @@
 //! What all requests with messages have in common.
 
-use std::pin::pin;
+use std::pin::Pin;
 
 use bytes::Buf;
 use http::StatusCode;
@@ -63,7 +63,7 @@ pub(crate) async fn answer<H: Handler, B: HttpBody>(
     request: &Request,
     id: &str,
     how: &'static Send,
-    body: B,
+    body: Pin<&mut B>,
 ) -> Response {
     let delivered = match collect(request, body, &site.service.options.limits).await {
         Ok(body) => deliver(site, request, id, &(how.messages)(&request.headers, &body)),
@@ -78,7 +78,7 @@ pub(crate) async fn answer<H: Handler, B: HttpBody>(
 /// The request's body, within the limits.
 pub(crate) async fn collect<B: HttpBody>(
     request: &Request,
-    body: B,
+    body: Pin<&mut B>,
     limits: &Limits,
 ) -> Result<Vec<u8>, SendRefused> {
     let (announced, bytes_max) = (request.announced_bytes(), limits.request_body_bytes_max);
@@ -89,13 +89,12 @@ pub(crate) async fn collect<B: HttpBody>(
 
 async fn collect_all<B: HttpBody>(
     announced: usize,
-    body: B,
+    mut body: Pin<&mut B>,
     bytes_max: usize,
 ) -> Result<Vec<u8>, SendRefused> {
     if announced > bytes_max {
         return Err(SendRefused::TooLarge);
     }
-    let mut body = pin!(body);
     // What is announced may never come.
     let mut collected = Vec::with_capacity(announced.min(FIRST_BYTES));
     while let Some(frame) = body.frame().await {

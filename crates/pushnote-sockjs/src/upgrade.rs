@@ -23,7 +23,7 @@ use crate::{
 
 pub(crate) fn answer<H: Handler>(
     site: &Site<H>,
-    mut request: Request,
+    request: &mut Request,
     transport: Transport,
     how: &'static WebSocket,
 ) -> Response {
@@ -42,8 +42,8 @@ pub(crate) fn answer<H: Handler>(
     if let Err(refused) = service.registry.check_room() {
         return unavailable(service, &refused);
     }
-    let opening = Box::new(Opening { info: site.info(&request, transport), how });
-    tokio::spawn(connect(Arc::clone(service), upgrade, opening, request.guard));
+    let opening = Box::new(Opening { info: site.info(request, transport), how });
+    tokio::spawn(connect(Arc::clone(service), upgrade, opening, request.guard.take()));
     accept.response().map(|()| Body::from(""))
 }
 
