@@ -37,11 +37,6 @@ impl Failure {
         Self { code: 71, message: message.into() }
     }
 
-    /// Not now; trying again may help (75, `EX_TEMPFAIL`).
-    pub fn temporary(message: impl Into<String>) -> Self {
-        Self { code: 75, message: message.into() }
-    }
-
     /// A setting that is missing or wrong (78, `EX_CONFIG`).
     pub fn config(message: impl Into<String>) -> Self {
         Self { code: 78, message: message.into() }

@@ -89,11 +89,9 @@ fn a_token_with_a_ttl_lives_that_long_whatever_the_server_says() {
 }
 
 #[test]
-fn a_plain_token_never_expires_and_may_be_refused() {
+fn a_plain_token_never_expires() {
     let token = Tokenizer::new(&keys()).tokenize_unexpiring(&user("42"));
     assert_eq!(Verifier::new(&keys()).verify(&token, u64::MAX), Ok(user("42")));
-    let strict = Verifier::new(&keys()).with_unexpiring(false);
-    assert_eq!(strict.verify(&token, NOW), Err(TokenError::Invalid));
 }
 
 #[test]
@@ -261,7 +259,6 @@ fn legacy_tokens_need_the_salt() {
         assert_eq!(Verifier::new(&keys()).verify(token, NOW), Err(TokenError::Invalid));
         let legacy = Verifier::new(&keys()).with_legacy_salt("pushnote_salt");
         assert_eq!(legacy.verify(token, NOW), Ok(user("42")));
-        assert_eq!(legacy.with_unexpiring(false).verify(token, NOW), Ok(user("42")));
         let other = Verifier::new(&keys()).with_legacy_salt("another");
         assert_eq!(other.verify(token, NOW), Err(TokenError::Invalid));
     }

@@ -43,7 +43,7 @@ impl Tokenizer {
         }
     }
 
-    /// A token for `user` that never expires: it is good until the secret is replaced. Servers may refuse it.
+    /// A token for `user` that never expires: it is good until the secret is replaced.
     pub fn tokenize_unexpiring(&self, user: &UserId) -> String {
         self.plain.sign(user.as_str())
     }

@@ -21,7 +21,6 @@ pub struct Verifier {
     plain: Signer,
     legacy: Option<Signer>,
     age_max_s: Option<u64>,
-    allow_unexpiring: bool,
     token_bytes_max: usize,
 }
 
@@ -44,7 +43,6 @@ impl Verifier {
             plain: signer(PLAIN_SALT, keys),
             legacy: None,
             age_max_s: Some(DAY_S),
-            allow_unexpiring: true,
             token_bytes_max: Limits::default().token_bytes_max,
         }
     }
@@ -53,14 +51,6 @@ impl Verifier {
     #[must_use]
     pub fn with_age_max_s(mut self, age_max_s: Option<u64>) -> Self {
         self.age_max_s = age_max_s;
-        self
-    }
-
-    /// Whether plain tokens, which never expire, are taken. They are by default: they are what an application
-    /// makes that takes the original's place. Refuse them where no page needs one.
-    #[must_use]
-    pub fn with_unexpiring(mut self, allow: bool) -> Self {
-        self.allow_unexpiring = allow;
         self
     }
 
@@ -106,8 +96,7 @@ impl Verifier {
             let expires_at = unexpired(stamped.expires_at(self.age_max_s), now)?;
             return user(stamped.value).map(|user| Verified { user, expires_at });
         }
-        let plain = self.allow_unexpiring.then_some(&self.plain);
-        let value = plain.into_iter().chain(&self.legacy).find_map(|signer| signer.unsign(token));
+        let value = std::iter::once(&self.plain).chain(&self.legacy).find_map(|signer| signer.unsign(token));
         let user = value.ok_or(TokenError::Invalid).and_then(user)?;
         Ok(Verified { user, expires_at: None })
     }
@@ -139,7 +128,6 @@ impl fmt::Debug for Verifier {
         f.debug_struct("Verifier")
             .field("legacy", &self.legacy.is_some())
             .field("age_max_s", &self.age_max_s)
-            .field("allow_unexpiring", &self.allow_unexpiring)
             .field("token_bytes_max", &self.token_bytes_max)
             .finish_non_exhaustive()
     }
