@@ -1,6 +1,5 @@
 //! From flags and environment to what the server is told; each failure names its flag.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,26 +69,13 @@ pub(crate) async fn listen(args: &Server) -> Result<Listener, Failure> {
             ))
         });
     }
-    let bound = match address(args)? {
+    let bound = match args.address {
         Some(address) => Listener::tcp([address], args.port),
         None => Listener::everywhere(args.port),
     };
     bound.map_err(|error| {
         Failure::unavailable(format!("--port {}: cannot listen: {}", args.port, advice(&error)))
     })
-}
-
-/// `None`: all of this machine's.
-fn address(args: &Server) -> Result<Option<IpAddr>, Failure> {
-    match args.address.as_str() {
-        "" | "*" => Ok(None),
-        "localhost" => Ok(Some(Ipv4Addr::LOCALHOST.into())),
-        text => text.trim_matches(['[', ']']).parse().map(Some).map_err(|_| {
-            Failure::usage(format!(
-                "--address: {text:?} is no IP address; give one of this machine's, or '' for all"
-            ))
-        }),
-    }
 }
 
 /// Reads the files again that say which tokens are good, if there are any.

@@ -107,7 +107,7 @@ pub(crate) struct PublishArgs {
     pub(crate) key: KeyArgs,
 
     /// How long to wait for somebody to take it, as in 5s
-    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "5s", value_parser = pushnote_config::duration)]
     pub(crate) timeout: Duration,
 }
 
@@ -117,7 +117,7 @@ pub(crate) struct TokenArgs {
     pub(crate) user: String,
 
     /// How long it is valid, as in 1h or 30m; without it, as long as the server takes tokens of its age
-    #[arg(long, value_parser = humantime::parse_duration)]
+    #[arg(long, value_parser = pushnote_config::duration)]
     pub(crate) ttl: Option<Duration>,
 
     /// File with the server's secret; the environment variable PUSHNOTE_SECRET does as well

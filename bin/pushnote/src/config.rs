@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use pushnote_config::{ConfigError, File, Mq, Server, check, default_file, manual, print};
-use pushnote_shell::{Failure, say};
+use pushnote_http::Route;
+use pushnote_shell::{Failure, say, unknown_variables};
 
 use crate::args::ConfigArgs;
 
 const FILE_HEAD: &str = "\
 # Settings of pushnote-server and pushnote-mq: name this file by --config or PUSHNOTE_CONFIG. What is commented out is the
-# default. The environment goes before this file, and a flag before both. Secrets are in files of their own.
+# default, or an example where nothing is set. The environment goes before this file, and a flag before both. Secrets are in files of their own.
 ";
 
 const MANUAL_HEAD: &str = "\
@@ -59,6 +60,8 @@ fn checked(path: &Path) -> Result<(), Failure> {
     let server: Server = check(&file).map_err(wrong)?;
     let limits = server.limits(usize::MAX);
     limits.map_err(|error| Failure::config(format!("{}: [server]: {error}", path.display())))?;
+    let route: Result<Route, _> = server.route.parse();
+    route.map_err(|error| Failure::config(format!("{}: [server]: route: {error}", path.display())))?;
     check::<Mq>(&file).map_err(wrong)?;
     say(format_args!("{}: sound", path.display()));
     Ok(())
@@ -71,6 +74,9 @@ fn printed() -> Result<(), Failure> {
     let (server, mq) =
         (print::<Server>(file.as_ref()).map_err(wrong)?, print::<Mq>(file.as_ref()).map_err(wrong)?);
     say(format_args!("{server}\n{}", mq.trim_end()));
+    for unknown in unknown_variables() {
+        say(format_args!("\n# {unknown}"));
+    }
     Ok(())
 }
 

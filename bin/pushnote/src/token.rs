@@ -11,6 +11,11 @@ pub(crate) fn run(args: &TokenArgs) -> Result<(), Failure> {
     let secret = read_secret(args.secret_file.as_deref())?;
     let source = secret_source(args.secret_file.as_deref());
     let keys = Keys::parse(&secret).map_err(|error| Failure::config(format!("{source}: {error}")))?;
+    if args.ttl.is_some_and(|ttl| ttl < Duration::from_secs(1)) {
+        return Err(Failure::usage(
+            "--ttl: give a second at least, as in 1h; a token of less is void at once",
+        ));
+    }
     let user: UserId = args.user.parse().map_err(|error| Failure::usage(format!("user: {error}")))?;
     say(make(&keys, &user, args.ttl));
     Ok(())

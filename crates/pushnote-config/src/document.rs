@@ -26,7 +26,7 @@ pub fn default_file<S: Schema>() -> String {
         }
         let defaults = defaults(&arg);
         if defaults.is_empty() && !is_switch(&arg) {
-            let _ = writeln!(out, "# {} = {}  (not set)", key(&arg), placeholder(&arg));
+            let _ = writeln!(out, "# {} = {}  # not set", key(&arg), placeholder(&arg));
         } else {
             let _ = writeln!(out, "#{} = {}", key(&arg), written(&arg, &defaults));
         }
@@ -47,6 +47,7 @@ pub fn manual<S: Schema>() -> String {
             [] if is_switch(&arg) => "`false`".to_owned(),
             [] if arg.is_required_set() => "required".to_owned(),
             [] => String::new(),
+            [one] if one.is_empty() => "`\"\"`".to_owned(),
             values => format!("`{}`", values.join(",")),
         };
         let variable = variable(&arg).map_or_else(String::new, |name| format!("`{name}`"));

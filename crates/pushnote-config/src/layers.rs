@@ -179,10 +179,11 @@ pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<(String
     });
     unknown
         .map(|name| {
+            // What all have in common would make all alike.
+            let own = |name: &'static str| &name["PUSHNOTE_".len()..];
+            let meant = nearest(&name["PUSHNOTE_".len()..], KNOWN_VARIABLES.map(own));
             let meant =
-                nearest(&name["PUSHNOTE_".len()..], KNOWN_VARIABLES.map(|known| &known["PUSHNOTE_".len()..]));
-            let meant =
-                meant.and_then(|meant| KNOWN_VARIABLES.into_iter().find(|known| known.ends_with(meant)));
+                meant.and_then(|meant| KNOWN_VARIABLES.into_iter().find(|&known| own(known) == meant));
             (name, meant)
         })
         .collect()

@@ -22,6 +22,6 @@ pub use layers::{ConfigError, check, load, unknown_variables};
 pub use mq::Mq;
 pub use schema::Schema;
 #[cfg(feature = "server")]
-pub use server::{LimitArgs, MessageForm, Server};
+pub use server::{LimitArgs, ListenAddress, MessageForm, Server};
 pub use shared::{ConnectArgs, KeyArgs, ListenArgs, MetricsArgs};
-pub use values::seconds;
+pub use values::{duration, seconds};

@@ -1,5 +1,6 @@
 //! The settings of `pushnote-server`.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use pushnote_zmtp::Endpoint;
 
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
-use crate::values::{age, bytes, seconds, whole_seconds};
+use crate::values::{age, bytes, count, port, seconds, whole_seconds};
 
 /// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
 ///
@@ -25,12 +26,12 @@ pub struct Server {
     pub config: Option<PathBuf>,
 
     /// TCP port for browsers; 0 takes a free one
-    #[arg(short, long, env = "PUSHNOTE_PORT", default_value_t = 8080)]
+    #[arg(short, long, env = "PUSHNOTE_PORT", default_value_t = 8080, value_parser = port)]
     pub port: u16,
 
     /// IP address for browsers; empty for every address of the machine
-    #[arg(short, long, env = "PUSHNOTE_ADDRESS", default_value = "")]
-    pub address: String,
+    #[arg(short, long, env = "PUSHNOTE_ADDRESS", default_value = "", value_parser = listen_address)]
+    pub address: ListenAddress,
 
     /// Unix socket for browsers' requests, instead of --port and --address: for a proxy in front on this machine, whose
     /// X-Forwarded-For is believed. Who may connect is up to the folder it lies in
@@ -134,24 +135,24 @@ pub struct Server {
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
     /// Most TCP connections of browsers at once (100000, or fewer where the limit of open files is lower)
-    #[arg(long, env = "PUSHNOTE_CONNECTIONS_MAX", value_name = "N")]
+    #[arg(long, env = "PUSHNOTE_CONNECTIONS_MAX", value_name = "N", value_parser = count::<usize>)]
     pub connections_max: Option<usize>,
 
     /// Most TCP connections from one address at once; no limit without it; leave it unset behind a proxy
-    #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_IP_MAX", value_name = "N")]
+    #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_IP_MAX", value_name = "N", value_parser = count::<usize>)]
     pub connections_per_ip_max: Option<usize>,
 
     /// Most sessions over HTTP that one address opens within a second, and most messages that it sends to sessions that
     /// are not there; behind a proxy this is for all browsers together, unless --trusted-proxy names it
-    #[arg(long, env = "PUSHNOTE_SESSIONS_PER_SECOND_MAX", value_name = "N", default_value_t = Limits::default().address_sessions_per_second_max)]
+    #[arg(long, env = "PUSHNOTE_SESSIONS_PER_SECOND_MAX", value_name = "N", value_parser = count::<u32>, default_value_t = Limits::default().address_sessions_per_second_max)]
     pub sessions_per_second_max: u32,
 
     /// Most connections of one user at once
-    #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_USER_MAX", value_name = "N", default_value_t = Limits::default().connections_per_user_max)]
+    #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_USER_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = Limits::default().connections_per_user_max)]
     pub connections_per_user_max: usize,
 
     /// Most users that one connection subscribes as
-    #[arg(long, env = "PUSHNOTE_USERS_PER_CONNECTION_MAX", value_name = "N", default_value_t = Limits::default().users_per_connection_max)]
+    #[arg(long, env = "PUSHNOTE_USERS_PER_CONNECTION_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = Limits::default().users_per_connection_max)]
     pub users_per_connection_max: usize,
 
     /// Longest message that is taken from applications, in bytes
@@ -251,6 +252,21 @@ impl Server {
     }
 }
 
+/// Where browsers connect: an IP address, or `None` for all of this machine's.
+pub type ListenAddress = Option<IpAddr>;
+
+fn listen_address(text: &str) -> Result<ListenAddress, String> {
+    match text {
+        "" | "*" => Ok(None),
+        "localhost" => Ok(Some(Ipv4Addr::LOCALHOST.into())),
+        text => text
+            .trim_matches(['[', ']'])
+            .parse()
+            .map(Some)
+            .map_err(|_| "give an IP address of this machine's, or '' for all".to_owned()),
+    }
+}
+
 /// The elements of SockJS's `a[…]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum MessageForm {
@@ -275,7 +291,7 @@ mod tests {
         let forwarded =
             "pushnote-server --port=8080 --mq_socket=tcp://127.0.0.1:8001 --route=/sockjs --address=";
         let args = Server::try_parse_from(forwarded.split(' ')).unwrap();
-        assert_eq!((args.port, args.address.as_str(), args.single), (8080, "", false));
+        assert_eq!((args.port, args.address, args.single), (8080, None, false));
 
         let single = "pushnote-server -S -p 8080 -s tcp://127.0.0.1:8002 -r /sockjs -a 127.0.0.1";
         let args = Server::try_parse_from(single.split(' ')).unwrap();

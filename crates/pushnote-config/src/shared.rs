@@ -7,6 +7,8 @@ use clap::builder::FalseyValueParser;
 use pushnote_net::Network;
 use pushnote_zmtp::curve::PublicKey;
 
+use crate::values::count;
+
 // A doc comment on these structures would take the place of a program's own in its help.
 
 #[expect(missing_docs, reason = "the comment above")]
@@ -26,7 +28,7 @@ pub struct ListenArgs {
     pub allow_network: Vec<Network>,
 
     /// Most ZeroMQ peers connected to one end at once: each process that publishes is one, and each server
-    #[arg(long, env = "PUSHNOTE_PEERS_MAX", value_name = "N", default_value_t = 1024)]
+    #[arg(long, env = "PUSHNOTE_PEERS_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = 1024)]
     pub peers_max: usize,
 
     /// Listens without CURVE also where other machines can connect, who may then read, forge and inject messages

@@ -1,6 +1,7 @@
 //! Times and sizes as people write them. For clap's `value_parser`.
 
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -11,6 +12,14 @@ const SENSIBLE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration
 fn time(text: &str) -> Option<Duration> {
     let bare = || Duration::try_from_secs_f64(text.parse().ok()?).ok();
     bare().or_else(|| humantime::parse_duration(text).ok())
+}
+
+/// A time of any length: `5s`, `30m`, `1h`, or bare seconds, `2.5`.
+///
+/// # Errors
+/// A text that says what to give instead.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    time(text).ok_or_else(|| "give a time, as in 5s, 30m or 1h".to_owned())
 }
 
 /// A time from a tenth of a second to an hour: `5s`, `500ms`, `1m 30s`, or bare seconds, `2.5`.
@@ -41,6 +50,17 @@ pub(crate) fn age(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "give whole seconds, as in 86400 or 24h".to_owned())
 }
 
+/// How many.
+pub(crate) fn count<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| "give a whole number, from 0 on".to_owned())
+}
+
+/// A port of TCP.
+#[cfg(feature = "server")]
+pub(crate) fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "give a port from 0 to 65535, as in 8080".to_owned())
+}
+
 /// `65536`, `64KiB`, `1MB`.
 pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     let size = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
@@ -58,6 +78,8 @@ mod tests {
         {
             assert_eq!(seconds(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
+        assert_eq!(duration("36h"), duration("129600"));
+        assert!(duration("1x").is_err() && duration("-1").is_err());
         for text in ["", "0", "0.09", "99ms", "3601", "61m", "-1", "NaN", "inf", "1e300", "5x"] {
             assert!(seconds(text).is_err(), "{text}");
         }
@@ -74,6 +96,14 @@ mod tests {
             assert!(whole_seconds(text).is_err(), "{text}");
         }
         assert_eq!([age("0"), age("24h"), age("86400")], [Ok(0), Ok(86_400), Ok(86_400)]);
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!((count::<u32>("0"), count::<u64>("1024")), (Ok(0), Ok(1024)));
+        for text in ["", "-1", "many", "1e6", "99999999999999999999"] {
+            assert_eq!(count::<u32>(text), Err("give a whole number, from 0 on".to_owned()), "{text}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod security;
 mod signals;
 
 use std::io::Write;
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -37,6 +38,11 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
 /// As [`main`], for a program whose settings may also be in a file.
 pub fn main_with_settings<S: Schema>(run: impl FnOnce(S) -> Result<(), Failure>) -> ExitCode {
     let settings = pushnote_config::load::<S>(std::env::args_os()).or_else(|error| match error {
+        // What is missing may be there under another name.
+        ConfigError::Flag(error) if error.kind() == ErrorKind::MissingRequiredArgument => {
+            let said = iter::once(one_line(&error.render().to_string())).chain(unknown_variables());
+            Err(Failure::usage(said.collect::<Vec<_>>().join("; ")))
+        }
         ConfigError::Flag(error) => refused(&error),
         error => Err(Failure::config(error.to_string())),
     });
@@ -45,13 +51,17 @@ pub fn main_with_settings<S: Schema>(run: impl FnOnce(S) -> Result<(), Failure>)
 
 /// Warns of environment variables that nobody reads: misspelt, most likely.
 pub fn warn_of_unknown_variables() {
+    unknown_variables().iter().for_each(|unknown| tracing::warn!("{unknown}"));
+}
+
+/// What to say of the environment variables that nobody reads, one line each.
+pub fn unknown_variables() -> Vec<String> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    for (variable, meant) in pushnote_config::unknown_variables(names) {
-        match meant {
-            Some(meant) => tracing::warn!(variable, "no setting of this name; is {meant} meant?"),
-            None => tracing::warn!(variable, "no setting of this name"),
-        }
-    }
+    let said = pushnote_config::unknown_variables(names).into_iter().map(|(name, meant)| match meant {
+        Some(meant) => format!("there is no setting {name}; is {meant} meant?"),
+        None => format!("there is no setting {name}"),
+    });
+    said.collect()
 }
 
 fn finish(program: &str, ended: Result<(), Failure>) -> ExitCode {

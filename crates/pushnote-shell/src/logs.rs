@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::Failure;
@@ -50,11 +51,7 @@ pub struct Logs {
 
 /// Sends logs to stderr, filtered by [`LOG_VARIABLE`] (default: `info`). A panic is a line of the log, too, and counted.
 pub fn start_logs() -> Result<Logs, Failure> {
-    let filter = match std::env::var(LOG_VARIABLE) {
-        Ok(filter) => EnvFilter::try_new(&filter)
-            .map_err(|error| Failure::config(format!("{LOG_VARIABLE}={filter}: {error}")))?,
-        Err(_) => EnvFilter::new("info"),
-    };
+    let filter = filter(&std::env::var(LOG_VARIABLE).unwrap_or_default())?;
     let (queue, ended) = Queue::start(io::stderr())
         .map_err(|error| Failure::system(format!("cannot start the log's thread: {error}")))?;
     tracing_subscriber::fmt()
@@ -66,6 +63,25 @@ pub fn start_logs() -> Result<Logs, Failure> {
         .init();
     std::panic::set_hook(Box::new(log_panic));
     Ok(Logs { queue, ended })
+}
+
+/// What is logged; an empty text is as none.
+fn filter(text: &str) -> Result<EnvFilter, Failure> {
+    if text.trim().is_empty() {
+        return Ok(EnvFilter::new("info"));
+    }
+    let wrong = |what: &str| Failure::config(format!("{LOG_VARIABLE}={text}: {what}"));
+    // A word that is no level would be a crate's name: all others' logs were off.
+    let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if let Some(word) =
+        text.split(',').map(str::trim).filter(is_word).find(|word| word.parse::<LevelFilter>().is_err())
+    {
+        return Err(wrong(&format!(
+            "{word} is no level: give off, error, warn, info, debug or trace, and those of some crates behind it, as in \
+             info,pushnote_hub=debug"
+        )));
+    }
+    EnvFilter::try_new(text).map_err(|error| wrong(&error.to_string()))
 }
 
 impl Drop for Logs {
@@ -206,6 +222,21 @@ mod tests {
         drop(Logs { queue, ended });
         let told = "2 log lines are missing here: the log's reader did not take them";
         assert_eq!(sink.text(), format!("{told}\nthree\nfour\n"));
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_does_not_silence_the_log() {
+        for (text, shown) in [
+            ("", "info"),
+            (" ", "info"),
+            ("warn", "warn"),
+            ("WARN,pushnote_hub=debug", "pushnote_hub=debug,warn"),
+        ] {
+            assert_eq!(filter(text).unwrap().to_string(), shown, "{text}");
+        }
+        for text in ["verbose", "info,hyper", "info,pushnote_hub=verbose"] {
+            assert!(filter(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -53,15 +53,15 @@ pub(crate) struct BenchArgs {
     pub(crate) messages: Option<u64>,
 
     /// How long to measure, at most, as in 10s
-    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "5s", value_parser = pushnote_config::duration)]
     pub(crate) duration: Duration,
 
     /// How long to run before measuring
-    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "1s", value_parser = pushnote_config::duration)]
     pub(crate) warmup: Duration,
 
     /// How long to wait for what does not come, before it is lost
-    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = pushnote_config::duration)]
     pub(crate) timeout: Duration,
 
     /// Targeted: the connections are shared out among so many users, and each message goes to the next user;

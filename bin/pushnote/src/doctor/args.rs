@@ -35,6 +35,6 @@ pub(crate) struct DoctorArgs {
     pub(crate) key: KeyArgs,
 
     /// How long each step may take, as in 3s
-    #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "3s", value_parser = pushnote_config::duration)]
     pub(crate) timeout: Duration,
 }
