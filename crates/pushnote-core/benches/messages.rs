@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
-use pushnote_core::{Command, Envelope, Limits, Tokenizer, UserId};
+use pushnote_core::{Command, Draft, Envelope, Limits, Tokenizer, UserId};
 
 mod secret;
 
@@ -21,15 +21,15 @@ fn envelope_parse(criterion: &mut Criterion) {
     let users: Vec<_> = (0..100).map(|n| UserId::new(&n.to_string()).expect("an id")).collect();
     let small = "Hi all!";
     let cases = [
-        ("notify_all small", Envelope::notify_all(&small)),
-        ("notify_all 1 KiB", Envelope::notify_all(&"x".repeat(1024))),
-        ("notify_all 60 KiB", Envelope::notify_all(&"x".repeat(60 * 1024))),
-        ("notify 1 user small", Envelope::notify(&small, &[user])),
-        ("notify 100 users small", Envelope::notify(&small, &users)),
+        ("notify_all small", Draft::notify_all(0, &small)),
+        ("notify_all 1 KiB", Draft::notify_all(0, &"x".repeat(1024))),
+        ("notify_all 60 KiB", Draft::notify_all(0, &"x".repeat(60 * 1024))),
+        ("notify 1 user small", Draft::notify(0, &small, &[user])),
+        ("notify 100 users small", Draft::notify(0, &small, &users)),
     ];
     let data_bytes_max = Limits::default().message_bytes_max;
     for (name, envelope) in cases {
-        let envelope = Bytes::from(envelope.expect("plain JSON"));
+        let envelope = Bytes::from(envelope.expect("plain JSON").unnumbered());
         Envelope::parse(&envelope, data_bytes_max).expect("an envelope");
         group.throughput(Throughput::Bytes(envelope.len() as u64));
         group.bench_function(name, |bencher| {

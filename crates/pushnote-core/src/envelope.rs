@@ -4,16 +4,16 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::json::{self, NotAnObject};
-use crate::publication_id::{PUBLISHER_BYTES_MAX, PublicationId};
+use crate::publication_id::PublicationId;
 use crate::subject::Audience;
 use crate::user::UserId;
 
-const NOTIFY: &str = "notify";
-const NOTIFY_ALL: &str = "notify_all";
+pub(crate) const NOTIFY: &str = "notify";
+pub(crate) const NOTIFY_ALL: &str = "notify_all";
 
 /// Users and recipients that one envelope may name.
 pub const USERS_MAX: usize = 10_000;
@@ -170,46 +170,6 @@ impl Envelope {
         let id = fields.publication.map(id).transpose()?;
         Ok(Self { data: one_line(input, data), audience, recipients, id })
     }
-
-    /// The bytes that publish `data` to everyone: `{"name":"notify_all","data":…}`.
-    ///
-    /// # Errors
-    ///
-    /// `data` has no form in JSON, for example a map whose keys are not strings.
-    pub fn notify_all(data: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
-        #[derive(Serialize)]
-        struct NotifyAll<'a, D> {
-            name: &'static str,
-            data: &'a D,
-        }
-        serde_json::to_vec(&NotifyAll { name: NOTIFY_ALL, data })
-    }
-
-    /// The bytes that publish `data` to `users`: `{"name":"notify","data":…,"users":["…",…]}`.
-    ///
-    /// # Errors
-    ///
-    /// `data` has no form in JSON, for example a map whose keys are not strings.
-    pub fn notify(data: &impl Serialize, users: &[UserId]) -> Result<Vec<u8>, serde_json::Error> {
-        #[derive(Serialize)]
-        struct Notify<'a, D> {
-            name: &'static str,
-            data: &'a D,
-            users: &'a [UserId],
-        }
-        serde_json::to_vec(&Notify { name: NOTIFY, data, users })
-    }
-
-    /// Gives the bytes of an envelope, as one of the two functions above has made them, an id. It is known only when
-    /// the message's turn has come.
-    pub fn put_id(envelope: &mut Vec<u8>, publisher: &str, number: u64) {
-        debug_assert_eq!(envelope.last(), Some(&b'}'));
-        envelope.pop();
-        envelope.extend_from_slice(format!(r#","publication":"{publisher}/{number}"}}"#).as_bytes());
-    }
-
-    /// How many bytes an id adds at most.
-    pub const ID_BYTES_MAX: usize = r#","publication":"/""#.len() + PUBLISHER_BYTES_MAX + 20;
 }
 
 fn id(field: &RawValue) -> Result<PublicationId, EnvelopeError> {

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::draft::Draft;
 
 const MAX: usize = 64 * 1024;
 
@@ -38,15 +39,15 @@ fn users_are_strings_or_integers() {
 
 #[test]
 fn an_id_is_put_in_and_read() {
-    for mut envelope in [
-        Envelope::notify_all(&json!({"a": 1})).unwrap(),
-        Envelope::notify(&json!("}"), &[user("42")]).unwrap(),
+    for draft in [
+        Draft::notify_all(9, &json!({"a": 1})).unwrap(),
+        Draft::notify(9, &json!("}"), &[user("42")]).unwrap(),
     ] {
-        let before = Envelope::parse(&Bytes::from(envelope.clone()), MAX).unwrap();
-        let bytes = envelope.len();
-        Envelope::put_id(&mut envelope, "9f86d081", 42);
-        assert!(envelope.len() <= bytes + Envelope::ID_BYTES_MAX);
-        let after = Envelope::parse(&Bytes::from(envelope), MAX).unwrap();
+        let before = Envelope::parse(&Bytes::from(draft.clone().unnumbered()).slice(9..), MAX).unwrap();
+        let len_max = draft.len_max();
+        let numbered = Bytes::from(draft.numbered("9f86d081", 42)).slice(9..);
+        assert!(numbered.len() <= len_max);
+        let after = Envelope::parse(&numbered, MAX).unwrap();
         assert_eq!(after.id, Some("9f86d081/42".parse().unwrap()));
         assert_eq!(Envelope { id: None, ..after }, before);
     }
@@ -182,29 +183,29 @@ fn errors_never_quote_tokens() {
 #[test]
 fn publishes_the_documented_bytes() {
     let data = json!({"msg": "Hi ünï"});
-    let bytes = Envelope::notify_all(&data).unwrap();
+    let bytes = Draft::notify_all(0, &data).unwrap().unnumbered();
     assert_eq!(bytes, r#"{"name":"notify_all","data":{"msg":"Hi ünï"}}"#.as_bytes());
-    let bytes = Envelope::notify(&data, &[user("42"), user("a\"b")]).unwrap();
+    let bytes = Draft::notify(0, &data, &[user("42"), user("a\"b")]).unwrap().unnumbered();
     assert_eq!(bytes, r#"{"name":"notify","data":{"msg":"Hi ünï"},"users":["42","a\"b"]}"#.as_bytes());
 }
 
 #[test]
 fn what_is_published_is_read_back() {
     let data = json!([null, {"a\nb": "c\rd"}]);
-    let all = Envelope::parse(&Envelope::notify_all(&data).unwrap().into(), MAX).unwrap();
+    let all = Envelope::parse(&Draft::notify_all(0, &data).unwrap().unnumbered().into(), MAX).unwrap();
     assert_eq!(
         (all.audience, serde_json::from_slice(&all.data).ok()),
         (Audience::everyone(), Some(data.clone()))
     );
     let users = vec![user("42"), user("ü")];
-    let some = Envelope::parse(&Envelope::notify(&data, &users).unwrap().into(), MAX).unwrap();
+    let some = Envelope::parse(&Draft::notify(0, &data, &users).unwrap().unnumbered().into(), MAX).unwrap();
     assert_eq!((some.audience, some.recipients), (Audience::users(users), vec![]));
 }
 
 #[test]
 fn what_has_no_json_is_refused() {
     let keys_are_lists = std::collections::BTreeMap::from([(vec![1], 1)]);
-    assert!(Envelope::notify_all(&keys_are_lists).is_err());
+    assert!(Draft::notify_all(0, &keys_are_lists).is_err());
 }
 
 proptest! {

@@ -18,6 +18,7 @@
 
 pub mod client;
 pub mod close;
+pub mod draft;
 pub mod envelope;
 mod json;
 pub mod limits;
@@ -30,6 +31,7 @@ pub mod user;
 
 pub use client::{ClientError, Command};
 pub use close::CloseCode;
+pub use draft::Draft;
 pub use envelope::{Envelope, EnvelopeError};
 pub use limits::{HISTORY_BYTES_MAX, Limits, LimitsError};
 pub use publication_id::{PublicationId, PublicationIdError};

@@ -60,7 +60,7 @@ pub fn put_frame(out: &mut impl BufMut, flags: u8, body: &[u8]) {
 }
 
 /// Appends the head of a frame whose body has `body_bytes`.
-pub(crate) fn put_head(out: &mut impl BufMut, flags: u8, body_bytes: usize) {
+pub fn put_head(out: &mut impl BufMut, flags: u8, body_bytes: usize) {
     if body_bytes > 255 {
         out.put_u8(flags | LONG);
         out.put_u64(body_bytes as u64);

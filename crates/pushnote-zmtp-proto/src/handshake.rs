@@ -8,26 +8,26 @@ mod curve;
 mod error;
 mod kind;
 mod metadata;
+mod wire;
 
 pub use error::HandshakeError;
 pub use kind::SocketType;
 pub use metadata::Properties;
 
-use crate::command::{put_command, split_name};
+use crate::command::put_command;
 use crate::curve::{PublicKey, Session};
-use crate::frame::{COMMAND, Header, LONG};
 use crate::security::Security;
 use crate::v1;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use error::{DENIED, WRONG_KEY, readable};
+use curve::Taken;
+use error::readable;
+use wire::{command, named, put_error};
 
 /// Read by a ZMTP 1.0 peer as an empty identity in the long form; by later ones as the signature.
 const SIGNATURE: [u8; 10] = [0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f];
 const GREETING_BYTES: usize = 64;
 const MECHANISM: std::ops::Range<usize> = 12..32;
 const AS_SERVER: usize = 32;
-/// READY and ERROR are small; nobody needs more before it is known.
-const COMMAND_BYTES_MAX: u64 = 4096;
 
 /// The protocol spoken after the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -267,6 +267,29 @@ impl Handshake {
         Ok(Stage::Ready(version))
     }
 
+    /// One command of the peer's, and the answer to it.
+    fn curve(&mut self, input: &mut BytesMut) -> Result<Option<Stage>, HandshakeError> {
+        let Some(body) = command(input)? else { return Ok(None) };
+        let (name, data) = named(&body)?;
+        let Stage::Curve(version, step) = &self.stage else { return Err(HandshakeError::Malformed) };
+        let version = *version;
+        Ok(Some(match step.take(name, data, self.local, &self.metadata, &mut self.out)? {
+            Taken::Next(step) => Stage::Curve(version, step),
+            Taken::Client(accepted) => {
+                let peer = self.meet_or_tell(version, &accepted.metadata, Some(accepted.client))?;
+                let (ready, session) = accepted.ready(&self.metadata);
+                put_command(&mut self.out, "READY", &ready);
+                self.session = Some(session);
+                Stage::Over(peer)
+            }
+            Taken::Server { key, metadata, session } => {
+                let peer = self.meet(version, &metadata, Some(key))?;
+                self.session = Some(session);
+                Stage::Over(peer)
+            }
+        }))
+    }
+
     fn ready(&mut self, input: &mut BytesMut, version: Version) -> Result<Option<Peer>, HandshakeError> {
         let Some(body) = command(input)? else { return Ok(None) };
         match named(&body)? {
@@ -302,34 +325,6 @@ impl Handshake {
             _ => Err(HandshakeError::SocketType(readable(name))),
         }
     }
-}
-
-/// Takes a command's body off the front; `None` while bytes are missing.
-fn command(input: &mut BytesMut) -> Result<Option<BytesMut>, HandshakeError> {
-    let Some(header) = Header::parse(input) else { return Ok(None) };
-    if header.flags & !LONG != COMMAND || header.body_bytes > COMMAND_BYTES_MAX {
-        return Err(HandshakeError::Malformed);
-    }
-    let body_bytes = header.body_bytes as usize;
-    if input.len() < header.head_bytes + body_bytes {
-        return Ok(None);
-    }
-    input.advance(header.head_bytes);
-    Ok(Some(input.split_to(body_bytes)))
-}
-
-/// A command's name and data, unless it is the peer's refusal.
-fn named(body: &[u8]) -> Result<(&[u8], &[u8]), HandshakeError> {
-    match split_name(body).map_err(|_| HandshakeError::Malformed)? {
-        (b"ERROR", reason) => Err(HandshakeError::Refused(readable(reason.get(1..).unwrap_or_default()))),
-        named => Ok(named),
-    }
-}
-
-/// Appends ERROR; `reason` has at most 255 bytes.
-fn put_error(out: &mut BytesMut, reason: &str) {
-    let data = [&[reason.len() as u8], reason.as_bytes()].concat();
-    put_command(out, "ERROR", &data);
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use pushnote_zmtp_proto::curve::PublicKey;
-use pushnote_zmtp_proto::frame::{Parts, Span, Spans, head_bytes, put_frame};
+use pushnote_zmtp_proto::frame::{Parts, Span, Spans, head_bytes, put_frame, put_head};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -36,6 +36,25 @@ impl Batch {
         let retained = frame.len();
         Batch::new(frame.freeze(), 1, retained)
     }
+
+    /// One message of one frame that was written behind [`HEAD_BYTES_MAX`](Batch::HEAD_BYTES_MAX) bytes of anything, in
+    /// whose place its head comes: nothing is copied.
+    ///
+    /// # Panics
+    /// When it is shorter than that.
+    pub fn written_behind_room(mut buffer: Vec<u8>) -> Self {
+        let payload_bytes = buffer.len() - Self::HEAD_BYTES_MAX;
+        let mut head = BytesMut::with_capacity(Self::HEAD_BYTES_MAX);
+        put_head(&mut head, 0, payload_bytes);
+        let start = Self::HEAD_BYTES_MAX - head.len();
+        buffer[start..Self::HEAD_BYTES_MAX].copy_from_slice(&head);
+        let buffer = Bytes::from(buffer.into_boxed_slice());
+        let retained = buffer.len();
+        Batch::new(buffer.slice(start..), 1, retained)
+    }
+
+    /// The longest head of a frame.
+    pub const HEAD_BYTES_MAX: usize = 9;
 
     /// Messages in it.
     pub fn messages(&self) -> usize {

@@ -9,6 +9,7 @@
 //! of the sockets need of it is named here, too.
 
 mod batch;
+mod inbound;
 mod key_file;
 mod link;
 mod monitor;
@@ -19,6 +20,7 @@ mod publisher;
 mod requester;
 mod responder;
 mod roads;
+mod send_filter;
 mod stats;
 mod subscriber;
 mod transport;

@@ -1,16 +1,14 @@
 //! One connection: the handshake, then reading, writing and heartbeats side by side.
 
-mod intake;
-mod outflow;
 mod pulse;
 mod reader;
 
+use crate::inbound::Inbound;
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
+use crate::send_filter::SendFilter;
 use crate::stats::CloseCause;
 use bytes::BytesMut;
-pub(crate) use intake::Intake;
-pub(crate) use outflow::{Everything, Outflow};
 use pulse::Pulse;
 use pushnote_net::{Stream, timeout_awake};
 use pushnote_zmtp_proto::codec::{Decoder, Encoder, codec};
@@ -59,14 +57,14 @@ impl Link {
         options: &Options,
         outbox: &Outbox,
         unsent: &mut Unsent,
-        outflow: impl Outflow,
-        intake: impl Intake,
+        filter: impl SendFilter,
+        inbound: impl Inbound,
     ) -> CloseCause {
         let pulse = Pulse::new(options.heartbeat_interval);
         let Link { stream, peer, encoder, decoder, input, spoken } = self;
         unsent.begin(encoder);
         let shared = Shared { stream: &stream, outbox, pulse: &pulse, options, spoken: &spoken };
-        let reading = Reader::new(&shared, peer.version, input, intake).run(decoder);
+        let reading = Reader::new(&shared, peer.version, input, inbound).run(decoder);
         tokio::pin!(reading);
         // What has arrived is read before anything is judged.
         let cause = tokio::select! {
@@ -74,7 +72,7 @@ impl Link {
             cause = &mut reading => cause,
             cause = pulse.run(peer.version, outbox) => cause,
             // A peer that is gone takes nothing more, but what it had sent before is there to be read.
-            cause = write(&stream, outbox, unsent, outflow) => {
+            cause = write(&stream, outbox, unsent, filter) => {
                 timeout_awake(LAST_READ, reading).await.unwrap_or(cause)
             }
         };
@@ -117,12 +115,12 @@ async fn write(
     stream: &Stream,
     outbox: &Outbox,
     unsent: &mut Unsent,
-    outflow: impl Outflow,
+    filter: impl SendFilter,
 ) -> Result<(), CloseCause> {
     loop {
-        unsent.refill(outbox, &outflow);
+        unsent.refill(outbox, &filter);
         if unsent.is_empty() {
-            if !outflow.catch_up() {
+            if !filter.catch_up() {
                 outbox.work().await;
             }
             continue;

@@ -1,20 +1,30 @@
 //! A socket as seen by whoever watches it.
 
-use crate::publisher::fanout::Fanout;
-use crate::responder::desk::Desk;
-use crate::stats::Stats;
-use crate::subscriber::inlet::Inlet;
+use crate::stats::{Counters, Stats};
+use std::fmt;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Reads a socket's counters and gauges from anywhere, also after the socket is gone. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Monitor(Socket);
+pub struct Monitor(Arc<dyn Watched>);
 
-#[derive(Clone, Debug)]
-enum Socket {
-    Publisher(Arc<Fanout>),
-    Subscriber(Arc<Inlet>),
-    Responder(Arc<Desk>),
+/// What a socket shows of itself.
+pub(crate) trait Watched: fmt::Debug + Send + Sync {
+    fn counters(&self) -> &Counters;
+
+    fn peers(&self) -> Vec<PeerStats> {
+        Vec::new()
+    }
+
+    /// Endpoints whose publishers have had the socket's subscription.
+    fn subscribed(&self) -> Option<watch::Receiver<Vec<String>>> {
+        None
+    }
+
+    fn history(&self) -> Option<HistoryStats> {
+        None
+    }
 }
 
 /// One of a publisher's peers now.
@@ -43,41 +53,26 @@ pub struct HistoryStats {
 }
 
 impl Monitor {
-    pub(crate) fn of_publisher(fanout: &Arc<Fanout>) -> Self {
-        Monitor(Socket::Publisher(Arc::clone(fanout)))
-    }
-
-    pub(crate) fn of_subscriber(inlet: &Arc<Inlet>) -> Self {
-        Monitor(Socket::Subscriber(Arc::clone(inlet)))
-    }
-
-    pub(crate) fn of_responder(desk: &Arc<Desk>) -> Self {
-        Monitor(Socket::Responder(Arc::clone(desk)))
+    pub(crate) fn of(socket: Arc<dyn Watched>) -> Self {
+        Monitor(socket)
     }
 
     /// Counters since the socket was made.
     pub fn stats(&self) -> Stats {
-        match &self.0 {
-            Socket::Publisher(fanout) => fanout.counters.snapshot(),
-            Socket::Subscriber(inlet) => inlet.counters.snapshot(),
-            Socket::Responder(desk) => desk.counters.snapshot(),
-        }
+        self.0.counters().snapshot()
     }
 
     /// The peers a publisher has a queue for, in the order they came; none for other sockets. It takes 0.1 ms for 1000
     /// peers, of which publishing waits for a small part.
     pub fn peers(&self) -> Vec<PeerStats> {
-        match &self.0 {
-            Socket::Publisher(fanout) => fanout.peers(),
-            Socket::Subscriber(_) | Socket::Responder(_) => Vec::new(),
-        }
+        self.0.peers()
     }
 
     /// The endpoints that a subscriber connects to and whose publishers have had its subscription, in that order, as soon
     /// as they are more than `known`. Waits for ever for other sockets.
     pub async fn subscribed(&self, known: usize) -> Vec<String> {
-        if let Socket::Subscriber(inlet) = &self.0
-            && let Ok(endpoints) = inlet.subscribed.subscribe().wait_for(|all| all.len() > known).await
+        if let Some(mut subscribed) = self.0.subscribed()
+            && let Ok(endpoints) = subscribed.wait_for(|all| all.len() > known).await
         {
             return endpoints.clone();
         }
@@ -87,9 +82,6 @@ impl Monitor {
     /// What a publisher keeps; `None` for other sockets, and when
     /// [`Options::history_bytes_max`](crate::Options::history_bytes_max) is 0.
     pub fn history(&self) -> Option<HistoryStats> {
-        match &self.0 {
-            Socket::Publisher(fanout) => fanout.history(),
-            Socket::Subscriber(_) | Socket::Responder(_) => None,
-        }
+        self.0.history()
     }
 }

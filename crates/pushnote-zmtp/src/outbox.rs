@@ -27,19 +27,19 @@ pub(crate) struct Entry {
     wire: Option<Bytes>,
     /// Bytes it takes of the bound.
     charge: usize,
-    /// With its last byte, everything up to this push is written.
-    push: u64,
+    /// With its last byte, everything before this offset of the stream is written.
+    end: u64,
     /// A command of the connection, worthless on the next one.
     control: bool,
 }
 
 impl Entry {
     fn control(bytes: BytesMut) -> Self {
-        Entry { bytes: bytes.freeze(), wire: None, charge: 0, push: 0, control: true }
+        Entry { bytes: bytes.freeze(), wire: None, charge: 0, end: 0, control: true }
     }
 
-    fn message(bytes: Bytes, charge: usize, push: u64) -> Self {
-        Entry { bytes, wire: None, charge, push, control: false }
+    fn message(bytes: Bytes, charge: usize, end: u64) -> Self {
+        Entry { bytes, wire: None, charge, end, control: false }
     }
 
     fn messages(&self) -> usize {
@@ -67,10 +67,10 @@ struct State {
     entries: VecDeque<Entry>,
     tail: BytesMut,
     control: BytesMut,
+    /// Memory of what waits, here and with the writer.
     charged: usize,
-    /// Pushes that were taken.
-    accepted: u64,
-    /// The last of them that is wholly written.
+    /// How far the stream of messages goes, and how far it is written: offsets of its owner's choice, that only grow.
+    end: u64,
     written: u64,
 }
 
@@ -79,7 +79,7 @@ impl State {
         if !self.tail.is_empty() {
             let bytes = std::mem::take(&mut self.tail).freeze();
             let charge = bytes.len();
-            self.entries.push_back(Entry::message(bytes, charge, self.accepted));
+            self.entries.push_back(Entry::message(bytes, charge, self.end));
         }
     }
 }
@@ -93,10 +93,27 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes whole messages, in one slice or several of one chunk of `retained` bytes; false when there is no room.
-    /// What begins below the bound is taken whole, so that nothing is too large to pass.
+    /// Takes whole messages; false when there is no room. For a stream whose offsets are pushes.
     pub(crate) fn push(&self, slices: &[Bytes], retained: usize) -> bool {
-        let mut state = self.state();
+        let state = self.state();
+        let end = state.end + 1;
+        self.push_locked(state, slices, retained, end)
+    }
+
+    /// Takes whole messages, in one slice or several of one chunk of `retained` bytes, with which the stream goes up to
+    /// the offset `end`; false when there is no room. What begins below the bound is taken whole, so that nothing is too
+    /// large to pass.
+    pub(crate) fn push_up_to(&self, end: u64, slices: &[Bytes], retained: usize) -> bool {
+        self.push_locked(self.state(), slices, retained, end)
+    }
+
+    fn push_locked(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        slices: &[Bytes],
+        retained: usize,
+        end: u64,
+    ) -> bool {
         let shared = slices.iter().any(|slice| slice.len() >= COPY_BELOW_BYTES);
         let copied: usize = slices.iter().map(Bytes::len).filter(|len| *len < COPY_BELOW_BYTES).sum();
         let charge = copied + if shared { retained } else { 0 };
@@ -114,17 +131,16 @@ impl Outbox {
                 }
             } else {
                 state.seal_tail();
-                let push = state.accepted;
-                state.entries.push_back(Entry::message(slice.clone(), charge, push));
+                let before = state.end;
+                state.entries.push_back(Entry::message(slice.clone(), charge, before));
                 charge = 0;
             }
         }
-        state.accepted += 1;
-        if state.tail.is_empty() {
-            let push = state.accepted;
-            if let Some(last) = state.entries.back_mut() {
-                last.push = push;
-            }
+        state.end = end;
+        if state.tail.is_empty()
+            && let Some(last) = state.entries.back_mut()
+        {
+            last.end = end;
         }
         drop(state);
         if idle {
@@ -174,7 +190,7 @@ impl Outbox {
     }
 
     /// Lets the writer look again: something besides the queue has changed.
-    pub(crate) fn nudge(&self) {
+    pub(crate) fn wake_writer(&self) {
         self.work.notify_one();
     }
 
@@ -187,14 +203,19 @@ impl Outbox {
         self.state().charged
     }
 
-    /// How many pushes were taken: what [`Outbox::flushed`] waits for.
-    pub(crate) fn accepted(&self) -> u64 {
-        self.state().accepted
+    /// The offset up to which messages were taken.
+    pub(crate) fn end(&self) -> u64 {
+        self.state().end
     }
 
-    /// Waits until everything up to `mark` is written.
-    pub(crate) async fn flushed(&self, mark: u64) {
-        self.until(|state| state.written >= mark).await;
+    /// The offset up to which they are written.
+    pub(crate) fn written(&self) -> u64 {
+        self.state().written
+    }
+
+    /// Waits until everything before `offset` is written.
+    pub(crate) async fn written_up_to(&self, offset: u64) {
+        self.until(|state| state.written >= offset).await;
     }
 
     /// Waits until something more can be accepted.
@@ -202,13 +223,13 @@ impl Outbox {
         self.room_and(|| true).await;
     }
 
-    /// Waits until something more can be accepted and `ready`; who changes that stirs.
+    /// Waits until something more can be accepted and `ready`; who changes that notifies.
     pub(crate) async fn room_and(&self, ready: impl Fn() -> bool) {
         self.until(|state| state.charged < self.bytes_max && ready()).await;
     }
 
-    /// Waits until `done`; who changes that stirs.
-    pub(crate) async fn stirred_until(&self, done: impl Fn() -> bool) {
+    /// Waits until `done`; who changes that notifies.
+    pub(crate) async fn notified_until(&self, done: impl Fn() -> bool) {
         self.until(|_| done()).await;
     }
 
@@ -223,17 +244,17 @@ impl Outbox {
         }
     }
 
-    /// Everything up to this push is written.
-    fn progressed(&self, push: u64, charge: usize) {
+    /// Everything before this offset is written.
+    fn progressed(&self, offset: u64, charge: usize) {
         let mut state = self.state();
-        state.written = state.written.max(push);
+        state.written = state.written.max(offset);
         state.charged = state.charged.saturating_sub(charge);
         drop(state);
         self.progress.notify_waiters();
     }
 
     /// Lets those who wait for progress look again: something besides the queue has changed.
-    pub(crate) fn stir(&self) {
+    pub(crate) fn notify_waiters(&self) {
         self.progress.notify_waiters();
     }
 
@@ -249,7 +270,7 @@ impl Outbox {
         state.entries.clear();
         state.tail.clear();
         state.charged = 0;
-        state.written = state.accepted;
+        state.written = state.end;
         drop(state);
         self.progress.notify_waiters();
         lost

@@ -18,9 +18,11 @@
 //! ```
 
 use crate::batch::Batch;
-use crate::link::{Everything, Intake, Link};
+use crate::inbound::Inbound;
+use crate::link::Link;
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
+use crate::send_filter::Everything;
 use crate::stats::CloseCause;
 use crate::transport;
 use pushnote_net::Stream;
@@ -126,7 +128,7 @@ impl Probe {
     }
 }
 
-impl Intake for watch::Sender<Heard> {
+impl Inbound for watch::Sender<Heard> {
     async fn batch(&mut self, _: Batch) -> Result<(), CloseCause> {
         Ok(())
     }

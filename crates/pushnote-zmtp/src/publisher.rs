@@ -5,20 +5,23 @@ pub(crate) mod fanout;
 mod history;
 
 use crate::batch::Batch;
-use crate::link::{Intake, Link, Outflow};
+use crate::inbound::Inbound;
+use crate::link::Link;
 use crate::monitor::Monitor;
 use crate::options::{Options, SlowSubscriber};
 use crate::outbox::Unsent;
 use crate::roads::{Role, accept, dial, failed};
+use crate::send_filter::SendFilter;
 use crate::stats::{CloseCause, Counters, Stats};
 use crate::transport::{self, BindError};
 use bytes::Bytes;
-use fanout::{Asked, Fanout, Outlet};
+use fanout::{Accepted, Asked, Fanout, Pipe};
 use pushnote_net::timeout_awake;
 use pushnote_zmtp_proto::command::{Command, subscription_message};
 use pushnote_zmtp_proto::endpoint::Endpoint;
 use pushnote_zmtp_proto::handshake::SocketType;
 use pushnote_zmtp_proto::position::Position;
+use pushnote_zmtp_proto::topics::TooMany;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,7 +118,7 @@ impl Publisher {
     pub async fn bind_also(&mut self, endpoint: &Endpoint) -> Result<(), BindError> {
         let (listener, endpoint) = transport::listen(endpoint).await?;
         self.listening.push(endpoint);
-        self.tasks.spawn(accept(listener, Arc::new(Hub(Arc::clone(&self.fanout)))));
+        self.tasks.spawn(accept(listener, Arc::new(Acceptor(Arc::clone(&self.fanout)))));
         Ok(())
     }
 
@@ -124,9 +127,9 @@ impl Publisher {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn connect_also(&mut self, endpoint: Endpoint) {
-        let outlet = self.fanout.add_kept(&endpoint);
-        let spoke = Spoke { fanout: Arc::clone(&self.fanout), outlet, unsent: Mutex::default() };
-        self.tasks.spawn(dial(endpoint, Arc::new(spoke)));
+        let pipe = self.fanout.dial(&endpoint);
+        let dialled = Dialled { fanout: Arc::clone(&self.fanout), pipe, unsent: Mutex::default() };
+        self.tasks.spawn(dial(endpoint, Arc::new(dialled)));
     }
 
     /// The first endpoint it listens on, with its real port; `None` when it only connects.
@@ -145,7 +148,7 @@ impl Publisher {
     /// # Errors
     /// [`SendError::Full`] when it connects and no peer it connects to has room; [`SendError::TooLarge`].
     pub fn try_send(&self, payload: impl AsRef<[u8]>) -> Result<(), SendError> {
-        self.send_batch(&self.frame(payload.as_ref())?)
+        self.send_batch(&self.frame(payload.as_ref())?).map(|_| ())
     }
 
     /// As [`Publisher::try_send`], but waits for room. Cancel-safe: cancelled, it has sent nothing.
@@ -158,17 +161,18 @@ impl Publisher {
             self.ready().await;
             match self.send_batch(&batch) {
                 Err(SendError::Full) => {}
-                sent => return sent,
+                sent => return sent.map(|_| ()),
             }
         }
     }
 
-    /// As [`Publisher::try_send`] for a run of messages as it came from a peer: for relays.
+    /// As [`Publisher::try_send`] for a run of messages as it came from a peer: for relays. Gives the offset behind it:
+    /// how many messages were sent until then.
     ///
     /// # Errors
     /// [`SendError::Full`] as there.
-    pub fn send_batch(&self, batch: &Batch) -> Result<(), SendError> {
-        if self.fanout.push(batch) { Ok(()) } else { Err(SendError::Full) }
+    pub fn send_batch(&self, batch: &Batch) -> Result<u64, SendError> {
+        self.fanout.push(batch).ok_or(SendError::Full)
     }
 
     /// As [`Publisher::try_send`], and asks the subscribers concerned to say that they have read the message.
@@ -212,9 +216,24 @@ impl Publisher {
         self.fanout.flush().await;
     }
 
-    /// Waits until everything accepted so far is written to the socket of one of the peers it connects to.
-    pub async fn flush_one(&self) {
-        self.fanout.flush_one().await;
+    /// The offset before which everything is written to the socket of one of the peers it connects to.
+    pub fn written(&self) -> u64 {
+        self.fanout.written()
+    }
+
+    /// Waits until everything before this offset is written to the socket of one of the peers it connects to.
+    pub async fn written_up_to(&self, offset: u64) {
+        self.fanout.written_by_one(offset).await;
+    }
+
+    /// Forgets what waits for peers it connects to, but for what is being written; it counts as written.
+    pub fn forget(&self) {
+        self.fanout.forget();
+    }
+
+    /// Bytes that wait to be written to the peer it connects to that is furthest, counted as the memory they keep alive.
+    pub fn waiting_bytes(&self) -> usize {
+        self.fanout.waiting_bytes()
     }
 
     /// Counters since the socket was made.
@@ -224,7 +243,7 @@ impl Publisher {
 
     /// A view of this socket for whoever watches it.
     pub fn monitor(&self) -> Monitor {
-        Monitor::of_publisher(&self.fanout)
+        Monitor::of(Arc::clone(&self.fanout) as _)
     }
 
     fn frame(&self, payload: &[u8]) -> Result<Batch, SendError> {
@@ -234,9 +253,9 @@ impl Publisher {
 }
 
 /// Subscribers that connect to us: each has a queue while it is here.
-struct Hub(Arc<Fanout>);
+struct Acceptor(Arc<Fanout>);
 
-impl Role for Hub {
+impl Role for Acceptor {
     const LOCAL: SocketType = SocketType::Pub;
 
     fn options(&self) -> &Options {
@@ -253,33 +272,34 @@ impl Role for Hub {
     }
 
     async fn serve(&self, link: Link) -> CloseCause {
-        let outlet = self.0.add(&link.peer, transport::peer_name(&link.stream));
-        let _here = Here { fanout: &self.0, outlet: &outlet };
-        let intake = Subscriptions { fanout: &self.0, outlet: &outlet };
-        let outflow = Stream { fanout: &self.0, outlet: &outlet };
+        let peer = self.0.accept(&link.peer, transport::peer_name(&link.stream));
+        let leave = LeaveOnDrop(|| self.0.leave(&peer));
+        let subscriptions = Subscriptions { fanout: &self.0, subscriber: &*peer };
+        let stream = LiveStream { fanout: &self.0, peer: &peer };
         let mut unsent = Unsent::default();
-        let run = link.run(&self.0.options, &outlet.outbox, &mut unsent, outflow, intake);
+        let run = link.run(&self.0.options, &peer.outbox, &mut unsent, stream, subscriptions);
         let cause = tokio::select! {
             cause = run => cause,
-            () = outlet.stayed_full(self.0.options.slow_subscriber) => CloseCause::SlowSubscriber,
+            () = peer.stayed_full(self.0.options.slow_subscriber) => CloseCause::SlowSubscriber,
         };
-        let lost = self.0.leave(&outlet) + unsent.rewind() + unsent.messages();
+        let given_up = unsent.rewind(&peer.outbox);
+        let lost = leave.now() + given_up;
         // Who goes wants nothing more, and who counts comes back for it.
-        if lost > 0 && !cause.is_the_peers() && !outlet.is_numbered() {
+        if lost > 0 && !cause.is_the_peers() && !peer.is_numbered() {
             let why = "its connection was closed before they were written";
-            self.0.counters.add_dropped(lost, &outlet.name, why);
+            self.0.counters.add_dropped(lost, &peer.name, why);
         }
         cause
     }
 }
 
 /// What a subscriber gets: what is queued for it as it comes, and what it missed.
-struct Stream<'a> {
+struct LiveStream<'a> {
     fanout: &'a Fanout,
-    outlet: &'a Outlet,
+    peer: &'a Accepted,
 }
 
-impl Outflow for Stream<'_> {
+impl SendFilter for LiveStream<'_> {
     fn is_open(&self) -> bool {
         true
     }
@@ -289,18 +309,18 @@ impl Outflow for Stream<'_> {
     }
 
     fn catch_up(&self) -> bool {
-        self.fanout.catch_up(self.outlet)
+        self.fanout.catch_up(self.peer)
     }
 }
 
 /// A subscriber we connect to: its queue outlives the connection.
-struct Spoke {
+struct Dialled {
     fanout: Arc<Fanout>,
-    outlet: Arc<Outlet>,
+    pipe: Arc<Pipe>,
     unsent: Mutex<Unsent>,
 }
 
-impl Role for Spoke {
+impl Role for Dialled {
     const LOCAL: SocketType = SocketType::Pub;
 
     fn options(&self) -> &Options {
@@ -312,50 +332,92 @@ impl Role for Spoke {
     }
 
     async fn serve(&self, link: Link) -> CloseCause {
-        let outlet = &self.outlet;
-        let _here = Here { fanout: &self.fanout, outlet };
-        let intake = Subscriptions { fanout: &self.fanout, outlet };
+        let pipe = &*self.pipe;
+        let _leave = LeaveOnDrop(|| self.fanout.disconnected(pipe));
+        let subscriptions = Subscriptions { fanout: &self.fanout, subscriber: pipe };
         let mut unsent = self.unsent.lock().await;
-        self.fanout.welcome(outlet, &link.peer);
-        let cause = link.run(&self.fanout.options, &outlet.outbox, &mut unsent, self, intake).await;
-        let given_up = unsent.rewind();
+        self.fanout.connected(pipe, &link.peer);
+        let cause = link.run(&self.fanout.options, &pipe.outbox, &mut unsent, self, subscriptions).await;
+        let given_up = unsent.rewind(&pipe.outbox);
         if given_up > 0 {
-            self.fanout.counters.add_dropped(given_up, &outlet.name, "the peer hangs up on it each time");
+            self.fanout.counters.add_dropped(given_up, &pipe.name, "the peer hangs up on it each time");
         }
         cause
     }
 }
 
-impl Outflow for &Spoke {
+impl SendFilter for &Dialled {
     /// Held until the peer has subscribed: before, it would throw messages away.
     fn is_open(&self) -> bool {
-        self.outlet.is_open()
+        self.pipe.is_open()
     }
 
     fn pick(&self, run: &Bytes) -> Option<Bytes> {
-        self.fanout.pick(self.outlet.id, run)
+        self.fanout.pick(self.pipe.id, run)
     }
 }
 
-/// A connection to `outlet` stands for as long as this lives.
-struct Here<'a> {
-    fanout: &'a Fanout,
-    outlet: &'a Outlet,
+/// A connection stands for as long as this lives; then something is to be done about it.
+struct LeaveOnDrop<T, F: FnMut() -> T>(F);
+
+impl<T, F: FnMut() -> T> LeaveOnDrop<T, F> {
+    /// Twice does no harm.
+    fn now(mut self) -> T {
+        (self.0)()
+    }
 }
 
-impl Drop for Here<'_> {
+impl<T, F: FnMut() -> T> Drop for LeaveOnDrop<T, F> {
     fn drop(&mut self) {
-        let _ = self.fanout.leave(self.outlet); // nothing, if that was counted
+        let _ = (self.0)();
     }
 }
 
 /// What a subscriber sends us.
-struct Subscriptions<'a> {
+struct Subscriptions<'a, S> {
     fanout: &'a Fanout,
-    outlet: &'a Outlet,
+    subscriber: &'a S,
 }
 
-impl Intake for Subscriptions<'_> {
+/// Either kind of subscriber, as far as its subscriptions differ.
+trait Subscriber: Sync {
+    fn pipe(&self) -> &Pipe;
+    fn subscribe(&self, fanout: &Fanout, prefix: &[u8]) -> Result<(), TooMany>;
+    fn cancel(&self, fanout: &Fanout, prefix: &[u8]);
+}
+
+impl Subscriber for Pipe {
+    fn pipe(&self) -> &Pipe {
+        self
+    }
+
+    fn subscribe(&self, fanout: &Fanout, prefix: &[u8]) -> Result<(), TooMany> {
+        fanout.subscribe(self, prefix)
+    }
+
+    fn cancel(&self, fanout: &Fanout, prefix: &[u8]) {
+        fanout.cancel(self, prefix);
+    }
+}
+
+impl Subscriber for Accepted {
+    fn pipe(&self) -> &Pipe {
+        self
+    }
+
+    fn subscribe(&self, fanout: &Fanout, prefix: &[u8]) -> Result<(), TooMany> {
+        fanout.subscribe_accepted(self, prefix)
+    }
+
+    fn cancel(&self, fanout: &Fanout, prefix: &[u8]) {
+        // A numbered stream has no holes: it begins once, and ends with the connection.
+        if !prefix.is_empty() || !self.is_numbered() {
+            fanout.cancel(self, prefix);
+        }
+    }
+}
+
+impl<S: Subscriber> Inbound for Subscriptions<'_, S> {
     async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
         for span in batch.spans() {
             let single = span.topic_end == span.end;
@@ -369,13 +431,13 @@ impl Intake for Subscriptions<'_> {
 
     fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause> {
         match command {
-            Command::Subscribe(prefix) => Ok(self.fanout.subscribe(self.outlet, prefix)?),
+            Command::Subscribe(prefix) => Ok(self.subscriber.subscribe(self.fanout, prefix)?),
             Command::Cancel(prefix) => {
-                self.fanout.cancel(self.outlet, prefix);
+                self.subscriber.cancel(self.fanout, prefix);
                 Ok(())
             }
             Command::Pong { context } => {
-                self.fanout.pong(self.outlet, context);
+                self.fanout.pong(self.subscriber.pipe(), context);
                 Ok(())
             }
             _ => Ok(()),

@@ -1,11 +1,13 @@
 //! The DEALER socket: asks questions, any number at a time, and asks again when the link breaks.
 
 use crate::batch::Batch;
-use crate::link::{Everything, Intake, Link};
+use crate::inbound::Inbound;
+use crate::link::Link;
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
 use crate::publisher::SendError;
 use crate::roads::{Role, dial};
+use crate::send_filter::Everything;
 use crate::stats::{CloseCause, Counters, Stats};
 use bytes::{Bytes, BytesMut};
 use pushnote_zmtp_proto::command::Command;
@@ -178,7 +180,7 @@ impl Role for Desk {
     }
 }
 
-impl Intake for &Desk {
+impl Inbound for &Desk {
     async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
         for span in batch.spans() {
             let mut parts = Parts::new(batch.bytes().slice(span.start..span.end));

@@ -1,21 +1,31 @@
 //! The ROUTER socket: answers questions, in any order.
 
-pub(crate) mod desk;
-mod request;
-
-use crate::monitor::Monitor;
+use crate::batch::{Batch, MultipartError, Sender};
+use crate::inbound::Inbound;
+use crate::link::Link;
+use crate::monitor::{Monitor, Watched};
 use crate::options::Options;
-use crate::roads::{accept, failed};
+use crate::outbox::{Outbox, Unsent};
+use crate::roads::{Role, accept, failed};
+use crate::send_filter::Everything;
+use crate::stats::{CloseCause, Counters};
 use crate::transport::{self, BindError};
-use desk::Desk;
+use bytes::{Bytes, BytesMut};
+use pushnote_zmtp_proto::command::Command;
+use pushnote_zmtp_proto::curve::PublicKey;
 use pushnote_zmtp_proto::endpoint::Endpoint;
-pub use request::Request;
-use std::sync::Arc;
+use pushnote_zmtp_proto::frame::{Header, Parts, put_frame};
+use pushnote_zmtp_proto::handshake::SocketType;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// Requests that may wait to be taken. When they do, connections are not read.
 const REQUESTS_MAX: usize = 64;
+
+/// Bytes of the frames in front of a question. A few hops add a few names of 255 bytes at most.
+const ENVELOPE_BYTES_MAX: usize = 4096;
 
 /// Listens for REQ and DEALER sockets and hands out what they ask. Dropping it closes all connections.
 #[derive(Debug)]
@@ -71,12 +81,173 @@ impl Responder {
     pub async fn flush(&self) {
         let outboxes = self.desk.outboxes().clone();
         for outbox in outboxes {
-            outbox.flushed(outbox.accepted()).await;
+            outbox.written_up_to(outbox.end()).await;
         }
     }
 
     /// A view of the socket for whoever watches it.
     pub fn monitor(&self) -> Monitor {
-        Monitor::of_responder(&self.desk)
+        Monitor::of(Arc::clone(&self.desk) as _)
+    }
+}
+
+/// A question of one peer.
+#[derive(Debug)]
+pub struct Request {
+    /// The frames in front, up to the empty one, which the answer repeats (RFC 28 §"envelopes").
+    envelope: Bytes,
+    body: Result<Bytes, MultipartError>,
+    outbox: Arc<Outbox>,
+    sender: Sender,
+}
+
+impl Request {
+    /// Who asks, as [`Message::sender`](crate::Message::sender).
+    pub fn sender(&self) -> Option<&Arc<PublicKey>> {
+        self.sender.as_ref()
+    }
+
+    /// What is asked: one frame.
+    ///
+    /// # Errors
+    /// [`MultipartError`] when it has several.
+    pub fn body(&self) -> Result<&Bytes, MultipartError> {
+        self.body.as_ref().map_err(Clone::clone)
+    }
+
+    /// Lets go of what was asked, which keeps memory alive: the answer may be long in coming.
+    pub fn forget_body(&mut self) {
+        self.body = Ok(Bytes::new());
+    }
+
+    /// Answers. A peer that is gone, or does not read its answers, does not get it.
+    pub fn answer(self, body: &[u8]) {
+        let mut frames = BytesMut::from(&self.envelope[..]);
+        put_frame(&mut frames, 0, body);
+        let retained = frames.len();
+        self.outbox.push(&[frames.freeze()], retained);
+    }
+}
+
+/// What the connections share.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    requests: mpsc::Sender<Request>,
+    options: Options,
+    pub(crate) counters: Counters,
+    /// One for each connection.
+    outboxes: Mutex<Vec<Arc<Outbox>>>,
+}
+
+impl Desk {
+    fn outboxes(&self) -> MutexGuard<'_, Vec<Arc<Outbox>>> {
+        self.outboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watched for Desk {
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl Role for Desk {
+    const LOCAL: SocketType = SocketType::Router;
+
+    fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn write_timeout(&self) -> Option<Duration> {
+        Some(self.options.write_timeout)
+    }
+
+    async fn serve(&self, link: Link) -> CloseCause {
+        let outbox = Arc::new(Outbox::new(self.options.queue_bytes_max));
+        self.outboxes().push(Arc::clone(&outbox));
+        let sender = link.peer.key.map(Arc::new);
+        let inbound = Counter { desk: self, outbox: Arc::clone(&outbox), sender };
+        let cause = link.run(&self.options, &outbox, &mut Unsent::default(), Everything, inbound).await;
+        self.outboxes().retain(|other| !Arc::ptr_eq(other, &outbox));
+        outbox.abandon();
+        cause
+    }
+}
+
+/// Where one peer's requests come in.
+struct Counter<'a> {
+    desk: &'a Desk,
+    outbox: Arc<Outbox>,
+    sender: Sender,
+}
+
+impl Inbound for Counter<'_> {
+    async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
+        self.desk.counters.add_messages(batch.messages(), batch.bytes().len());
+        for span in batch.spans() {
+            let message = batch.bytes().slice(span.start..span.end);
+            let (envelope, body) = open(&message);
+            let request =
+                Request { envelope, body, outbox: Arc::clone(&self.outbox), sender: self.sender.clone() };
+            self.desk.requests.send(request).await.map_err(|_| CloseCause::Local)?;
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, _: Command<'_>) -> Result<(), CloseCause> {
+        Ok(())
+    }
+}
+
+/// Splits a message behind its first empty frame, if it has one that is not the last.
+fn open(message: &Bytes) -> (Bytes, Result<Bytes, MultipartError>) {
+    let (mut at, mut body_at) = (0, 0);
+    while let Some(header) = message.get(at..).and_then(Header::parse) {
+        at += header.head_bytes + header.body_bytes as usize;
+        if header.body_bytes == 0 && header.more() {
+            body_at = at;
+            break;
+        }
+    }
+    if body_at > ENVELOPE_BYTES_MAX {
+        return (Bytes::new(), Err(MultipartError { parts: Parts::new(message.clone()).count() }));
+    }
+    let (envelope, rest) = (Bytes::copy_from_slice(&message[..body_at]), message.slice(body_at..));
+    let body = match Header::parse(&rest) {
+        Some(header) if !header.more() => Ok(rest.slice(header.head_bytes..)),
+        _ => Err(MultipartError { parts: Parts::new(rest).count() }),
+    };
+    (envelope, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pushnote_zmtp_proto::frame::MORE;
+
+    fn message(names: usize, body: &[u8]) -> Bytes {
+        let mut frames = BytesMut::new();
+        (0..names).for_each(|_| put_frame(&mut frames, MORE, &[1; 255]));
+        put_frame(&mut frames, MORE, b"");
+        put_frame(&mut frames, 0, body);
+        frames.freeze()
+    }
+
+    #[test]
+    fn what_is_needed_for_the_answer_keeps_no_question_alive() {
+        let asked = message(2, b"who?");
+        let (envelope, body) = open(&asked);
+        assert!(asked.starts_with(&envelope) && body.unwrap() == "who?");
+        assert!(asked.is_unique());
+    }
+
+    #[test]
+    fn an_envelope_has_a_limit() {
+        let (envelope, body) = open(&message(100, b"who?"));
+        assert!(envelope.is_empty() && body.unwrap_err().parts == 102);
     }
 }

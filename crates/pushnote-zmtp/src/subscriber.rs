@@ -1,6 +1,6 @@
 //! The SUB socket.
 
-pub(crate) mod inlet;
+mod inlet;
 mod upstream;
 
 use crate::batch::{Batch, Message, Unread};
@@ -34,8 +34,7 @@ impl Subscriber {
     /// A socket without endpoints: give it some with `bind_also` and `connect_also`.
     pub fn new(options: Options) -> Self {
         let (sender, batches) = mpsc::channel(BATCHES_MAX);
-        let (counters, subscribed) = Default::default();
-        let inlet = Arc::new(Inlet { batches: sender, options, counters, subscribed });
+        let inlet = Arc::new(Inlet::new(sender, options));
         let (unread, listening, tasks) = Default::default();
         Subscriber { inlet, batches, unread, listening, tasks }
     }
@@ -132,7 +131,7 @@ impl Subscriber {
 
     /// A view of this socket for whoever watches it.
     pub fn monitor(&self) -> Monitor {
-        Monitor::of_subscriber(&self.inlet)
+        Monitor::of(Arc::clone(&self.inlet) as _)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pushnote_core::{Answer, Envelope, Receipt};
+use pushnote_core::{Answer, Draft, Receipt};
 use pushnote_net::timeout_awake;
 use pushnote_zmtp::{Options, Reply, Requester, Security};
 use tokio::runtime::Handle;
@@ -35,8 +35,8 @@ impl Acks {
     }
 
     /// Sends an envelope and blocks until it is answered, for `patience` at most.
-    pub(crate) fn send(self: &Arc<Self>, envelope: Vec<u8>, patience: Duration) -> Result<Receipt, AckError> {
-        let replies = self.ask(envelope)?;
+    pub(crate) fn send(self: &Arc<Self>, draft: Draft, patience: Duration) -> Result<Receipt, AckError> {
+        let replies = self.ask(draft)?;
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         let acks = Arc::clone(self);
         self.runtime.spawn(async move {
@@ -62,12 +62,12 @@ impl Acks {
         obstacles.find(|obstacle| *obstacle != Obstacle::NotConnected).or(first)
     }
 
-    fn ask(&self, mut envelope: Vec<u8>) -> Result<Vec<Reply>, AckError> {
+    fn ask(&self, draft: Draft) -> Result<Vec<Reply>, AckError> {
         if self.requesters.is_empty() {
             return Err(AckError::NotConfigured);
         }
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        Envelope::put_id(&mut envelope, &self.publisher, *sent + 1);
+        let envelope = draft.numbered(&self.publisher, *sent + 1);
         // One that has no room holds up nobody: the others bring the message. Once one has it, its number is used up.
         let asked = |requester: &Requester| requester.request(&envelope).ok();
         let replies: Vec<_> = self.requesters.iter().filter_map(asked).collect();

@@ -10,8 +10,8 @@ use tokio::runtime;
 use crate::acks::Acks;
 use crate::driver::Driver;
 use crate::error::{BuildError, Endpoints};
-use crate::publisher::{FOREVER, Limits, Publisher};
-use crate::queue::Queue;
+use crate::limits::{FOREVER, Limits};
+use crate::publisher::Publisher;
 
 /// More often would be traffic for its own sake.
 const HEARTBEAT_INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ impl Publisher {
 }
 
 impl PublisherBuilder {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
             endpoints: Vec::new(),
             ack_endpoints: Vec::new(),
@@ -92,9 +92,10 @@ impl PublisherBuilder {
         self
     }
 
-    /// How long messages are held when none can be written, because there is no connection or nobody there has
-    /// subscribed. It counts from when a message was queued, or from when the last one was written if that is later.
-    /// Then they are given up. Default: never, so that they wait until the queue is full; a year at most.
+    /// How long messages are held when none can be written, because there is no connection, nobody there has
+    /// subscribed, or nobody takes anything. It counts from when the first was queued, or from when the last one was
+    /// written if that is later. Then all that wait are given up. Default: never, so that they wait until the queue is
+    /// full; a year at most.
     pub fn subscriber_timeout(mut self, timeout: Duration) -> Self {
         self.subscriber_timeout = timeout.min(FOREVER);
         self
@@ -144,9 +145,15 @@ impl PublisherBuilder {
         let name = format!("{:016x}", getrandom::u64().map_err(BuildError::Random)?);
         let ack_endpoints = Endpoints(self.ack_endpoints);
         let acks = Acks::new(ack_endpoints, format!("{name}-a"), &self.options, runtime.handle());
-        let queue = Queue::new(name, self.queue_messages_max, self.queue_bytes_max);
-        let driver = Driver::new(queue, endpoints, self.options, self.subscriber_timeout, &runtime);
-        let driver = Arc::new(driver);
+        let options = Options { queue_bytes_max: self.queue_bytes_max, ..self.options };
+        let driver = Arc::new(Driver::new(
+            name,
+            endpoints,
+            options,
+            self.queue_messages_max,
+            self.subscriber_timeout,
+            runtime.handle(),
+        ));
         let shared = Arc::clone(&driver);
         let thread = std::thread::Builder::new()
             .name("pushnote".into())

@@ -20,8 +20,8 @@ mod builder;
 mod driver;
 mod environment;
 mod error;
+mod limits;
 mod publisher;
-mod queue;
 
 pub use builder::PublisherBuilder;
 pub use environment::{flush, notify, notify_acked, notify_all, notify_all_acked, tokenize};

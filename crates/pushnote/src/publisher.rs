@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pushnote_core::envelope::USERS_MAX;
-use pushnote_core::{Envelope, Receipt, UserId};
+use pushnote_core::{Draft, Receipt, UserId};
+use pushnote_zmtp::Batch;
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
 
 use crate::acks::Acks;
 use crate::driver::Driver;
 use crate::error::{AckError, FlushError, PublishError};
+use crate::limits::{FOREVER, Limits};
 
 /// Sends messages to one endpoint, or the same to several. Share it by reference or in an `Arc`; one is enough for a program.
 ///
@@ -40,7 +41,7 @@ use crate::error::{AckError, FlushError, PublishError};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropping it blocks for [`PublisherBuilder::linger`](crate::PublisherBuilder::linger) at most, if messages still wait; what cannot be written in that
+/// Dropping it blocks for [`PublisherBuilder::linger`] at most, if messages still wait; what cannot be written in that
 /// time is lost, with a warning in the log. [`Publisher::flush`] first to know.
 #[derive(Debug)]
 pub struct Publisher {
@@ -52,15 +53,8 @@ pub struct Publisher {
     linger: Duration,
 }
 
-/// What servers take, in bytes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) message_bytes_max: usize,
-    pub(crate) frame_bytes_max: usize,
-}
-
-/// The longest wait: nobody means more, and a time further off could not be told.
-pub(crate) const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// An envelope is written where its frame will be.
+const FRAME: usize = Batch::HEAD_BYTES_MAX;
 
 /// Messages since the publisher was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +84,7 @@ impl Publisher {
     ///
     /// [`PublishError`]: it has no JSON or too much of it, or the queue is full.
     pub fn notify_all(&self, data: impl Serialize) -> Result<(), PublishError> {
-        self.queue(self.for_all(&data)?)
+        self.queue(self.for_all(FRAME, &data)?)
     }
 
     /// Queues `data` for the browsers of some users: their ids, as text, as numbers, as anything that has a
@@ -104,7 +98,7 @@ impl Publisher {
         data: impl Serialize,
         users: impl IntoIterator<Item = impl ToString>,
     ) -> Result<(), PublishError> {
-        self.queue(self.for_users(&data, users)?)
+        self.queue(self.for_users(FRAME, &data, users)?)
     }
 
     /// Sends `data` for every browser, and blocks until the forwarder (or the single server) says who has it, but not
@@ -117,7 +111,7 @@ impl Publisher {
     ///
     /// [`AckError`]: it was not sent, was refused, or no answer came in time.
     pub fn notify_all_acked(&self, data: impl Serialize, timeout: Duration) -> Result<Receipt, AckError> {
-        self.acks.send(self.for_all(&data)?, timeout.min(FOREVER))
+        self.acks.send(self.for_all(0, &data)?, timeout.min(FOREVER))
     }
 
     /// As [`Publisher::notify_all_acked`], for the browsers of some users.
@@ -131,7 +125,7 @@ impl Publisher {
         users: impl IntoIterator<Item = impl ToString>,
         timeout: Duration,
     ) -> Result<Receipt, AckError> {
-        self.acks.send(self.for_users(&data, users)?, timeout.min(FOREVER))
+        self.acks.send(self.for_users(0, &data, users)?, timeout.min(FOREVER))
     }
 
     /// Blocks until everything queued before is written to the peer's socket, but not longer than `timeout`. For
@@ -143,7 +137,7 @@ impl Publisher {
     /// and what is in the way.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         let driver = &self.driver;
-        driver.queue.flush(timeout.min(FOREVER)).map_err(|unflushed| FlushError {
+        driver.flush(timeout.min(FOREVER)).map_err(|unflushed| FlushError {
             left: unflushed.left,
             given_up: unflushed.given_up,
             patience: driver.patience,
@@ -154,43 +148,39 @@ impl Publisher {
 
     /// Counters.
     pub fn stats(&self) -> Stats {
-        let counts = self.driver.queue.counts();
+        let counts = self.driver.counts();
         Stats { waiting: counts.waiting, written: counts.written, given_up: counts.given_up }
     }
 
-    fn for_all(&self, data: &impl Serialize) -> Result<Vec<u8>, PublishError> {
-        self.checked(Envelope::notify_all(&self.raw(data)?)?)
+    fn for_all(&self, room: usize, data: &impl Serialize) -> Result<Draft, PublishError> {
+        self.checked(Draft::notify_all(room, data)?)
     }
 
     fn for_users(
         &self,
+        room: usize,
         data: &impl Serialize,
         users: impl IntoIterator<Item = impl ToString>,
-    ) -> Result<Vec<u8>, PublishError> {
-        let data = self.raw(data)?;
+    ) -> Result<Draft, PublishError> {
         let users =
             users.into_iter().map(|user| UserId::new(&user.to_string())).collect::<Result<Vec<_>, _>>()?;
-        let envelope = self.checked(Envelope::notify(&data, &users)?)?;
-        if users.len() > USERS_MAX {
-            Err(PublishError::UsersAbove { len: users.len() })
-        } else {
-            Ok(envelope)
+        let draft = self.checked(Draft::notify(room, data, &users)?)?;
+        if users.len() > USERS_MAX { Err(PublishError::UsersAbove { len: users.len() }) } else { Ok(draft) }
+    }
+
+    fn checked(&self, draft: Draft) -> Result<Draft, PublishError> {
+        let Limits { message_bytes_max, frame_bytes_max } = self.limits;
+        if draft.data_len() > message_bytes_max {
+            return Err(PublishError::TooLong { len: draft.data_len(), max: message_bytes_max });
         }
+        if draft.len_max() > frame_bytes_max {
+            return Err(PublishError::TooManyUsers { len: draft.len_max(), max: frame_bytes_max });
+        }
+        Ok(draft)
     }
 
-    fn checked(&self, envelope: Vec<u8>) -> Result<Vec<u8>, PublishError> {
-        let (len, max) = (envelope.len() + Envelope::ID_BYTES_MAX, self.limits.frame_bytes_max);
-        if len > max { Err(PublishError::TooManyUsers { len, max }) } else { Ok(envelope) }
-    }
-
-    fn raw(&self, data: &impl Serialize) -> Result<Box<RawValue>, PublishError> {
-        let data = to_raw_value(data)?;
-        let (len, max) = (data.get().len(), self.limits.message_bytes_max);
-        if len > max { Err(PublishError::TooLong { len, max }) } else { Ok(data) }
-    }
-
-    fn queue(&self, envelope: Vec<u8>) -> Result<(), PublishError> {
-        self.driver.queue.push(envelope, Instant::now()).map_err(|full| PublishError::QueueFull {
+    fn queue(&self, draft: Draft) -> Result<(), PublishError> {
+        self.driver.push(draft).map_err(|full| PublishError::QueueFull {
             messages: full.messages,
             bytes: full.bytes,
             endpoints: self.driver.endpoints.clone(),

@@ -135,7 +135,7 @@ async fn a_full_queue_is_an_error() {
     let error = publisher.notify_all("three").unwrap_err();
     assert!(matches!(error, PublishError::QueueFull { messages: 2, obstacle: Obstacle::NotConnected, .. }));
     let text =
-        format!("queue is full (messages: 2, bytes: 138): not connected to {}", endpoint(folder.path()));
+        format!("queue is full (messages: 2, bytes: 142): not connected to {}", endpoint(folder.path()));
     assert_eq!(error.to_string(), text);
 
     let mut subscriber = listen(&folder).await;

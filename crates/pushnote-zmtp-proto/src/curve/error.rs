@@ -1,4 +1,4 @@
-//! What is not acceptable.
+//! What is wrong with a command of CURVE.
 
 use thiserror::Error;
 

@@ -10,6 +10,12 @@ use zeroize::Zeroizing;
 
 pub(super) const KEY_BYTES: usize = 32;
 
+pub(super) fn random<const N: usize>() -> Result<[u8; N], CurveError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Characters of a key in Z85.
 const TEXT_CHARACTERS: usize = 40;
 
@@ -137,13 +143,6 @@ impl From<SecretKey> for KeyPair {
     fn from(secret: SecretKey) -> Self {
         KeyPair { public: secret.public_key(), secret }
     }
-}
-
-/// Bytes that nobody can guess.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], CurveError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The handshake's steps with CURVE: commands to the two roles of [`crate::curve`] and back.
 
-use super::{DENIED, Handshake, HandshakeError, Stage, WRONG_KEY, command, named, put_error};
+use super::error::{DENIED, HandshakeError, WRONG_KEY};
+use super::kind::SocketType;
+use super::wire::put_error;
 use crate::command::put_command;
-use crate::curve::{CurveError, client, server};
+use crate::curve::{CurveError, PublicKey, Session, client, server};
 use crate::security::{CurveClient, CurveServer, Security};
 use bytes::BytesMut;
 use std::sync::Arc;
@@ -29,53 +31,56 @@ impl Step {
             }
         })
     }
-}
 
-impl Handshake {
-    /// One command of the peer's, and the answer to it.
-    pub(super) fn curve(&mut self, input: &mut BytesMut) -> Result<Option<Stage>, HandshakeError> {
-        let Some(body) = command(input)? else { return Ok(None) };
-        let (name, data) = named(&body)?;
-        let Stage::Curve(version, step) = &self.stage else { return Err(HandshakeError::Malformed) };
-        let version = *version;
-        let next = match (step, name) {
+    /// One command of the peer's; the answer goes to `out`. `metadata` is what is said of us, a `local` socket.
+    pub(super) fn take(
+        &self,
+        name: &[u8],
+        data: &[u8],
+        local: SocketType,
+        metadata: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<Taken, HandshakeError> {
+        Ok(match (self, name) {
             (Step::Hello(ours), b"HELLO") => {
                 let welcomed = server::welcome(&ours.keys, data);
                 if let Err(CurveError::Forged(_)) = welcomed {
-                    put_error(&mut self.out, WRONG_KEY);
+                    put_error(out, WRONG_KEY);
                 }
                 let (welcome, welcomed) = welcomed?;
-                put_command(&mut self.out, "WELCOME", &welcome);
-                Stage::Curve(version, Step::Initiate(Arc::clone(ours), welcomed))
+                put_command(out, "WELCOME", &welcome);
+                Taken::Next(Step::Initiate(Arc::clone(ours), welcomed))
             }
             (Step::Initiate(ours, welcomed), b"INITIATE") => {
                 let accepted = welcomed.initiate(&ours.keys, data)?;
                 let client = accepted.client;
-                if let Err(right) = ours.admits(&client, self.local) {
-                    put_error(&mut self.out, DENIED);
+                if let Err(right) = ours.admits(&client, local) {
+                    put_error(out, DENIED);
                     return Err(HandshakeError::NotAllowed { client, right });
                 }
-                let peer = self.meet_or_tell(version, &accepted.metadata, Some(client))?;
-                let (ready, session) = accepted.ready(&self.metadata);
-                put_command(&mut self.out, "READY", &ready);
-                self.session = Some(session);
-                Stage::Over(peer)
+                Taken::Client(accepted)
             }
             (Step::Welcome(ours, greeted), b"WELCOME") => {
-                let (initiate, initiated) =
-                    greeted.initiate(&ours.keys, &ours.server, data, &self.metadata)?;
-                put_command(&mut self.out, "INITIATE", &initiate);
-                Stage::Curve(version, Step::Ready(Arc::clone(ours), initiated))
+                let (initiate, initiated) = greeted.initiate(&ours.keys, &ours.server, data, metadata)?;
+                put_command(out, "INITIATE", &initiate);
+                Taken::Next(Step::Ready(Arc::clone(ours), initiated))
             }
             (Step::Ready(ours, initiated), b"READY") => {
                 let (metadata, session) = initiated.ready(data)?;
-                let peer = self.meet(version, &metadata, Some(ours.server))?;
-                self.session = Some(session);
-                Stage::Over(peer)
+                Taken::Server { key: ours.server, metadata, session }
             }
             (Step::Welcome(..), b"HELLO") => return Err(HandshakeError::SameRole("client")),
             _ => return Err(HandshakeError::Malformed),
-        };
-        Ok(Some(next))
+        })
     }
+}
+
+/// What has come of a command.
+pub(super) enum Taken {
+    /// The next one is waited for.
+    Next(Step),
+    /// A client has proved its key; READY is to be sent to it, if its socket goes with ours.
+    Client(server::Accepted),
+    /// The server has proved its key, and says this of itself.
+    Server { key: PublicKey, metadata: Vec<u8>, session: Session },
 }

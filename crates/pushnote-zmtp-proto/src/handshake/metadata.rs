@@ -3,12 +3,12 @@
 use super::error::HandshakeError;
 use bytes::Bytes;
 
+/// Names in lower case, and values.
+pub type Properties = Vec<(String, Bytes)>;
+
 pub(super) const SOCKET_TYPE: &[u8] = b"Socket-Type";
 /// Names of applications' own properties begin so.
 const APPLICATION: &str = "x-";
-
-/// Names and values.
-pub type Properties = Vec<(String, Bytes)>;
 
 /// Appends a property.
 pub(super) fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::frame::{COMMAND, LONG};
 
 /// Lets two handshakes talk, `step` bytes at a time.
 pub(super) fn meet(

@@ -1,4 +1,4 @@
-//! Whether the peer is there.
+//! A connection's heartbeat.
 
 use crate::outbox::Outbox;
 use crate::stats::CloseCause;

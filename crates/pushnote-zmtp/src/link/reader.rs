@@ -1,8 +1,8 @@
 //! The reading side of a connection.
 
-use super::intake::Intake;
 use super::pulse::{Pulse, now};
 use crate::batch::Batch;
+use crate::inbound::Inbound;
 use crate::options::Options;
 use crate::outbox::Outbox;
 use crate::stats::CloseCause;
@@ -16,20 +16,20 @@ use pushnote_zmtp_proto::scan::{Item, Scanner};
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Reads until the connection ends. Dropped before, it tells its intake how much was there yet.
-pub(super) struct Reader<'a, I: Intake> {
+/// Reads until the connection ends. Dropped before, it tells its inbound side how much was there yet.
+pub(super) struct Reader<'a, I: Inbound> {
     source: Source<'a>,
     outbox: &'a Outbox,
     options: &'a Options,
     version: Version,
-    intake: I,
+    inbound: I,
     /// Frames.
     input: BytesMut,
     /// What is read before it is decoded, where it is.
     raw: BytesMut,
     /// Bytes of messages that were taken out and are not yet handed on.
     in_hand: usize,
-    /// Set once the peer has said something for its intake.
+    /// Set once the peer has said something for its inbound side.
     spoken: &'a AtomicBool,
 }
 
@@ -53,13 +53,13 @@ pub(super) struct Shared<'a> {
     pub(super) spoken: &'a AtomicBool,
 }
 
-impl<'a, I: Intake> Reader<'a, I> {
+impl<'a, I: Inbound> Reader<'a, I> {
     /// Begins with `input`, which came after the handshake.
-    pub(super) fn new(shared: &Shared<'a>, version: Version, input: BytesMut, intake: I) -> Self {
+    pub(super) fn new(shared: &Shared<'a>, version: Version, input: BytesMut, inbound: I) -> Self {
         let &Shared { stream, outbox, pulse, options, spoken } = shared;
         let source = Source { stream, pulse, read_bytes: options.read_bytes, chunk: 0, over: false };
         let raw = BytesMut::new();
-        Reader { source, outbox, options, version, intake, input, raw, in_hand: 0, spoken }
+        Reader { source, outbox, options, version, inbound, input, raw, in_hand: 0, spoken }
     }
 
     pub(super) async fn run(mut self, mut decoder: Option<Decoder>) -> Result<(), CloseCause> {
@@ -77,7 +77,7 @@ impl<'a, I: Intake> Reader<'a, I> {
                     self.in_hand = bytes;
                     self.spoken.store(true, Relaxed);
                     self.source.pulse.heartbeat().stop_listening();
-                    self.intake.batch(batch).await?;
+                    self.inbound.batch(batch).await?;
                     self.source.pulse.heartbeat().listen(now());
                     self.in_hand = 0;
                 }
@@ -130,20 +130,20 @@ impl<'a, I: Intake> Reader<'a, I> {
                 if let Command::Subscribe(_) = command {
                     self.spoken.store(true, Relaxed);
                 }
-                self.intake.command(command)
+                self.inbound.command(command)
             }
         }
     }
 }
 
-impl<I: Intake> Drop for Reader<'_, I> {
+impl<I: Inbound> Drop for Reader<'_, I> {
     fn drop(&mut self) {
         if self.source.over {
             return;
         }
         let unread = self.in_hand + self.input.len() + self.raw.len() + self.source.stream.unread_bytes();
         if unread > 0 {
-            self.intake.unread(unread, &peer_name(self.source.stream));
+            self.inbound.unread(unread, &peer_name(self.source.stream));
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::batch::Batch;
-use crate::link::Everything;
+use crate::send_filter::Everything;
 use pushnote_zmtp_proto::codec::Encoder;
 use pushnote_zmtp_proto::curve::{KeyPair, Opener, Sealer, client, server};
 use std::task::{Context, Poll, Waker};
@@ -77,18 +77,18 @@ fn flush_waits_for_the_last_byte() {
     for first_and_last in [(&large, &small), (&small, &large), (&small, &small), (&large, &large)] {
         push(&outbox, first_and_last.0);
         push(&outbox, first_and_last.1);
-        let mark = outbox.accepted();
+        let mark = outbox.end();
         push(&outbox, &small);
         let bytes = first_and_last.0.len() + first_and_last.1.len();
         write(&mut unsent, &outbox, bytes - 1);
-        assert!(!is_ready(outbox.flushed(mark)));
+        assert!(!is_ready(outbox.written_up_to(mark)));
         write(&mut unsent, &outbox, usize::MAX);
-        assert!(is_ready(outbox.flushed(mark)));
+        assert!(is_ready(outbox.written_up_to(mark)));
     }
     push(&outbox, &large);
-    assert!(!is_ready(outbox.flushed(outbox.accepted())));
+    assert!(!is_ready(outbox.written_up_to(outbox.end())));
     outbox.abandon();
-    assert!(is_ready(outbox.flushed(outbox.accepted())));
+    assert!(is_ready(outbox.written_up_to(outbox.end())));
 }
 
 /// The two ends of a connection with CURVE.
@@ -113,10 +113,10 @@ fn a_broken_connection_repeats_only_what_was_not_wholly_written() {
         outbox.push_control(|out| out.extend_from_slice(b"\x04\x02no"));
         unsent.advance(unsent.encoder.encoded_bytes(&run[0]) + 1, &outbox);
         unsent.refill(&outbox, &Everything);
-        assert_eq!(unsent.rewind(), 0);
+        assert_eq!(unsent.rewind(&outbox), 0);
         let rest = write(&mut unsent, &outbox, usize::MAX);
         assert!(rest == run[1..].concat(), "the second message was begun; {case}");
-        assert!(is_ready(outbox.flushed(outbox.accepted())));
+        assert!(is_ready(outbox.written_up_to(outbox.end())));
     }
 }
 
@@ -155,7 +155,7 @@ fn a_message_no_connection_survives_is_given_up() {
     push(&outbox, &after);
     for try_number in 1..=3 {
         write(&mut unsent, &outbox, 4000);
-        assert_eq!(unsent.rewind(), usize::from(try_number == 3));
+        assert_eq!(unsent.rewind(&outbox), usize::from(try_number == 3));
     }
     assert!(write(&mut unsent, &outbox, usize::MAX) == after);
 }

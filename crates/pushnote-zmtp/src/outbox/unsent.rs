@@ -1,7 +1,7 @@
 //! What was taken out of a queue to be written.
 
 use super::{Entry, Outbox};
-use crate::link::Outflow;
+use crate::send_filter::SendFilter;
 use bytes::{Buf, BytesMut};
 use pushnote_zmtp_proto::codec::Encoder;
 use pushnote_zmtp_proto::frame::Spans;
@@ -16,8 +16,6 @@ const ENCODE_BYTES: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct Unsent {
     entries: VecDeque<Entry>,
-    /// What a broken connection left: on the next one it waits as what is queued does, and goes through its filter.
-    left: VecDeque<Entry>,
     pub(super) encoder: Encoder,
     /// So many entries at the front are as they are written.
     ready: usize,
@@ -42,30 +40,29 @@ impl Unsent {
     }
 
     /// Takes what waits: messages only when none are left here.
-    pub(crate) fn refill(&mut self, outbox: &Outbox, outflow: &impl Outflow) {
+    pub(crate) fn refill(&mut self, outbox: &Outbox, filter: &impl SendFilter) {
         let mut state = outbox.state();
         if !state.control.is_empty() {
             let first = if self.encoder.is_plain() { usize::from(self.written > 0) } else { self.ready };
             self.entries.insert(first, Entry::control(state.control.split()));
         }
         let mut waiting = VecDeque::new();
-        if outflow.is_open() && self.entries.iter().all(|entry| entry.control) {
+        if filter.is_open() && self.entries.iter().all(|entry| entry.control) {
             state.seal_tail();
-            waiting = std::mem::take(&mut self.left);
-            waiting.append(&mut state.entries);
+            waiting = std::mem::take(&mut state.entries);
         }
         drop(state);
-        self.take(waiting, outbox, outflow);
+        self.take(waiting, outbox, filter);
         self.encode();
     }
 
-    fn take(&mut self, waiting: VecDeque<Entry>, outbox: &Outbox, outflow: &impl Outflow) {
+    fn take(&mut self, waiting: VecDeque<Entry>, outbox: &Outbox, filter: &impl SendFilter) {
         for (at, mut entry) in waiting.into_iter().enumerate() {
             if entry.control {
                 self.entries.push_back(entry);
                 continue;
             }
-            if let Some(wanted) = outflow.pick(&entry.bytes) {
+            if let Some(wanted) = filter.pick(&entry.bytes) {
                 if at == 0 && wanted.len() < entry.bytes.len() {
                     self.begun = 0; // another message may be the first now
                 }
@@ -100,9 +97,9 @@ impl Unsent {
         match self.entries.back_mut().filter(|before| !before.control) {
             Some(before) => {
                 before.charge += entry.charge;
-                before.push = entry.push;
+                before.end = entry.end;
             }
-            None => outbox.progressed(entry.push, entry.charge),
+            None => outbox.progressed(entry.end, entry.charge),
         }
     }
 
@@ -118,7 +115,7 @@ impl Unsent {
 
     /// Notes that the stream took `bytes`.
     pub(crate) fn advance(&mut self, mut bytes: usize, outbox: &Outbox) {
-        let (mut push, mut charge) = (0, 0);
+        let (mut offset, mut charge) = (0, 0);
         while let Some(first) = self.entries.front() {
             let left = first.wire().len() - self.written;
             if bytes < left {
@@ -127,7 +124,7 @@ impl Unsent {
             }
             bytes -= left;
             self.written = 0;
-            push = first.push.max(push);
+            offset = first.end.max(offset);
             charge += first.charge;
             self.begun = if first.control { self.begun } else { 0 };
             self.entries.pop_front();
@@ -136,27 +133,24 @@ impl Unsent {
         if self.written >= self.begun_bytes && self.entries.front().is_some_and(|first| !first.control) {
             self.begun = 0;
         }
-        if push > 0 {
-            outbox.progressed(push, charge);
+        if offset > 0 {
+            outbox.progressed(offset, charge);
         }
     }
 
-    /// How many messages a broken connection left.
-    pub(crate) fn messages(&self) -> usize {
-        self.left.iter().map(Entry::messages).sum()
-    }
-
-    /// The connection broke: the next one begins with the first message that was not wholly written. Returns how
-    /// many messages were given up.
-    pub(crate) fn rewind(&mut self) -> usize {
+    /// The connection broke: what was not wholly written goes back to the queue, for the next one. Returns how many
+    /// messages were given up.
+    pub(crate) fn rewind(&mut self, outbox: &Outbox) -> usize {
         if self.entries.front().is_some_and(|first| first.control) {
             self.written = 0;
         }
         self.entries.retain(|entry| !entry.control);
         let given_up = self.rewind_first();
         self.entries.iter_mut().for_each(|entry| entry.wire = None);
-        self.entries.append(&mut self.left);
-        self.left = std::mem::take(&mut self.entries);
+        let mut state = outbox.state();
+        self.entries.append(&mut state.entries);
+        state.entries = std::mem::take(&mut self.entries);
+        drop(state);
         self.ready = 0;
         self.encoder = Encoder::Plain;
         given_up

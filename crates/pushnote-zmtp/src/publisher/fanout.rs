@@ -3,21 +3,20 @@
 mod confirmed;
 mod gauges;
 mod numbered;
-mod outlet;
+mod pipe;
 mod waiting;
 
 pub(crate) use confirmed::Asked;
-pub(crate) use outlet::Outlet;
+pub(crate) use pipe::{Accepted, Pipe};
 
 use crate::batch::Batch;
 use crate::options::Options;
-use crate::outbox::Outbox;
 use crate::publisher::confirm::Confirmations;
 use crate::publisher::history::History;
 use crate::roads::random;
 use crate::stats::Counters;
 use bytes::{Bytes, BytesMut};
-use outlet::{LIVE, Start};
+use pipe::{LIVE, Peered, Start};
 use pushnote_zmtp_proto::endpoint::Endpoint;
 use pushnote_zmtp_proto::frame::Spans;
 use pushnote_zmtp_proto::handshake::{Peer, Version};
@@ -40,7 +39,10 @@ pub(crate) struct Fanout {
 #[derive(Debug)]
 struct Shared {
     next: PeerId,
-    outlets: HashMap<PeerId, Arc<Outlet>>,
+    /// Peers that we connect to.
+    dialled: Vec<Arc<Pipe>>,
+    /// Peers that have connected to us.
+    accepted: HashMap<PeerId, Arc<Accepted>>,
     topics: Topics,
     history: History,
     confirmations: Confirmations,
@@ -52,7 +54,8 @@ impl Fanout {
     pub(crate) fn new(options: Options) -> Self {
         let shared = Shared {
             next: 0,
-            outlets: HashMap::new(),
+            dialled: Vec::new(),
+            accepted: HashMap::new(),
             topics: Topics::new(options.subscription_bytes_max, options.subscriptions_bytes_max),
             history: History::new(options.history_bytes_max),
             confirmations: Confirmations::default(),
@@ -68,83 +71,96 @@ impl Fanout {
     }
 
     /// A subscriber that has connected to us.
-    pub(crate) fn add(&self, peer: &Peer, name: String) -> Arc<Outlet> {
+    pub(crate) fn accept(&self, peer: &Peer, name: String) -> Arc<Accepted> {
         let numbered = Start::asked_by(peer).filter(|_| self.options.history_bytes_max > 0);
-        let outlet = self.insert(false, numbered, name);
-        self.welcome(&outlet, peer);
-        outlet
-    }
-
-    /// A subscriber that we connect to.
-    pub(crate) fn add_kept(&self, endpoint: &Endpoint) -> Arc<Outlet> {
-        self.insert(true, None, endpoint.to_string())
-    }
-
-    fn insert(&self, kept: bool, numbered: Option<Start>, name: String) -> Arc<Outlet> {
         let mut shared = self.shared();
-        let id = shared.next;
-        shared.next += 1;
-        let outlet = Arc::new(Outlet {
-            id,
-            name,
-            outbox: Outbox::new(self.options.queue_bytes_max),
-            kept,
-            open: AtomicBool::new(false),
-            answers: AtomicBool::new(false),
+        let accepted = Arc::new(Accepted {
+            pipe: Pipe::new(shared.next_id(), name, self.options.queue_bytes_max),
             numbered,
             cursor: AtomicU64::new(LIVE),
             dropped: AtomicBool::new(false),
         });
-        shared.outlets.insert(id, Arc::clone(&outlet));
-        outlet
+        shared.accepted.insert(accepted.id, Arc::clone(&accepted));
+        drop(shared);
+        if self.welcome(&accepted, peer) {
+            let _ = self.subscribe_accepted(&accepted, b""); // never too many: everything takes no room
+        }
+        accepted
     }
 
-    /// The connection is gone, and with it what the peer had subscribed to. Gives how many messages are no longer kept.
-    pub(crate) fn leave(&self, outlet: &Outlet) -> usize {
+    /// A subscriber that we connect to.
+    pub(crate) fn dial(&self, endpoint: &Endpoint) -> Arc<Pipe> {
         let mut shared = self.shared();
-        shared.topics.remove(outlet.id);
-        shared.confirmations.leave(outlet.id);
-        outlet.open.store(false, Relaxed);
-        let lost = if outlet.kept {
-            // Who flushes does not wait for it any more, if another one is there.
-            outlet.outbox.stir();
-            0
-        } else {
-            shared.outlets.remove(&outlet.id);
-            outlet.cursor.store(LIVE, Relaxed); // nobody waits for what it was to catch up on
-            outlet.outbox.abandon()
-        };
-        self.count(&shared);
-        lost
+        let pipe = Arc::new(Pipe::new(shared.next_id(), endpoint.to_string(), self.options.queue_bytes_max));
+        shared.dialled.push(Arc::clone(&pipe));
+        pipe
+    }
+
+    /// The connection to a peer that we connect to stands.
+    pub(crate) fn connected(&self, pipe: &Pipe, peer: &Peer) {
+        if self.welcome(pipe, peer) {
+            let _ = self.subscribe(pipe, b""); // as above
+        }
     }
 
     /// A peer is here. One of ZMTP 1.0 cannot subscribe: it gets everything and picks.
-    pub(crate) fn welcome(&self, outlet: &Outlet, peer: &Peer) {
-        outlet.answers.store(peer.version >= Version::V3_1, Relaxed);
-        if peer.version == Version::V1_0 {
-            let _ = self.subscribe(outlet, b""); // never too many: everything takes no room
-        }
+    fn welcome(&self, pipe: &Pipe, peer: &Peer) -> bool {
+        pipe.answers.store(peer.version >= Version::V3_1, Relaxed);
+        peer.version == Version::V1_0
     }
 
-    pub(crate) fn subscribe(&self, outlet: &Outlet, prefix: &[u8]) -> Result<(), TooMany> {
-        let shared = &mut *self.shared();
-        let begins = prefix.is_empty() && !shared.topics.wants_all(outlet.id);
-        shared.topics.subscribe(outlet.id, prefix)?;
-        if let Some(start) = outlet.numbered.filter(|_| begins) {
-            self.begin(&shared.history, outlet, start);
-        }
-        outlet.open.store(true, Relaxed);
-        outlet.outbox.nudge();
+    /// The connection that came to us is gone. Gives how many messages are no longer kept.
+    pub(crate) fn leave(&self, accepted: &Accepted) -> usize {
+        let mut shared = self.shared();
+        shared.accepted.remove(&accepted.id);
+        accepted.cursor.store(LIVE, Relaxed); // nobody waits for what it was to catch up on
+        let lost = accepted.outbox.abandon();
+        self.gone(&mut shared, accepted);
+        lost
+    }
+
+    /// The connection that we made is gone; its queue stays.
+    pub(crate) fn disconnected(&self, pipe: &Pipe) {
+        self.gone(&mut self.shared(), pipe);
+        // Who flushes does not wait for it any more, if another one is there.
+        pipe.outbox.notify_waiters();
+    }
+
+    /// With the connection goes what the peer had subscribed to.
+    fn gone(&self, shared: &mut Shared, pipe: &Pipe) {
+        shared.topics.remove(pipe.id);
+        shared.confirmations.leave(pipe.id);
+        pipe.open.store(false, Relaxed);
         self.count(shared);
+    }
+
+    pub(crate) fn subscribe(&self, pipe: &Pipe, prefix: &[u8]) -> Result<(), TooMany> {
+        let mut shared = self.shared();
+        shared.topics.subscribe(pipe.id, prefix)?;
+        self.subscribed_to(&shared, pipe);
         Ok(())
     }
 
-    pub(crate) fn cancel(&self, outlet: &Outlet, prefix: &[u8]) {
-        if prefix.is_empty() && outlet.numbered.is_some() {
-            return; // a numbered stream has no holes: it begins once, and ends with the connection
-        }
+    pub(crate) fn subscribe_accepted(&self, accepted: &Accepted, prefix: &[u8]) -> Result<(), TooMany> {
         let mut shared = self.shared();
-        shared.topics.cancel(outlet.id, prefix);
+        let begins = prefix.is_empty() && !shared.topics.wants_all(accepted.id);
+        shared.topics.subscribe(accepted.id, prefix)?;
+        if let Some(start) = accepted.numbered.filter(|_| begins) {
+            self.begin(&shared.history, accepted, start);
+        }
+        self.subscribed_to(&shared, accepted);
+        Ok(())
+    }
+
+    fn subscribed_to(&self, shared: &Shared, pipe: &Pipe) {
+        pipe.open.store(true, Relaxed);
+        pipe.outbox.wake_writer();
+        self.count(shared);
+    }
+
+    pub(crate) fn cancel(&self, pipe: &Pipe, prefix: &[u8]) {
+        let mut shared = self.shared();
+        shared.topics.cancel(pipe.id, prefix);
         self.count(&shared);
     }
 
@@ -162,65 +178,60 @@ impl Fanout {
         *self.subscribed.borrow() > 0
     }
 
-    /// Queues a batch for everybody concerned; false when we connect to peers and none of them has room.
-    pub(crate) fn push(&self, batch: &Batch) -> bool {
+    /// Queues a batch for everybody concerned, and gives the offset behind it; `None` when we connect to peers and none of
+    /// them has room.
+    pub(crate) fn push(&self, batch: &Batch) -> Option<u64> {
         self.push_to(&mut self.shared(), batch)
     }
 
-    fn push_to(&self, shared: &mut Shared, batch: &Batch) -> bool {
-        let push =
-            |outlet: &Outlet| outlet.outbox.push(std::slice::from_ref(batch.bytes()), batch.retained_bytes());
-        let (mut kept, mut full) = (0, Vec::new());
-        for outlet in shared.outlets.values().filter(|outlet| outlet.kept) {
-            kept += 1;
-            if !push(outlet) {
-                full.push(outlet);
-            }
-        }
-        if kept > 0 && full.len() == kept {
-            return false;
+    fn push_to(&self, shared: &mut Shared, batch: &Batch) -> Option<u64> {
+        let (first, slices) = (shared.history.next(), std::slice::from_ref(batch.bytes()));
+        let end = first + batch.messages() as u64;
+        let push = |pipe: &Pipe| pipe.outbox.push_up_to(end, slices, batch.retained_bytes());
+        let full: Vec<_> = shared.dialled.iter().filter(|pipe| !push(pipe)).collect();
+        if !full.is_empty() && full.len() == shared.dialled.len() {
+            return None;
         }
         self.counters.add_messages(batch.messages(), batch.bytes().len());
-        let first = shared.history.push(batch);
+        shared.history.push(batch);
         // The others have had the oldest by now: the newest is what this one may be needed for.
-        for outlet in full {
-            let forgotten = outlet.outbox.make_room();
-            let refused = if push(outlet) { 0 } else { batch.messages() };
+        for pipe in full {
+            let forgotten = pipe.outbox.make_room();
+            let refused = if push(pipe) { 0 } else { batch.messages() };
             let why = "one of several peers is away or too slow";
-            self.counters.add_dropped(forgotten + refused, &outlet.name, why);
+            self.counters.add_dropped(forgotten + refused, &pipe.name, why);
         }
         for id in shared.topics.all() {
-            let Some(outlet) = shared.outlets.get(id).filter(|outlet| !outlet.kept) else { continue };
-            if outlet.is_behind() {
+            let Some(peer) = shared.accepted.get(id) else { continue };
+            if peer.is_behind() {
                 continue; // the history has it
             }
-            let slices = std::slice::from_ref(batch.bytes());
-            if outlet.numbered.is_none() {
-                self.offer(outlet, slices, batch.messages(), batch.retained_bytes());
-            } else if !outlet.outbox.push(slices, batch.retained_bytes()) {
-                outlet.cursor.store(first, Relaxed);
-                outlet.outbox.nudge(); // its writer may have found nothing a moment ago
+            if peer.numbered.is_none() {
+                self.offer(peer, end, slices, batch.messages(), batch.retained_bytes());
+            } else if !push(peer) {
+                peer.cursor.store(first, Relaxed);
+                peer.outbox.wake_writer(); // it may have found nothing a moment ago
             }
         }
         if shared.topics.any_prefix() {
-            self.push_matching(shared, batch);
+            self.push_matching(shared, batch, end);
         }
-        true
+        Some(end)
     }
 
-    fn offer(&self, outlet: &Outlet, slices: &[Bytes], messages: usize, retained: usize) {
-        if !outlet.outbox.push(slices, retained) {
-            if outlet.dropped.swap(true, Relaxed) {
-                self.counters.add_dropped_again(messages);
-            } else {
-                self.counters.add_dropped(messages, &outlet.name, "slow subscriber: its queue is full");
-            }
+    fn offer(&self, peer: &Accepted, end: u64, slices: &[Bytes], messages: usize, retained: usize) {
+        if peer.outbox.push_up_to(end, slices, retained) {
+            peer.dropped.store(false, Relaxed);
+        } else if peer.dropped.swap(true, Relaxed) {
+            self.counters.add_dropped_again(messages);
+        } else {
+            self.counters.add_dropped(messages, &peer.name, "slow subscriber: its queue is full");
         }
     }
 
     /// Neighbouring messages for one subscriber leave as one slice.
-    fn push_matching(&self, shared: &mut Shared, batch: &Batch) {
-        let Shared { outlets, topics, runs, .. } = shared;
+    fn push_matching(&self, shared: &mut Shared, batch: &Batch, end: u64) {
+        let Shared { accepted, topics, runs, .. } = shared;
         for span in batch.spans() {
             topics.matching(&batch.bytes()[span.topic_start..span.topic_end], |id| {
                 let runs = runs.entry(id).or_default();
@@ -231,16 +242,14 @@ impl Fanout {
             });
         }
         for (id, runs) in runs.drain() {
-            let Some(outlet) = outlets.get(&id).filter(|outlet| !outlet.kept && !topics.wants_all(id)) else {
-                continue;
-            };
+            let Some(peer) = accepted.get(&id).filter(|_| !topics.wants_all(id)) else { continue };
             let slices: Vec<Bytes> = runs.into_iter().map(|run| batch.bytes().slice(run)).collect();
             let messages = slices.iter().map(|slice| Spans::new(slice).count()).sum();
-            self.offer(outlet, &slices, messages, batch.retained_bytes());
+            self.offer(peer, end, &slices, messages, batch.retained_bytes());
         }
     }
 
-    /// What a kept peer wants of a run that waited for it; `None`: all of it.
+    /// What a peer that we connect to wants of a run that waited for it; `None`: all of it.
     pub(crate) fn pick(&self, id: PeerId, run: &Bytes) -> Option<Bytes> {
         let shared = self.shared();
         if shared.topics.wants_all(id) {
@@ -254,9 +263,18 @@ impl Fanout {
         }
         Some(wanted.freeze())
     }
+}
 
-    fn outlets(&self) -> Vec<Arc<Outlet>> {
-        self.shared().outlets.values().cloned().collect()
+impl Shared {
+    fn next_id(&mut self) -> PeerId {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// The queue of a peer.
+    fn subscriber(&self, id: PeerId) -> Option<Peered> {
+        let accepted = self.accepted.get(&id).cloned().map(Peered::Accepted);
+        accepted.or_else(|| self.dialled.iter().find(|pipe| pipe.id == id).cloned().map(Peered::Dialled))
     }
 }
 

@@ -1,10 +1,13 @@
-//! What a subscriber's connections share.
+//! What comes in, whichever connection brings it.
 
 use crate::batch::{Batch, Sender};
-use crate::link::{Everything, Intake, Link};
+use crate::inbound::Inbound;
+use crate::link::Link;
+use crate::monitor::Watched;
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
 use crate::roads::Role;
+use crate::send_filter::Everything;
 use crate::stats::{CloseCause, Counters};
 use bytes::{Bytes, BytesMut};
 use pushnote_zmtp_proto::command::{Command, put_subscribe};
@@ -15,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 /// What the connections of a [`Subscriber`](super::Subscriber) share.
 #[derive(Debug)]
 pub(crate) struct Inlet {
-    pub(super) batches: mpsc::Sender<Batch>,
+    batches: mpsc::Sender<Batch>,
     pub(super) options: Options,
     pub(crate) counters: Counters,
     /// The endpoints we connect to whose publishers have had the subscription, each once.
@@ -23,17 +26,32 @@ pub(crate) struct Inlet {
 }
 
 impl Inlet {
+    pub(super) fn new(batches: mpsc::Sender<Batch>, options: Options) -> Self {
+        let (counters, subscribed) = Default::default();
+        Inlet { batches, options, counters, subscribed }
+    }
+
     pub(super) fn wants_all(&self) -> bool {
         self.options.topics.iter().any(Bytes::is_empty)
     }
 
     /// Publishers filter, save those of ZMTP 1.0.
-    fn pick(&self, batch: Batch) -> Batch {
+    pub(super) fn pick(&self, batch: Batch) -> Batch {
         let topics = &self.options.topics;
         if self.wants_all() {
             return batch;
         }
         batch.keep(|topic| topics.iter().any(|prefix| topic.starts_with(prefix)))
+    }
+}
+
+impl Watched for Inlet {
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn subscribed(&self) -> Option<watch::Receiver<Vec<String>>> {
+        Some(self.subscribed.subscribe())
     }
 }
 
@@ -68,11 +86,11 @@ impl Inlet {
         subscriptions
     }
 
-    /// Says `first`, and carries to `intake` what comes.
-    pub(super) async fn receive(&self, link: Link, first: BytesMut, intake: impl Intake) -> CloseCause {
+    /// Says `first`, and carries to `inbound` what comes.
+    pub(super) async fn receive(&self, link: Link, first: BytesMut, inbound: impl Inbound) -> CloseCause {
         let outbox = Outbox::new(self.options.queue_bytes_max);
         let mut unsent = Unsent::beginning_with(first);
-        link.run(&self.options, &outbox, &mut unsent, Everything, intake).await
+        link.run(&self.options, &outbox, &mut unsent, Everything, inbound).await
     }
 }
 
@@ -96,7 +114,7 @@ struct Accepted<'a> {
     sender: Sender,
 }
 
-impl Intake for Accepted<'_> {
+impl Inbound for Accepted<'_> {
     async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
         self.inlet.take(batch.of(&self.sender)).await
     }

@@ -2,7 +2,8 @@
 
 use super::inlet::Inlet;
 use crate::batch::Batch;
-use crate::link::{Intake, Link};
+use crate::inbound::Inbound;
+use crate::link::Link;
 use crate::options::Options;
 use crate::roads::Role;
 use crate::stats::{CloseCause, Counters};
@@ -108,7 +109,7 @@ impl Heard<'_> {
     }
 }
 
-impl Intake for Heard<'_> {
+impl Inbound for Heard<'_> {
     /// A batch counts as heard once it is handed on, in one step with that: a connection that breaks in between gets
     /// it again.
     async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {

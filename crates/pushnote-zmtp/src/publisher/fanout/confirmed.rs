@@ -1,6 +1,7 @@
 //! Messages that subscribers are asked to confirm.
 
-use super::{Fanout, Outlet, Shared};
+use super::pipe::Pipe;
+use super::{Fanout, Shared};
 use crate::batch::Batch;
 use crate::publisher::confirm::Context;
 use pushnote_zmtp_proto::command::put_ping;
@@ -20,20 +21,17 @@ impl Fanout {
             batch.spans().next().map_or(&b""[..], |span| &batch.bytes()[span.topic_start..span.topic_end]);
         let mut concerned: HashSet<_> = shared.topics.all().iter().copied().collect();
         shared.topics.matching(topic, |peer| concerned.extend([peer]));
-        let concerned = concerned.iter().filter_map(|peer| shared.outlets.get(peer));
-        let concerned: Vec<_> =
-            concerned.map(|outlet| (outlet.outbox.accepted(), Arc::clone(outlet))).collect();
-        if !self.push_to(shared, batch) {
-            return None;
-        }
+        let concerned = concerned.into_iter().filter_map(|peer| shared.subscriber(peer));
+        let concerned: Vec<_> = concerned.map(|peer| (peer.outbox.end(), peer)).collect();
+        self.push_to(shared, batch)?;
         let Shared { confirmations, .. } = shared;
         let context = confirmations.context();
         let mut asked = HashSet::new();
-        for (before, outlet) in concerned.iter().filter(|(_, outlet)| outlet.answers.load(Relaxed)) {
+        for (before, peer) in concerned.iter().filter(|(_, peer)| peer.answers.load(Relaxed)) {
             // A PING that does not follow the message would be answered all the same.
-            if outlet.outbox.accepted() > *before {
-                outlet.outbox.push_mark(|out| put_ping(out, 0, &context));
-                asked.insert(outlet.id);
+            if peer.outbox.end() > *before {
+                peer.outbox.push_mark(|out| put_ping(out, 0, &context));
+                asked.insert(peer.id);
             }
         }
         self.counters.add_confirmations_asked(asked.len());
@@ -43,8 +41,8 @@ impl Fanout {
     }
 
     /// A peer has answered a PING.
-    pub(crate) fn pong(&self, outlet: &Outlet, context: &[u8]) {
-        if self.shared().confirmations.pong(outlet.id, context) {
+    pub(crate) fn pong(&self, peer: &Pipe, context: &[u8]) {
+        if self.shared().confirmations.pong(peer.id, context) {
             self.counters.add_confirmed();
         }
     }

@@ -1,21 +1,35 @@
 //! How far each peer is, and what is kept.
 
-use super::{Fanout, Outlet};
-use crate::monitor::{HistoryStats, PeerStats};
+use super::Fanout;
+use super::pipe::{Accepted, Pipe};
+use crate::monitor::{HistoryStats, PeerStats, Watched};
+use crate::stats::Counters;
 use std::sync::atomic::Ordering::Relaxed;
 
-impl Fanout {
-    pub(crate) fn peers(&self) -> Vec<PeerStats> {
-        // Whoever publishes waits for this only.
-        let (mut outlets, next) = {
-            let shared = self.shared();
-            (shared.outlets.values().cloned().collect::<Vec<_>>(), shared.history.next())
-        };
-        outlets.sort_unstable_by_key(|outlet| outlet.id);
-        outlets.iter().map(|outlet| outlet.stats(next)).collect()
+impl Watched for Fanout {
+    fn counters(&self) -> &Counters {
+        &self.counters
     }
 
-    pub(crate) fn history(&self) -> Option<HistoryStats> {
+    fn peers(&self) -> Vec<PeerStats> {
+        // Whoever publishes waits for this only.
+        let (dialled, accepted, next) = {
+            let shared = self.shared();
+            (
+                shared.dialled.clone(),
+                shared.accepted.values().cloned().collect::<Vec<_>>(),
+                shared.history.next(),
+            )
+        };
+        let mut peers: Vec<_> = dialled.iter().map(|pipe| (pipe.id, pipe.stats(None))).collect();
+        // A peer that is not behind is at [`LIVE`](super::pipe::LIVE), far beyond.
+        let behind = |peer: &Accepted| peer.numbered.map(|_| next.saturating_sub(peer.cursor.load(Relaxed)));
+        peers.extend(accepted.iter().map(|peer| (peer.id, peer.stats(behind(peer)))));
+        peers.sort_unstable_by_key(|(id, _)| *id);
+        peers.into_iter().map(|(_, stats)| stats).collect()
+    }
+
+    fn history(&self) -> Option<HistoryStats> {
         let history = &self.shared().history;
         (self.options.history_bytes_max > 0).then(|| HistoryStats {
             epoch: self.epoch,
@@ -26,13 +40,8 @@ impl Fanout {
     }
 }
 
-impl Outlet {
-    /// The history goes up to `next`. A peer that is not behind is at [`LIVE`](super::LIVE), far beyond.
-    fn stats(&self, next: u64) -> PeerStats {
-        PeerStats {
-            peer: self.name.clone(),
-            queued_bytes: self.outbox.bytes() as u64,
-            behind: self.numbered.map(|_| next.saturating_sub(self.cursor.load(Relaxed))),
-        }
+impl Pipe {
+    fn stats(&self, behind: Option<u64>) -> PeerStats {
+        PeerStats { peer: self.name.clone(), queued_bytes: self.outbox.bytes() as u64, behind }
     }
 }

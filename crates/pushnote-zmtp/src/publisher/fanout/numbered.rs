@@ -1,7 +1,7 @@
 //! Streams that are numbered: where they begin, and how a subscriber that is behind catches up.
 
-use super::outlet::{LIVE, Start};
-use super::{Fanout, Outlet, Shared};
+use super::pipe::{Accepted, LIVE, Start};
+use super::{Fanout, Shared};
 use crate::publisher::history::History;
 use pushnote_zmtp_proto::command::put_position;
 use pushnote_zmtp_proto::position::Position;
@@ -12,7 +12,7 @@ const CATCH_UP_BYTES: usize = 256 << 10;
 
 impl Fanout {
     /// A numbered stream begins: at what the peer has not had, as far as it is here.
-    pub(super) fn begin(&self, history: &History, outlet: &Outlet, start: Start) {
+    pub(super) fn begin(&self, history: &History, accepted: &Accepted, start: Start) {
         let from = match start {
             Start::Now => history.next(),
             Start::From(position) if position.epoch == self.epoch => position.sequence.min(history.next()),
@@ -20,38 +20,39 @@ impl Fanout {
             Start::From(_) => 0,
         };
         let from = from.max(history.start());
-        self.tell_position(outlet, from);
-        outlet.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
+        self.tell_position(accepted, from);
+        accepted.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
     }
 
-    fn tell_position(&self, outlet: &Outlet, sequence: u64) {
-        outlet.outbox.push_mark(|out| put_position(out, Position { epoch: self.epoch, sequence }));
+    fn tell_position(&self, accepted: &Accepted, sequence: u64) {
+        accepted.outbox.push_mark(|out| put_position(out, Position { epoch: self.epoch, sequence }));
     }
 
     /// Queues what a peer that is behind has missed, a piece of it; false when it is not behind. Its queue is empty.
-    pub(crate) fn catch_up(&self, outlet: &Outlet) -> bool {
-        if !outlet.is_behind() {
+    pub(crate) fn catch_up(&self, accepted: &Accepted) -> bool {
+        if !accepted.is_behind() {
             return false;
         }
         let Shared { history, .. } = &*self.shared();
-        let mut from = outlet.cursor.load(Relaxed);
+        let mut from = accepted.cursor.load(Relaxed);
         if from < history.start() {
             let lost = history.start() - from;
             let why = "slow subscriber: the history does not reach back to it";
-            self.counters.add_dropped(lost as usize, &outlet.name, why);
+            self.counters.add_dropped(lost as usize, &accepted.name, why);
             from = history.start();
-            self.tell_position(outlet, from);
+            self.tell_position(accepted, from);
         }
         let mut bytes = 0;
         while let Some((batch, next)) = history.read(from).filter(|_| bytes < CATCH_UP_BYTES) {
-            if !outlet.outbox.push(std::slice::from_ref(batch.bytes()), batch.retained_bytes()) {
+            let slices = std::slice::from_ref(batch.bytes());
+            if !accepted.outbox.push_up_to(next, slices, batch.retained_bytes()) {
                 break;
             }
             bytes += batch.bytes().len();
             from = next;
         }
-        outlet.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
-        outlet.outbox.stir();
+        accepted.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
+        accepted.outbox.notify_waiters();
         true
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
-use crate::link::Everything;
 use crate::options::SlowSubscriber;
 use crate::outbox::Unsent;
+use crate::send_filter::Everything;
 use proptest::prelude::*;
 use pushnote_zmtp_proto::command::Command;
 use pushnote_zmtp_proto::frame::{Header, put_frame};
@@ -43,25 +43,44 @@ fn is_ready(future: impl Future<Output = ()>) -> bool {
 }
 
 /// A subscriber's connection, and what the subscriber has understood.
-struct Connection {
-    outlet: Arc<Outlet>,
+struct Connection<P = Accepted> {
+    peer: Arc<P>,
     unsent: Unsent,
     input: Vec<u8>,
 }
 
+/// What is written when the queue is empty.
+trait CatchUp: std::ops::Deref<Target = Pipe> {
+    fn catch_up(&self, fanout: &Fanout) -> bool;
+}
+
+impl CatchUp for Arc<Pipe> {
+    fn catch_up(&self, _: &Fanout) -> bool {
+        false
+    }
+}
+
+impl CatchUp for Accepted {
+    fn catch_up(&self, fanout: &Fanout) -> bool {
+        fanout.catch_up(self)
+    }
+}
+
 impl Connection {
     fn new(fanout: &Fanout, position: Option<&[u8]>) -> Self {
-        let outlet = fanout.add(&peer(position), "peer".into());
-        fanout.subscribe(&outlet, b"").unwrap();
-        Connection { outlet, unsent: Unsent::default(), input: Vec::new() }
+        let peer = fanout.accept(&peer(position), "peer".into());
+        fanout.subscribe_accepted(&peer, b"").unwrap();
+        Connection { peer, unsent: Unsent::default(), input: Vec::new() }
     }
+}
 
+impl<P: CatchUp> Connection<P> {
     /// The writer's turn, until `bytes` are written or nothing is left.
     fn write(&mut self, fanout: &Fanout, mut bytes: usize) {
         while bytes > 0 {
-            self.unsent.refill(&self.outlet.outbox, &Everything);
+            self.unsent.refill(&self.peer.outbox, &Everything);
             if self.unsent.is_empty() {
-                if !fanout.catch_up(&self.outlet) {
+                if !self.peer.catch_up(fanout) {
                     return;
                 }
                 continue;
@@ -69,7 +88,7 @@ impl Connection {
             let ready = self.unsent.slices().collect::<Vec<_>>().concat();
             let step = ready.len().min(bytes);
             self.input.extend_from_slice(&ready[..step]);
-            self.unsent.advance(step, &self.outlet.outbox);
+            self.unsent.advance(step, &self.peer.outbox);
             bytes -= step;
         }
     }
@@ -94,10 +113,10 @@ fn who_falls_behind_is_written_to_also_when_its_writer_rests() {
     let fanout = fanout(1 << 20, SlowSubscriber::DropNewest);
     let connection = Connection::new(&fanout, Some(b""));
     fanout.push(&large(0));
-    while is_ready(connection.outlet.outbox.work()) {}
+    while is_ready(connection.peer.outbox.work()) {}
     fanout.push(&large(1));
-    assert!(connection.outlet.is_behind());
-    assert!(is_ready(connection.outlet.outbox.work()), "the writer may have seen that it was not behind");
+    assert!(connection.peer.is_behind());
+    assert!(is_ready(connection.peer.outbox.work()), "the writer may have seen that it was not behind");
 }
 
 #[test]
@@ -105,11 +124,11 @@ fn who_hangs_up_while_it_catches_up_holds_up_nobody() {
     let fanout = fanout(1 << 20, SlowSubscriber::Wait);
     fanout.push(&large(0));
     let connection = Connection::new(&fanout, Some(&[0; 16]));
-    assert!(connection.outlet.is_behind());
+    assert!(connection.peer.is_behind());
     let mut ready = Box::pin(fanout.ready());
     let mut flush = Box::pin(fanout.flush());
     assert!(!is_ready(ready.as_mut()) && !is_ready(flush.as_mut()));
-    fanout.leave(&connection.outlet);
+    fanout.leave(&connection.peer);
     assert!(is_ready(ready), "nobody is left to wait for");
     assert!(is_ready(flush), "nobody is left to write to");
 }
@@ -147,7 +166,7 @@ fn a_history_that_has_lost_everything_is_no_reason_to_wait() {
 fn a_flush_waits_for_what_is_still_in_the_history() {
     let fanout = fanout(1 << 20, SlowSubscriber::DropNewest);
     let mut connection = Connection::new(&fanout, Some(b""));
-    (0..3).for_each(|number| assert!(fanout.push(&large(number))));
+    (0..3).for_each(|number| assert!(fanout.push(&large(number)).is_some()));
     let mut flush = Box::pin(fanout.flush());
     assert!(!is_ready(flush.as_mut()));
     fanout.push(&large(3));
@@ -166,7 +185,7 @@ fn who_did_not_get_a_message_is_not_asked_for_it() {
     connection.write(&fanout, usize::MAX);
     for (_, body) in connection.frames().into_iter().filter(|(command, _)| *command) {
         if let Ok(Command::Ping { context, .. }) = Command::parse(&body) {
-            fanout.pong(&connection.outlet, context);
+            fanout.pong(&connection.peer, context);
         }
     }
     assert!(is_ready(asked.settled()), "nobody can confirm it");
@@ -180,20 +199,22 @@ fn commands_between_messages_do_not_grow_without_bound() {
         let mut connection = Connection::new(&fanout, position);
         for number in 0..10_000 {
             drop(fanout.push_confirmed(&batch(number..number + 1, 0)));
-            fanout.cancel(&connection.outlet, b"");
-            fanout.subscribe(&connection.outlet, b"").unwrap();
+            if !connection.peer.is_numbered() {
+                fanout.cancel(&connection.peer, b"");
+            }
+            fanout.subscribe_accepted(&connection.peer, b"").unwrap();
         }
-        connection.unsent.refill(&connection.outlet.outbox, &Everything);
+        connection.unsent.refill(&connection.peer.outbox, &Everything);
         let waiting = connection.unsent.slices().count();
         assert!(waiting < QUEUE_BYTES / 50, "{waiting} pieces wait");
-        fanout.leave(&connection.outlet);
+        fanout.leave(&connection.peer);
     }
 }
 
 /// Two that we connect to.
-fn kept(fanout: &Fanout) -> [Connection; 2] {
+fn dialled(fanout: &Fanout) -> [Connection<Arc<Pipe>>; 2] {
     [(); 2].map(|()| Connection {
-        outlet: fanout.add_kept(&"tcp://127.0.0.1:1".parse().unwrap()),
+        peer: Arc::new(fanout.dial(&"tcp://127.0.0.1:1".parse().unwrap())),
         unsent: Unsent::default(),
         input: Vec::new(),
     })
@@ -202,9 +223,9 @@ fn kept(fanout: &Fanout) -> [Connection; 2] {
 #[tokio::test]
 async fn of_several_a_flush_waits_for_all_that_are_there() {
     let fanout = fanout(0, SlowSubscriber::DropNewest);
-    let [mut here, slow] = kept(&fanout);
-    fanout.subscribe(&here.outlet, b"").unwrap();
-    fanout.subscribe(&slow.outlet, b"").unwrap();
+    let [mut here, slow] = dialled(&fanout);
+    fanout.subscribe(&here.peer, b"").unwrap();
+    fanout.subscribe(&slow.peer, b"").unwrap();
     fanout.push(&large(0));
     here.write(&fanout, usize::MAX);
     let flushing = tokio::spawn({
@@ -213,26 +234,26 @@ async fn of_several_a_flush_waits_for_all_that_are_there() {
     });
     tokio::task::yield_now().await;
     assert!(!flushing.is_finished(), "one has not got it");
-    fanout.leave(&slow.outlet); // and that is told to who flushes
+    fanout.disconnected(&slow.peer); // and that is told to who flushes
     tokio::time::timeout(std::time::Duration::from_secs(20), flushing).await.unwrap().unwrap();
 }
 
 #[test]
 fn of_several_one_that_is_away_keeps_the_newest() {
     let fanout = fanout(0, SlowSubscriber::DropNewest);
-    let [mut here, mut away] = kept(&fanout);
-    fanout.subscribe(&here.outlet, b"").unwrap();
+    let [mut here, mut away] = dialled(&fanout);
+    fanout.subscribe(&here.peer, b"").unwrap();
     for number in 0..100 {
-        assert!(fanout.push(&batch(number..number + 1, 1100 + number as usize)));
+        assert!(fanout.push(&batch(number..number + 1, 1100 + number as usize)).is_some());
         here.write(&fanout, usize::MAX);
     }
     assert_eq!(here.frames().len(), 100);
-    assert!(fanout.push(&batch(100..101, 0)));
+    assert!(fanout.push(&batch(100..101, 0)).is_some());
     // The one that is there goes, and the other comes: it has what the first could not write.
-    fanout.leave(&here.outlet);
+    fanout.disconnected(&here.peer);
     let mut flush = Box::pin(fanout.flush());
     assert!(!is_ready(flush.as_mut()));
-    fanout.subscribe(&away.outlet, b"").unwrap();
+    fanout.subscribe(&away.peer, b"").unwrap();
     away.write(&fanout, usize::MAX);
     assert!(is_ready(flush));
     let came: Vec<_> =
@@ -299,7 +320,7 @@ proptest! {
                 }
                 Step::Write { bytes } => connection.write(&fanout, bytes),
                 Step::Break => {
-                    fanout.leave(&connection.outlet);
+                    fanout.leave(&connection.peer);
                     listener.read(&mut connection);
                     let position = listener.position.unwrap().to_bytes();
                     connection = Connection::new(&fanout, Some(&position));

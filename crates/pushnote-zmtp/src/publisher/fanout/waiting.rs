@@ -1,6 +1,7 @@
 //! Waiting for subscribers: for room in their queues, and for what is queued to be written.
 
-use super::{Fanout, Outlet};
+use super::Fanout;
+use super::pipe::{Accepted, Pipe};
 use crate::options::SlowSubscriber;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use std::task::Poll;
 
 impl Fanout {
     pub(crate) async fn ready(&self) {
-        let kept: Vec<_> = self.outlets().into_iter().filter(|outlet| outlet.kept).collect();
-        let mut rooms: Vec<_> = kept.iter().map(|outlet| Box::pin(outlet.outbox.room())).collect();
+        let dialled = self.dialled();
+        let mut rooms: Vec<_> = dialled.iter().map(|pipe| Box::pin(pipe.outbox.room())).collect();
         if !rooms.is_empty() {
             poll_fn(|context| {
                 let any = rooms.iter_mut().any(|room| room.as_mut().poll(context).is_ready());
@@ -20,10 +21,10 @@ impl Fanout {
         }
         if self.options.slow_subscriber == SlowSubscriber::Wait {
             // Also for those who came, or fell behind, while others were waited for.
-            let waits = |outlet: &&Arc<Outlet>| !outlet.kept && !outlet.has_room();
-            let next = || self.shared().outlets.values().find(waits).cloned();
-            while let Some(outlet) = next() {
-                outlet.outbox.room_and(|| !outlet.is_behind()).await;
+            let waits = |peer: &&Arc<Accepted>| !peer.has_room();
+            let next = || self.shared().accepted.values().find(waits).cloned();
+            while let Some(peer) = next() {
+                peer.outbox.room_and(|| !peer.is_behind()).await;
             }
         }
     }
@@ -31,38 +32,63 @@ impl Fanout {
     /// Waits until those who connect to us have everything, and of those we connect to one and all others that are
     /// there: the others bring the same.
     pub(crate) async fn flush(&self) {
-        let next = self.shared().history.next();
-        for outlet in self.outlets().iter().filter(|outlet| !outlet.kept) {
+        let (accepted, next) = {
+            let shared = self.shared();
+            (shared.accepted.values().cloned().collect::<Vec<_>>(), shared.history.next())
+        };
+        for peer in accepted {
             // First it gets what it missed.
-            outlet.outbox.stirred_until(|| outlet.cursor.load(Relaxed) >= next).await;
-            outlet.outbox.flushed(outlet.outbox.accepted()).await;
+            peer.outbox.notified_until(|| peer.cursor.load(Relaxed) >= next).await;
+            peer.outbox.written_up_to(peer.outbox.end()).await;
         }
-        self.kept_until(|done, awaited| done > 0 && awaited == 0).await;
+        self.dialled_until(next, |done, awaited| done > 0 && awaited == 0).await;
     }
 
-    /// Waits until one of those we connect to has everything.
-    pub(crate) async fn flush_one(&self) {
-        self.kept_until(|done, _| done > 0).await;
+    /// Waits until one of those we connect to has everything before `offset`.
+    pub(crate) async fn written_by_one(&self, offset: u64) {
+        self.dialled_until(offset, |done, _| done > 0).await;
     }
 
-    /// Waits for those we connect to: until so many have everything, and so many that are there do not.
-    async fn kept_until(&self, enough: impl Fn(usize, usize) -> bool) {
-        let kept: Vec<_> = self.outlets().into_iter().filter(|outlet| outlet.kept).collect();
-        if kept.is_empty() {
+    /// The offset before which one of those we connect to has everything.
+    pub(crate) fn written(&self) -> u64 {
+        self.shared().dialled.iter().map(|pipe| pipe.outbox.written()).max().unwrap_or_default()
+    }
+
+    /// Forgets what waits for those we connect to.
+    pub(crate) fn forget(&self) {
+        for pipe in &self.shared().dialled {
+            pipe.outbox.abandon();
+        }
+    }
+
+    /// Bytes that wait for the one of those we connect to that is furthest.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.shared().dialled.iter().map(|pipe| pipe.outbox.bytes()).min().unwrap_or_default()
+    }
+
+    fn dialled(&self) -> Vec<Arc<Pipe>> {
+        self.shared().dialled.clone()
+    }
+
+    /// Waits for those we connect to: until so many have everything before `offset`, and so many that are there do not.
+    async fn dialled_until(&self, offset: u64, enough: impl Fn(usize, usize) -> bool) {
+        let dialled = self.dialled();
+        if dialled.is_empty() {
             return;
         }
-        let flushed = |outlet: &Arc<Outlet>| {
-            let (outlet, mark) = (Arc::clone(outlet), outlet.outbox.accepted());
-            async move { outlet.outbox.flushed(mark).await }
+        // One may have had no room for the last ones, and then it is not who brings them.
+        let writing = |pipe: &Arc<Pipe>| {
+            let (pipe, all) = (Arc::clone(pipe), offset.min(pipe.outbox.end()));
+            async move { pipe.outbox.written_up_to(all).await }
         };
-        let mut flushing: Vec<_> = kept.iter().map(|outlet| Some(Box::pin(flushed(outlet)))).collect();
+        let mut writing: Vec<_> = dialled.iter().map(|pipe| Some(Box::pin(writing(pipe)))).collect();
         poll_fn(|context| {
             let (mut done, mut awaited) = (0, 0);
-            for (flush, outlet) in flushing.iter_mut().zip(&kept) {
-                if flush.as_mut().is_none_or(|flush| flush.as_mut().poll(context).is_ready()) {
-                    *flush = None;
-                    done += 1;
-                } else if outlet.is_open() {
+            for (written, pipe) in writing.iter_mut().zip(&dialled) {
+                if written.as_mut().is_none_or(|written| written.as_mut().poll(context).is_ready()) {
+                    *written = None;
+                    done += usize::from(pipe.outbox.written() >= offset);
+                } else if pipe.is_open() {
                     awaited += 1;
                 }
             }

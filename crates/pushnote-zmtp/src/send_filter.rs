@@ -1,9 +1,9 @@
-//! What goes out.
+//! What a socket lets out over a connection.
 
 use bytes::Bytes;
 
 /// Which of the waiting messages go out.
-pub(crate) trait Outflow {
+pub(crate) trait SendFilter {
     /// Whether any may go now.
     fn is_open(&self) -> bool;
     /// What the peer wants of a run of messages; `None`: all of it.
@@ -14,10 +14,10 @@ pub(crate) trait Outflow {
     }
 }
 
-/// An outflow that lets everything through.
+/// One that lets everything through.
 pub(crate) struct Everything;
 
-impl Outflow for Everything {
+impl SendFilter for Everything {
     fn is_open(&self) -> bool {
         true
     }

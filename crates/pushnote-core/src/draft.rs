@@ -1,0 +1,85 @@
+//! An envelope as its publisher writes it.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::envelope::{NOTIFY, NOTIFY_ALL};
+use crate::publication_id::PUBLISHER_BYTES_MAX;
+use crate::user::UserId;
+
+/// Room for what most messages take, before any of it is written.
+const FIRST_BYTES: usize = 256;
+
+/// An [`Envelope`](crate::Envelope) whose number is not known yet: that is given when the message's turn has come. It is
+/// written once, into one buffer, which may have room at its front for what travels before it.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    buffer: Vec<u8>,
+    room: usize,
+    data_len: usize,
+}
+
+impl Draft {
+    /// How many bytes a number adds at most.
+    pub const ID_BYTES_MAX: usize = r#","publication":"/""#.len() + PUBLISHER_BYTES_MAX + 20;
+
+    /// What publishes `data` to everyone: `{"name":"notify_all","data":…}`, behind `room` bytes.
+    ///
+    /// # Errors
+    ///
+    /// `data` has no form in JSON, for example a map whose keys are not strings.
+    pub fn notify_all(room: usize, data: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Self::begin(room, NOTIFY_ALL, data)
+    }
+
+    /// What publishes `data` to `users`: `{"name":"notify","data":…,"users":["…",…]}`, behind `room` bytes.
+    ///
+    /// # Errors
+    ///
+    /// `data` has no form in JSON, for example a map whose keys are not strings.
+    pub fn notify(room: usize, data: &impl Serialize, users: &[UserId]) -> Result<Self, serde_json::Error> {
+        let mut draft = Self::begin(room, NOTIFY, data)?;
+        draft.buffer.extend_from_slice(br#","users":"#);
+        serde_json::to_writer(&mut draft.buffer, users)?;
+        Ok(draft)
+    }
+
+    fn begin(room: usize, name: &str, data: &impl Serialize) -> Result<Self, serde_json::Error> {
+        let mut buffer = Vec::with_capacity(room + FIRST_BYTES);
+        buffer.resize(room, 0);
+        // Writing to a vector does not fail.
+        let _ = write!(buffer, r#"{{"name":"{name}","data":"#);
+        let before = buffer.len();
+        serde_json::to_writer(&mut buffer, data)?;
+        let data_len = buffer.len() - before;
+        Ok(Self { buffer, room, data_len })
+    }
+
+    /// Bytes of the data, as JSON.
+    #[must_use]
+    pub fn data_len(&self) -> usize {
+        self.data_len
+    }
+
+    /// The most bytes that the envelope will have.
+    #[must_use]
+    pub fn len_max(&self) -> usize {
+        self.buffer.len() - self.room + Self::ID_BYTES_MAX + 1
+    }
+
+    /// The whole envelope, numbered, behind its room.
+    #[must_use]
+    pub fn numbered(mut self, publisher: &str, number: u64) -> Vec<u8> {
+        // As above.
+        let _ = write!(self.buffer, r#","publication":"{publisher}/{number}"}}"#);
+        self.buffer
+    }
+
+    /// The whole envelope without a number, behind its room.
+    #[must_use]
+    pub fn unnumbered(mut self) -> Vec<u8> {
+        self.buffer.push(b'}');
+        self.buffer
+    }
+}
