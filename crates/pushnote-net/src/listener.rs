@@ -1,11 +1,11 @@
 //! Where connections come from.
 
 use std::collections::BTreeSet;
-use std::fs::{Permissions, remove_file, set_permissions};
+use std::fs::{Permissions, remove_file, set_permissions, symlink_metadata};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::task::Poll;
 use std::time::Duration;
@@ -77,7 +77,8 @@ impl Listener {
         })
     }
 
-    /// Listens at `path`. A file that a killed process has left there, which nobody answers at, is removed.
+    /// Listens at `path`. A socket that a killed process has left there, which nobody answers at, is removed; any other
+    /// file stays.
     ///
     /// # Errors
     /// What the system says; [`advice`] says what to do.
@@ -87,6 +88,10 @@ impl Listener {
     pub async fn unix(path: &Path) -> io::Result<Self> {
         let listener = match UnixListener::bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                // The kernel refuses a connection to a file of any other kind, too.
+                if !symlink_metadata(path)?.file_type().is_socket() {
+                    return Err(io::ErrorKind::AlreadyExists.into());
+                }
                 match UnixStream::connect(path).await {
                     Err(refused) if refused.kind() == io::ErrorKind::ConnectionRefused => remove_file(path)?,
                     _ => return Err(error),
@@ -173,6 +178,9 @@ pub fn advice(error: &io::Error) -> String {
     let what = match error.kind() {
         io::ErrorKind::AddrInUse => {
             "the address is in use: stop the process that listens there, or choose another"
+        }
+        io::ErrorKind::AlreadyExists => {
+            "a file is there that is no socket: choose another path, or remove it first"
         }
         io::ErrorKind::AddrNotAvailable => {
             "this machine has no such address: choose one of its own, or all of them"
@@ -273,5 +281,16 @@ mod tests {
         assert_eq!(listener.accept().await.peer(), Some(Peer::Unix));
         drop(listener);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_socket_stays() {
+        let path = std::env::temp_dir().join(format!("pushnote-net-{}.toml", std::process::id()));
+        std::fs::write(&path, "a setting").unwrap();
+        let error = Listener::unix(&path).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert!(advice(&error).contains("no socket"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a setting");
+        remove_file(&path).unwrap();
     }
 }

@@ -98,5 +98,11 @@ fn secret_key(path: &Path) -> Result<SecretKey, Failure> {
 
 fn read_clients(path: &Path) -> Result<Clients, Failure> {
     let text = read_setting("--curve-clients", path, CLIENTS_BYTES_MAX)?;
-    text.parse().map_err(|error| Failure::config(format!("--curve-clients: {}, {error}", path.display())))
+    let clients: Clients = text
+        .parse()
+        .map_err(|error| Failure::config(format!("--curve-clients: {}, {error}", path.display())))?;
+    if clients.is_empty() {
+        tracing::warn!(file = %path.display(), "--curve-clients names nobody: no client may connect");
+    }
+    Ok(clients)
 }

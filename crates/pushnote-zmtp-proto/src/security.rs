@@ -135,6 +135,11 @@ impl Clients {
         self.0.push((client, right));
     }
 
+    /// Whether it names nobody: then nobody is let in.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether this client has this right. Takes as long for one key as for another.
     pub fn allow(&self, client: &PublicKey, right: Right) -> bool {
         let known = self.0.iter().filter(|(_, granted)| *granted == right);
@@ -200,6 +205,7 @@ mod tests {
             (clients.allow(&key, Right::Publish), clients.allow(&key, Right::Subscribe))
         });
         assert_eq!(rights, [(true, false), (false, true), (false, false)]);
+        assert!(!clients.is_empty() && "# nobody yet\n".parse::<Clients>().unwrap().is_empty());
         let both: Clients = format!("both {}", KEYS[2]).parse().unwrap();
         let key = KEYS[2].parse().unwrap();
         assert!(both.allow(&key, Right::Publish) && both.allow(&key, Right::Subscribe));
