@@ -14,7 +14,7 @@ ALLOWED = {
     "pushnote-zmtp": {"pushnote-net", "pushnote-zmtp-proto"},
     "pushnote-config": {"pushnote-core", "pushnote-net", "pushnote-sockjs", "pushnote-zmtp"},
     "pushnote-load": {"pushnote-zmtp-proto"},
-    "pushnote-shell": {"pushnote-config", "pushnote-net", "pushnote-zmtp"},
+    "pushnote-cli": {"pushnote-config", "pushnote-net", "pushnote-zmtp"},
     "pushnote-sockjs": {"pushnote-net", "pushnote-sockjs-proto", "pushnote-websocket"},
     "pushnote-hub": {"pushnote-core"},
     "pushnote-intake": {"pushnote-core", "pushnote-hub", "pushnote-net", "pushnote-zmtp"},
@@ -24,17 +24,17 @@ ALLOWED = {
     },
     "pushnote-forwarder": {"pushnote-core", "pushnote-net", "pushnote-zmtp"},
     "pushnote": {"pushnote-core", "pushnote-net", "pushnote-zmtp"},
-    "pushnote-mq": {"pushnote-config", "pushnote-forwarder", "pushnote-net", "pushnote-shell", "pushnote-zmtp"},
-    "pushnote-server": {"pushnote-config", "pushnote-core", "pushnote-http", "pushnote-net", "pushnote-shell", "pushnote-zmtp"},
+    "pushnote-mq": {"pushnote-config", "pushnote-forwarder", "pushnote-net", "pushnote-cli", "pushnote-zmtp"},
+    "pushnote-server": {"pushnote-config", "pushnote-core", "pushnote-http", "pushnote-net", "pushnote-cli", "pushnote-zmtp"},
     "pushnote-tool": {
-        "pushnote", "pushnote-config", "pushnote-core", "pushnote-http", "pushnote-load", "pushnote-shell", "pushnote-zmtp",
+        "pushnote", "pushnote-config", "pushnote-core", "pushnote-http", "pushnote-load", "pushnote-cli", "pushnote-zmtp",
     },
     "pushnote-tests": {"pushnote", "pushnote-core", "pushnote-zmtp"},
 }
 # Who alone may use these from outside.
 ONLY = {
     "warp": {"pushnote-http", "pushnote-sockjs"},
-    "clap": {"pushnote-config", "pushnote-shell", "pushnote-tool"},
+    "clap": {"pushnote-config", "pushnote-cli", "pushnote-tool"},
     "anyhow": {"pushnote-tests"},
 }
 # Crates without IO and without a clock.

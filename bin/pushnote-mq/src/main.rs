@@ -2,16 +2,16 @@
 
 use std::process::ExitCode;
 
-use pushnote_config::Mq;
-use pushnote_forwarder::{End, Forwarder, Settings, Way};
-use pushnote_shell::{
+use pushnote_cli::{
     Failure, listen_for_monitors, listen_options, raise_open_files_limit, reread_clients, reread_on_hangup,
     say, say_metrics, shutdown_signal, start_logs, warn_of_unknown_variables,
 };
+use pushnote_config::Mq;
+use pushnote_forwarder::{End, Forwarder, Settings, Way};
 use pushnote_zmtp::{Endpoint, Options};
 
 fn main() -> ExitCode {
-    pushnote_shell::main_with_settings(|args: Mq| {
+    pushnote_cli::main_with_settings(|args: Mq| {
         let _logs = start_logs()?;
         warn_of_unknown_variables();
         raise_open_files_limit();

@@ -6,19 +6,19 @@ mod settings;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use pushnote_config::Server;
-use pushnote_http::{Settings, ZeroMq};
-use pushnote_net::Listener;
-use pushnote_shell::{
+use pushnote_cli::{
     Failure, raise_open_files_limit, reread_clients, reread_on_hangup, say, say_metrics, shutdown_signal,
     start_logs, warn_of_unknown_variables,
 };
+use pushnote_config::Server;
+use pushnote_http::{Settings, ZeroMq};
+use pushnote_net::Listener;
 
 /// Fewer than these, because the system allows no more open files, are worth a warning.
 const FEW_CONNECTIONS: usize = 5_000;
 
 fn main() -> ExitCode {
-    pushnote_shell::main_with_settings(|args: Server| {
+    pushnote_cli::main_with_settings(|args: Server| {
         let args = Arc::new(args);
         let _logs = start_logs()?;
         warn_of_unknown_variables();
@@ -36,10 +36,10 @@ fn main() -> ExitCode {
             announce(&args, &listener, &source, &settings)?;
             mq::announce_subscriptions(&source);
             tell_limits(&args, &settings, open_files_max);
-            let farewell = pushnote_http::run(listener, source, settings, shutdown)
+            let drained = pushnote_http::run(listener, source, settings, shutdown)
                 .await
                 .map_err(|error| Failure::software(error.to_string()))?;
-            tracing::info!(told = farewell.told, left = farewell.left, "ended");
+            tracing::info!(told = drained.told, left = drained.left, "ended");
             Ok(())
         })
     })

@@ -1,9 +1,9 @@
 //! The ZeroMQ side: whom the server hears, and whom it answers.
 
+use pushnote_cli::{Failure, client_keys, listen_options, say};
 use pushnote_config::Server;
 use pushnote_core::Limits;
 use pushnote_http::ZeroMq;
-use pushnote_shell::{Failure, client_keys, listen_options, say};
 use pushnote_zmtp::{Endpoint, Options, Responder, Security, Subscriber};
 
 /// How peers are met; and what is wrong with the flags that say so.

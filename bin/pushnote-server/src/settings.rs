@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pushnote_cli::{
+    Failure, Reread, SECRET_BYTES_MAX, listen_for_monitors, read_secret, read_setting, secret_source,
+};
 use pushnote_config::{MessageForm, Server};
 use pushnote_core::{Keys, Limits, Verifier};
 use pushnote_http::{Route, Settings};
 use pushnote_net::{Listener, advice};
-use pushnote_shell::{
-    Failure, Reread, SECRET_BYTES_MAX, listen_for_monitors, read_secret, read_setting, secret_source,
-};
 
 const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
 

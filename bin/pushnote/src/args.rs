@@ -13,11 +13,11 @@ use crate::mq_socket::MQ_SOCKET;
 #[command(name = "pushnote", version)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: ToolCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum ToolCommand {
     /// Measures a server under load, its deliveries counted and checked
     Bench(Box<crate::bench::BenchArgs>),
     /// Checks, explains and shows the settings of pushnote-server and pushnote-mq
@@ -139,7 +139,7 @@ mod tests {
     fn users_with_commas_between_them_are_several() {
         let args = Args::try_parse_from(["pushnote", "publish", "1", "--user", "42,43", "-u", "44"]).unwrap();
         assert!(
-            matches!(args.command, Command::Publish(PublishArgs { user, .. }) if user == ["42", "43", "44"])
+            matches!(args.command, ToolCommand::Publish(PublishArgs { user, .. }) if user == ["42", "43", "44"])
         );
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use pushnote_cli::{Failure, say, unknown_variables};
 use pushnote_config::{ConfigError, File, Mq, Server, check, default_file, manual, print};
 use pushnote_http::Route;
-use pushnote_shell::{Failure, say, unknown_variables};
 
 use crate::args::ConfigArgs;
 

@@ -1,6 +1,6 @@
 //! `pushnote keygen`: a CURVE key pair, or the public key of one.
 
-use pushnote_shell::{Failure, say};
+use pushnote_cli::{Failure, say};
 use pushnote_zmtp::KeyFile;
 use pushnote_zmtp::curve::{KeyPair, SecretKey};
 

@@ -12,16 +12,16 @@ mod token;
 
 use std::process::ExitCode;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, ToolCommand};
 
 fn main() -> ExitCode {
-    pushnote_shell::main(|args: Args| match args.command {
-        Command::Bench(args) => bench::run(&args),
-        Command::Config(args) => config::run(&args),
-        Command::Dev(args) => dev::run(&args),
-        Command::Doctor(args) => doctor::run(&args),
-        Command::Keygen(args) => keygen::run(&args),
-        Command::Publish(args) => publish::run(&args),
-        Command::Token(args) => token::run(&args),
+    pushnote_cli::main(|args: Args| match args.command {
+        ToolCommand::Bench(args) => bench::run(&args),
+        ToolCommand::Config(args) => config::run(&args),
+        ToolCommand::Dev(args) => dev::run(&args),
+        ToolCommand::Doctor(args) => doctor::run(&args),
+        ToolCommand::Keygen(args) => keygen::run(&args),
+        ToolCommand::Publish(args) => publish::run(&args),
+        ToolCommand::Token(args) => token::run(&args),
     })
 }

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use pushnote::{AckError, Obstacle, Publisher, PublisherBuilder, Receipt};
-use pushnote_shell::{Failure, client_keys, say};
+use pushnote_cli::{Failure, client_keys, say};
 use serde_json::value::RawValue;
 
 use crate::args::PublishArgs;

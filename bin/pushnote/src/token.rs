@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use pushnote_cli::{Failure, read_secret, say, secret_source};
 use pushnote_core::{Keys, Tokenizer, UserId};
-use pushnote_shell::{Failure, read_secret, say, secret_source};
 
 use crate::args::TokenArgs;
 

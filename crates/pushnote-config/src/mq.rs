@@ -18,7 +18,7 @@ use crate::values::{bytes, seconds};
 #[derive(Debug, Parser)]
 #[command(name = "pushnote-mq", version)]
 pub struct Mq {
-    /// File with these settings, in its table [mq], each named as its flag; `pushnote config --default` writes one
+    /// File with these settings, in its table `[mq]`, each named as its flag; `pushnote config --default` writes one
     #[arg(long, env = "PUSHNOTE_CONFIG", value_name = "PATH")]
     pub config: Option<PathBuf>,
 

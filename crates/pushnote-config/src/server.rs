@@ -21,7 +21,7 @@ use crate::values::{age, bytes, count, port, seconds, whole_seconds};
 #[derive(Debug, Parser)]
 #[command(name = "pushnote-server", version)]
 pub struct Server {
-    /// File with these settings, in its table [server], each named as its flag; `pushnote config --default` writes one
+    /// File with these settings, in its table `[server]`, each named as its flag; `pushnote config --default` writes one
     #[arg(long, env = "PUSHNOTE_CONFIG", value_name = "PATH")]
     pub config: Option<PathBuf>,
 

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
-use pushnote_core::{Command, Draft, Envelope, Limits, Tokenizer, UserId};
+use pushnote_core::{ClientCommand, Draft, Envelope, Limits, Tokenizer, UserId};
 
 mod secret;
 
@@ -48,8 +48,8 @@ fn command_parse(criterion: &mut Criterion) {
         ("ignored, 1 KiB", format!(r#"{{"name":"chat","data":"{}"}}"#, "x".repeat(1024))),
     ];
     for (name, text) in cases {
-        Command::parse(&text).expect("the client protocol");
+        ClientCommand::parse(&text).expect("the client protocol");
         group.throughput(Throughput::Bytes(text.len() as u64));
-        group.bench_function(name, |bencher| bencher.iter(|| Command::parse(black_box(&text))));
+        group.bench_function(name, |bencher| bencher.iter(|| ClientCommand::parse(black_box(&text))));
     }
 }

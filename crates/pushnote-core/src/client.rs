@@ -6,9 +6,9 @@
 //!
 //! | message | outcome |
 //! |---|---|
-//! | `subscribe` with a token, in an object or bare | [`Command::Subscribe`] |
+//! | `subscribe` with a token, in an object or bare | [`ClientCommand::Subscribe`] |
 //! | `subscribe` with the token missing, `""`, `null` or `false` (what templates print for a visitor) | ignored |
-//! | `{"name":"form","data":"string"}`: a client of SockJS that knows strings alone | [`Command::UseStrings`] |
+//! | `{"name":"form","data":"string"}`: a client of SockJS that knows strings alone | [`ClientCommand::UseStrings`] |
 //! | no `name`, or no `data` | ignored |
 //! | another `name`, or one that begins with `_` | ignored |
 //! | a JSON list | ignored |
@@ -29,7 +29,7 @@ use crate::json::{self, NotAnObject};
 
 /// What one message from a browser asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command<'a> {
+pub enum ClientCommand<'a> {
     /// Deliver to this connection what is for the user of `token`, which is not verified yet.
     Subscribe {
         /// Not empty; of any length that the transport lets through.
@@ -91,7 +91,7 @@ struct Subscription<'a> {
     token: Option<&'a RawValue>,
 }
 
-impl<'a> Command<'a> {
+impl<'a> ClientCommand<'a> {
     /// Parses one message, as the table of this module says. The caller bounds its length.
     ///
     /// # Errors
@@ -145,8 +145,8 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
 mod tests {
     use super::*;
 
-    fn subscribe(token: &str) -> Result<Command<'_>, ClientError> {
-        Ok(Command::Subscribe { token: token.into() })
+    fn subscribe(token: &str) -> Result<ClientCommand<'_>, ClientError> {
+        Ok(ClientCommand::Subscribe { token: token.into() })
     }
 
     #[test]
@@ -157,13 +157,14 @@ mod tests {
             r#" { "data" : { "more": [1], "token" : "42:abc" } , "id": 1, "name" : "subscribe" } "#,
             r#"{"name":"sub\u0073cribe","data":{"token":"42\u003aabc"}}"#,
         ] {
-            assert_eq!(Command::parse(text), subscribe("42:abc"), "{text}");
+            assert_eq!(ClientCommand::parse(text), subscribe("42:abc"), "{text}");
         }
     }
 
     #[test]
     fn borrows_a_plain_token() {
-        let Ok(Command::Subscribe { token }) = Command::parse(r#"{"name":"subscribe","data":"42:abc"}"#)
+        let Ok(ClientCommand::Subscribe { token }) =
+            ClientCommand::parse(r#"{"name":"subscribe","data":"42:abc"}"#)
         else {
             panic!("no subscription");
         };
@@ -172,9 +173,9 @@ mod tests {
 
     #[test]
     fn strings_may_be_asked_for() {
-        assert_eq!(Command::parse(r#"{"name":"form","data":"string"}"#), Ok(Command::UseStrings));
+        assert_eq!(ClientCommand::parse(r#"{"name":"form","data":"string"}"#), Ok(ClientCommand::UseStrings));
         for other in [r#"{"name":"form","data":"value"}"#, r#"{"name":"form","data":["string"]}"#] {
-            assert_eq!(Command::parse(other), Ok(Command::Ignored), "{other}");
+            assert_eq!(ClientCommand::parse(other), Ok(ClientCommand::Ignored), "{other}");
         }
     }
 
@@ -202,7 +203,7 @@ mod tests {
             r#"{"name":"subscribe","data":null}"#,
             r#"{"name":"subscribe","data":false}"#,
         ] {
-            assert_eq!(Command::parse(text), Ok(Command::Ignored), "{text}");
+            assert_eq!(ClientCommand::parse(text), Ok(ClientCommand::Ignored), "{text}");
         }
     }
 
@@ -211,38 +212,41 @@ mod tests {
         for text in
             ["", " ", "nonsense", "{", r#"{"name":"subscribe""#, "[", "[1,]", "{} {}", "\u{0}", "{'name':1}"]
         {
-            assert!(matches!(Command::parse(text), Err(ClientError::NotJson { .. })), "{text}");
+            assert!(matches!(ClientCommand::parse(text), Err(ClientError::NotJson { .. })), "{text}");
         }
-        assert_eq!(Command::parse("{\n \"name\" 1}"), Err(ClientError::NotJson { line: 2, column: 9 }));
+        assert_eq!(ClientCommand::parse("{\n \"name\" 1}"), Err(ClientError::NotJson { line: 2, column: 9 }));
     }
 
     #[test]
     fn refuses_wrong_shapes() {
         for text in ["5", "\"subscribe\"", "true", "false", "null", r#"{"name":"a","name":"b","data":1}"#] {
-            assert_eq!(Command::parse(text), Err(ClientError::NotAnObject), "{text}");
+            assert_eq!(ClientCommand::parse(text), Err(ClientError::NotAnObject), "{text}");
         }
         for name in ["5", "null", "[]", "{}", "true", r#""\ud800""#] {
             let text = format!(r#"{{"name":{name},"data":{{}}}}"#);
-            assert_eq!(Command::parse(&text), Err(ClientError::NameNotText), "{text}");
+            assert_eq!(ClientCommand::parse(&text), Err(ClientError::NameNotText), "{text}");
         }
         for token in ["5", "true", "[]", r#"["42:abc"]"#, r#""\ud800""#] {
             for data in [token.to_owned(), format!(r#"{{"token":{token}}}"#)] {
                 let text = format!(r#"{{"name":"subscribe","data":{data}}}"#);
-                assert_eq!(Command::parse(&text), Err(ClientError::TokenNotText), "{text}");
+                assert_eq!(ClientCommand::parse(&text), Err(ClientError::TokenNotText), "{text}");
             }
         }
         let nested = r#"{"name":"subscribe","data":{"token":{"token":"42:abc"}}}"#;
-        assert_eq!(Command::parse(nested), Err(ClientError::TokenNotText));
+        assert_eq!(ClientCommand::parse(nested), Err(ClientError::TokenNotText));
         let twice = r#"{"name":"subscribe","data":{"token":"a","token":"b"}}"#;
-        assert_eq!(Command::parse(twice), Err(ClientError::NotAnObject));
+        assert_eq!(ClientCommand::parse(twice), Err(ClientError::NotAnObject));
     }
 
     #[test]
     fn survives_deep_nesting() {
         let deep = format!(r#"{{"name":"subscribe","data":{}}}"#, "[".repeat(100_000) + &"]".repeat(100_000));
-        assert_eq!(Command::parse(&deep), Err(ClientError::TokenNotText));
-        assert_eq!(Command::parse(&("[".repeat(100_000) + &"]".repeat(100_000))), Ok(Command::Ignored));
-        assert!(matches!(Command::parse(&"[".repeat(100_000)), Err(ClientError::NotJson { .. })));
+        assert_eq!(ClientCommand::parse(&deep), Err(ClientError::TokenNotText));
+        assert_eq!(
+            ClientCommand::parse(&("[".repeat(100_000) + &"]".repeat(100_000))),
+            Ok(ClientCommand::Ignored)
+        );
+        assert!(matches!(ClientCommand::parse(&"[".repeat(100_000)), Err(ClientError::NotJson { .. })));
     }
 
     #[test]
@@ -252,7 +256,7 @@ mod tests {
             r#"{"name":["42:secret"],"data":1}"#,
             r#"{"name":"subscribe","data":["42:secret"]}"#,
         ] {
-            let error = Command::parse(text).unwrap_err();
+            let error = ClientCommand::parse(text).unwrap_err();
             assert!(!error.to_string().contains("secret"), "{error}");
             assert!(!error.kind().is_empty());
         }

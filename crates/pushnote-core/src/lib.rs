@@ -5,7 +5,7 @@
 //! | module | says |
 //! |---|---|
 //! | [`envelope`] | how an application's message looks on ZeroMQ, and whom it is for |
-//! | [`publication_id`], [`sequencer`] | how messages that come over several roads come once and in order |
+//! | [`publication_id`], [`sequencer`] | how messages that come over several connections are delivered once and in order |
 //! | [`receipt`] | how a message that was sent to be acknowledged is |
 //! | [`user`], [`subject`] | what a user id may be; whom messages are for and what connections subscribe to |
 //! | [`token`] | how a browser proves whose it is: Django's signed values, keys, expiry |
@@ -14,7 +14,7 @@
 //! | [`limits`] | every bound, in one place |
 //!
 //! A message's way through it: [`Envelope::parse`] → [`Verifier::verify`] for each of its recipients → an
-//! [`Audience`]. A browser's: [`Command::parse`] → [`Verifier::verify`] → a [`Subject`].
+//! [`Audience`]. A browser's: [`ClientCommand::parse`] → [`Verifier::verify`] → a [`Subject`].
 
 pub mod client;
 pub mod close;
@@ -29,7 +29,7 @@ pub mod subject;
 pub mod token;
 pub mod user;
 
-pub use client::{ClientError, Command};
+pub use client::{ClientCommand, ClientError};
 pub use close::CloseCode;
 pub use draft::Draft;
 pub use envelope::{Envelope, EnvelopeError};

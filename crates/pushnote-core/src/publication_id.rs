@@ -1,4 +1,4 @@
-//! What a message is known by when it comes over more than one road.
+//! What a message is known by when it comes more than once.
 
 use std::fmt;
 use std::str::FromStr;

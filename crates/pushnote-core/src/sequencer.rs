@@ -1,9 +1,9 @@
-//! Messages of several roads in one order: each once, none before the one it follows.
+//! Messages that come over several connections in one order: each once, none before the one it follows.
 //!
 //! Publishers that send to two forwarders make each message arrive twice, and not in step; one that connects again
 //! makes what it sends then arrive beside the rest of what it sent before. Of each publisher that
 //! numbers its messages the sequencer lets through the next number. What comes a second time is dropped; what
-//! comes too early is held until those before it have come over the other road, but no longer than the time allowed
+//! comes too early is held until those before it have come over the other connection, but no longer than the time allowed
 //! since it came: then they are counted as missed, and the rest goes on. One of them that comes yet goes on at once.
 //!
 //! A name proves nothing: an application may count from the start again under the name it had, two may have the same
@@ -13,7 +13,7 @@
 //! * its number is more than 100,000 ahead of the next, or far before the first of every run; or
 //! * its number came before, with other contents; or
 //! * its number is 0 or 1, and nothing new came from the run for the time allowed, though its contents are the same: a
-//!   road that is behind brings the same while the other goes on.
+//!   connection that is behind brings the same while the other goes on.
 //!
 //! Whoever takes up names and runs can make the oldest be forgotten. What they hold is delivered first, their next
 //! message begins a run again, and names of which one message came are forgotten before those that were heard on.

@@ -174,7 +174,7 @@ fn a_name_that_counts_from_the_start_again_is_heard() {
         let mut bench = Bench::two_roads();
         for contents in ['a', 'b'] {
             for number in start..start + 200 {
-                // Two roads, one behind the other.
+                // Two connections, one behind the other.
                 bench.accept_named("name", contents, number);
                 if let Some(behind) = number.checked_sub(start + 10) {
                     bench.accept_named("name", contents, start + behind);
@@ -202,7 +202,7 @@ fn the_same_messages_once_more_are_a_new_run_only_after_a_silence() {
         bench.accept('a', number);
     }
     bench.expect("a1 a2 a3 ", [1, 0]);
-    // A road that stood still brings what the other has brought long ago.
+    // A connection that stood still brings what the other has brought long ago.
     bench.accept('b', 1);
     for number in 2..=10 {
         bench.accept('b', number);
@@ -287,7 +287,7 @@ fn invented_names_do_not_displace_who_is_heard_on() {
 }
 
 proptest! {
-    /// Two roads, each in order, each with losses, merged in any way: what one of them brings comes once and in order.
+    /// Two connections, each in order, each with losses, merged in any way: what one of them brings comes once and in order.
     #[test]
     fn nothing_that_one_road_brings_is_lost(
         losses in proptest::collection::vec((any::<bool>(), any::<bool>()), 1..60),
@@ -295,13 +295,13 @@ proptest! {
     ) {
         let mut bench = Bench::two_roads();
         bench.accept('a', 0);
-        let road = |lost: &dyn Fn(&(bool, bool)) -> bool| -> VecDeque<u64> {
+        let connection = |lost: &dyn Fn(&(bool, bool)) -> bool| -> VecDeque<u64> {
             (1..).zip(&losses).filter(|(_, loss)| !lost(loss)).map(|(number, _)| number).collect()
         };
-        let mut roads = [road(&|loss| loss.0), road(&|loss| loss.1)];
+        let mut connections = [connection(&|loss| loss.0), connection(&|loss| loss.1)];
         // All of it arrives before anything is given up.
         for turn in turns.into_iter().chain(std::iter::repeat_n(true, 60)).chain(std::iter::repeat_n(false, 60)) {
-            if let Some(number) = roads[usize::from(turn)].pop_front() {
+            if let Some(number) = connections[usize::from(turn)].pop_front() {
                 bench.accept('a', number);
             }
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use pushnote_core::{Answer, Envelope, Receipt};
-use pushnote_zmtp::{Confirmation, Delivery, Publisher, Request, SendError};
+use pushnote_zmtp::{Confirmation, Delivery, Publisher, QueueError, Request};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -55,7 +55,7 @@ impl Acks {
         Envelope::parse(body, self.message_bytes_max).map_err(|error| refusal(error.to_string(), false))?;
         publisher
             .try_send_confirmed(body)
-            .map_err(|error| refusal(error.to_string(), error == SendError::Full))
+            .map_err(|error| refusal(error.to_string(), error == QueueError::Full))
     }
 }
 

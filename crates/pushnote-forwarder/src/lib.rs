@@ -14,7 +14,7 @@ use pushnote_core::{HISTORY_BYTES_MAX, Limits};
 use pushnote_net::metrics::{Listener, Serving};
 use pushnote_net::{LogOnce, timeout_awake};
 use pushnote_zmtp::{
-    Batch, BindError, Endpoint, Options, Publisher, Request, Responder, SendError, SlowSubscriber, Stats,
+    Batch, BindError, Endpoint, Options, Publisher, QueueError, Request, Responder, SlowSubscriber, Stats,
     Subscriber,
 };
 use std::io;
@@ -96,7 +96,7 @@ enum Came {
 pub struct Forwarder {
     sub: Subscriber,
     r#pub: Publisher,
-    desk: Responder,
+    responder: Responder,
     acks: Acks,
     /// Taken, and not yet passed on: whoever stops the relay must not lose it.
     came: Option<Came>,
@@ -126,9 +126,9 @@ impl Forwarder {
                 }
             }
         }
-        let mut desk = Responder::new(options.clone());
+        let mut responder = Responder::new(options.clone());
         for endpoint in ack {
-            let bound = desk.bind_also(&endpoint).await;
+            let bound = responder.bind_also(&endpoint).await;
             bound.map_err(|source| StartError { end: End::Ack, source })?;
         }
         let mut publisher = Publisher::new(options);
@@ -146,7 +146,7 @@ impl Forwarder {
         Ok(Forwarder {
             sub: subscriber,
             r#pub: publisher,
-            desk,
+            responder,
             acks,
             came: None,
             waits,
@@ -170,7 +170,7 @@ impl Forwarder {
 
     /// Endpoints for messages that are answered, with their real ports.
     pub fn ack_endpoints(&self) -> &[Endpoint] {
-        self.desk.local_endpoints()
+        self.responder.local_endpoints()
     }
 
     /// Counters since it was made.
@@ -186,8 +186,8 @@ impl Forwarder {
     /// What the system says when there can be no thread for it.
     pub fn serve_metrics(&mut self, listener: Listener) -> io::Result<()> {
         let mut received = vec![(End::Sub, self.sub.monitor())];
-        if !self.desk.local_endpoints().is_empty() {
-            received.push((End::Ack, self.desk.monitor()));
+        if !self.responder.local_endpoints().is_empty() {
+            received.push((End::Ack, self.responder.monitor()));
         }
         let gauges = Gauges { received, r#pub: self.r#pub.monitor(), refused: Arc::clone(&self.refused) };
         self.metrics = listener.serve(gauges, Arc::clone(&self.draining))?;
@@ -208,7 +208,7 @@ impl Forwarder {
             self.relay().await;
             self.r#pub.flush().await;
             self.acks.settled().await;
-            self.desk.flush().await;
+            self.responder.flush().await;
         });
         if drained.await.is_err() {
             warn!(?drain, "stopped before all had taken what waited for them");
@@ -237,10 +237,10 @@ impl Forwarder {
     }
 
     async fn next(&mut self) -> Option<Came> {
-        let Forwarder { sub, r#pub, desk, acks, metrics, .. } = self;
+        let Forwarder { sub, r#pub, responder, acks, metrics, .. } = self;
         let question = async {
             acks.room().await;
-            desk.recv().await
+            responder.recv().await
         };
         tokio::select! {
             batch = sub.recv_batch() => batch.map(Came::Batch),
@@ -251,7 +251,7 @@ impl Forwarder {
     }
 
     fn pass(&mut self, batch: &Batch) {
-        let full = self.r#pub.send_batch(batch) == Err(SendError::Full);
+        let full = self.r#pub.send_batch(batch) == Err(QueueError::Full);
         if !full {
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pushnote_core::{CloseCode, Command, CurrentVerifier, Subject, TokenError};
+use pushnote_core::{ClientCommand, CloseCode, CurrentVerifier, Subject, TokenError};
 use pushnote_hub::{Attachment, Counters, Hub, SubscribeError};
 use pushnote_net::{LogOnce, unix_now};
 use pushnote_sockjs::{Close, CloseReason, Connection, Handler, Session, SessionInfo};
@@ -64,10 +64,10 @@ impl Handler for Clients {
 
 impl Connection for Client {
     fn message(&mut self, text: &str) {
-        match Command::parse(text) {
-            Ok(Command::Subscribe { token }) => self.subscribe(&token),
-            Ok(Command::UseStrings) => self.session.use_strings(),
-            Ok(Command::Ignored) => {}
+        match ClientCommand::parse(text) {
+            Ok(ClientCommand::Subscribe { token }) => self.subscribe(&token),
+            Ok(ClientCommand::UseStrings) => self.session.use_strings(),
+            Ok(ClientCommand::Ignored) => {}
             Err(error) => {
                 tracing::debug!(%error, "client message refused");
                 self.close(CloseCode::BadRequest);

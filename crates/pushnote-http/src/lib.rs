@@ -26,5 +26,5 @@ pub use page::{Action, Page, Take};
 pub use pushnote_intake::sources::zeromq::ZeroMq;
 pub use pushnote_sockjs::{AllowedOrigin, Network};
 pub use route::{Route, RouteError};
-pub use server::{Farewell, RunError, run};
+pub use server::{DrainReport, RunError, run};
 pub use settings::Settings;

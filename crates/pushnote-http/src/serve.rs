@@ -27,17 +27,17 @@ const LAST_ANSWER: Duration = Duration::from_secs(5);
 const NO_PLACE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Accepts and serves connections until `farewell` is over, then returns what is needed to wait for their end, and
+/// Accepts and serves connections until `over`, then returns what is needed to wait for their end, and
 /// what came of it.
 pub(crate) async fn accept_until<T>(
     listener: Listener,
     routes: BoxedFilter<(Response,)>,
     limits: &Limits,
     admission: Arc<Admission>,
-    farewell: impl Future<Output = T>,
+    over: impl Future<Output = T>,
 ) -> (OpenConnections, T) {
     let (drain, draining) = watch::channel(());
-    let connection = Connection {
+    let connection = HttpConnection {
         routes,
         header_bytes_max: limits.header_bytes_max,
         header_timeout: Duration::from_secs(limits.handshake_timeout_s),
@@ -46,10 +46,10 @@ pub(crate) async fn accept_until<T>(
         draining,
     };
     let log = LogOnce::new();
-    tokio::pin!(farewell);
+    tokio::pin!(over);
     let outcome = loop {
         let stream = tokio::select! {
-            outcome = &mut farewell => break outcome,
+            outcome = &mut over => break outcome,
             stream = listener.accept() => stream,
         };
         let Some(peer) = stream.peer() else { continue };
@@ -91,7 +91,7 @@ impl OpenConnections {
 }
 
 #[derive(Clone)]
-struct Connection {
+struct HttpConnection {
     routes: BoxedFilter<(Response,)>,
     header_bytes_max: usize,
     header_timeout: Duration,
@@ -100,7 +100,7 @@ struct Connection {
     draining: watch::Receiver<()>,
 }
 
-impl Connection {
+impl HttpConnection {
     async fn serve(mut self, stream: Stream, peer: Peer, permit: Arc<Permit>) {
         stream.set_nodelay();
         // A client that takes nothing of what is sent to it is gone after that time, WebSocket or not.

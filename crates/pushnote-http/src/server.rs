@@ -22,11 +22,11 @@ use crate::settings::Settings;
 use crate::{routes, serve};
 
 /// How long to wait for the shards to count everybody out, between looks.
-const FAREWELL_LOOK: Duration = Duration::from_millis(20);
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Farewell {
+pub struct DrainReport {
     /// Connections that were told to leave.
     pub told: u64,
     /// Connections that were still open when the deadline was over.
@@ -62,7 +62,7 @@ pub async fn run(
     source: ZeroMq,
     mut settings: Settings,
     shutdown: impl Future<Output = ()>,
-) -> Result<Farewell, RunError> {
+) -> Result<DrainReport, RunError> {
     let limits = settings.limits.clone();
     let hub: Hub<SockJsReceiver> = Hub::start(HubOptions {
         shards: settings.shards,
@@ -96,7 +96,7 @@ pub async fn run(
         }
     };
     let deadline = Duration::from_secs(limits.drain_deadline_s);
-    let farewell = async {
+    let draining_over = async {
         asked_or_crashed.await;
         draining.store(true, Relaxed);
         let told = hub.attached();
@@ -107,14 +107,14 @@ pub async fn run(
         (told, started)
     };
     let (mut open, (told, started)) =
-        serve::accept_until(listener, routes, &limits, admission, farewell).await;
+        serve::accept_until(listener, routes, &limits, admission, draining_over).await;
     open.begin_drain();
     let left = open.drained(deadline.saturating_sub(started.elapsed())).await;
     hearing.abort();
     expiring.abort();
     match crashed {
         Some(Err(crash)) => Err(crash.into()),
-        _ => Ok(Farewell { told, left }),
+        _ => Ok(DrainReport { told, left }),
     }
 }
 
@@ -134,7 +134,7 @@ async fn tell_everybody(hub: &Hub<SockJsReceiver>, sockjs: &SockJs<Clients>) {
     // By way of the shards, behind what they still have to deliver.
     hub.close_all(code);
     while hub.attached() > 0 {
-        sleep(FAREWELL_LOOK).await;
+        sleep(DRAIN_LOOK).await;
     }
     sockjs.close_all(code.code(), code.reason()).await;
 }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::counters::Counters;
 use crate::publication::Publication;
 use crate::receiver::Receiver;
-use crate::shard::{Command, Entrance, ReceiverId, Shard};
+use crate::shard::{ReceiverId, Shard, ShardCommand, ShardHandle};
 use crate::window::Window;
 
 /// Bytes of publications, with the users they name, that may wait before whoever publishes has to wait too.
@@ -25,7 +25,7 @@ pub struct Hub<R: Receiver> {
 }
 
 struct Inner<R: Receiver> {
-    shards: Vec<Entrance<R>>,
+    shards: Vec<ShardHandle<R>>,
     next_receiver: AtomicU64,
     options: HubOptions,
     // Taken on subscribing and detaching only, never on a message's way.
@@ -71,9 +71,9 @@ impl<R: Receiver> Hub<R> {
         let mut shards = Vec::with_capacity(options.shards);
         for _ in 0..options.shards {
             let window = Window::new(options.coalescing_window)?;
-            let (shard, entrance) = Shard::new(window, Arc::clone(&counters));
+            let (shard, handle) = Shard::new(window, Arc::clone(&counters));
             tokio::spawn(shard.run());
-            shards.push(entrance);
+            shards.push(handle);
         }
         Ok(Self {
             inner: Arc::new(Inner {
@@ -91,7 +91,7 @@ impl<R: Receiver> Hub<R> {
     pub fn attach(&self, receiver: R) -> Attachment<R> {
         let id = self.inner.next_receiver.fetch_add(1, Relaxed);
         let attachment = Attachment { hub: self.clone(), id, subjects: Box::default() };
-        attachment.command(Command::Attach(id, receiver));
+        attachment.command(ShardCommand::Attach(id, receiver));
         self.inner.counters.attached.add(1);
         attachment
     }
@@ -116,7 +116,7 @@ impl<R: Receiver> Hub<R> {
     /// Tells every receiver, and every one that attaches later, to leave; 10,000 per second and shard.
     pub fn close_all(&self, code: CloseCode) {
         for shard in &self.inner.shards {
-            let _ = shard.commands.send(Command::CloseAll(code));
+            let _ = shard.commands.send(ShardCommand::CloseAll(code));
         }
     }
 
@@ -174,7 +174,7 @@ impl<R: Receiver> Attachment<R> {
             self.hub.enter(&subject)?;
             self.subjects = self.subjects.iter().cloned().chain([subject.clone()]).collect();
         }
-        self.command(Command::Subscribe(self.id, subject));
+        self.command(ShardCommand::Subscribe(self.id, subject));
         Ok(())
     }
 
@@ -188,10 +188,10 @@ impl<R: Receiver> Attachment<R> {
             }
             self.hub.leave([&subject]);
         }
-        self.command(Command::Unsubscribe(self.id, subject));
+        self.command(ShardCommand::Unsubscribe(self.id, subject));
     }
 
-    fn command(&self, command: Command<R>) {
+    fn command(&self, command: ShardCommand<R>) {
         let shards = &self.hub.inner.shards;
         // Fails only if the shard panicked, which publish reports.
         let _ = shards[self.id as usize % shards.len()].commands.send(command);
@@ -239,7 +239,7 @@ fn is_limited(subject: &Subject) -> bool {
 
 impl<R: Receiver> Drop for Attachment<R> {
     fn drop(&mut self) {
-        self.command(Command::Detach(self.id));
+        self.command(ShardCommand::Detach(self.id));
         self.hub.inner.counters.detached.add(1);
         if !self.subjects.is_empty() {
             self.hub.leave(&self.subjects);

@@ -25,12 +25,12 @@ impl fmt::Display for Key {
 /// each connection's first subject, but for the subject's entry in the table. Iteration over all connections is dense.
 #[derive(Debug)]
 pub struct Index<T> {
-    connections: Slab<Connection<T>>,
+    connections: Slab<Entry<T>>,
     by_subject: HashMap<Subject, OneOrMany<Link>>,
 }
 
 #[derive(Debug)]
-struct Connection<T> {
+struct Entry<T> {
     value: T,
     hears_everyone: bool,
     subscriptions: OneOrMany<Subscription>,
@@ -70,13 +70,13 @@ impl<T> Index<T> {
     ///
     /// With 2³² connections.
     pub fn insert(&mut self, value: T) -> Key {
-        let connection = Connection { value, hears_everyone: false, subscriptions: OneOrMany::None };
+        let connection = Entry { value, hears_everyone: false, subscriptions: OneOrMany::None };
         Key(narrow(self.connections.insert(connection)))
     }
 
     /// Removes a connection with its subscriptions; `None` if there is none of that key.
     pub fn remove(&mut self, key: Key) -> Option<T> {
-        let Connection { value, subscriptions, .. } = self.connections.try_remove(key.0 as usize)?;
+        let Entry { value, subscriptions, .. } = self.connections.try_remove(key.0 as usize)?;
         for subscription in subscriptions.as_slice() {
             self.unlink(subscription);
         }

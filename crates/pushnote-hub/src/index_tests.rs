@@ -70,7 +70,7 @@ fn a_removed_connection_leaves_nothing_behind() {
 
 #[test]
 fn an_idle_connection_is_small() {
-    assert!(size_of::<Connection<()>>() <= 40, "{}", size_of::<Connection<()>>());
+    assert!(size_of::<Entry<()>>() <= 40, "{}", size_of::<Entry<()>>());
 }
 
 /// What an index does, said slowly.

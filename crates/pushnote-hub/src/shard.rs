@@ -42,7 +42,7 @@ type Encodings<R> = <R as Receiver>::Encodings;
 
 /// What an attachment asks of its shard. Their number is bounded by the attachments: each sends one `Attach`,
 /// one `Detach`, and one `Subscribe` or `Unsubscribe` for each change of what it has subscribed to.
-pub(crate) enum Command<R> {
+pub(crate) enum ShardCommand<R> {
     Attach(ReceiverId, R),
     Subscribe(ReceiverId, Subject),
     Unsubscribe(ReceiverId, Subject),
@@ -51,15 +51,15 @@ pub(crate) enum Command<R> {
 }
 
 /// The ways into a shard.
-pub(crate) struct Entrance<R: Receiver> {
-    pub(crate) commands: mpsc::UnboundedSender<Command<R>>,
+pub(crate) struct ShardHandle<R: Receiver> {
+    pub(crate) commands: mpsc::UnboundedSender<ShardCommand<R>>,
     pub(crate) publications: mpsc::Sender<Arc<Publication<Encodings<R>>>>,
 }
 
 pub(crate) struct Shard<R: Receiver> {
     index: Index<R>,
     keys: HashMap<ReceiverId, Key>,
-    commands: mpsc::UnboundedReceiver<Command<R>>,
+    commands: mpsc::UnboundedReceiver<ShardCommand<R>>,
     publications: mpsc::Receiver<Arc<Publication<Encodings<R>>>>,
     drain: Option<Drain>,
     window: Option<Window>,
@@ -74,12 +74,12 @@ struct Drain {
 }
 
 impl<R: Receiver> Shard<R> {
-    pub(crate) fn new(window: Option<Window>, counters: Arc<Counters>) -> (Self, Entrance<R>) {
+    pub(crate) fn new(window: Option<Window>, counters: Arc<Counters>) -> (Self, ShardHandle<R>) {
         let (commands_in, commands) = mpsc::unbounded_channel();
         let (publications_in, publications) = mpsc::channel(WAITING_PUBLICATIONS_MAX);
         let (index, keys, drain) = (Index::new(), HashMap::new(), None);
         let shard = Self { index, keys, commands, publications, drain, window, counters };
-        (shard, Entrance { commands: commands_in, publications: publications_in })
+        (shard, ShardHandle { commands: commands_in, publications: publications_in })
     }
 
     /// Runs until the hub and all attachments are gone.
@@ -88,7 +88,7 @@ impl<R: Receiver> Shard<R> {
             tokio::select! {
                 biased;
                 command = self.commands.recv() => match command {
-                    Some(command) => self.obey(command),
+                    Some(command) => self.handle(command),
                     None => return,
                 },
                 () = next_tick(&mut self.drain) => self.drain_some(),
@@ -103,31 +103,31 @@ impl<R: Receiver> Shard<R> {
         }
     }
 
-    fn obey(&mut self, command: Command<R>) {
+    fn handle(&mut self, command: ShardCommand<R>) {
         match command {
-            Command::Attach(id, receiver) => {
+            ShardCommand::Attach(id, receiver) => {
                 if let Some(drain) = &self.drain {
                     receiver.close(drain.code);
                 }
                 let key = self.index.insert(receiver);
                 self.keys.insert(id, key);
             }
-            Command::Subscribe(id, subject) => {
+            ShardCommand::Subscribe(id, subject) => {
                 if let Some(&key) = self.keys.get(&id) {
                     self.index.subscribe(key, subject);
                 }
             }
-            Command::Unsubscribe(id, subject) => {
+            ShardCommand::Unsubscribe(id, subject) => {
                 if let Some(&key) = self.keys.get(&id) {
                     self.index.unsubscribe(key, &subject);
                 }
             }
-            Command::Detach(id) => {
+            ShardCommand::Detach(id) => {
                 if let Some(key) = self.keys.remove(&id) {
                     self.index.remove(key);
                 }
             }
-            Command::CloseAll(code) => {
+            ShardCommand::CloseAll(code) => {
                 let remaining = self.index.iter().map(|(key, _)| key).collect();
                 self.drain = Some(Drain { code, remaining, tick: time::interval(DRAIN_TICK) });
             }
@@ -156,7 +156,7 @@ impl<R: Receiver> Shard<R> {
         }
         // A subscription made before these messages were published must see them.
         while let Ok(command) = self.commands.try_recv() {
-            self.obey(command);
+            self.handle(command);
         }
         waiting
     }

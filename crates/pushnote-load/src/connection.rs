@@ -71,7 +71,7 @@ enum Stage {
 }
 
 /// One connection.
-pub(crate) struct Connection {
+pub(crate) struct Client {
     pub(crate) socket: TcpStream,
     pub(crate) sequence: Sequence,
     pub(crate) started_ns: u64,
@@ -90,7 +90,7 @@ pub(crate) struct Connection {
     last_request: bool,
 }
 
-impl Connection {
+impl Client {
     /// Starts to connect.
     pub(crate) fn start(
         shared: &Shared,

@@ -5,7 +5,7 @@ use std::io;
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
-use crate::connection::{Clock, Connection, Ending, Shared, Sink};
+use crate::connection::{Client, Clock, Ending, Shared, Sink};
 use crate::error::LoadError;
 use crate::message::Messages;
 use crate::plan::Plan;
@@ -25,7 +25,7 @@ const CHURN_STAY_S: u64 = 1;
 pub(crate) struct Crowd {
     pub(crate) tally: Tally,
     pub(crate) shared: Shared,
-    slots: Vec<Option<Connection>>,
+    slots: Vec<Option<Client>>,
     scratch: Vec<u8>,
     counted: usize,
     stalled: usize,
@@ -205,7 +205,7 @@ impl Crowd {
             _ => (Sequence::new((slot % users) as u64, users as u64), Some(&self.tokens[slot % users])),
         };
         let subscribe = token.map(|token| self.shared.preset.subscribe(token));
-        let mut connection = Connection::start(&self.shared, session, role, sequence, subscribe)?;
+        let mut connection = Client::start(&self.shared, session, role, sequence, subscribe)?;
         register(registry, &mut connection, slot)?;
         self.slots[slot] = Some(connection);
         Ok(())
@@ -253,6 +253,6 @@ impl Crowd {
     }
 }
 
-fn register(registry: &Registry, connection: &mut Connection, slot: usize) -> io::Result<()> {
+fn register(registry: &Registry, connection: &mut Client, slot: usize) -> io::Result<()> {
     registry.register(&mut connection.socket, Token(slot), Interest::READABLE | Interest::WRITABLE)
 }

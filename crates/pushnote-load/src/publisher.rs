@@ -33,18 +33,18 @@ const ZMQ_LIMITS: Limits =
 /// Publishes without blocking.
 pub(crate) struct Publisher {
     pub(crate) socket: TcpStream,
-    road: Road,
+    route: Route,
     unsent: Vec<u8>,
     unread: BytesMut,
 }
 
-enum Road {
+enum Route {
     Zmq(Scanner),
-    Http(Box<HttpRoad>),
+    Http(Box<HttpRoute>),
     Lines,
 }
 
-struct HttpRoad {
+struct HttpRoute {
     preset: Preset,
     url: Url,
     headers: String,
@@ -62,9 +62,9 @@ impl Publisher {
         let failed = |error: io::Error| LoadError::Publish(format!("{address}: {error}"));
         let mut stream = dial(address).map_err(failed)?;
         let mut unread = BytesMut::new();
-        let road = match publish {
-            Publish::Zmq(_) => Road::Zmq(greet(&mut stream, &mut unread).map_err(failed)?),
-            Publish::Http { url, headers } => Road::Http(Box::new(HttpRoad {
+        let route = match publish {
+            Publish::Zmq(_) => Route::Zmq(greet(&mut stream, &mut unread).map_err(failed)?),
+            Publish::Http { url, headers } => Route::Http(Box::new(HttpRoute {
                 preset,
                 url: url.clone(),
                 headers: headers.clone(),
@@ -72,11 +72,11 @@ impl Publisher {
             })),
             Publish::Lines(_) => {
                 stream.write_all(crate::limit::PUBLISHER_GREETING).map_err(failed)?;
-                Road::Lines
+                Route::Lines
             }
         };
         stream.set_nonblocking(true).map_err(failed)?;
-        Ok(Self { socket: TcpStream::from_std(stream), road, unsent: Vec::new(), unread })
+        Ok(Self { socket: TcpStream::from_std(stream), route, unsent: Vec::new(), unread })
     }
 
     /// Queues the JSON text `message`, for everyone or for the user of that number.
@@ -84,10 +84,10 @@ impl Publisher {
         if self.unsent.len() > BACKLOG_BYTES_MAX {
             return Err(LoadError::Publish("the server takes messages too slowly; lower the rate".into()));
         }
-        match &mut self.road {
-            Road::Zmq(_) => put_frame(&mut self.unsent, 0, &envelope(user, message)),
-            Road::Http(road) => road.put_request(&mut self.unsent, message),
-            Road::Lines => {
+        match &mut self.route {
+            Route::Zmq(_) => put_frame(&mut self.unsent, 0, &envelope(user, message)),
+            Route::Http(route) => route.put_request(&mut self.unsent, message),
+            Route::Lines => {
                 self.unsent.extend_from_slice(message);
                 self.unsent.push(b'\n');
             }
@@ -128,15 +128,15 @@ impl Publisher {
     }
 
     fn take(&mut self) -> Result<(), LoadError> {
-        match &mut self.road {
-            Road::Zmq(scanner) => {
+        match &mut self.route {
+            Route::Zmq(scanner) => {
                 let mut out = BytesMut::new();
                 scan(scanner, &mut self.unread, &mut out).map_err(|error| lost(&error))?;
                 self.unsent.extend_from_slice(&out);
                 self.flush()
             }
-            Road::Http(road) => road.take(&mut self.unread),
-            Road::Lines => {
+            Route::Http(route) => route.take(&mut self.unread),
+            Route::Lines => {
                 self.unread.clear();
                 Ok(())
             }
@@ -220,7 +220,7 @@ fn scan(scanner: &mut Scanner, unread: &mut BytesMut, out: &mut BytesMut) -> io:
     }
 }
 
-impl HttpRoad {
+impl HttpRoute {
     fn put_request(&self, out: &mut Vec<u8>, message: &[u8]) {
         let body = self.preset.http_body(message);
         let (path, authorization) = match (self.preset, &self.url.credentials) {
@@ -317,17 +317,17 @@ mod tests {
     #[test]
     fn answers_are_counted_however_they_are_cut_and_refusals_shown() {
         let url = Url::parse("http://127.0.0.1:1/", false).unwrap();
-        let mut road = HttpRoad { preset: Preset::Raw, url, headers: String::new(), body: None };
+        let mut route = HttpRoute { preset: Preset::Raw, url, headers: String::new(), body: None };
         let answers =
             b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 204 No Content\r\n\r\n".repeat(2);
         let mut unread = BytesMut::new();
         for byte in answers {
             unread.extend_from_slice(&[byte]);
-            road.take(&mut unread).unwrap();
+            route.take(&mut unread).unwrap();
         }
-        assert!(unread.is_empty() && road.body.is_none());
+        assert!(unread.is_empty() && route.body.is_none());
 
         unread.extend_from_slice(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
-        assert_eq!(road.take(&mut unread).unwrap_err().to_string(), "HTTP 403: no");
+        assert_eq!(route.take(&mut unread).unwrap_err().to_string(), "HTTP 403: no");
     }
 }

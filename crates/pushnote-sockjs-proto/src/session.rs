@@ -94,7 +94,7 @@ pub enum AttachError {
 
 /// Why a message was not taken.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum SendError {
+pub enum QueueError {
     /// The session is closing or closed.
     #[error("the session is closed")]
     Closed,
@@ -117,7 +117,7 @@ pub struct Machine<M> {
     disconnect_at: Instant,
     ended: Option<CloseReason>,
     /// The session goes as soon as its close has been told: there will be no later receiver to tell it again.
-    farewell: bool,
+    drain: bool,
 }
 
 /// Whether the application is owed the news that there is room again.
@@ -169,7 +169,7 @@ impl<M: Payload> Machine<M> {
             room: Room::Enough,
             disconnect_at,
             ended: None,
-            farewell: false,
+            drain: false,
         }
     }
 
@@ -228,16 +228,16 @@ impl<M: Payload> Machine<M> {
     /// # Errors
     /// When the session is closed, or when too much waits already. A message bigger than the limit passes when nothing
     /// waits.
-    pub fn handle_send(&mut self, message: M) -> Result<(), SendError> {
+    pub fn handle_send(&mut self, message: M) -> Result<(), QueueError> {
         if !self.is_open() {
-            return Err(SendError::Closed);
+            return Err(QueueError::Closed);
         }
         let queued_bytes = self.queued_bytes.saturating_add(message.bytes_len());
         let Settings { queue_bytes_max, outbox_bytes_max, .. } = *self.settings;
         let bytes_max = if self.is_attached() { outbox_bytes_max } else { queue_bytes_max };
         if !self.queue.is_empty() && queued_bytes > bytes_max {
             self.room = Room::Refused;
-            return Err(SendError::Full);
+            return Err(QueueError::Full);
         }
         self.queued_bytes = queued_bytes;
         self.queue.push_back(message);
@@ -264,9 +264,9 @@ impl<M: Payload> Machine<M> {
 
     /// As [`handle_close`](Self::handle_close), because the whole service ends: the session goes as soon as its client
     /// has been told, and waits for the client to come for it no longer than the disconnect delay.
-    pub fn handle_farewell(&mut self, close: Close, now: Instant) {
+    pub fn handle_drain(&mut self, close: Close, now: Instant) {
         self.handle_close(close, now);
-        self.farewell = true;
+        self.drain = true;
         if matches!(self.state, State::Closed(_)) && self.receiver.is_none() {
             self.state = State::Gone;
         }
@@ -347,7 +347,7 @@ impl<M: Payload> Machine<M> {
             State::Closing { close, .. } | State::Closed(close) => {
                 last = true;
                 let chunk = encode(Frame::Close(close));
-                self.state = if self.farewell {
+                self.state = if self.drain {
                     State::Gone
                 } else {
                     State::Closed(std::mem::replace(close, Close::NORMAL))

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use pushnote_sockjs_proto::{
     Close,
     frame::{self, Framing},
-    session::{AttachError, CloseReason, Frame, Machine, ReceiverId, SendError, Settings, Transmit},
+    session::{AttachError, CloseReason, Frame, Machine, QueueError, ReceiverId, Settings, Transmit},
 };
 use tokio::{
     sync::Notify,
@@ -51,7 +51,7 @@ struct State {
 }
 
 /// What others than the receiver wait to see changed.
-struct Situation {
+struct Snapshot {
     open: bool,
     attached: bool,
     room: bool,
@@ -65,7 +65,7 @@ pub(crate) enum News {
     Ended(CloseReason),
 }
 
-impl Situation {
+impl Snapshot {
     fn of(machine: &Machine<Message>) -> Self {
         Self { open: machine.is_open(), attached: machine.is_attached(), room: machine.has_room_again() }
     }
@@ -90,7 +90,7 @@ impl HttpSession {
         self.strings.store(true, Relaxed);
     }
 
-    pub(crate) fn send(&self, message: &Message) -> Result<(), SendError> {
+    pub(crate) fn send(&self, message: &Message) -> Result<(), QueueError> {
         let message = if self.strings.load(Relaxed) { message.strings() } else { message };
         // Encoded here, not under the lock.
         message.elements();
@@ -107,8 +107,8 @@ impl HttpSession {
     }
 
     /// Closes the session because the service ends.
-    pub(crate) fn farewell(&self, close: Close) {
-        self.step(|machine| machine.handle_farewell(close, now()));
+    pub(crate) fn drain(&self, close: Close) {
+        self.step(|machine| machine.handle_drain(close, now()));
     }
 
     /// Attaches a receiver, after a short wait if another one is in the way.
@@ -131,7 +131,7 @@ impl HttpSession {
     /// The receiver's next chunk; `waker` is called when there may be one.
     pub(crate) fn poll_transmit(&self, id: ReceiverId, framing: &Framing, waker: &Waker) -> Transmit {
         let mut state = self.lock();
-        let before = Situation::of(&state.machine);
+        let before = Snapshot::of(&state.machine);
         let transmit = state.machine.poll_transmit(id, now(), |frame| encode(framing, &frame));
         if transmit == Transmit::Pending {
             state.receiver = Some(waker.clone());
@@ -167,7 +167,7 @@ impl HttpSession {
     /// One input to the machine. Whoever waits for its outcome is woken after the lock is released.
     fn step<T>(&self, input: impl FnOnce(&mut Machine<Message>) -> T) -> T {
         let mut state = self.lock();
-        let before = Situation::of(&state.machine);
+        let before = Snapshot::of(&state.machine);
         let outcome = input(&mut state.machine);
         let receiver = state.receiver.take();
         self.announce(&before, state);
@@ -178,8 +178,8 @@ impl HttpSession {
     }
 
     /// Unlocks, and wakes the clock and waiting requests when it matters to them.
-    fn announce(&self, before: &Situation, state: MutexGuard<'_, State>) {
-        let after = Situation::of(&state.machine);
+    fn announce(&self, before: &Snapshot, state: MutexGuard<'_, State>) {
+        let after = Snapshot::of(&state.machine);
         let sooner = state.machine.poll_timeout() < state.clock_at;
         drop(state);
         if sooner

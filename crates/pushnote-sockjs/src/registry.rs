@@ -224,7 +224,7 @@ impl<C: Connection> HttpEntry<C> {
     }
 
     /// The session's clock, and whoever tells the application of its end. Runs until the session is gone.
-    pub(crate) async fn attend(&self) {
+    pub(crate) async fn run_clock(&self) {
         while !self.session.is_gone() {
             match self.session.tick().await {
                 Some(News::Room) => {

@@ -70,7 +70,7 @@ impl<H: Handler> Service<H> {
             Ok(connection) => entry.connect(connection),
             Err(close) => session.close_with(close),
         }
-        tokio::spawn(async move { attendance.entry.attend().await });
+        tokio::spawn(async move { attendance.entry.run_clock().await });
         Ok(entry)
     }
 

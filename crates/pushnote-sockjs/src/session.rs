@@ -39,20 +39,20 @@ pub enum SendError {
     BinaryUnsupported,
 }
 
-impl From<session::SendError> for SendError {
-    fn from(error: session::SendError) -> Self {
+impl From<session::QueueError> for SendError {
+    fn from(error: session::QueueError) -> Self {
         match error {
-            session::SendError::Closed => Self::Closed,
-            session::SendError::Full => Self::Full,
+            session::QueueError::Closed => Self::Closed,
+            session::QueueError::Full => Self::Full,
         }
     }
 }
 
-impl From<pushnote_websocket::SendError> for SendError {
-    fn from(error: pushnote_websocket::SendError) -> Self {
+impl From<pushnote_websocket::SocketError> for SendError {
+    fn from(error: pushnote_websocket::SocketError) -> Self {
         match error {
-            pushnote_websocket::SendError::Closed => Self::Closed,
-            pushnote_websocket::SendError::Full => Self::Full,
+            pushnote_websocket::SocketError::Closed => Self::Closed,
+            pushnote_websocket::SocketError::Full => Self::Full,
         }
     }
 }
@@ -116,9 +116,9 @@ impl Session {
     }
 
     /// Closes the session because the service ends.
-    pub(crate) fn farewell(&self, close: Close) {
+    pub(crate) fn drain(&self, close: Close) {
         match &self.0 {
-            Link::Http(session) => session.farewell(close),
+            Link::Http(session) => session.drain(close),
             Link::WebSocket(session) => session.close(close),
         }
     }

@@ -56,7 +56,7 @@ impl<H: Handler> SockJs<H> {
         self.refuse_new(code, reason);
         let close = Close::new(code, reason.to_owned());
         for session in self.0.registry.sessions() {
-            session.farewell(close.clone());
+            session.drain(close.clone());
         }
         let service = Arc::clone(&self.0);
         async move { service.registry.wait_empty().await }

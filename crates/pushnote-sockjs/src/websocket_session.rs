@@ -13,7 +13,7 @@ use pushnote_sockjs_proto::{
     session::{CloseCause, CloseReason},
 };
 use pushnote_websocket::{
-    SendError, Socket, SocketOptions,
+    Socket, SocketError, SocketOptions,
     encode::{self, Frames},
 };
 
@@ -117,17 +117,17 @@ impl WebSocketSession {
         self.closing.get().map(|reason| &**reason)
     }
 
-    pub(crate) fn send(&self, message: &Message) -> Result<(), SendError> {
+    pub(crate) fn send(&self, message: &Message) -> Result<(), SocketError> {
         self.write((self.how.frames)(message, self.strings.load(Relaxed)))
     }
 
-    pub(crate) fn send_binary(&self, payload: &[u8]) -> Result<(), SendError> {
+    pub(crate) fn send_binary(&self, payload: &[u8]) -> Result<(), SocketError> {
         self.write(&encode::binary(payload))
     }
 
-    fn write(&self, frames: &Frames) -> Result<(), SendError> {
+    fn write(&self, frames: &Frames) -> Result<(), SocketError> {
         if self.closing.get().is_some() {
-            return Err(SendError::Closed);
+            return Err(SocketError::Closed);
         }
         self.socket.send(frames)
     }

@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use pushnote_websocket::{Event, HyperIo, SendError, Socket, SocketOptions, encode, handshake, take_over};
+use pushnote_websocket::{Event, HyperIo, Socket, SocketError, SocketOptions, encode, handshake, take_over};
 use tokio::net::TcpListener;
 
 /// The longest message of the conformance suites is 16 MiB.
@@ -58,7 +58,7 @@ async fn echo(upgrade: OnUpgrade, options: Arc<SocketOptions>) {
             Event::Binary(bytes) => encode::binary(bytes),
             Event::Room => return ControlFlow::Continue(()),
         };
-        if socket.send(&frame) == Err(SendError::Full) {
+        if socket.send(&frame) == Err(SocketError::Full) {
             // It would miss this one without knowing.
             socket.abort(3008, "messages came faster than you read them");
         }

@@ -29,6 +29,6 @@ mod socket;
 
 pub use codec::{decode, encode};
 pub use socket::{
-    Cause, Disconnected, Driver, Event, HttpStream, HyperIo, SendError, Socket, SocketOptions, TakeOverError,
-    take_over,
+    Cause, Disconnected, Driver, Event, HttpStream, HyperIo, Socket, SocketError, SocketOptions,
+    TakeOverError, take_over,
 };

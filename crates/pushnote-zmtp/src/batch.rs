@@ -113,9 +113,9 @@ impl From<Batch> for Unread {
 }
 
 impl Iterator for Unread {
-    type Item = Message;
+    type Item = Multipart;
 
-    fn next(&mut self) -> Option<Message> {
+    fn next(&mut self) -> Option<Multipart> {
         let span = Spans::starting_at(&self.batch.bytes, self.at).next();
         let Some(span) = span else {
             *self = Unread::default();
@@ -124,7 +124,7 @@ impl Iterator for Unread {
         self.at = span.end;
         let topic = span.topic_start - span.start..span.topic_end - span.start;
         let (bytes, sender) = (self.batch.bytes.slice(span.start..span.end), self.batch.sender.clone());
-        Some(Message { bytes, topic, sender })
+        Some(Multipart { bytes, topic, sender })
     }
 }
 
@@ -132,7 +132,7 @@ impl Iterator for Unread {
 ///
 /// It is a slice of the chunk it was read into and keeps that chunk alive: copy what you keep for long.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub struct Multipart {
     bytes: Bytes,
     topic: std::ops::Range<usize>,
     sender: Sender,
@@ -146,7 +146,7 @@ pub struct MultipartError {
     pub parts: usize,
 }
 
-impl Message {
+impl Multipart {
     /// The payload of a message of one frame.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! of the sockets need of it is named here, too.
 
 mod batch;
+mod connections;
 mod inbound;
 mod key_file;
 mod link;
@@ -19,17 +20,16 @@ pub mod probe;
 mod publisher;
 mod requester;
 mod responder;
-mod roads;
 mod send_filter;
 mod stats;
 mod subscriber;
 mod transport;
 
-pub use batch::{Batch, Message, MultipartError};
+pub use batch::{Batch, Multipart, MultipartError};
 pub use key_file::{KeyFile, KeyFileError};
 pub use monitor::{HistoryStats, Monitor, PeerStats};
 pub use options::{Options, SlowSubscriber};
-pub use publisher::{Confirmation, Delivery, Publisher, SendError};
+pub use publisher::{Confirmation, Delivery, Publisher, QueueError};
 pub use pushnote_zmtp_proto::endpoint::{Endpoint, EndpointError};
 pub use pushnote_zmtp_proto::position::Position;
 pub use pushnote_zmtp_proto::security::{Clients, ClientsError, CurveClient, CurveServer, Right, Security};

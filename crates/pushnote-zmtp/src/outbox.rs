@@ -23,7 +23,7 @@ const MARK_BYTES: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) bytes: Bytes,
-    /// How it is written on this connection, if that is not how it is.
+    /// The bytes on the wire, where they are not these: with CURVE, and to peers of ZMTP 1.0.
     wire: Option<Bytes>,
     /// Bytes it takes of the bound.
     charge: usize,

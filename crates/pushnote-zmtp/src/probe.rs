@@ -2,13 +2,13 @@
 //!
 //! ```
 //! use pushnote_zmtp::handshake::SocketType;
-//! use pushnote_zmtp::probe::Connection;
+//! use pushnote_zmtp::probe::Ungreeted;
 //! use pushnote_zmtp::{Options, Publisher};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let publisher = Publisher::bind(&"tcp://127.0.0.1:*".parse()?, Options::default()).await?;
-//! let connection = Connection::open(&publisher.local_endpoints()[0]).await?;
+//! let connection = Ungreeted::open(&publisher.local_endpoints()[0]).await?;
 //! let mut probe = connection.greet(SocketType::Sub, Options::default()).await?;
 //! assert_eq!(probe.peer().kind, SocketType::Pub);
 //! assert!(probe.ping().await?.is_some(), "it speaks ZMTP 3.1");
@@ -38,15 +38,15 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// A connection before the greeting.
-pub struct Connection(Stream);
+pub struct Ungreeted(Stream);
 
-impl Connection {
+impl Ungreeted {
     /// Connects, once.
     ///
     /// # Errors
     /// What the system says: refused, no route, no such name. There is no timeout but the system's.
     pub async fn open(endpoint: &Endpoint) -> io::Result<Self> {
-        transport::connect(endpoint).await.map(Connection)
+        transport::connect(endpoint).await.map(Ungreeted)
     }
 
     /// Greets as a socket of type `local`. Of `options`, those of the handshake, of security and the limits count.

@@ -3,35 +3,28 @@
 mod confirm;
 pub(crate) mod fanout;
 mod history;
+mod peers;
 
 use crate::batch::Batch;
-use crate::inbound::Inbound;
-use crate::link::Link;
+use crate::connections::{accept, dial, failed};
 use crate::monitor::Monitor;
-use crate::options::{Options, SlowSubscriber};
-use crate::outbox::Unsent;
-use crate::roads::{Role, accept, dial, failed};
-use crate::send_filter::SendFilter;
-use crate::stats::{CloseCause, Counters, Stats};
+use crate::options::Options;
+use crate::stats::Stats;
 use crate::transport::{self, BindError};
-use bytes::Bytes;
-use fanout::{Accepted, Asked, Fanout, Pipe};
+use fanout::{Asked, Fanout};
+use peers::{Acceptor, Dialled};
 use pushnote_net::timeout_awake;
-use pushnote_zmtp_proto::command::{Command, subscription_message};
 use pushnote_zmtp_proto::endpoint::Endpoint;
-use pushnote_zmtp_proto::handshake::SocketType;
 use pushnote_zmtp_proto::position::Position;
-use pushnote_zmtp_proto::topics::TooMany;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 /// A message that was not accepted.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum SendError {
+pub enum QueueError {
     /// The queue is full: the peer is away, or slower than this publisher.
     #[error("the queue is full: the peer is away or too slow")]
     Full,
@@ -128,7 +121,7 @@ impl Publisher {
     /// Outside of a tokio runtime.
     pub fn connect_also(&mut self, endpoint: Endpoint) {
         let pipe = self.fanout.dial(&endpoint);
-        let dialled = Dialled { fanout: Arc::clone(&self.fanout), pipe, unsent: Mutex::default() };
+        let dialled = Dialled::new(&self.fanout, pipe);
         self.tasks.spawn(dial(endpoint, Arc::new(dialled)));
     }
 
@@ -146,21 +139,21 @@ impl Publisher {
     /// [`Options::slow_subscriber`] says and are no error.
     ///
     /// # Errors
-    /// [`SendError::Full`] when it connects and no peer it connects to has room; [`SendError::TooLarge`].
-    pub fn try_send(&self, payload: impl AsRef<[u8]>) -> Result<(), SendError> {
+    /// [`QueueError::Full`] when it connects and no peer it connects to has room; [`QueueError::TooLarge`].
+    pub fn try_send(&self, payload: impl AsRef<[u8]>) -> Result<(), QueueError> {
         self.send_batch(&self.frame(payload.as_ref())?).map(|_| ())
     }
 
     /// As [`Publisher::try_send`], but waits for room. Cancel-safe: cancelled, it has sent nothing.
     ///
     /// # Errors
-    /// [`SendError::TooLarge`].
-    pub async fn send(&self, payload: impl AsRef<[u8]>) -> Result<(), SendError> {
+    /// [`QueueError::TooLarge`].
+    pub async fn send(&self, payload: impl AsRef<[u8]>) -> Result<(), QueueError> {
         let batch = self.frame(payload.as_ref())?;
         loop {
             self.ready().await;
             match self.send_batch(&batch) {
-                Err(SendError::Full) => {}
+                Err(QueueError::Full) => {}
                 sent => return sent.map(|_| ()),
             }
         }
@@ -170,18 +163,18 @@ impl Publisher {
     /// how many messages were sent until then.
     ///
     /// # Errors
-    /// [`SendError::Full`] as there.
-    pub fn send_batch(&self, batch: &Batch) -> Result<u64, SendError> {
-        self.fanout.push(batch).ok_or(SendError::Full)
+    /// [`QueueError::Full`] as there.
+    pub fn send_batch(&self, batch: &Batch) -> Result<u64, QueueError> {
+        self.fanout.push(batch).ok_or(QueueError::Full)
     }
 
     /// As [`Publisher::try_send`], and asks the subscribers concerned to say that they have read the message.
     ///
     /// # Errors
     /// As [`Publisher::try_send`].
-    pub fn try_send_confirmed(&self, payload: impl AsRef<[u8]>) -> Result<Confirmation, SendError> {
+    pub fn try_send_confirmed(&self, payload: impl AsRef<[u8]>) -> Result<Confirmation, QueueError> {
         let batch = self.frame(payload.as_ref())?;
-        self.fanout.push_confirmed(&batch).map(Confirmation).ok_or(SendError::Full)
+        self.fanout.push_confirmed(&batch).map(Confirmation).ok_or(QueueError::Full)
     }
 
     /// Never ends, but for the panic of a task of the socket, which becomes the caller's: for those who would rather
@@ -246,201 +239,8 @@ impl Publisher {
         Monitor::of(Arc::clone(&self.fanout) as _)
     }
 
-    fn frame(&self, payload: &[u8]) -> Result<Batch, SendError> {
+    fn frame(&self, payload: &[u8]) -> Result<Batch, QueueError> {
         let (bytes, max) = (payload.len(), self.fanout.options.frame_bytes_max);
-        if bytes > max { Err(SendError::TooLarge { bytes, max }) } else { Ok(Batch::single(payload)) }
-    }
-}
-
-/// Subscribers that connect to us: each has a queue while it is here.
-struct Acceptor(Arc<Fanout>);
-
-impl Role for Acceptor {
-    const LOCAL: SocketType = SocketType::Pub;
-
-    fn options(&self) -> &Options {
-        &self.0.options
-    }
-
-    fn counters(&self) -> &Counters {
-        &self.0.counters
-    }
-
-    fn write_timeout(&self) -> Option<Duration> {
-        let options = &self.0.options;
-        (options.slow_subscriber != SlowSubscriber::Wait).then_some(options.write_timeout)
-    }
-
-    async fn serve(&self, link: Link) -> CloseCause {
-        let peer = self.0.accept(&link.peer, transport::peer_name(&link.stream));
-        let leave = LeaveOnDrop(|| self.0.leave(&peer));
-        let subscriptions = Subscriptions { fanout: &self.0, subscriber: &*peer };
-        let stream = LiveStream { fanout: &self.0, peer: &peer };
-        let mut unsent = Unsent::default();
-        let run = link.run(&self.0.options, &peer.outbox, &mut unsent, stream, subscriptions);
-        let cause = tokio::select! {
-            cause = run => cause,
-            () = peer.stayed_full(self.0.options.slow_subscriber) => CloseCause::SlowSubscriber,
-        };
-        let given_up = unsent.rewind(&peer.outbox);
-        let lost = leave.now() + given_up;
-        // Who goes wants nothing more, and who counts comes back for it.
-        if lost > 0 && !cause.is_the_peers() && !peer.is_numbered() {
-            let why = "its connection was closed before they were written";
-            self.0.counters.add_dropped(lost, &peer.name, why);
-        }
-        cause
-    }
-}
-
-/// What a subscriber gets: what is queued for it as it comes, and what it missed.
-struct LiveStream<'a> {
-    fanout: &'a Fanout,
-    peer: &'a Accepted,
-}
-
-impl SendFilter for LiveStream<'_> {
-    fn is_open(&self) -> bool {
-        true
-    }
-
-    fn pick(&self, _: &Bytes) -> Option<Bytes> {
-        None
-    }
-
-    fn catch_up(&self) -> bool {
-        self.fanout.catch_up(self.peer)
-    }
-}
-
-/// A subscriber we connect to: its queue outlives the connection.
-struct Dialled {
-    fanout: Arc<Fanout>,
-    pipe: Arc<Pipe>,
-    unsent: Mutex<Unsent>,
-}
-
-impl Role for Dialled {
-    const LOCAL: SocketType = SocketType::Pub;
-
-    fn options(&self) -> &Options {
-        &self.fanout.options
-    }
-
-    fn counters(&self) -> &Counters {
-        &self.fanout.counters
-    }
-
-    async fn serve(&self, link: Link) -> CloseCause {
-        let pipe = &*self.pipe;
-        let _leave = LeaveOnDrop(|| self.fanout.disconnected(pipe));
-        let subscriptions = Subscriptions { fanout: &self.fanout, subscriber: pipe };
-        let mut unsent = self.unsent.lock().await;
-        self.fanout.connected(pipe, &link.peer);
-        let cause = link.run(&self.fanout.options, &pipe.outbox, &mut unsent, self, subscriptions).await;
-        let given_up = unsent.rewind(&pipe.outbox);
-        if given_up > 0 {
-            self.fanout.counters.add_dropped(given_up, &pipe.name, "the peer hangs up on it each time");
-        }
-        cause
-    }
-}
-
-impl SendFilter for &Dialled {
-    /// Held until the peer has subscribed: before, it would throw messages away.
-    fn is_open(&self) -> bool {
-        self.pipe.is_open()
-    }
-
-    fn pick(&self, run: &Bytes) -> Option<Bytes> {
-        self.fanout.pick(self.pipe.id, run)
-    }
-}
-
-/// A connection stands for as long as this lives; then something is to be done about it.
-struct LeaveOnDrop<T, F: FnMut() -> T>(F);
-
-impl<T, F: FnMut() -> T> LeaveOnDrop<T, F> {
-    /// Twice does no harm.
-    fn now(mut self) -> T {
-        (self.0)()
-    }
-}
-
-impl<T, F: FnMut() -> T> Drop for LeaveOnDrop<T, F> {
-    fn drop(&mut self) {
-        let _ = (self.0)();
-    }
-}
-
-/// What a subscriber sends us.
-struct Subscriptions<'a, S> {
-    fanout: &'a Fanout,
-    subscriber: &'a S,
-}
-
-/// Either kind of subscriber, as far as its subscriptions differ.
-trait Subscriber: Sync {
-    fn pipe(&self) -> &Pipe;
-    fn subscribe(&self, fanout: &Fanout, prefix: &[u8]) -> Result<(), TooMany>;
-    fn cancel(&self, fanout: &Fanout, prefix: &[u8]);
-}
-
-impl Subscriber for Pipe {
-    fn pipe(&self) -> &Pipe {
-        self
-    }
-
-    fn subscribe(&self, fanout: &Fanout, prefix: &[u8]) -> Result<(), TooMany> {
-        fanout.subscribe(self, prefix)
-    }
-
-    fn cancel(&self, fanout: &Fanout, prefix: &[u8]) {
-        fanout.cancel(self, prefix);
-    }
-}
-
-impl Subscriber for Accepted {
-    fn pipe(&self) -> &Pipe {
-        self
-    }
-
-    fn subscribe(&self, fanout: &Fanout, prefix: &[u8]) -> Result<(), TooMany> {
-        fanout.subscribe_accepted(self, prefix)
-    }
-
-    fn cancel(&self, fanout: &Fanout, prefix: &[u8]) {
-        // A numbered stream has no holes: it begins once, and ends with the connection.
-        if !prefix.is_empty() || !self.is_numbered() {
-            fanout.cancel(self, prefix);
-        }
-    }
-}
-
-impl<S: Subscriber> Inbound for Subscriptions<'_, S> {
-    async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
-        for span in batch.spans() {
-            let single = span.topic_end == span.end;
-            let body = &batch.bytes()[span.topic_start..span.topic_end];
-            if let Some(command) = subscription_message(body).filter(|_| single) {
-                self.command(command)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause> {
-        match command {
-            Command::Subscribe(prefix) => Ok(self.subscriber.subscribe(self.fanout, prefix)?),
-            Command::Cancel(prefix) => {
-                self.subscriber.cancel(self.fanout, prefix);
-                Ok(())
-            }
-            Command::Pong { context } => {
-                self.fanout.pong(self.subscriber.pipe(), context);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+        if bytes > max { Err(QueueError::TooLarge { bytes, max }) } else { Ok(Batch::single(payload)) }
     }
 }

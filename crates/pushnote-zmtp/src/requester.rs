@@ -1,12 +1,12 @@
 //! The DEALER socket: asks questions, any number at a time, and asks again when the link breaks.
 
 use crate::batch::Batch;
+use crate::connections::{Role, dial};
 use crate::inbound::Inbound;
 use crate::link::Link;
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
-use crate::publisher::SendError;
-use crate::roads::{Role, dial};
+use crate::publisher::QueueError;
 use crate::send_filter::Everything;
 use crate::stats::{CloseCause, Counters, Stats};
 use bytes::{Bytes, BytesMut};
@@ -27,7 +27,7 @@ const OPEN_MAX: usize = 1024;
 /// Asks a ROUTER or REP socket. Connects in the background, and again for ever; dropping it closes the connection.
 #[derive(Debug)]
 pub struct Requester {
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     _tasks: JoinSet<()>,
 }
 
@@ -37,24 +37,24 @@ impl Requester {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn connect(endpoint: Endpoint, options: Options) -> Self {
-        let desk = Arc::new(Desk { options, counters: Counters::default(), state: Mutex::default() });
+        let shared = Arc::new(Shared { options, counters: Counters::default(), state: Mutex::default() });
         let mut tasks = JoinSet::new();
-        tasks.spawn(dial(endpoint, Arc::clone(&desk)));
-        Requester { desk, _tasks: tasks }
+        tasks.spawn(dial(endpoint, Arc::clone(&shared)));
+        Requester { shared, _tasks: tasks }
     }
 
     /// Asks. The question is queued when this returns; the answer may never come: give it a timeout. A question whose
     /// link breaks is asked again, so the other side may get it twice; not when its [`Reply`] is dropped.
     ///
     /// # Errors
-    /// [`SendError::TooLarge`]; [`SendError::Full`] when 1024 questions are open, or as many bytes of them as may wait.
-    pub fn request(&self, body: &[u8]) -> Result<Reply, SendError> {
-        let (bytes, max) = (body.len(), self.desk.options.frame_bytes_max);
+    /// [`QueueError::TooLarge`]; [`QueueError::Full`] when 1024 questions are open, or as many bytes of them as may wait.
+    pub fn request(&self, body: &[u8]) -> Result<Reply, QueueError> {
+        let (bytes, max) = (body.len(), self.shared.options.frame_bytes_max);
         if bytes > max {
-            return Err(SendError::TooLarge { bytes, max });
+            return Err(QueueError::TooLarge { bytes, max });
         }
-        let (id, answered) = self.desk.ask(body)?;
-        Ok(Reply { desk: Arc::clone(&self.desk), id, answered })
+        let (id, answered) = self.shared.ask(body)?;
+        Ok(Reply { shared: Arc::clone(&self.shared), id, answered })
     }
 
     /// Whether there is a connection.
@@ -64,14 +64,14 @@ impl Requester {
 
     /// Counters since the socket was made.
     pub fn stats(&self) -> Stats {
-        self.desk.counters.snapshot()
+        self.shared.counters.snapshot()
     }
 }
 
 /// The answer to come. The question stays open as long as this lives.
 #[derive(Debug)]
 pub struct Reply {
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     id: u64,
     answered: oneshot::Receiver<Bytes>,
 }
@@ -90,12 +90,12 @@ impl Future for Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        self.desk.state().close(self.id);
+        self.shared.state().close(self.id);
     }
 }
 
 #[derive(Debug)]
-struct Desk {
+struct Shared {
     options: Options,
     counters: Counters,
     state: Mutex<State>,
@@ -119,16 +119,16 @@ impl State {
     }
 }
 
-impl Desk {
+impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, body: &[u8]) -> Result<(u64, oneshot::Receiver<Bytes>), SendError> {
+    fn ask(&self, body: &[u8]) -> Result<(u64, oneshot::Receiver<Bytes>), QueueError> {
         let mut state = self.state();
         // What is open fits into the queue of the next connection.
         if state.open.len() >= OPEN_MAX || state.bytes >= self.options.queue_bytes_max {
-            return Err(SendError::Full);
+            return Err(QueueError::Full);
         }
         let id = state.next;
         let mut frames = BytesMut::new();
@@ -139,7 +139,7 @@ impl Desk {
         if let Some(outbox) = &state.outbox {
             // Questions nobody waits for any more may fill the queue of this one.
             if !outbox.push(std::slice::from_ref(&frames), frames.len()) {
-                return Err(SendError::Full);
+                return Err(QueueError::Full);
             }
         }
         state.next += 1;
@@ -161,7 +161,7 @@ impl Desk {
     }
 }
 
-impl Role for Desk {
+impl Role for Shared {
     const LOCAL: SocketType = SocketType::Dealer;
 
     fn options(&self) -> &Options {
@@ -180,7 +180,7 @@ impl Role for Desk {
     }
 }
 
-impl Inbound for &Desk {
+impl Inbound for &Shared {
     async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
         for span in batch.spans() {
             let mut parts = Parts::new(batch.bytes().slice(span.start..span.end));

@@ -1,12 +1,12 @@
 //! The ROUTER socket: answers questions, in any order.
 
 use crate::batch::{Batch, MultipartError, Sender};
+use crate::connections::{Role, accept, failed};
 use crate::inbound::Inbound;
 use crate::link::Link;
 use crate::monitor::{Monitor, Watched};
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
-use crate::roads::{Role, accept, failed};
 use crate::send_filter::Everything;
 use crate::stats::{CloseCause, Counters};
 use crate::transport::{self, BindError};
@@ -30,7 +30,7 @@ const ENVELOPE_BYTES_MAX: usize = 4096;
 /// Listens for REQ and DEALER sockets and hands out what they ask. Dropping it closes all connections.
 #[derive(Debug)]
 pub struct Responder {
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     requests: mpsc::Receiver<Request>,
     listening: Vec<Endpoint>,
     tasks: JoinSet<()>,
@@ -41,8 +41,8 @@ impl Responder {
     pub fn new(options: Options) -> Self {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
         let (counters, outboxes) = Default::default();
-        let desk = Arc::new(Desk { requests: sender, options, counters, outboxes });
-        Responder { desk, requests, listening: Vec::new(), tasks: JoinSet::new() }
+        let shared = Arc::new(Shared { requests: sender, options, counters, outboxes });
+        Responder { shared, requests, listening: Vec::new(), tasks: JoinSet::new() }
     }
 
     /// Listens on an endpoint. It does so when this returns.
@@ -52,7 +52,7 @@ impl Responder {
     pub async fn bind_also(&mut self, endpoint: &Endpoint) -> Result<(), BindError> {
         let (listener, endpoint) = transport::listen(endpoint).await?;
         self.listening.push(endpoint);
-        self.tasks.spawn(accept(listener, Arc::clone(&self.desk)));
+        self.tasks.spawn(accept(listener, Arc::clone(&self.shared)));
         Ok(())
     }
 
@@ -73,13 +73,13 @@ impl Responder {
         };
         match request {
             Some(request) => request,
-            None => std::future::pending().await, // the desk holds a sender: this does not happen
+            None => std::future::pending().await, // the shared holds a sender: this does not happen
         }
     }
 
     /// Waits until the answers given so far are written, or those who asked are gone.
     pub async fn flush(&self) {
-        let outboxes = self.desk.outboxes().clone();
+        let outboxes = self.shared.outboxes().clone();
         for outbox in outboxes {
             outbox.written_up_to(outbox.end()).await;
         }
@@ -87,7 +87,7 @@ impl Responder {
 
     /// A view of the socket for whoever watches it.
     pub fn monitor(&self) -> Monitor {
-        Monitor::of(Arc::clone(&self.desk) as _)
+        Monitor::of(Arc::clone(&self.shared) as _)
     }
 }
 
@@ -102,7 +102,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Who asks, as [`Message::sender`](crate::Message::sender).
+    /// Who asks, as [`Multipart::sender`](crate::Multipart::sender).
     pub fn sender(&self) -> Option<&Arc<PublicKey>> {
         self.sender.as_ref()
     }
@@ -131,7 +131,7 @@ impl Request {
 
 /// What the connections share.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct Shared {
     requests: mpsc::Sender<Request>,
     options: Options,
     pub(crate) counters: Counters,
@@ -139,19 +139,19 @@ pub(crate) struct Desk {
     outboxes: Mutex<Vec<Arc<Outbox>>>,
 }
 
-impl Desk {
+impl Shared {
     fn outboxes(&self) -> MutexGuard<'_, Vec<Arc<Outbox>>> {
         self.outboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Watched for Desk {
+impl Watched for Shared {
     fn counters(&self) -> &Counters {
         &self.counters
     }
 }
 
-impl Role for Desk {
+impl Role for Shared {
     const LOCAL: SocketType = SocketType::Router;
 
     fn options(&self) -> &Options {
@@ -170,7 +170,7 @@ impl Role for Desk {
         let outbox = Arc::new(Outbox::new(self.options.queue_bytes_max));
         self.outboxes().push(Arc::clone(&outbox));
         let sender = link.peer.key.map(Arc::new);
-        let inbound = Counter { desk: self, outbox: Arc::clone(&outbox), sender };
+        let inbound = RequestIntake { shared: self, outbox: Arc::clone(&outbox), sender };
         let cause = link.run(&self.options, &outbox, &mut Unsent::default(), Everything, inbound).await;
         self.outboxes().retain(|other| !Arc::ptr_eq(other, &outbox));
         outbox.abandon();
@@ -179,21 +179,21 @@ impl Role for Desk {
 }
 
 /// Where one peer's requests come in.
-struct Counter<'a> {
-    desk: &'a Desk,
+struct RequestIntake<'a> {
+    shared: &'a Shared,
     outbox: Arc<Outbox>,
     sender: Sender,
 }
 
-impl Inbound for Counter<'_> {
+impl Inbound for RequestIntake<'_> {
     async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
-        self.desk.counters.add_messages(batch.messages(), batch.bytes().len());
+        self.shared.counters.add_messages(batch.messages(), batch.bytes().len());
         for span in batch.spans() {
             let message = batch.bytes().slice(span.start..span.end);
             let (envelope, body) = open(&message);
             let request =
                 Request { envelope, body, outbox: Arc::clone(&self.outbox), sender: self.sender.clone() };
-            self.desk.requests.send(request).await.map_err(|_| CloseCause::Local)?;
+            self.shared.requests.send(request).await.map_err(|_| CloseCause::Local)?;
         }
         Ok(())
     }

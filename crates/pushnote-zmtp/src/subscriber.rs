@@ -3,10 +3,10 @@
 mod inlet;
 mod upstream;
 
-use crate::batch::{Batch, Message, Unread};
+use crate::batch::{Batch, Multipart, Unread};
+use crate::connections::{accept, dial, failed};
 use crate::monitor::Monitor;
 use crate::options::Options;
-use crate::roads::{accept, dial, failed};
 use crate::stats::Stats;
 use crate::transport::{self, BindError};
 use inlet::Inlet;
@@ -96,7 +96,7 @@ impl Subscriber {
     ///
     /// # Panics
     /// When a task of the socket did.
-    pub async fn recv(&mut self) -> Option<Message> {
+    pub async fn recv(&mut self) -> Option<Multipart> {
         loop {
             if let Some(message) = self.unread.next() {
                 return Some(message);

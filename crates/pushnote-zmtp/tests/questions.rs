@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
-use pushnote_zmtp::{Endpoint, Options, Requester, Responder, SendError};
+use pushnote_zmtp::{Endpoint, Options, QueueError, Requester, Responder};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
@@ -76,9 +76,9 @@ async fn a_question_whose_link_breaks_is_asked_again() {
 async fn what_is_too_large_or_too_much_is_refused() {
     let requester = Requester::connect("tcp://127.0.0.1:1".parse().unwrap(), Options::default());
     let large = vec![0; (1 << 20) + 1];
-    assert!(matches!(requester.request(&large), Err(SendError::TooLarge { .. })));
+    assert!(matches!(requester.request(&large), Err(QueueError::TooLarge { .. })));
     let open: Vec<_> = (0..1024).map(|_| requester.request(b"?").unwrap()).collect();
-    assert_eq!(requester.request(b"?").err(), Some(SendError::Full));
+    assert_eq!(requester.request(b"?").err(), Some(QueueError::Full));
     drop(open);
     assert!(requester.request(b"?").is_ok(), "there is room again");
     let megabyte = vec![0; 1 << 20];

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
-use pushnote_zmtp::{Endpoint, Options, Publisher, SendError, SlowSubscriber, Subscriber};
+use pushnote_zmtp::{Endpoint, Options, Publisher, QueueError, SlowSubscriber, Subscriber};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -112,7 +112,7 @@ async fn a_full_queue_is_an_error_and_nothing_is_lost() {
         sent += 1;
         assert!(sent < 100_000, "the queue never filled");
     }
-    assert_eq!(publisher.try_send("full"), Err(SendError::Full));
+    assert_eq!(publisher.try_send("full"), Err(QueueError::Full));
     drop(nobody);
     let mut subscriber = Subscriber::bind(&endpoint, Options::default()).await.unwrap();
     for number in 0..sent {

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 use pushnote_zmtp::handshake::{HandshakeError, SocketType, Version};
-use pushnote_zmtp::probe::Connection;
+use pushnote_zmtp::probe::Ungreeted;
 use pushnote_zmtp::{CloseCause, Endpoint, Monitor, Options, Publisher, SlowSubscriber, Subscriber};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -100,7 +100,7 @@ async fn an_endpoint_says_what_it_is() {
     let (publisher, endpoint) = publisher(options).await;
     publisher.try_send("one").unwrap();
     publisher.try_send("two").unwrap();
-    let greet = async |kind| Connection::open(&endpoint).await.unwrap().greet(kind, Options::default()).await;
+    let greet = async |kind| Ungreeted::open(&endpoint).await.unwrap().greet(kind, Options::default()).await;
 
     let mut probe = greet(SocketType::Sub).await.unwrap();
     assert_eq!((probe.peer().kind, probe.peer().version), (SocketType::Pub, Version::V3_1));
@@ -124,7 +124,7 @@ async fn another_protocol_and_silence_are_told_apart() {
     let endpoint: Endpoint = format!("tcp://{}", listener.local_addr().unwrap()).parse().unwrap();
     let options = Options { handshake_timeout: Duration::from_millis(200), ..Options::default() };
     let examine = async || {
-        let connection = Connection::open(&endpoint).await.unwrap();
+        let connection = Ungreeted::open(&endpoint).await.unwrap();
         connection.greet(SocketType::Sub, options.clone()).await.unwrap_err()
     };
     let silent = examine().await;

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::error::{AckError, Endpoints, Obstacle};
 
-/// Asks every endpoint: a message goes over each road, and servers take it once.
+/// Asks every endpoint: a message goes to each, and servers take it once.
 #[derive(Debug)]
 pub(crate) struct Acks {
     requesters: Vec<Requester>,

@@ -23,7 +23,7 @@ pub(crate) struct Driver {
     name: String,
     pub(crate) endpoints: Endpoints,
     /// How long nothing may be written before what waits is given up.
-    pub(crate) patience: Duration,
+    pub(crate) subscriber_timeout: Duration,
     messages_max: usize,
     options: Options,
     runtime: Handle,
@@ -94,7 +94,7 @@ impl Driver {
         endpoints: Endpoints,
         options: Options,
         messages_max: usize,
-        patience: Duration,
+        subscriber_timeout: Duration,
         runtime: &Handle,
     ) -> Self {
         let _inside = runtime.enter();
@@ -104,7 +104,7 @@ impl Driver {
         Self {
             name,
             endpoints,
-            patience,
+            subscriber_timeout,
             messages_max,
             options,
             runtime: runtime.clone(),
@@ -137,7 +137,7 @@ impl Driver {
         }
         state.sent = number;
         drop(state);
-        if self.patience < FOREVER {
+        if self.subscriber_timeout < FOREVER {
             self.work.notify_one();
         }
         Ok(())
@@ -176,7 +176,8 @@ impl Driver {
             };
             if !waits {
                 self.work.notified().await;
-            } else if timeout_awake(self.patience, socket.written_up_to(written + 1)).await.is_err() {
+            } else if timeout_awake(self.subscriber_timeout, socket.written_up_to(written + 1)).await.is_err()
+            {
                 self.give_up();
             }
         }

@@ -207,7 +207,7 @@ pub struct FlushError {
     /// Messages that were given up since the last flush that said so.
     pub given_up: u64,
     /// How long nothing could be written before messages were given up.
-    pub patience: Duration,
+    pub subscriber_timeout: Duration,
     /// Where to.
     pub endpoints: Endpoints,
     /// What is, or was, in the way.
@@ -216,9 +216,9 @@ pub struct FlushError {
 
 impl fmt::Display for FlushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { left, given_up, patience, endpoints, obstacle } = self;
+        let Self { left, given_up, subscriber_timeout, endpoints, obstacle } = self;
         if *given_up > 0 {
-            write!(f, "messages given up after {patience:?}: {given_up}; ")?;
+            write!(f, "messages given up after {subscriber_timeout:?}: {given_up}; ")?;
         }
         if *left > 0 {
             write!(f, "messages not written yet: {left}; ")?;

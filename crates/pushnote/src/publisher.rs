@@ -41,7 +41,7 @@ use crate::limits::{FOREVER, Limits};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropping it blocks for [`PublisherBuilder::linger`] at most, if messages still wait; what cannot be written in that
+/// Dropping it blocks for [`PublisherBuilder::linger`](crate::PublisherBuilder::linger) at most, if messages still wait; what cannot be written in that
 /// time is lost, with a warning in the log. [`Publisher::flush`] first to know.
 #[derive(Debug)]
 pub struct Publisher {
@@ -140,7 +140,7 @@ impl Publisher {
         driver.flush(timeout.min(FOREVER)).map_err(|unflushed| FlushError {
             left: unflushed.left,
             given_up: unflushed.given_up,
-            patience: driver.patience,
+            subscriber_timeout: driver.subscriber_timeout,
             endpoints: driver.endpoints.clone(),
             obstacle: unflushed.obstacle.unwrap_or_else(|| driver.obstacle()),
         })

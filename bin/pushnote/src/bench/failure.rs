@@ -1,7 +1,7 @@
 //! Exit codes of loads that could not be made.
 
+use pushnote_cli::Failure;
 use pushnote_load::LoadError;
-use pushnote_shell::Failure;
 
 /// A load's error with the flag that it is about, and its exit code.
 #[expect(clippy::needless_pass_by_value, reason = "as `map_err` wants it")]

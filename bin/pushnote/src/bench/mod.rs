@@ -9,8 +9,8 @@ mod report;
 use std::path::Path;
 use std::process::Command;
 
+use pushnote_cli::Failure;
 use pushnote_load::{Limit, Measurement, Plan, allow_files, pin_self, plot, run_limit};
-use pushnote_shell::Failure;
 use serde_json::json;
 
 pub(crate) use self::args::BenchArgs;

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use pushnote_cli::{Failure, read_secret};
 use pushnote_core::{Keys, Tokenizer, UserId};
 use pushnote_load::{MESSAGE_BYTES_MIN, Pace, Plan, Preset, Processes, Publish, Url, user_id, zmq_address};
-use pushnote_shell::{Failure, read_secret};
 
 use super::args::BenchArgs;
 use super::failure::failure;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use pushnote_zmtp::handshake::{HandshakeError, SocketType, Version};
-use pushnote_zmtp::probe::{Connection, Probe};
+use pushnote_zmtp::probe::{Probe, Ungreeted};
 use pushnote_zmtp::{CloseCause, Endpoint, Security};
 use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout};
@@ -85,8 +85,8 @@ impl<'a> End<'a> {
         Ok(addresses.iter().any(|address| !address.is_loopback()))
     }
 
-    async fn connect(&self, look: &Look) -> Result<Connection, Fault> {
-        match timeout(look.timeout, Connection::open(self.endpoint)).await {
+    async fn connect(&self, look: &Look) -> Result<Ungreeted, Fault> {
+        match timeout(look.timeout, Ungreeted::open(self.endpoint)).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(remedy::connect(self.endpoint, self.flag, &error)),
             Err(_) => Err(Fault::unavailable(
@@ -100,7 +100,7 @@ impl<'a> End<'a> {
     }
 
     /// Greets as what goes with the end, and if it is another one, as what goes with that.
-    async fn greet(&self, connection: Connection, look: &Look) -> Result<Probe, Fault> {
+    async fn greet(&self, connection: Ungreeted, look: &Look) -> Result<Probe, Fault> {
         let ours = if self.expected == Some(SocketType::Pub) { SocketType::Sub } else { SocketType::Pub };
         let cause = match connection.greet(ours, look.options.clone()).await {
             Ok(probe) => return Ok(probe),

@@ -8,7 +8,7 @@ mod report;
 mod round;
 
 pub(crate) use args::DoctorArgs;
-use pushnote_shell::{Failure, client_keys};
+use pushnote_cli::{Failure, client_keys};
 use pushnote_zmtp::handshake::SocketType;
 use pushnote_zmtp::{Options, Security};
 

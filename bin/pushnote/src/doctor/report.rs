@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use pushnote_shell::{Failure, say};
+use pushnote_cli::{Failure, say};
 
 /// A check that failed.
 #[derive(Debug)]

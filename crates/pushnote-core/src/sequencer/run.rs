@@ -87,7 +87,7 @@ impl<T: Item> Run<T> {
             || self.remembered.iter().rev().find(|(known, _)| *known == number).map(|(_, known)| *known);
         match start.or_else(latest) {
             Some(known) => seen(known),
-            // Before the first that was heard may lie what another road brings late.
+            // Before the first that was heard may lie what another connection brings late.
             None if number > START_MAX && number + JUMP_MAX >= self.first => Place::Passed,
             None => Place::Foreign,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pushnote_core::Answer;
 use pushnote_zmtp::curve::PublicKey;
-use pushnote_zmtp::{Message, MultipartError, Request, Responder, Subscriber};
+use pushnote_zmtp::{Multipart, MultipartError, Request, Responder, Subscriber};
 
 use crate::source::{Incoming, Rejected, Reply, Sender, Source};
 
@@ -38,7 +38,7 @@ impl Reply for Request {
     }
 }
 
-fn published(message: Message) -> Incoming<Request> {
+fn published(message: Multipart) -> Incoming<Request> {
     let sender = message.sender().into();
     Incoming { sender, envelope: message.into_single().map_err(Rejected::from), reply: None }
 }

@@ -11,7 +11,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use pushnote_sockjs_proto::{
     Close,
-    session::{Frame, Machine, Payload, ReceiverId, SendError, Settings, Transmit},
+    session::{Frame, Machine, Payload, ReceiverId, QueueError, Settings, Transmit},
 };
 
 #[derive(Arbitrary, Debug)]
@@ -99,8 +99,8 @@ impl Onlooker {
                 let was_open = self.machine.is_open();
                 match self.machine.handle_send(message, now) {
                     Ok(()) => self.sent += 1,
-                    Err(SendError::Closed) => assert!(!was_open),
-                    Err(SendError::SlowConsumer) => assert!(was_open && !self.machine.is_open()),
+                    Err(QueueError::Closed) => assert!(!was_open),
+                    Err(QueueError::SlowConsumer) => assert!(was_open && !self.machine.is_open()),
                 }
             }
             Event::Close => self.machine.handle_close(Close::NORMAL, now),

@@ -50,7 +50,7 @@ impl Bench {
         self.machine.handle_detach(id, self.now);
     }
 
-    fn send(&mut self, message: &'static str) -> Result<(), SendError> {
+    fn send(&mut self, message: &'static str) -> Result<(), QueueError> {
         self.machine.handle_send(message)
     }
 
@@ -157,7 +157,7 @@ fn a_lost_receiver_ends_the_session() {
     bench.detach(id);
     assert_eq!(bench.ended(), Some(CloseCause::Client));
     assert_eq!(bench.ended(), None, "the application is told once");
-    assert_eq!(bench.send("late"), Err(SendError::Closed));
+    assert_eq!(bench.send("late"), Err(QueueError::Closed));
     assert_eq!(bench.poll(), "c[1002,Connection interrupted]");
 }
 
@@ -178,7 +178,7 @@ fn close_lets_queued_messages_go_first_and_is_repeated() {
     bench.send("1").unwrap();
     bench.close();
     assert_eq!(bench.ended(), Some(CloseCause::Application));
-    assert_eq!(bench.send("2"), Err(SendError::Closed));
+    assert_eq!(bench.send("2"), Err(QueueError::Closed));
     assert_eq!(bench.poll(), "a[1]");
     assert_eq!(bench.poll(), "c[3000,Go away!]");
     bench.pass(DISCONNECT - Duration::from_millis(1));
@@ -289,7 +289,7 @@ fn a_full_queue_refuses_until_it_has_left() {
     let mut bench = Bench::opened();
     bench.send("12345678").unwrap();
     bench.send("12345678").unwrap();
-    assert_eq!(bench.send("9"), Err(SendError::Full));
+    assert_eq!(bench.send("9"), Err(QueueError::Full));
     assert!(!bench.machine.poll_room());
     assert_eq!(bench.poll(), "a[12345678,12345678]");
     assert!(bench.machine.poll_room());
@@ -308,7 +308,7 @@ fn an_attached_receiver_may_be_further_behind() {
     for _ in 0..4 {
         bench.send("12345678").unwrap();
     }
-    assert_eq!(bench.send("9"), Err(SendError::Full));
+    assert_eq!(bench.send("9"), Err(QueueError::Full));
     assert_eq!(bench.drain(id), "a[12345678,12345678,12345678,12345678]…");
     assert!(bench.machine.poll_room());
 }
@@ -321,7 +321,7 @@ fn an_aborted_session_tells_the_reason_and_drops_the_rest() {
     while bench.send("12345678").is_ok() {}
     bench.machine.handle_abort(Close::new(3008, "too slow"), bench.now);
     assert_eq!(bench.ended(), Some(CloseCause::Application));
-    assert_eq!(bench.send("9"), Err(SendError::Closed));
+    assert_eq!(bench.send("9"), Err(QueueError::Closed));
     assert_eq!(bench.drain(id), "c[3008,too slow]$");
     assert!(!bench.machine.poll_room(), "a closed session has none");
 }
@@ -330,7 +330,7 @@ fn an_aborted_session_tells_the_reason_and_drops_the_rest() {
 fn a_single_message_may_exceed_the_queue() {
     let mut bench = Bench::opened();
     bench.send("a message of more than sixteen bytes").unwrap();
-    assert_eq!(bench.send("b"), Err(SendError::Full));
+    assert_eq!(bench.send("b"), Err(QueueError::Full));
     let mut bench = Bench::opened();
     let id = bench.attach(STREAMING);
     for _ in 0..3 {
@@ -354,7 +354,7 @@ fn a_receiver_that_never_fetches_its_close_frame_does_not_hold_the_session() {
 fn a_farewell_waits_for_the_client_and_then_the_session_is_gone() {
     let mut bench = Bench::opened();
     bench.send("x").unwrap();
-    bench.machine.handle_farewell(Close::new(3001, "Back soon"), bench.now);
+    bench.machine.handle_drain(Close::new(3001, "Back soon"), bench.now);
     assert_eq!(bench.ended(), Some(CloseCause::Application));
     assert_eq!(bench.poll(), "a[x]");
     assert!(!bench.machine.is_gone());
@@ -365,7 +365,7 @@ fn a_farewell_waits_for_the_client_and_then_the_session_is_gone() {
 #[test]
 fn a_farewell_to_who_never_comes_ends_with_the_disconnect_delay() {
     let mut bench = Bench::opened();
-    bench.machine.handle_farewell(Close::new(3001, "Back soon"), bench.now);
+    bench.machine.handle_drain(Close::new(3001, "Back soon"), bench.now);
     bench.pass(DISCONNECT);
     assert!(bench.machine.is_gone());
 }
@@ -375,7 +375,7 @@ fn a_farewell_to_who_knows_already_is_short() {
     let mut bench = Bench::opened();
     bench.close();
     assert_eq!(bench.poll(), "c[3000,Go away!]");
-    bench.machine.handle_farewell(Close::new(3001, "Back soon"), bench.now);
+    bench.machine.handle_drain(Close::new(3001, "Back soon"), bench.now);
     assert!(bench.machine.is_gone());
 }
 

@@ -22,7 +22,7 @@ fn session() -> Arc<HttpSession> {
 }
 
 /// The session's clock, as the registry runs it. Ends with the reason of the session's end and when it was forgotten.
-async fn attend(session: Arc<HttpSession>) -> (CloseReason, Duration) {
+async fn run_clock(session: Arc<HttpSession>) -> (CloseReason, Duration) {
     let start = Instant::now();
     let mut reasons = Vec::new();
     while !session.is_gone() {
@@ -53,7 +53,7 @@ async fn seconds(seconds: u64) {
 #[tokio::test(start_paused = true)]
 async fn heartbeats_come_on_time_to_a_receiver_that_waits() {
     let session = session();
-    let clock = tokio::spawn(attend(Arc::clone(&session)));
+    let clock = tokio::spawn(run_clock(Arc::clone(&session)));
     let id = session.attach(STREAMING).await.unwrap();
     assert_eq!(next(&session, id).await.unwrap(), "o\n");
     for beat in 1..=4 {
@@ -69,7 +69,7 @@ async fn heartbeats_come_on_time_to_a_receiver_that_waits() {
 #[tokio::test(start_paused = true)]
 async fn the_clock_hears_of_nearer_deadlines() {
     let session = session();
-    let clock = tokio::spawn(attend(Arc::clone(&session)));
+    let clock = tokio::spawn(run_clock(Arc::clone(&session)));
     let id = session.attach(STREAMING).await.unwrap();
     assert_eq!(next(&session, id).await.unwrap(), "o\n");
     // It waits for the heartbeat at 25 s now. The break moves the session's end to 10 + 5 s.
@@ -115,7 +115,7 @@ async fn a_second_receiver_waits_a_little_for_the_first_to_go() {
 #[tokio::test(start_paused = true)]
 async fn the_end_is_told_at_once_and_remembered_for_the_delay() {
     let session = session();
-    let clock = tokio::spawn(attend(Arc::clone(&session)));
+    let clock = tokio::spawn(run_clock(Arc::clone(&session)));
     seconds(1).await;
     session.close(Close::new(3000, "Go away!"));
     for _ in 0..3 {

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use pushnote_net::Stream;
 use tokio::time::sleep_until;
 
-use super::connection::{Connection, OpenSocket};
 use super::disconnected::Disconnected;
 use super::event::Event;
 use super::options::SocketOptions;
+use super::running::{OpenSocket, Running};
 use super::writer::Socket;
 
 impl Socket {
@@ -49,7 +49,7 @@ impl Driver {
         F: FnMut(Event<'_>) -> ControlFlow<(u16, Cow<'static, str>)>,
     {
         // Not an `async fn`, which would hold its arguments twice.
-        let mut connection = Connection::new(self.socket, self.read_ahead, on_event);
+        let mut connection = Running::new(self.socket, self.read_ahead, on_event);
         async move {
             let mut timer = pin!(sleep_until(connection.beat_at()));
             poll_fn(|cx| connection.poll(cx, timer.as_mut())).await

@@ -7,6 +7,6 @@ pub enum Event<'a> {
     Text(&'a str),
     /// The peer sent a binary message.
     Binary(&'a [u8]),
-    /// Frames were refused with [`SendError::Full`](super::SendError::Full), and now nothing waits any more.
+    /// Frames were refused with [`SocketError::Full`](super::SocketError::Full), and now nothing waits any more.
     Room,
 }

@@ -1,6 +1,5 @@
 //! A taken-over stream that any thread writes to, and the task that does everything else for it.
 
-mod connection;
 mod disconnected;
 mod driver;
 mod event;
@@ -8,6 +7,7 @@ mod heartbeat;
 mod http_stream;
 mod options;
 mod outbox;
+mod running;
 mod scratch;
 mod take_over;
 mod writer;
@@ -18,4 +18,4 @@ pub use event::Event;
 pub use http_stream::HttpStream;
 pub use options::SocketOptions;
 pub use take_over::{HyperIo, TakeOverError, take_over};
-pub use writer::{SendError, Socket};
+pub use writer::{Socket, SocketError};

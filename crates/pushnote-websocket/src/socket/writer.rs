@@ -21,7 +21,7 @@ const KERNEL_BACKLOG_BYTES: u32 = 128 * 1024;
 
 /// Why frames were not sent. None of them will arrive.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum SendError {
+pub enum SocketError {
     /// Too much waits for the peer already. [`Event::Room`](super::Event::Room) tells when all of that has left.
     #[error("the outbox is full: the peer reads slower than it is sent to")]
     Full,
@@ -75,8 +75,8 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`SendError`]; the frames are lost then.
-    pub fn send(&self, frames: &Frames) -> Result<(), SendError> {
+    /// [`SocketError`]; the frames are lost then.
+    pub fn send(&self, frames: &Frames) -> Result<(), SocketError> {
         self.send_all(std::slice::from_ref(frames))
     }
 
@@ -85,11 +85,11 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`SendError`]; the frames are lost then.
-    pub fn queue(&self, frames: &Frames) -> Result<(), SendError> {
+    /// [`SocketError`]; the frames are lost then.
+    pub fn queue(&self, frames: &Frames) -> Result<(), SocketError> {
         let mut state = self.lock();
         if !matches!(state.phase, Phase::Open) {
-            return Err(SendError::Closed);
+            return Err(SocketError::Closed);
         }
         self.check_room(&mut state, std::slice::from_ref(frames))?;
         state.sent_at = Moment::now();
@@ -102,8 +102,8 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`SendError`]; all of them are lost then.
-    pub fn send_all(&self, frames: &[Frames]) -> Result<(), SendError> {
+    /// [`SocketError`]; all of them are lost then.
+    pub fn send_all(&self, frames: &[Frames]) -> Result<(), SocketError> {
         let mut state = self.lock();
         self.check_room(&mut state, frames)?;
         state.sent_at = Moment::now();
@@ -139,9 +139,9 @@ impl Socket {
         }
     }
 
-    fn write(&self, mut state: MutexGuard<'_, State>, frames: &[Frames]) -> Result<(), SendError> {
+    fn write(&self, mut state: MutexGuard<'_, State>, frames: &[Frames]) -> Result<(), SocketError> {
         if !matches!(state.phase, Phase::Open) {
-            return Err(SendError::Closed);
+            return Err(SocketError::Closed);
         }
         if !state.outbox.is_empty() {
             // The driver waits for the kernel already.
@@ -158,7 +158,7 @@ impl Socket {
             Err(_) => {
                 state.phase = Phase::closing(Cause::Reset, close_code::ABNORMAL, "");
                 wake(release(state));
-                Err(SendError::Closed)
+                Err(SocketError::Closed)
             }
         }
     }
@@ -201,10 +201,10 @@ impl Socket {
     }
 
     /// Notes for the driver that there was none.
-    fn check_room(&self, state: &mut State, frames: &[Frames]) -> Result<(), SendError> {
+    fn check_room(&self, state: &mut State, frames: &[Frames]) -> Result<(), SocketError> {
         if matches!(state.phase, Phase::Open) && !self.has_room(state, frames) {
             state.outbox.refused = true;
-            return Err(SendError::Full);
+            return Err(SocketError::Full);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use pushnote_websocket::encode::Opcode;
-use pushnote_websocket::{Cause, Disconnected, SendError, SocketOptions, close_code, encode};
+use pushnote_websocket::{Cause, Disconnected, SocketError, SocketOptions, close_code, encode};
 use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 
@@ -21,7 +21,7 @@ async fn we_close_behind_what_is_queued() {
     }
     socket.close(close_code::GOING_AWAY, "restart");
     socket.close(close_code::NORMAL, "too late");
-    assert_eq!(socket.send(&frame), Err(SendError::Closed));
+    assert_eq!(socket.send(&frame), Err(SocketError::Closed));
     for _ in 0..10 {
         assert!(matches!(peer.next().await, Got::Text(_)));
     }
@@ -40,7 +40,7 @@ async fn the_peer_closes() {
     assert_eq!(peer.next().await, Got::close(4000, "done"));
     assert_eq!(peer.next().await, Got::Fin);
     assert_eq!(run.await.unwrap(), disconnected(Cause::PeerClosed, 4000, "done", true));
-    assert_eq!(socket.send(&encode::text("x")), Err(SendError::Closed));
+    assert_eq!(socket.send(&encode::text("x")), Err(SocketError::Closed));
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn the_peer_resets() {
     SockRef::from(&peer.stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     drop(peer);
     assert_eq!(run.await.unwrap().cause, Cause::Reset);
-    assert_eq!(socket.send(&encode::text("x")), Err(SendError::Closed));
+    assert_eq!(socket.send(&encode::text("x")), Err(SocketError::Closed));
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_send_finds_the_stream_broken() {
     SockRef::from(&peer.stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     drop(peer);
     while socket.send(&encode::text("x")).is_ok() {}
-    assert_eq!(socket.send(&encode::text("x")), Err(SendError::Closed));
+    assert_eq!(socket.send(&encode::text("x")), Err(SocketError::Closed));
     assert_eq!(run(driver).await.unwrap(), disconnected(Cause::Reset, 1006, "", false));
 }
 
@@ -145,5 +145,5 @@ async fn a_dropped_driver_ends_the_connection() {
     assert_eq!(peer.next().await, Got::text("x"));
     run.abort();
     assert_eq!(peer.next().await, Got::Fin);
-    assert_eq!(socket.send(&encode::text("x")), Err(SendError::Closed));
+    assert_eq!(socket.send(&encode::text("x")), Err(SocketError::Closed));
 }

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use pushnote_websocket::encode::{Frames, FramesMut};
-use pushnote_websocket::{Cause, Event, SendError, SocketOptions, close_code, encode};
+use pushnote_websocket::{Cause, Event, SocketError, SocketOptions, close_code, encode};
 
 use crate::peer::{Clock, Got, connect, connect_narrow, run};
 
@@ -118,9 +118,9 @@ async fn an_aborted_peer_gets_whole_frames_and_then_the_reason() {
     let run = run(driver);
     let frame = encode::text(&"x".repeat(1000));
     let error = (0..1000).find_map(|_| socket.send(&frame).err());
-    assert_eq!(error, Some(SendError::Full));
+    assert_eq!(error, Some(SocketError::Full));
     socket.abort(SLOW.0, SLOW.1);
-    assert_eq!(socket.send(&frame), Err(SendError::Closed));
+    assert_eq!(socket.send(&frame), Err(SocketError::Closed));
     assert!(socket.queued_bytes() < 2 * frame.len(), "what was queued is dropped");
 
     let mut received = 0;
@@ -174,7 +174,7 @@ async fn tiny_frames_fill_the_outbox_too() {
     let (socket, driver, _peer) = connect_narrow(outbox(100_000)).await;
     let empty = encode::text("");
     let error = (0..200_000).find_map(|_| socket.send(&empty).err());
-    assert_eq!(error, Some(SendError::Full));
+    assert_eq!(error, Some(SocketError::Full));
     drop(driver);
 }
 

@@ -2,18 +2,18 @@
 
 mod confirmed;
 mod gauges;
-mod numbered;
 mod pipe;
+mod resume;
 mod waiting;
 
 pub(crate) use confirmed::Asked;
 pub(crate) use pipe::{Accepted, Pipe};
 
 use crate::batch::Batch;
+use crate::connections::random;
 use crate::options::Options;
 use crate::publisher::confirm::Confirmations;
 use crate::publisher::history::History;
-use crate::roads::random;
 use crate::stats::Counters;
 use bytes::{Bytes, BytesMut};
 use pipe::{LIVE, Peered, Start};
@@ -72,11 +72,11 @@ impl Fanout {
 
     /// A subscriber that has connected to us.
     pub(crate) fn accept(&self, peer: &Peer, name: String) -> Arc<Accepted> {
-        let numbered = Start::asked_by(peer).filter(|_| self.options.history_bytes_max > 0);
+        let resumable = Start::asked_by(peer).filter(|_| self.options.history_bytes_max > 0);
         let mut shared = self.shared();
         let accepted = Arc::new(Accepted {
             pipe: Pipe::new(shared.next_id(), name, self.options.queue_bytes_max),
-            numbered,
+            resumable,
             cursor: AtomicU64::new(LIVE),
             dropped: AtomicBool::new(false),
         });
@@ -145,7 +145,7 @@ impl Fanout {
         let mut shared = self.shared();
         let begins = prefix.is_empty() && !shared.topics.wants_all(accepted.id);
         shared.topics.subscribe(accepted.id, prefix)?;
-        if let Some(start) = accepted.numbered.filter(|_| begins) {
+        if let Some(start) = accepted.resumable.filter(|_| begins) {
             self.begin(&shared.history, accepted, start);
         }
         self.subscribed_to(&shared, accepted);
@@ -206,7 +206,7 @@ impl Fanout {
             if peer.is_behind() {
                 continue; // the history has it
             }
-            if peer.numbered.is_none() {
+            if peer.resumable.is_none() {
                 self.offer(peer, end, slices, batch.messages(), batch.retained_bytes());
             } else if !push(peer) {
                 peer.cursor.store(first, Relaxed);

@@ -1,4 +1,4 @@
-//! The last messages of a publisher, numbered: what a subscriber that was away or slow gets from.
+//! The last messages of a publisher, resumable: what a subscriber that was away or slow gets from.
 
 use crate::batch::Batch;
 use std::collections::VecDeque;

@@ -1,12 +1,12 @@
 //! What comes in, whichever connection brings it.
 
 use crate::batch::{Batch, Sender};
+use crate::connections::Role;
 use crate::inbound::Inbound;
 use crate::link::Link;
 use crate::monitor::Watched;
 use crate::options::Options;
 use crate::outbox::{Outbox, Unsent};
-use crate::roads::Role;
 use crate::send_filter::Everything;
 use crate::stats::{CloseCause, Counters};
 use bytes::{Bytes, BytesMut};
@@ -78,7 +78,7 @@ impl Inlet {
     pub(super) fn subscriptions(&self, link: &Link) -> BytesMut {
         let mut subscriptions = BytesMut::new();
         let silent = link.peer.version == Version::V1_0; // sends everything, understands nothing
-        // Beside the subscription to everything the others mean nothing, and would come before a stream is numbered.
+        // Beside the subscription to everything the others mean nothing, and would come before a stream is resumable.
         let all = self.wants_all();
         for topic in self.options.topics.iter().filter(|topic| !silent && (topic.is_empty() || !all)) {
             put_subscribe(&mut subscriptions, topic, link.peer.version >= Version::V3_1);

@@ -2,10 +2,10 @@
 
 use super::inlet::Inlet;
 use crate::batch::Batch;
+use crate::connections::Role;
 use crate::inbound::Inbound;
 use crate::link::Link;
 use crate::options::Options;
-use crate::roads::Role;
 use crate::stats::{CloseCause, Counters};
 use pushnote_zmtp_proto::command::{Command, put_ping};
 use pushnote_zmtp_proto::handshake::{Handshake, SocketType, Version};

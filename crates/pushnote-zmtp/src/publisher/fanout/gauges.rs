@@ -23,7 +23,7 @@ impl Watched for Fanout {
         };
         let mut peers: Vec<_> = dialled.iter().map(|pipe| (pipe.id, pipe.stats(None))).collect();
         // A peer that is not behind is at [`LIVE`](super::pipe::LIVE), far beyond.
-        let behind = |peer: &Accepted| peer.numbered.map(|_| next.saturating_sub(peer.cursor.load(Relaxed)));
+        let behind = |peer: &Accepted| peer.resumable.map(|_| next.saturating_sub(peer.cursor.load(Relaxed)));
         peers.extend(accepted.iter().map(|peer| (peer.id, peer.stats(behind(peer)))));
         peers.sort_unstable_by_key(|(id, _)| *id);
         peers.into_iter().map(|(_, stats)| stats).collect()

@@ -38,7 +38,7 @@ impl Pipe {
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(super) pipe: Pipe,
-    pub(super) numbered: Option<Start>,
+    pub(super) resumable: Option<Start>,
     /// The number of the first message which the peer has to get from the history, [`LIVE`] when there is none.
     /// Changes only while [`Fanout::shared`] is held.
     pub(super) cursor: AtomicU64,
@@ -71,7 +71,7 @@ impl Deref for Peered {
     }
 }
 
-/// Where a peer wants its numbered stream to begin.
+/// Where a peer wants its resumable stream to begin.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Start {
     Now,
@@ -95,8 +95,8 @@ impl Accepted {
     }
 
     /// Whether it asks for what it missed when it comes again.
-    pub(crate) fn is_numbered(&self) -> bool {
-        self.numbered.is_some()
+    pub(crate) fn is_resumable(&self) -> bool {
+        self.resumable.is_some()
     }
 
     pub(super) fn has_room(&self) -> bool {

@@ -43,7 +43,7 @@ fn is_ready(future: impl Future<Output = ()>) -> bool {
 }
 
 /// A subscriber's connection, and what the subscriber has understood.
-struct Connection<P = Accepted> {
+struct Writer<P = Accepted> {
     peer: Arc<P>,
     unsent: Unsent,
     input: Vec<u8>,
@@ -66,15 +66,15 @@ impl CatchUp for Accepted {
     }
 }
 
-impl Connection {
+impl Writer {
     fn new(fanout: &Fanout, position: Option<&[u8]>) -> Self {
         let peer = fanout.accept(&peer(position), "peer".into());
         fanout.subscribe_accepted(&peer, b"").unwrap();
-        Connection { peer, unsent: Unsent::default(), input: Vec::new() }
+        Writer { peer, unsent: Unsent::default(), input: Vec::new() }
     }
 }
 
-impl<P: CatchUp> Connection<P> {
+impl<P: CatchUp> Writer<P> {
     /// The writer's turn, until `bytes` are written or nothing is left.
     fn write(&mut self, fanout: &Fanout, mut bytes: usize) {
         while bytes > 0 {
@@ -111,7 +111,7 @@ impl<P: CatchUp> Connection<P> {
 #[test]
 fn who_falls_behind_is_written_to_also_when_its_writer_rests() {
     let fanout = fanout(1 << 20, SlowSubscriber::DropNewest);
-    let connection = Connection::new(&fanout, Some(b""));
+    let connection = Writer::new(&fanout, Some(b""));
     fanout.push(&large(0));
     while is_ready(connection.peer.outbox.work()) {}
     fanout.push(&large(1));
@@ -123,7 +123,7 @@ fn who_falls_behind_is_written_to_also_when_its_writer_rests() {
 fn who_hangs_up_while_it_catches_up_holds_up_nobody() {
     let fanout = fanout(1 << 20, SlowSubscriber::Wait);
     fanout.push(&large(0));
-    let connection = Connection::new(&fanout, Some(&[0; 16]));
+    let connection = Writer::new(&fanout, Some(&[0; 16]));
     assert!(connection.peer.is_behind());
     let mut ready = Box::pin(fanout.ready());
     let mut flush = Box::pin(fanout.flush());
@@ -136,11 +136,11 @@ fn who_hangs_up_while_it_catches_up_holds_up_nobody() {
 #[test]
 fn who_comes_while_another_is_waited_for_is_waited_for_too() {
     let fanout = fanout(1 << 20, SlowSubscriber::Wait);
-    let mut slow = Connection::new(&fanout, Some(b""));
+    let mut slow = Writer::new(&fanout, Some(b""));
     fanout.push(&large(0));
     let mut ready = Box::pin(fanout.ready());
     assert!(!is_ready(ready.as_mut()));
-    let mut late = Connection::new(&fanout, Some(&[0; 16]));
+    let mut late = Writer::new(&fanout, Some(&[0; 16]));
     slow.write(&fanout, usize::MAX);
     assert!(!is_ready(ready.as_mut()), "the next message could push what it needs out of the history");
     late.write(&fanout, usize::MAX);
@@ -150,7 +150,7 @@ fn who_comes_while_another_is_waited_for_is_waited_for_too() {
 #[test]
 fn a_history_that_has_lost_everything_is_no_reason_to_wait() {
     let fanout = fanout(3000, SlowSubscriber::Wait);
-    let mut connection = Connection::new(&fanout, Some(b""));
+    let mut connection = Writer::new(&fanout, Some(b""));
     fanout.push(&large(0));
     fanout.push(&large(1));
     fanout.push(&batch(2..3, 5000)); // more than the history holds
@@ -165,7 +165,7 @@ fn a_history_that_has_lost_everything_is_no_reason_to_wait() {
 #[test]
 fn a_flush_waits_for_what_is_still_in_the_history() {
     let fanout = fanout(1 << 20, SlowSubscriber::DropNewest);
-    let mut connection = Connection::new(&fanout, Some(b""));
+    let mut connection = Writer::new(&fanout, Some(b""));
     (0..3).for_each(|number| assert!(fanout.push(&large(number)).is_some()));
     let mut flush = Box::pin(fanout.flush());
     assert!(!is_ready(flush.as_mut()));
@@ -179,7 +179,7 @@ fn a_flush_waits_for_what_is_still_in_the_history() {
 #[test]
 fn who_did_not_get_a_message_is_not_asked_for_it() {
     let fanout = fanout(0, SlowSubscriber::DropNewest);
-    let mut connection = Connection::new(&fanout, None);
+    let mut connection = Writer::new(&fanout, None);
     fanout.push(&large(0)); // fills the queue
     let asked = fanout.push_confirmed(&batch(1..2, 0)).unwrap();
     connection.write(&fanout, usize::MAX);
@@ -196,10 +196,10 @@ fn who_did_not_get_a_message_is_not_asked_for_it() {
 fn commands_between_messages_do_not_grow_without_bound() {
     let fanout = fanout(1 << 20, SlowSubscriber::DropNewest);
     for position in [None, Some(&b""[..])] {
-        let mut connection = Connection::new(&fanout, position);
+        let mut connection = Writer::new(&fanout, position);
         for number in 0..10_000 {
             drop(fanout.push_confirmed(&batch(number..number + 1, 0)));
-            if !connection.peer.is_numbered() {
+            if !connection.peer.is_resumable() {
                 fanout.cancel(&connection.peer, b"");
             }
             fanout.subscribe_accepted(&connection.peer, b"").unwrap();
@@ -212,8 +212,8 @@ fn commands_between_messages_do_not_grow_without_bound() {
 }
 
 /// Two that we connect to.
-fn dialled(fanout: &Fanout) -> [Connection<Arc<Pipe>>; 2] {
-    [(); 2].map(|()| Connection {
+fn dialled(fanout: &Fanout) -> [Writer<Arc<Pipe>>; 2] {
+    [(); 2].map(|()| Writer {
         peer: Arc::new(fanout.dial(&"tcp://127.0.0.1:1".parse().unwrap())),
         unsent: Unsent::default(),
         input: Vec::new(),
@@ -287,7 +287,7 @@ struct Listener {
 }
 
 impl Listener {
-    fn read(&mut self, connection: &mut Connection) {
+    fn read(&mut self, connection: &mut Writer) {
         for (command, body) in connection.frames() {
             if !command {
                 self.heard.push(u64::from_be_bytes(*body.first_chunk().unwrap()));
@@ -309,7 +309,7 @@ proptest! {
     ) {
         let fanout = fanout(history_bytes, SlowSubscriber::DropNewest);
         let mut listener = Listener::default();
-        let mut connection = Connection::new(&fanout, Some(b""));
+        let mut connection = Writer::new(&fanout, Some(b""));
         connection.write(&fanout, usize::MAX);
         let mut published = 0;
         for step in steps {
@@ -323,7 +323,7 @@ proptest! {
                     fanout.leave(&connection.peer);
                     listener.read(&mut connection);
                     let position = listener.position.unwrap().to_bytes();
-                    connection = Connection::new(&fanout, Some(&position));
+                    connection = Writer::new(&fanout, Some(&position));
                 }
             }
             listener.read(&mut connection);

@@ -43,7 +43,7 @@ impl Drop for OpenSocket {
     }
 }
 
-pub(super) struct Connection<F> {
+pub(super) struct Running<F> {
     socket: OpenSocket,
     read_ahead: Bytes,
     decoder: Decoder,
@@ -75,7 +75,7 @@ enum End {
     TimedOut,
 }
 
-impl<F> Connection<F>
+impl<F> Running<F>
 where
     F: FnMut(Event<'_>) -> ControlFlow<(u16, Cow<'static, str>)>,
 {

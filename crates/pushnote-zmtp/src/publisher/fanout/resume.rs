@@ -1,4 +1,4 @@
-//! Streams that are numbered: where they begin, and how a subscriber that is behind catches up.
+//! Streams that are resumable: where they begin, and how a subscriber that is behind catches up.
 
 use super::pipe::{Accepted, LIVE, Start};
 use super::{Fanout, Shared};
@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 const CATCH_UP_BYTES: usize = 256 << 10;
 
 impl Fanout {
-    /// A numbered stream begins: at what the peer has not had, as far as it is here.
+    /// A resumable stream begins: at what the peer has not had, as far as it is here.
     pub(super) fn begin(&self, history: &History, accepted: &Accepted, start: Start) {
         let from = match start {
             Start::Now => history.next(),
