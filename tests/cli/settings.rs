@@ -51,6 +51,9 @@ fn what_is_wrong_is_named_where_it_stands() {
         78,
         &["PUSHNOTE_PORT=99999", "65535"],
     );
+    fails("pushnote-server", &mq_socket, &[("PUSHNOTE_CONFIG", "")], 78, &["PUSHNOTE_CONFIG=", "--config"]);
+    fails("pushnote-server", &["-s", "tcp://127.0.0.1:1,"], &[], 64, &["--mq_socket", "tcp://"]);
+    fails("pushnote-server", &[], &[("PUSHNOTE_MQ_SCKET", "x")], 64, &["PUSHNOTE_MQ_SOCKET meant"]);
     let endpoints = "tcp://127.0.0.1:1,127.0.0.1:2";
     fails(
         "pushnote-server",
@@ -88,16 +91,20 @@ fn the_settings_in_force_are_printed_with_where_they_come_from() {
     let environment = [
         ("PUSHNOTE_CONFIG", path),
         ("PUSHNOTE_ROUTE", "/env"),
+        ("PUSHNOTE_ROTE", "/misspelt"),
         ("PUSHNOTE_SECRET", "not-to-be-printed-000000000000000"),
     ];
     let printed =
         String::from_utf8(Process::output("pushnote", &["config", "--print"], &environment).stdout).unwrap();
+    let config = ["config", "--print", "--config", path];
+    assert_eq!(printed.as_bytes(), Process::output("pushnote", &config, &environment[1..]).stdout);
     for line in [
         &format!("port = 80  # {path}, line 2"),
         &format!("pub = [\"tcp://127.0.0.1:1\"]  # {path}, line 5"),
         "route = \"/env\"  # PUSHNOTE_ROUTE",
         "heartbeat_delay = 25  # default",
         "# sub: not set, and must be",
+        "# there is no setting PUSHNOTE_ROTE; is PUSHNOTE_ROUTE meant?",
     ] {
         assert!(printed.lines().any(|printed| printed == line), "no {line} in:\n{printed}");
     }

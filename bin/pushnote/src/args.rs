@@ -50,14 +50,23 @@ pub(crate) struct DevArgs {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
 pub(crate) struct ConfigArgs {
+    #[command(flatten)]
+    pub(crate) action: ConfigAction,
+
+    /// With --print: the file of settings
+    #[arg(long, env = "PUSHNOTE_CONFIG", value_name = "PATH")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct ConfigAction {
     /// Says what is wrong with this file of settings
     #[arg(long, value_name = "PATH")]
     pub(crate) check: Option<PathBuf>,
 
-    /// Prints every setting as it is in force here, and where it comes from: the file that PUSHNOTE_CONFIG names, the
-    /// environment, or the defaults
+    /// Prints every setting as it is in force here, and where it comes from: the file, the environment, or the defaults
     #[arg(long)]
     pub(crate) print: bool,
 

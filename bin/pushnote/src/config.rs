@@ -1,6 +1,6 @@
 //! `pushnote config`: the settings of the servers, checked, explained and shown.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pushnote_cli::{Failure, say, unknown_variables};
 use pushnote_config::{ConfigError, File, Mq, Server, check, default_file, manual, print};
@@ -26,7 +26,7 @@ is an error, as is a value that makes no sense; an environment variable that doe
 ```
 pushnote config --default > pushnote.toml   # every setting explained, commented out
 pushnote config --check pushnote.toml       # what is wrong with it, and in which line
-PUSHNOTE_CONFIG=pushnote.toml pushnote config --print   # what is in force, and where each value comes from
+pushnote config --print --config pushnote.toml   # what is in force, and where each value comes from
 ```
 
 Lists are TOML lists, or in flags and variables texts with commas. Times are seconds, or texts as in `1m 30s`; sizes are
@@ -37,10 +37,11 @@ The secret that tokens are signed with is no setting: it comes from `secret_file
 ";
 
 pub(crate) fn run(args: &ConfigArgs) -> Result<(), Failure> {
-    match &args.check {
+    let action = &args.action;
+    match &action.check {
         Some(path) => checked(path),
-        None if args.print => printed(),
-        None if args.default => {
+        None if action.print => printed(args.config.as_deref()),
+        None if action.default => {
             say(format_args!(
                 "{FILE_HEAD}\n{}\n{}",
                 default_file::<Server>(),
@@ -67,9 +68,8 @@ fn checked(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn printed() -> Result<(), Failure> {
-    let path = std::env::var_os("PUSHNOTE_CONFIG").map(PathBuf::from);
-    let file = path.map(|path| File::read(&path)).transpose();
+fn printed(path: Option<&Path>) -> Result<(), Failure> {
+    let file = path.map(File::read).transpose();
     let file = file.map_err(|error| Failure::config(error.to_string()))?;
     let (server, mq) =
         (print::<Server>(file.as_ref()).map_err(wrong)?, print::<Mq>(file.as_ref()).map_err(wrong)?);

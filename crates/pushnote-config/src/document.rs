@@ -80,7 +80,7 @@ pub fn print<S: Schema>(file: Option<&File>) -> Result<String, ConfigError> {
 
 fn raw(arg: &Arg, matches: &ArgMatches) -> Vec<String> {
     let values = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
-    let values: Vec<String> = values.map(|value| value.to_string_lossy().into_owned()).collect();
+    let values: Vec<String> = values.map(|value| value.to_string_lossy().trim().to_owned()).collect();
     match is_switch(arg) {
         true => vec![matches.get_flag(arg.get_id().as_str()).to_string()],
         false => values,

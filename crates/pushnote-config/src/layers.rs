@@ -101,12 +101,12 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
         return error.into();
     }
     let named = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-    for arg in settings::<S>() {
-        let Some(name) = variable(&arg).filter(|_| named.starts_with(&flag(&arg))) else { continue };
-        let value = std::env::var(&name).unwrap_or_default();
+    for arg in S::command().get_arguments() {
+        let Some(name) = variable(arg).filter(|_| named.starts_with(&flag(arg))) else { continue };
+        let Ok(value) = std::env::var(&name) else { continue };
         let invalid = error.get(ContextKind::InvalidValue).map(ToString::to_string).unwrap_or_default();
         if value.split(',').any(|one| one == invalid)
-            && let Some(why) = fault_of(&arg, std::slice::from_ref(&value))
+            && let Some(why) = fault_of(arg, std::slice::from_ref(&value))
         {
             return ConfigError::Variable { name, value, why };
         }

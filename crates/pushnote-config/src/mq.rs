@@ -9,7 +9,7 @@ use pushnote_zmtp::{Endpoint, SlowSubscriber};
 
 use crate::schema::Schema;
 use crate::shared::{ListenArgs, MetricsArgs};
-use crate::values::{bytes, seconds};
+use crate::values::{bytes, listed, seconds};
 
 /// Passes messages from applications on to pushnote servers.
 ///
@@ -28,7 +28,7 @@ pub struct Mq {
         long,
         env = "PUSHNOTE_SUB",
         value_name = "ENDPOINT",
-        value_delimiter = ',',
+        value_delimiter = ',', value_parser = listed::<Endpoint>,
         required = true
     )]
     pub sub: Vec<Endpoint>,
@@ -39,13 +39,13 @@ pub struct Mq {
         long,
         env = "PUSHNOTE_PUB",
         value_name = "ENDPOINT",
-        value_delimiter = ',',
+        value_delimiter = ',', value_parser = listed::<Endpoint>,
         required = true
     )]
     pub r#pub: Vec<Endpoint>,
 
     /// Where applications connect to that want to hear which servers have a message. May be given several times.
-    #[arg(long, env = "PUSHNOTE_ACK", value_name = "ENDPOINT", value_delimiter = ',')]
+    #[arg(long, env = "PUSHNOTE_ACK", value_name = "ENDPOINT", value_delimiter = ',', value_parser = listed::<Endpoint>)]
     pub ack: Vec<Endpoint>,
 
     /// Longest message of which --ack gives a receipt, in bytes: the servers' own --message-bytes-max

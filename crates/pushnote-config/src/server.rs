@@ -13,7 +13,7 @@ use pushnote_zmtp::Endpoint;
 
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
-use crate::values::{age, bytes, count, port, seconds, whole_seconds};
+use crate::values::{age, bytes, count, listed, port, seconds, whole_seconds};
 
 /// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
 ///
@@ -46,13 +46,13 @@ pub struct Server {
         alias = "mq-socket",
         env = "PUSHNOTE_MQ_SOCKET",
         value_name = "ENDPOINT",
-        value_delimiter = ',',
+        value_delimiter = ',', value_parser = listed::<Endpoint>,
         required = true
     )]
     pub mq_socket: Vec<Endpoint>,
 
     /// With --single: ZeroMQ endpoint for applications that want to hear that a message was taken
-    #[arg(long, env = "PUSHNOTE_ACK", value_name = "ENDPOINT", value_delimiter = ',')]
+    #[arg(long, env = "PUSHNOTE_ACK", value_name = "ENDPOINT", value_delimiter = ',', value_parser = listed::<Endpoint>)]
     pub ack: Vec<Endpoint>,
 
     /// Seconds between heartbeats on ZeroMQ; a forwarder or application that answers none for twice as long is
@@ -87,12 +87,12 @@ pub struct Server {
 
     /// Origin that pages may connect from, as in `https://example.org`, `https://*.example.org` or `*`; repeat for
     /// several; all without it
-    #[arg(long, env = "PUSHNOTE_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    #[arg(long, env = "PUSHNOTE_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',', value_parser = listed::<AllowedOrigin>)]
     pub allowed_origin: Vec<AllowedOrigin>,
 
     /// Proxy in front whose X-Forwarded-For tells the browser's address, as in 127.0.0.1 or 10.0.0.0/8; repeat for
     /// several; none without it. What counts by address then counts each browser
-    #[arg(long, env = "PUSHNOTE_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
+    #[arg(long, env = "PUSHNOTE_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',', value_parser = listed::<Network>)]
     pub trusted_proxy: Vec<Network>,
 
     /// Sets the cookie JSESSIONID, for a load balancer that sends a browser to the server whose cookie it brings

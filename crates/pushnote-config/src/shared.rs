@@ -7,7 +7,7 @@ use clap::builder::FalseyValueParser;
 use pushnote_net::Network;
 use pushnote_zmtp::curve::PublicKey;
 
-use crate::values::count;
+use crate::values::{count, listed};
 
 // A doc comment on these structures would take the place of a program's own in its help.
 
@@ -24,7 +24,7 @@ pub struct ListenArgs {
     pub curve_clients: Option<PathBuf>,
 
     /// Network that ZeroMQ peers may connect from, as in 10.0.0.0/8; repeat for several; all without it
-    #[arg(long, env = "PUSHNOTE_ALLOW_NETWORK", value_name = "CIDR", value_delimiter = ',')]
+    #[arg(long, env = "PUSHNOTE_ALLOW_NETWORK", value_name = "CIDR", value_delimiter = ',', value_parser = listed::<Network>)]
     pub allow_network: Vec<Network>,
 
     /// Most ZeroMQ peers connected to one end at once: each process that publishes is one, and each server

@@ -50,6 +50,11 @@ pub(crate) fn age(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "give whole seconds, as in 86400 or 24h".to_owned())
 }
 
+/// One of several, which may have a space after the comma before it.
+pub(crate) fn listed<T: FromStr>(text: &str) -> Result<T, T::Err> {
+    text.trim().parse()
+}
+
 /// How many.
 pub(crate) fn count<N: FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| "give a whole number, from 0 on".to_owned())

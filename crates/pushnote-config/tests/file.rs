@@ -57,6 +57,10 @@ fn a_file_sets_what_a_flag_can_and_flags_go_before_it() {
         (limits.outbox_bytes_max, limits.heartbeat_delay_s, limits.connections_max),
         (2 << 20, 1000, 10)
     );
+    let server: Server =
+        with_file(text, &["-s", "tcp://127.0.0.1:1, tcp://127.0.0.1:2", "--allow-network=10.0.0.0/8 , ::1"])
+            .unwrap();
+    assert_eq!((server.mq_socket.len(), server.listen.allow_network.len()), (2, 2));
     let server: Server = with_file(text, &["-s", "tcp://127.0.0.1:9"]).unwrap();
     assert_eq!(server.mq_socket.len(), 1, "a list of flags takes the place of the file's");
     let mq: Mq = with_file(text, &[]).unwrap();
