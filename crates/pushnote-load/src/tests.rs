@@ -225,7 +225,7 @@ fn serve_streaming(listener: &TcpListener) -> io::Result<usize> {
             head(&mut stream)?;
             requests += 1;
             in_answer = 0;
-            let last = if requests % 2 == 0 { "Client: close\r\n" } else { "" };
+            let last = if requests % 2 == 0 { "Connection: close\r\n" } else { "" };
             write!(stream, "{HEAD}{last}\r\n")?;
             stream.write_all(&chunk(b"h\n"))?;
         }
