@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use pushnote_tests::{Forwarder, Process, Single, free_endpoint};
+use pushnote_tests::{Forwarder, Launch, Process, Single, free_endpoint};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn doctor(arguments: &[&str]) -> Output {
@@ -69,11 +69,8 @@ fn a_sound_set_up_is_sound() {
 
 #[test]
 fn a_way_over_other_machines_without_keys_is_worth_a_warning() {
-    let forwarder = Process::start(
-        "pushnote-mq",
-        &["--sub=tcp://*:0", "--pub=tcp://127.0.0.1:0", "--allow-plaintext"],
-        &[],
-    );
+    let exposed = ["--sub=tcp://*:0", "--pub=tcp://127.0.0.1:0", "--allow-plaintext"];
+    let forwarder = Launch::forwarder().arguments(exposed).start();
     let port = forwarder.line_after("sub listening on tcp://*:");
     // No loopback address, and yet this machine's.
     let output = doctor(&[&format!("--mq=tcp://0.0.0.0:{port}")]);

@@ -3,6 +3,7 @@
 
 mod doctor;
 mod metrics;
+mod mq;
 mod server_metrics;
 mod settings;
 
@@ -10,7 +11,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use pushnote_tests::{PATIENCE, Process, SECRET, Single};
+use pushnote_tests::{Launch, PATIENCE, Process, SECRET, Single};
 
 /// Runs a binary that must fail: with this exit code, and one line on stderr that holds these words.
 #[track_caller]
@@ -124,9 +125,12 @@ fn listening_to_the_world_in_the_clear_has_to_be_meant() {
         &["--mq_socket", "other machines", "127.0.0.1"],
     );
     for meant in [&["--allow-plaintext"][..], &[]] {
-        let environment: &[_] = if meant.is_empty() { &[("PUSHNOTE_ALLOW_PLAINTEXT", "1")] } else { &[] };
-        let arguments = [&["--sub=tcp://*:0", "--pub=tcp://127.0.0.1:0"], meant].concat();
-        let forwarder = Process::start("pushnote-mq", &arguments, environment);
+        let mut launch = Launch::forwarder().arguments(["--sub=tcp://*:0", "--pub=tcp://127.0.0.1:0"]);
+        launch = match meant {
+            [] => launch.variable("PUSHNOTE_ALLOW_PLAINTEXT", "1"),
+            meant => launch.arguments(meant.iter().copied()),
+        };
+        let forwarder = launch.start();
         forwarder.line_after("sub listening on ");
     }
 }
@@ -216,18 +220,6 @@ fn a_supervisors_signal_ends_both_servers_cleanly() {
 
 #[test]
 fn the_legacy_salt_warns_at_every_start() {
-    let endpoint = format!("--mq_socket={}", pushnote_tests::free_endpoint());
-    let salt = [("PUSHNOTE_SECRET", SECRET), ("PUSHNOTE_LEGACY_SALT", "pushnote_salt")];
-    let mut server = std::process::Command::new(Process::path("pushnote-server"))
-        .args(["--single", "--port=0", "--address=127.0.0.1", &endpoint])
-        .envs(salt)
-        .stderr(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let stderr = std::io::BufReader::new(server.stderr.take().unwrap());
-    let warned = std::io::BufRead::lines(stderr).map_while(Result::ok).find(|line| line.contains("forge"));
-    server.kill().unwrap();
-    server.wait().unwrap();
-    assert!(warned.is_some_and(|line| line.contains("WARN")));
+    let server = Single::of(Launch::server().variable("PUSHNOTE_LEGACY_SALT", "pushnote_salt")).server;
+    assert!(server.process.logged("forge").contains("WARN"));
 }

@@ -2,10 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pushnote_tests::{Forwarder, Metrics, PATIENCE, Process, sum};
+use pushnote_tests::{Forwarder, Metrics, PATIENCE, sum};
 use pushnote_zmtp::{Options, Publisher, Subscriber};
 
 use crate::fails;
@@ -155,15 +154,10 @@ async fn server_reads(mut server: Subscriber, messages: u32) {
 
 #[test]
 fn garbage_is_counted_by_its_cause_and_logged_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
-    let arguments = ["--sub=tcp://127.0.0.1:0", "--pub=tcp://127.0.0.1:0", METRICS];
-    let mut command = Command::new(Process::path("pushnote-mq"));
-    let forwarder = Process::spawn(command.args(arguments).stderr(std::fs::File::create(&log).unwrap()));
-    let sub = forwarder.line_after("sub listening on tcp://");
-    let publ = forwarder.line_after("pub listening on tcp://");
+    let Forwarder { process: forwarder, sub, publ, .. } = Forwarder::with(&[METRICS]);
+    let [sub, publ] = [&sub, &publ].map(|endpoint| endpoint.strip_prefix("tcp://").unwrap());
     let metrics = Metrics::of(&forwarder);
-    for (end, times) in [(&sub, 3), (&publ, 2)] {
+    for (end, times) in [(sub, 3), (publ, 2)] {
         for _ in 0..times {
             let mut stranger = TcpStream::connect(end).unwrap();
             stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
@@ -175,7 +169,7 @@ fn garbage_is_counted_by_its_cause_and_logged_once() {
     metrics.until(&series("sub"), |closed| closed == 3.0);
     let text = metrics.until(&series("pub"), |closed| closed == 2.0);
     assert_eq!(sum(&text, "pushnote_mq_closed_connections_total"), 5.0, "{text}");
-    let log = std::fs::read_to_string(log).unwrap();
+    let log = forwarder.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("not_zmtp")).collect();
     assert_eq!(lines.len(), 2, "one for each end: {log}");
     assert!(lines.iter().all(|line| line.contains("WARN") && line.contains("GET / HTTP/1.1")), "{log}");

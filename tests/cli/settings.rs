@@ -1,17 +1,15 @@
 //! Settings from file, environment and flags, in the real programs.
 
-use std::io::Read;
-use std::process::Command;
-
-use pushnote_tests::{Process, SECRET};
+use pushnote_tests::{Launch, Process, Single};
 
 use super::fails;
 
 /// The route that a server says it serves.
 fn route(arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    let environment: Vec<_> = environment.iter().copied().chain([("PUSHNOTE_SECRET", SECRET)]).collect();
-    let all: Vec<_> = ["--port=0", "--address=127.0.0.1"].iter().chain(arguments).copied().collect();
-    let server = Process::start("pushnote-server", &all, &environment);
+    let launch = Launch::server().arguments(["--port=0", "--address=127.0.0.1"]);
+    let launch = launch.arguments(arguments.iter().copied());
+    let launch = environment.iter().fold(launch, |launch, (name, value)| launch.variable(name, value));
+    let server = launch.start();
     let line = server.line_after("listening on http://");
     line.split_once('/').unwrap().1.split(',').next().unwrap().to_owned()
 }
@@ -69,17 +67,8 @@ fn what_is_wrong_is_named_where_it_stands() {
 
 #[test]
 fn a_misspelt_variable_is_warned_of() {
-    let mut log = tempfile::NamedTempFile::new().unwrap();
-    let mut command = Command::new(Process::path("pushnote-server"));
-    command.args(["--port=0", "--single", "-s", "tcp://127.0.0.1:*"]);
-    command.env("PUSHNOTE_SECRET", SECRET).env("PUSHNOTE_RUOTE", "/x").stderr(log.reopen().unwrap());
-    let mut server = Process::spawn(&mut command);
-    server.line_after("listening on ");
-    server.terminate();
-    assert!(server.ended().success());
-    let mut text = String::new();
-    log.read_to_string(&mut text).unwrap();
-    assert!(text.contains("is PUSHNOTE_ROUTE meant?"), "{text}");
+    let single = Single::of(Launch::server().variable("PUSHNOTE_RUOTE", "/x"));
+    single.server.process.logged("is PUSHNOTE_ROUTE meant?");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use pushnote_tests::{PATIENCE, Process};
+use pushnote_tests::{Launch, PATIENCE, Process};
 
 /// The test server, as a process of its own that ends with the value.
 pub(crate) struct Server {
@@ -20,7 +20,10 @@ impl Server {
     }
 
     pub(crate) fn with(flags: &[&str]) -> Self {
-        let process = Process::start("examples/test_server", &[&["--port=0"], flags].concat(), &[]);
+        let process = Launch::of("examples/test_server")
+            .arguments(["--port=0"])
+            .arguments(flags.iter().copied())
+            .start();
         let address = process.line_after("listening on http://");
         Self { _process: process, address }
     }

@@ -1,7 +1,7 @@
 //! A server behind a proxy of the same machine, without a port.
 
 use futures_util::StreamExt;
-use pushnote_tests::{PATIENCE, Process, SECRET};
+use pushnote_tests::{Launch, PATIENCE};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -23,13 +23,9 @@ async fn browsers_are_served_over_a_unix_socket() {
     let socket = path.to_str().unwrap();
     // What a killed server has left.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    let arguments = [
-        "--single",
-        "--mq_socket=tcp://127.0.0.1:*",
-        "--sessions-per-second-max=1",
-        &format!("--unix-socket={socket}"),
-    ];
-    let mut server = Process::start("pushnote-server", &arguments, &[("PUSHNOTE_SECRET", SECRET)]);
+    let launch = Launch::server().arguments(["--single", "--mq_socket=tcp://127.0.0.1:*"]);
+    let launch = launch.arguments(["--sessions-per-second-max=1", &format!("--unix-socket={socket}")]);
+    let mut server = launch.start();
     let line = server.line_after("listening on ");
     assert!(line.starts_with(&format!("http://unix:{socket}:/sockjs, ")), "{line}");
     let endpoint = line.rsplit(' ').next().unwrap().to_owned();

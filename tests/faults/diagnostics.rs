@@ -2,10 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{PipeReader, PipeWriter, Write, pipe};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use pushnote_tests::{Browser, Process, SECRET};
+use pushnote_tests::{Browser, Launch, Process};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -39,10 +39,10 @@ struct Server {
 
 impl Server {
     fn start(stderr: impl Into<Stdio>, log: &str) -> Self {
-        let mut command = Command::new(Process::path("pushnote-server"));
-        command.args(["--single", "--port=0", "--address=127.0.0.1", &format!("--mq_socket={ANY_V4}")]);
-        command.env("PUSHNOTE_SECRET", SECRET).env("PUSHNOTE_LOG", log).stderr(stderr);
-        let process = Process::spawn(&mut command);
+        let mq_socket = format!("--mq_socket={ANY_V4}");
+        let launch = Launch::server().variable("PUSHNOTE_LOG", log);
+        let launch = launch.arguments(["--single", "--port=0", "--address=127.0.0.1", &mq_socket]);
+        let process = launch.start_logging_to(stderr);
         let line = process.line_after("listening on http://");
         let (address, _) = line.split_once('/').unwrap();
         let (_, endpoint) = line.rsplit_once(' ').unwrap();
@@ -113,10 +113,9 @@ async fn a_server_does_not_wait_for_the_reader_of_its_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forwarder_outlives_the_reader_of_its_log() {
-    let mut command = Command::new(Process::path("pushnote-mq"));
-    command.args([format!("--sub={ANY_V4}"), format!("--pub={ANY_V4}")]);
-    command.arg("--allow-network=127.0.0.1/32").stderr(broken_pipe());
-    let mut forwarder = Process::spawn(&mut command);
+    let launch = Launch::forwarder().arguments([format!("--sub={ANY_V4}"), format!("--pub={ANY_V4}")]);
+    let launch = launch.arguments(["--allow-network=127.0.0.1/32"]);
+    let mut forwarder = launch.start_logging_to(broken_pipe());
     let sub = forwarder.line_after("sub listening on ");
     let publ = forwarder.line_after("pub listening on ");
     let witness = Witness::start(&sub, Ear::subscriber(&publ)).await;

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use pushnote::{PublishError, Publisher};
-use pushnote_tests::{Browser, PATIENCE, Process, Server};
+use pushnote_tests::{Browser, Launch, PATIENCE, Server};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -134,7 +134,7 @@ async fn publisher_survives(lie: Lie) {
     let mut liar = Liar::start("SUB", lie).await;
     let mq_socket = format!("--mq_socket={}", liar.endpoint);
     let mut publisher =
-        Process::start("pushnote", &["publish", &mq_socket, "--timeout=60s", "\"kept\""], &[]);
+        Launch::of("pushnote").arguments(["publish", &mq_socket, "--timeout=60s", "\"kept\""]).start();
     liar.has_been_tried(lie).await;
     let gauge = Gauge::of(publisher.id());
     assert!(publisher.is_running(), "{lie:?}");

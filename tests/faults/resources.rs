@@ -1,15 +1,14 @@
 //! A process that runs out of open files: those who are connected notice nothing, it does not burn the processor, and
 //! it comes back when there are some again.
 
-use std::process::Command;
 use std::time::Duration;
 
-use pushnote_tests::{Browser, PATIENCE, Process, SECRET};
+use pushnote_tests::{Browser, Launch, Server, Single};
 use tokio::net::TcpStream;
 
 use crate::gauge::{Gauge, MIB, files, processor_time};
 use crate::raw::{Door, Raw, frame, ready};
-use crate::target::{ANY_V4, Relay, with_files};
+use crate::target::Relay;
 use crate::witness::{AT_ONCE, Ear, Witness, newcomers_meet};
 
 const FILES: u32 = 64;
@@ -68,12 +67,9 @@ async fn a_forwarder_without_open_files_goes_on_and_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_open_files_goes_on_and_comes_back() {
     let files_max = 120;
-    let mut command: Command = with_files(files_max, "pushnote-server");
-    command.args(["--single", "--port=0", "--address=127.0.0.1", &format!("--mq_socket={ANY_V4}")]);
-    let server = Process::spawn(command.env("PUSHNOTE_SECRET", SECRET));
-    let line = server.line_after("listening on http://");
-    let (address, endpoint) = (line.split('/').next().unwrap(), line.rsplit(' ').next().unwrap());
-    let url = format!("ws://{address}/sockjs/websocket");
+    let Single { server, endpoint, .. } = Single::of(Launch::server().open_files_max(files_max));
+    let (address, url, server) = (server.address.clone(), server.websocket_url(), &server.process);
+    let (address, endpoint) = (address.as_str(), endpoint.as_str());
     let witness = Witness::start(endpoint, Ear::browser(&url).await).await;
     let gauge = Gauge::of(server.id());
 
@@ -96,12 +92,9 @@ async fn a_server_without_open_files_goes_on_and_comes_back() {
 async fn browsers_alone_cannot_use_up_the_open_files_of_a_server() {
     let files_max = 120;
     let relay = Relay::start(&[]);
-    let mut command: Command = with_files(files_max, "pushnote-server");
-    command.args(["--port=0", "--address=127.0.0.1", &format!("--mq_socket={}", relay.publ[0])]);
-    let server = Process::spawn(command.env("PUSHNOTE_SECRET", SECRET));
-    let line = server.line_after("listening on http://");
-    let address = line.split('/').next().unwrap();
-    let url = format!("ws://{address}/sockjs/websocket");
+    let mq_socket = format!("--mq_socket={}", relay.publ[0]);
+    let server = Server::of(Launch::server().open_files_max(files_max).arguments([mq_socket]));
+    let (address, url, server) = (server.address.as_str(), server.websocket_url(), &server.process);
     let witness = Witness::start(&relay.sub[0], Ear::browser(&url).await).await;
     let mut connections = Vec::new();
     for _ in 0..files_max {
@@ -122,14 +115,9 @@ async fn browsers_alone_cannot_use_up_the_open_files_of_a_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn publishers_have_places_of_their_own() {
     let files_max = 256;
-    let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
-    let mut command: Command = with_files(files_max, "pushnote-server");
-    command.args(["--single", "--port=0", "--address=127.0.0.1", &format!("--mq_socket={ANY_V4}")]);
-    command.env("PUSHNOTE_SECRET", SECRET).stderr(std::fs::File::create(&log).unwrap());
-    let server = Process::spawn(&mut command);
-    let line = server.line_after("listening on http://");
-    let (address, endpoint) = (line.split('/').next().unwrap(), line.rsplit(' ').next().unwrap());
+    let single = Single::of(Launch::server().open_files_max(files_max));
+    let (address, endpoint) = (single.server.address.as_str(), single.endpoint.as_str());
+    let server = &single.server.process;
     let mut browsers = Vec::new();
     for _ in 0..files_max {
         browsers.push(TcpStream::connect(address).await.unwrap());
@@ -142,10 +130,5 @@ async fn publishers_have_places_of_their_own() {
         publishers.push(entered.unwrap_or_else(|_| panic!("publisher {number} is not admitted")));
     }
     publishers.extend(exhaust(&door, server.id(), files_max).await);
-    let logged = async {
-        while !std::fs::read_to_string(&log).unwrap().contains("raise the limit of open files: ") {
-            tokio::time::sleep(AT_ONCE / 100).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, logged).await.expect("a warning");
+    tokio::task::block_in_place(|| server.logged("raise the limit of open files: "));
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use pushnote::Publisher;
-use pushnote_tests::{Browser, Forwarder, PATIENCE, Process, PythonPublisher, Server, Single, free_endpoint};
+use pushnote_tests::{
+    Browser, Forwarder, Launch, PATIENCE, Process, PythonPublisher, Server, Single, free_endpoint,
+};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -134,7 +136,8 @@ async fn a_publisher_that_gives_up_a_forwarder_which_stands_still_loses_nothing(
 async fn a_publisher_that_stood_still_has_its_time_again() {
     let endpoint = free_endpoint();
     let listener = TcpListener::bind(endpoint.trim_start_matches("tcp://")).await.unwrap();
-    let mut publish = Process::start("pushnote", &["publish", "-s", &endpoint, "--timeout=2s", "1"], &[]);
+    let mut publish =
+        Launch::of("pushnote").arguments(["publish", "-s", &endpoint, "--timeout=2s", "1"]).start();
     drop(timeout(PATIENCE, listener.accept()).await.unwrap().unwrap());
     drop(listener);
     publish.signal("-STOP");

@@ -1,11 +1,9 @@
 //! What is attacked: the real binaries, on every transport.
 
-use std::fs::{self, File};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use pushnote_tests::{Process, Single};
+use pushnote_tests::{Launch, Process, Single};
 use tempfile::TempDir;
 
 use crate::gauge::Gauge;
@@ -20,7 +18,6 @@ pub(crate) struct Relay {
     pub(crate) process: Process,
     pub(crate) sub: Vec<String>,
     pub(crate) publ: Vec<String>,
-    folder: TempDir,
 }
 
 impl Relay {
@@ -31,25 +28,21 @@ impl Relay {
 
     /// Starts it on these endpoints.
     pub(crate) fn start_on(sub: &[&str], publ: &[&str], arguments: &[&str]) -> Self {
-        let mut command = Command::new(Process::path("pushnote-mq"));
-        command.args(endpoints(sub, publ)).args(arguments);
-        Self::spawn(command, sub.len(), publ.len())
+        let launch = Launch::forwarder().arguments(endpoints(sub, publ));
+        Self::launch(&launch.arguments(arguments.iter().copied()), sub.len(), publ.len())
     }
 
     /// Starts it with few open files allowed.
     pub(crate) fn start_with_files(files: u32) -> Self {
-        let mut command = with_files(files, "pushnote-mq");
-        command.args(endpoints(&[ANY_V4], &[ANY_V4]));
-        Self::spawn(command, 1, 1)
+        let launch = Launch::forwarder().arguments(endpoints(&[ANY_V4], &[ANY_V4]));
+        Self::launch(&launch.open_files_max(files), 1, 1)
     }
 
-    fn spawn(mut command: Command, sub: usize, publ: usize) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let log = File::create(folder.path().join("log")).expect("a log");
-        let process = Process::spawn(command.stderr(log));
+    fn launch(launch: &Launch, sub: usize, publ: usize) -> Self {
+        let process = launch.start_logged();
         let sub = (0..sub).map(|_| process.line_after("sub listening on ")).collect();
         let publ = (0..publ).map(|_| process.line_after("pub listening on ")).collect();
-        Self { process, sub, publ, folder }
+        Self { process, sub, publ }
     }
 
     pub(crate) fn pub_door(&self) -> Door {
@@ -66,7 +59,7 @@ impl Relay {
 
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).expect("a log")
+        self.process.log()
     }
 
     /// The number behind `name=` in the line it logs last, once it has ended.
@@ -78,23 +71,8 @@ impl Relay {
     }
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("log of pushnote-mq:\n{}", self.log());
-        }
-    }
-}
-
 fn endpoints(sub: &[&str], publ: &[&str]) -> [String; 2] {
     [format!("--sub={}", sub.join(",")), format!("--pub={}", publ.join(","))]
-}
-
-/// A command that runs a binary with this limit of open files; arguments may be added.
-pub(crate) fn with_files(files: u32, binary: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]).arg(Process::path(binary));
-    command
 }
 
 pub(crate) fn ipc(folder: &Path, name: &str) -> String {

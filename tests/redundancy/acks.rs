@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote::{AckError, Publisher, Receipt};
-use pushnote_tests::{Browser, Forwarder, Metrics, PATIENCE, Process, Server, Single, free_endpoint, sum};
+use pushnote_tests::{
+    Browser, Forwarder, Launch, Metrics, PATIENCE, Process, Server, Single, free_endpoint, sum,
+};
 use serde_json::{Value, json};
 
 const METRICS: &str = "--metrics=127.0.0.1:0";
@@ -132,8 +134,9 @@ async fn a_question_survives_the_forwarder_and_is_delivered_once() {
     let ack = free_endpoint();
     let arguments =
         [format!("--sub={sub}"), format!("--pub={publ}"), format!("--ack={ack}"), METRICS.to_owned()];
+    let launch = Launch::forwarder().arguments(arguments);
     let start = || {
-        let process = Process::start("pushnote-mq", &arguments, &[]);
+        let process = launch.start();
         let metrics = Metrics::of(&process);
         (process, metrics)
     };

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use pushnote_tests::{Browser, Forwarder, PATIENCE, Process, PythonPublisher, SECRET, Server, Single, token};
+use pushnote_tests::{
+    Browser, Forwarder, Launch, PATIENCE, Process, PythonPublisher, SECRET, Server, Single, token,
+};
 use serde_json::{Value, json};
 
 fn everyone(data: &Value) -> Value {
@@ -149,7 +151,8 @@ async fn the_command_line_publishes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dev_serves_a_page_whose_token_and_line_work() {
-    let mut dev = Process::start("pushnote", &["dev", "--port=0", "--mq_socket=tcp://127.0.0.1:0"], &[]);
+    let mut dev =
+        Launch::of("pushnote").arguments(["dev", "--port=0", "--mq_socket=tcp://127.0.0.1:0"]).start();
     let address = dev.line_after("listening on http://").trim_end_matches('/').to_owned();
     let page = http_get(&address, "/").await;
     assert!(page.to_ascii_lowercase().contains("<!doctype html>"), "{page}");

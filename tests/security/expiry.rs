@@ -1,11 +1,9 @@
 //! Tokens that expire while their page is connected, and what the log says of refused ones.
 
-use std::fs::{self, File};
-use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pushnote_core::{Keys, Tokenizer, UserId};
-use pushnote_tests::{Browser, PATIENCE, Process, SECRET, token};
+use pushnote_tests::{Browser, Process, SECRET, Single, token};
 use serde_json::json;
 
 fn short_token() -> String {
@@ -30,15 +28,8 @@ async fn subscribed(url: &str, tokens: &[&str]) -> Browser {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_whose_token_expires_is_asked_for_a_new_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
-    let mut command = Command::new(Process::path("pushnote-server"));
-    command.args(["--single", "--port=0", "--address=127.0.0.1", "--mq_socket=tcp://127.0.0.1:0"]);
-    command.env("PUSHNOTE_SECRET", SECRET).stderr(File::create(&log).unwrap());
-    let server = Process::spawn(&mut command);
-    let line = server.line_after("listening on http://");
-    let (address, endpoint) = (line.split('/').next().unwrap(), line.rsplit(' ').next().unwrap());
-    let url = format!("ws://{address}/sockjs/websocket");
+    let Single { server, endpoint, .. } = Single::start();
+    let (url, endpoint) = (server.websocket_url(), endpoint.as_str());
 
     let (short, long) = (short_token(), token("42"));
     let mut expiring = subscribed(&url, &[&short]).await;
@@ -58,16 +49,12 @@ async fn a_page_whose_token_expires_is_asked_for_a_new_one() {
     assert_eq!(subscribed(&url, &["42:forged"]).await.close_code().await, Some(3500));
     let early = token_of_a_clock_ahead_by(Duration::from_secs(330));
     assert_eq!(subscribed(&url, &[&early]).await.close_code().await, Some(3013));
-    for refusal in ["token has expired", "token is invalid", "future"] {
-        let logged = async {
-            let is_told = |line: &str| line.contains("token refused") && line.contains(refusal);
-            while !fs::read_to_string(&log).unwrap().lines().any(is_told) {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, logged).await.expect(refusal);
+    for refusal in
+        ["token refused error=token has expired", "token refused error=token is invalid", "in the future"]
+    {
+        tokio::task::block_in_place(|| server.process.logged(refusal));
     }
-    let log = fs::read_to_string(&log).unwrap();
+    let log = server.process.log();
     assert!(
         !log.contains(&short) && !log.contains(&early) && !log.contains("forged"),
         "a token stands in the log"

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pushnote::Publisher;
-use pushnote_tests::{Browser, PATIENCE, Process};
+use pushnote_tests::{Browser, Launch, PATIENCE, Process};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -18,20 +18,15 @@ const NEW: &str = "a-new-secret-of-the-suites-0123456789abcdef!";
 /// A binary whose log can be read.
 struct Logged {
     process: Process,
-    folder: TempDir,
 }
 
 impl Logged {
     fn start(binary: &str, arguments: &[String]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let mut command = Command::new(Process::path(binary));
-        command.args(arguments).env_remove("PUSHNOTE_SECRET").stderr(log);
-        Self { process: Process::spawn(&mut command), folder }
+        Self { process: Launch::of(binary).arguments(arguments.iter().cloned()).start_logged() }
     }
 
     fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap()
+        self.process.log()
     }
 
     /// Sends SIGHUP, and returns what is logged of it.

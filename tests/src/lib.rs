@@ -2,6 +2,7 @@
 
 mod browser;
 mod hex;
+mod launch;
 mod metrics;
 mod process;
 mod proxy;
@@ -12,11 +13,12 @@ use std::time::Duration;
 
 pub use browser::Browser;
 pub use hex::{hex, unhex};
+pub use launch::{Launch, SECRET};
 pub use metrics::{Metrics, sum};
 pub use process::Process;
 pub use proxy::Proxy;
 pub use python::PythonPublisher;
-pub use site::{Forwarder, SECRET, Server, Single, free_endpoint, token};
+pub use site::{Forwarder, Server, Single, free_endpoint, token};
 
 /// Nothing in a suite takes this long unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(20);

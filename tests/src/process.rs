@@ -1,11 +1,12 @@
 //! A binary of this workspace, started as a process and ended with the value.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 use crate::PATIENCE;
 
@@ -16,6 +17,8 @@ const LOOK: Duration = Duration::from_millis(10);
 pub struct Process {
     child: Child,
     lines: mpsc::Receiver<String>,
+    /// Holds its log, if that is kept.
+    log: Option<TempDir>,
 }
 
 impl Process {
@@ -30,13 +33,6 @@ impl Process {
         let path = tests.ancestors().nth(2).expect("a target folder").join(binary);
         assert!(path.exists(), "{} is missing: run 'make build' first", path.display());
         path
-    }
-
-    /// Starts a binary of this workspace.
-    pub fn start<A: AsRef<OsStr>>(binary: &str, arguments: &[A], environment: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(Self::path(binary));
-        command.args(arguments).envs(environment.iter().copied());
-        Self::spawn(&mut command)
     }
 
     /// Starts any command; its lines on stdout can be waited for, stderr goes to the test's.
@@ -59,7 +55,23 @@ impl Process {
                 }
             }
         });
-        Self { child, lines }
+        Self { child, lines, log: None }
+    }
+
+    /// It logs to `log` in this folder.
+    pub(crate) fn with_log(mut self, folder: TempDir) -> Self {
+        self.log = Some(folder);
+        self
+    }
+
+    /// What it has logged so far.
+    ///
+    /// # Panics
+    ///
+    /// If it was not started by [`Launch::start_logged`](crate::Launch::start_logged).
+    pub fn log(&self) -> String {
+        let folder = self.log.as_ref().expect("started with a log");
+        std::fs::read_to_string(folder.path().join("log")).expect("a log")
     }
 
     /// Runs a binary to its end.
@@ -89,6 +101,22 @@ impl Process {
             if let Some((_, rest)) = line.split_once(part) {
                 return rest.to_owned();
             }
+        }
+    }
+
+    /// Waits for a line in its log that contains `part`, and returns it.
+    ///
+    /// # Panics
+    ///
+    /// If none comes in time, or the log is not kept.
+    pub fn logged(&self, part: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(line) = self.log().lines().find(|line| line.contains(part)) {
+                return line.to_owned();
+            }
+            assert!(Instant::now() < deadline, "nothing with {part:?} is logged");
+            std::thread::sleep(LOOK);
         }
     }
 
@@ -186,6 +214,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if std::thread::panicking() && self.log.is_some() {
+            eprintln!("its log:\n{}", self.log());
+        }
         self.kill();
     }
 }

@@ -2,10 +2,8 @@
 
 use std::net::TcpListener;
 
+use crate::launch::{Launch, SECRET};
 use crate::process::Process;
-
-/// The secret of every set-up of the suites.
-pub const SECRET: &str = "a-secret-of-the-test-suites-0123456789abcdef";
 
 const ANY_PORT: &str = "tcp://127.0.0.1:0";
 
@@ -39,7 +37,7 @@ pub struct Forwarder {
     pub sub: String,
     /// Where servers subscribe.
     pub publ: String,
-    arguments: Vec<String>,
+    launch: Launch,
 }
 
 impl Forwarder {
@@ -50,27 +48,26 @@ impl Forwarder {
 
     /// Starts it on these endpoints.
     pub fn start_on(sub: &str, publ: &str) -> Self {
-        Self::run(sub, publ, Vec::new())
+        Self::run(sub, publ, Launch::forwarder())
     }
 
     /// Starts it on ports of its own choice with further arguments.
     pub fn with(arguments: &[&str]) -> Self {
-        Self::run(ANY_PORT, ANY_PORT, arguments.iter().map(|&argument| argument.to_owned()).collect())
+        Self::run(ANY_PORT, ANY_PORT, Launch::forwarder().arguments(arguments.iter().copied()))
     }
 
-    fn run(sub: &str, publ: &str, arguments: Vec<String>) -> Self {
-        let mut all = vec![format!("--sub={sub}"), format!("--pub={publ}")];
-        all.extend(arguments.iter().cloned());
-        let process = Process::start("pushnote-mq", &all, &[]);
+    fn run(sub: &str, publ: &str, launch: Launch) -> Self {
+        let ends = [format!("--sub={sub}"), format!("--pub={publ}")];
+        let process = launch.clone().arguments(ends).start_logged();
         let sub = process.line_after("sub listening on ");
         let publ = process.line_after("pub listening on ");
-        Self { process, sub, publ, arguments }
+        Self { process, sub, publ, launch }
     }
 
     /// Kills it and starts it again on the same endpoints.
     pub fn crash_and_restart(&mut self) {
         self.process.kill();
-        *self = Self::run(&self.sub, &self.publ, self.arguments.clone());
+        *self = Self::run(&self.sub, &self.publ, self.launch.clone());
     }
 }
 
@@ -82,7 +79,7 @@ pub struct Server {
     pub address: String,
     /// Where it subscribes, or is published to.
     pub mq_socket: String,
-    arguments: Vec<String>,
+    launch: Launch,
 }
 
 impl Server {
@@ -93,7 +90,12 @@ impl Server {
 
     /// Starts it on a free port with further arguments.
     pub fn with(arguments: &[&str]) -> Self {
-        Self::run("0", arguments.iter().map(|&argument| argument.to_owned()).collect())
+        Self::run("0", Launch::server().arguments(arguments.iter().copied()))
+    }
+
+    /// Starts it on a free port.
+    pub fn of(launch: Launch) -> Self {
+        Self::run("0", launch)
     }
 
     /// Returns once it hears what all its forwarders are given.
@@ -104,15 +106,14 @@ impl Server {
         self
     }
 
-    fn run(port: &str, arguments: Vec<String>) -> Self {
-        let mut all =
-            vec![format!("--port={port}"), "--address=127.0.0.1".to_owned(), "--route=/sockjs".to_owned()];
-        all.extend(arguments.iter().cloned());
-        let process = Process::start("pushnote-server", &all, &[("PUSHNOTE_SECRET", SECRET)]);
+    fn run(port: &str, launch: Launch) -> Self {
+        let port = format!("--port={port}");
+        let process =
+            launch.clone().arguments([&port, "--address=127.0.0.1", "--route=/sockjs"]).start_logged();
         let line = process.line_after("listening on http://");
         let address = line.split('/').next().expect("an address").to_owned();
         let mq_socket = line.rsplit(' ').next().expect("an endpoint").to_owned();
-        Self { process, address, mq_socket, arguments }
+        Self { process, address, mq_socket, launch }
     }
 
     /// Kills it and starts it again on the same port.
@@ -122,7 +123,7 @@ impl Server {
     /// If it does not start.
     pub fn crash_and_restart(&mut self) {
         self.process.kill();
-        *self = Self::run(&self.port(), self.arguments.clone());
+        *self = Self::run(&self.port(), self.launch.clone());
     }
 
     fn port(&self) -> String {
@@ -141,7 +142,7 @@ pub struct Single {
     pub server: Server,
     /// Where applications publish to.
     pub endpoint: String,
-    arguments: Vec<String>,
+    launch: Launch,
 }
 
 impl Single {
@@ -152,25 +153,29 @@ impl Single {
 
     /// Starts it with applications publishing to `endpoint`.
     pub fn start_on(endpoint: &str) -> Self {
-        Self::run("0", endpoint, Vec::new())
+        Self::run("0", endpoint, Launch::server())
     }
 
     /// Starts it on free ports with further arguments.
     pub fn with(arguments: &[&str]) -> Self {
-        Self::run("0", ANY_PORT, arguments.iter().map(|&argument| argument.to_owned()).collect())
+        Self::of(Launch::server().arguments(arguments.iter().copied()))
     }
 
-    fn run(port: &str, endpoint: &str, arguments: Vec<String>) -> Self {
-        let mut all = vec!["--single".to_owned(), format!("--mq_socket={endpoint}")];
-        all.extend(arguments.iter().cloned());
-        let server = Server::run(port, all);
+    /// Starts it on free ports.
+    pub fn of(launch: Launch) -> Self {
+        Self::run("0", ANY_PORT, launch)
+    }
+
+    fn run(port: &str, endpoint: &str, launch: Launch) -> Self {
+        let single = ["--single".to_owned(), format!("--mq_socket={endpoint}")];
+        let server = Server::run(port, launch.clone().arguments(single));
         let endpoint = server.mq_socket.clone();
-        Self { server, endpoint, arguments }
+        Self { server, endpoint, launch }
     }
 
     /// Kills it and starts it again on the same ports.
     pub fn crash_and_restart(&mut self) {
         self.server.process.kill();
-        *self = Self::run(&self.server.port(), &self.endpoint, self.arguments.clone());
+        *self = Self::run(&self.server.port(), &self.endpoint, self.launch.clone());
     }
 }
