@@ -96,5 +96,5 @@ for root, paths in roots.items():
     found |= {tuple(sorted(str(file.path) for file in circle)) for circle in circle_sets}
 faults = [f"a circle of {len(names)} files: {' '.join(names)}" for names in found - DEFENDED]
 faults += [f"no circle any more, take it off the list: {' '.join(names)}" for names in DEFENDED - found]
-print("\n".join(faults) or f"{count} files, no circle but {len(DEFENDED)} that is defended")
+print("\n".join(faults) or f"{count} files, {len(DEFENDED)} circles, which are defended")
 sys.exit(bool(faults))
