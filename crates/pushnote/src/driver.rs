@@ -1,11 +1,12 @@
 //! The socket, and the thread that it runs in.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pushnote_core::Draft;
-use pushnote_net::{LogOnce, harmless, timeout_awake};
+use pushnote_net::{LATE, LogOnce, harmless, timeout_awake};
 use pushnote_zmtp::{Batch, Options, Publisher as Socket};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -213,7 +214,7 @@ impl Driver {
     /// messages were given up and nobody was told.
     pub(crate) fn flush(self: &Arc<Self>, timeout: Duration) -> Result<(), Unflushed> {
         let mark = self.state().sent;
-        let (done, is_done) = std::sync::mpsc::sync_channel(1);
+        let (done, is_done) = sync_channel(1);
         let driver = Arc::clone(self);
         self.runtime.spawn(async move {
             // Being late is an answer, too: what is left is counted below.
@@ -221,8 +222,16 @@ impl Driver {
             // Who asked waits for it.
             let _ = done.send(());
         });
-        // It is dropped unanswered only with the runtime.
-        let _ = is_done.recv();
+        // In a process that was forked off this one the thread is missing, and answers nothing. After a process stood
+        // still, it has all the time again.
+        let patience = timeout + 2 * LATE;
+        loop {
+            let began = Instant::now();
+            let answered = is_done.recv_timeout(patience);
+            if answered != Err(RecvTimeoutError::Timeout) || began.elapsed() <= patience + LATE {
+                break;
+            }
+        }
         let mut state = self.state();
         let left = mark.saturating_sub(state.settled());
         let given_up = state.given_up - state.told;
