@@ -35,6 +35,9 @@ async function connected(t, transport) {
   await self.page.goto(site.address('module', { url: `${way.origin}/sockjs`, transport }));
   await self.event('open');
   await system.warm(mq.sub, self);
+  // Warming may have sent one more, which would be a sign of life after the silence has begun.
+  await system.publish('settled', { to: mq.sub });
+  await self.message('settled');
   return { self, way };
 }
 
