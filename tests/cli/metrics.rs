@@ -154,7 +154,7 @@ async fn server_reads(mut server: Subscriber, messages: u32) {
 
 #[test]
 fn garbage_is_counted_by_its_cause_and_logged_once() {
-    let Forwarder { process: forwarder, sub, publ, .. } = Forwarder::with(&[METRICS]);
+    let Forwarder { process: mut forwarder, sub, publ, .. } = Forwarder::with(&[METRICS]);
     let [sub, publ] = [&sub, &publ].map(|endpoint| endpoint.strip_prefix("tcp://").unwrap());
     let metrics = Metrics::of(&forwarder);
     for (end, times) in [(sub, 3), (publ, 2)] {
@@ -169,6 +169,9 @@ fn garbage_is_counted_by_its_cause_and_logged_once() {
     metrics.until(&series("sub"), |closed| closed == 3.0);
     let text = metrics.until(&series("pub"), |closed| closed == 2.0);
     assert_eq!(sum(&text, "pushnote_mq_closed_connections_total"), 5.0, "{text}");
+    // With its end, all of its log is written.
+    forwarder.terminate();
+    assert!(forwarder.ended().success());
     let log = forwarder.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("not_zmtp")).collect();
     assert_eq!(lines.len(), 2, "one for each end: {log}");

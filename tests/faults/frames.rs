@@ -154,8 +154,7 @@ async fn what_is_unread_when_a_connection_is_closed_is_logged_and_counted() {
     let unread = (bytes.len() - frame(0, b"heard").len()) as f64;
     let count = |bytes| bytes == unread;
     tokio::task::block_in_place(|| metrics.until("pushnote_mq_unread_bytes_total{end=\"sub\"}", count));
-    let log = relay.log();
-    let line = log.lines().find(|line| line.contains("bytes unread")).expect(&log);
+    let line = relay.process.logged("bytes unread");
     assert!(line.contains("WARN") && line.contains(&format!("bytes={unread}")), "{line}");
     assert!(line.contains("peer=\"127.0.0.1:"), "{line}");
 }
