@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use pushnote::{PublishError, Publisher};
 use pushnote_tests::PATIENCE;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use crate::gauge::{Gauge, MIB};
@@ -22,6 +22,8 @@ const HELD_MAX: u64 = 100_000;
 /// Beginnings of the envelopes of [`publish`], for everyone and for a user.
 const EVERYONE: &[u8] = br#"{"name":"notify_all""#;
 const USER: &[u8] = br#"{"name":"notify","#;
+/// The user of the messages behind all others.
+const LAST: &str = "the last";
 
 async fn subscriber(relay: &Relay, prefix: &[u8]) -> Raw {
     let mut raw = relay.pub_door().enter().await;
@@ -82,11 +84,16 @@ async fn set_up(arguments: &[&str]) -> (Relay, Publisher, Ear) {
     (relay, publisher, fast)
 }
 
-/// Reads to the end of the connection; returns how many messages came.
-async fn count(mut raw: Raw) -> u64 {
-    let mut messages = 0;
-    while raw.message().await.is_ok() {
+/// Reads up to a message for [`LAST`], says so, and reads on to the end of the connection; returns how many came.
+async fn count(mut raw: Raw, reached: oneshot::Sender<()>) -> u64 {
+    let (mut messages, mut reached) = (0, Some(reached));
+    while let Ok(message) = raw.message().await {
         messages += 1;
+        if message.windows(LAST.len()).any(|part| part == LAST.as_bytes())
+            && let Some(reached) = reached.take()
+        {
+            reached.send(()).expect("the test waits for it");
+        }
     }
     messages
 }
@@ -102,14 +109,32 @@ async fn dropped_messages_are_the_stalled_subscribers_loss_alone() {
     // Two queues of 8 MiB, and as much again for the reads and what the allocator keeps.
     witness_gauge.grew_less_than(32 * MIB);
 
-    let [everything, user] = stalled.map(|raw| tokio::spawn(count(raw)));
+    let mut reached = Vec::new();
+    let [everything, user] = stalled.map(|raw| {
+        let (at_end, is_reached) = oneshot::channel();
+        reached.push(is_reached);
+        tokio::spawn(count(raw, at_end))
+    });
+    // They have all that waited for them when they have what is published last; a full queue takes that neither.
+    let mut more = 0;
+    for mut reached in reached {
+        let published = async {
+            while reached.try_recv().is_err() {
+                publisher.notify("more", [LAST]).unwrap();
+                more += 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, published).await.expect("who reads again gets what is new");
+    }
+    publisher.flush(PATIENCE).unwrap();
     relay.process.terminate();
     assert!(relay.process.ended().success());
     let (everything, user) = (everything.await.unwrap(), user.await.unwrap());
-    assert_eq!(count(elsewhere).await, 0);
+    assert_eq!(count(elsewhere, oneshot::channel().0).await, 0);
     assert!(everything < sent, "40 MB fit in no queue");
     // Whatever one of them did not get is counted.
-    assert_eq!(relay.total("dropped"), (sent - everything) + (sent / 2 - user));
+    assert_eq!(relay.total("dropped"), (sent + more - everything) + (sent / 2 + more - user));
     relay.process.logged("messages dropped");
 }
 
