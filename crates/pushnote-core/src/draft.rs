@@ -4,8 +4,9 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::envelope::{NOTIFY, NOTIFY_ALL};
+use crate::envelope::{NOTIFY, NOTIFY_ALL, PUBLISH};
 use crate::publication_id::PUBLISHER_BYTES_MAX;
+use crate::subject::Audience;
 use crate::user::UserId;
 
 /// Room for what most messages take, before any of it is written.
@@ -40,9 +41,44 @@ impl Draft {
     /// `data` has no form in JSON, for example a map whose keys are not strings.
     pub fn notify(room: usize, data: &impl Serialize, users: &[UserId]) -> Result<Self, serde_json::Error> {
         let mut draft = Self::begin(room, NOTIFY, data)?;
-        draft.buffer.extend_from_slice(br#","users":"#);
-        serde_json::to_writer(&mut draft.buffer, users)?;
+        draft.field("users", &users)?;
         Ok(draft)
+    }
+
+    /// What publishes `data` to whomever `audience` names:
+    /// `{"name":"publish","data":…,"channels":["…",…],"users":["…",…],"everyone":true,"event":"…"}`, behind `room` bytes.
+    /// An `event` must be as [`event_name`](crate::envelope::event_name) takes it.
+    ///
+    /// # Errors
+    ///
+    /// `data` has no form in JSON, for example a map whose keys are not strings.
+    pub fn publish(
+        room: usize,
+        data: &impl Serialize,
+        audience: &Audience,
+        event: Option<&str>,
+    ) -> Result<Self, serde_json::Error> {
+        let mut draft = Self::begin(room, PUBLISH, data)?;
+        draft.list("channels", &audience.channels().collect::<Vec<_>>())?;
+        draft.list("users", &audience.user_ids().collect::<Vec<_>>())?;
+        if audience.is_everyone() {
+            draft.buffer.extend_from_slice(br#","everyone":true"#);
+        }
+        if let Some(event) = event {
+            draft.field("event", &event)?;
+        }
+        Ok(draft)
+    }
+
+    /// Writes a list, unless it is empty.
+    fn list(&mut self, key: &str, items: &[impl Serialize]) -> Result<(), serde_json::Error> {
+        if items.is_empty() { Ok(()) } else { self.field(key, &items) }
+    }
+
+    fn field(&mut self, key: &str, value: &impl Serialize) -> Result<(), serde_json::Error> {
+        // Writing to a vector does not fail.
+        let _ = write!(self.buffer, r#","{key}":"#);
+        serde_json::to_writer(&mut self.buffer, value)
     }
 
     fn begin(room: usize, name: &str, data: &impl Serialize) -> Result<Self, serde_json::Error> {

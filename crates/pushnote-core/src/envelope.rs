@@ -9,23 +9,30 @@ use serde_json::value::RawValue;
 
 use crate::json::{self, NotAnObject};
 use crate::publication_id::PublicationId;
-use crate::subject::Audience;
+use crate::subject::{Audience, CHANNEL_NAME_BYTES_MAX, ChannelName, Subject};
 use crate::user::UserId;
 
 pub(crate) const NOTIFY: &str = "notify";
 pub(crate) const NOTIFY_ALL: &str = "notify_all";
+pub(crate) const PUBLISH: &str = "publish";
 
-/// Users and recipients that one envelope may name.
-pub const USERS_MAX: usize = 10_000;
+/// Users, recipients and channels that one envelope may name, together.
+pub const SUBJECTS_MAX: usize = 10_000;
+
+/// Longest event name, in bytes of UTF-8.
+pub const EVENT_BYTES_MAX: usize = 128;
 
 /// A message from an application.
 ///
 /// | key | value |
 /// |---|---|
-/// | `name` | `"notify_all"`: for everyone; `"notify"`: for some users |
+/// | `name` | `"notify_all"`: for everyone; `"notify"`: for some users; `"publish"`: for whom the next four keys name |
 /// | `data` | any JSON value; what browsers get |
 /// | `users` | user ids: strings or integers |
-/// | `recipients` | tokens, each standing for the user it was made for; with `users`, up to [`USERS_MAX`] |
+/// | `recipients` | tokens, each standing for the user it was made for |
+/// | `channels` | of `publish` only: names of channels; with `users` and `recipients`, up to [`SUBJECTS_MAX`] |
+/// | `everyone` | of `publish` only: `true` for everyone |
+/// | `event` | of `publish` only, optional: what kind of message it is, for browsers; 1 to [`EVENT_BYTES_MAX`] bytes |
 /// | `publication` | optional: `"publisher/number"`, by which a message that comes twice is known ([`PublicationId`]) |
 ///
 /// Other keys are skipped, so that newer publishers can talk to older servers.
@@ -35,10 +42,12 @@ pub struct Envelope {
     /// the parsed bytes, unless it had line breaks). Line breaks would end a frame of the event stream and of
     /// the XHR transports too early.
     pub data: Bytes,
-    /// Whom it names: everyone, or its `users`, in their order and each once.
+    /// Whom it names: everyone, its `channels`, its `users`, in their order and each once.
     pub audience: Audience,
-    /// Tokens of further users, to be verified and reduced to ids. Empty if it is for everyone.
+    /// Tokens of further users, to be verified and reduced to ids.
     pub recipients: Vec<String>,
+    /// What kind of message it is, if the publisher says so: as [`event_name`] takes it.
+    pub event: Option<Box<str>>,
     /// Which message of its publisher it is, if the publisher says so.
     pub id: Option<PublicationId>,
 }
@@ -58,10 +67,10 @@ pub enum EnvelopeError {
     #[error("envelope is not a JSON object with distinct keys")]
     NotAnObject,
     /// No `name`.
-    #[error("envelope has no \"name\"; it must be \"notify\" or \"notify_all\"")]
+    #[error("envelope has no \"name\"; it must be \"notify\", \"notify_all\" or \"publish\"")]
     NameMissing,
     /// `name` is something else.
-    #[error("envelope's \"name\" is neither \"notify\" nor \"notify_all\"")]
+    #[error("envelope's \"name\" is none of \"notify\", \"notify_all\" and \"publish\"")]
     NameUnknown,
     /// No `data`.
     #[error("envelope has no \"data\"")]
@@ -85,9 +94,33 @@ pub enum EnvelopeError {
         "envelope has neither \"users\" nor \"recipients\"; notify is for those they name, notify_all for everyone"
     )]
     UsersMissing,
-    /// `users` and `recipients` are too many.
-    #[error("envelope names {len} users and recipients, {USERS_MAX} are allowed; send several envelopes")]
-    TooManyUsers {
+    /// `channels` is something else.
+    #[error(
+        "envelope's \"channels\" is not a list of channel names (strings of 1 to {CHANNEL_NAME_BYTES_MAX} bytes without \
+         control characters)"
+    )]
+    ChannelsNotNames,
+    /// `channels` where they would not be heard.
+    #[error("envelope has \"channels\" but is not \"publish\"; only that reaches channels")]
+    ChannelsNotPublished,
+    /// `everyone` is something else.
+    #[error("envelope's \"everyone\" is neither true nor false")]
+    EveryoneNotBool,
+    /// `event` is something else.
+    #[error(
+        "envelope's \"event\" is not a string of 1 to {EVENT_BYTES_MAX} bytes without control characters"
+    )]
+    EventMalformed,
+    /// `publish` without anybody it is for: a key is misspelt, perhaps.
+    #[error(
+        "envelope is \"publish\" but has none of \"channels\", \"users\", \"recipients\" and \"everyone\":true"
+    )]
+    NobodyNamed,
+    /// `users`, `recipients` and `channels` are too many.
+    #[error(
+        "envelope names {len} users, recipients and channels, {SUBJECTS_MAX} are allowed; send several envelopes"
+    )]
+    TooManySubjects {
         /// How many they are, each once.
         len: usize,
     },
@@ -114,7 +147,12 @@ impl EnvelopeError {
             Self::UsersNotIds => "users_not_ids",
             Self::RecipientsNotTokens => "recipients_not_tokens",
             Self::UsersMissing => "users_missing",
-            Self::TooManyUsers { .. } => "too_many_users",
+            Self::ChannelsNotNames => "channels_not_names",
+            Self::ChannelsNotPublished => "channels_not_published",
+            Self::EveryoneNotBool => "everyone_not_bool",
+            Self::EventMalformed => "event_malformed",
+            Self::NobodyNamed => "nobody_named",
+            Self::TooManySubjects { .. } => "too_many_subjects",
             Self::IdMalformed => "id_malformed",
             Self::EveryoneAndUsers => "everyone_and_users",
         }
@@ -131,6 +169,12 @@ struct Fields<'a> {
     users: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "json::field")]
     recipients: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::field")]
+    channels: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::field")]
+    everyone: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::field")]
+    event: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "json::field")]
     publication: Option<&'a RawValue>,
 }
@@ -152,24 +196,74 @@ impl Envelope {
         if data.len() > data_bytes_max {
             return Err(EnvelopeError::DataTooLong { len: data.len(), max: data_bytes_max });
         }
-        let names_somebody = fields.users.is_some() || fields.recipients.is_some();
         let users: Vec<UserId> = each_once(list(fields.users).ok_or(EnvelopeError::UsersNotIds)?);
         let recipients: Vec<String> =
             each_once(list(fields.recipients).ok_or(EnvelopeError::RecipientsNotTokens)?);
-        let len = users.len() + recipients.len();
-        if len > USERS_MAX {
-            return Err(EnvelopeError::TooManyUsers { len });
+        let name = serde_json::from_str::<String>(name.get());
+        let publish = matches!(name.as_deref(), Ok(PUBLISH));
+        if !publish && fields.channels.is_some() {
+            return Err(EnvelopeError::ChannelsNotPublished);
         }
-        let audience = match serde_json::from_str::<String>(name.get()).as_deref() {
-            Ok(NOTIFY) if !names_somebody => return Err(EnvelopeError::UsersMissing),
+        let channels: Vec<ChannelName> =
+            each_once(list(fields.channels).ok_or(EnvelopeError::ChannelsNotNames)?);
+        let len = users.len() + recipients.len() + channels.len();
+        if len > SUBJECTS_MAX {
+            return Err(EnvelopeError::TooManySubjects { len });
+        }
+        let names_users = fields.users.is_some() || fields.recipients.is_some();
+        let audience = match name.as_deref() {
+            Ok(NOTIFY) if !names_users => return Err(EnvelopeError::UsersMissing),
             Ok(NOTIFY) => Audience::users(users),
             Ok(NOTIFY_ALL) if users.is_empty() && recipients.is_empty() => Audience::everyone(),
             Ok(NOTIFY_ALL) => return Err(EnvelopeError::EveryoneAndUsers),
+            Ok(PUBLISH) => {
+                let everyone = fields.everyone.map(everyone).transpose()?.unwrap_or(false);
+                if !everyone && !names_users && fields.channels.is_none() {
+                    return Err(EnvelopeError::NobodyNamed);
+                }
+                let everyone = everyone.then_some(Subject::Everyone).into_iter();
+                let channels = channels.into_iter().map(Subject::Channel);
+                everyone.chain(channels).chain(users.into_iter().map(Subject::User)).collect()
+            }
             _ => return Err(EnvelopeError::NameUnknown),
         };
+        let event = fields.event.filter(|_| publish).map(event).transpose()?;
         let id = fields.publication.map(id).transpose()?;
-        Ok(Self { data: one_line(input, data), audience, recipients, id })
+        Ok(Self { data: one_line(input, data), audience, recipients, event, id })
     }
+}
+
+/// Why a text is no event's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "event name has {len} bytes, of which none may be a control character; 1 to {EVENT_BYTES_MAX} are allowed"
+)]
+pub struct EventNameError {
+    /// Its length, in bytes.
+    pub len: usize,
+}
+
+/// Takes `text` as an event's name: never empty, at most [`EVENT_BYTES_MAX`] bytes, without control characters.
+///
+/// # Errors
+///
+/// [`EventNameError`] for any other text.
+pub fn event_name(text: &str) -> Result<&str, EventNameError> {
+    let len = text.len();
+    if (1..=EVENT_BYTES_MAX).contains(&len) && !text.contains(char::is_control) {
+        Ok(text)
+    } else {
+        Err(EventNameError { len })
+    }
+}
+
+fn event(field: &RawValue) -> Result<Box<str>, EnvelopeError> {
+    let text: String = serde_json::from_str(field.get()).map_err(|_| EnvelopeError::EventMalformed)?;
+    event_name(&text).map(Box::from).map_err(|_| EnvelopeError::EventMalformed)
+}
+
+fn everyone(field: &RawValue) -> Result<bool, EnvelopeError> {
+    serde_json::from_str(field.get()).map_err(|_| EnvelopeError::EveryoneNotBool)
 }
 
 fn id(field: &RawValue) -> Result<PublicationId, EnvelopeError> {

@@ -219,7 +219,7 @@ proptest! {
         parts in prop::collection::vec(
             prop::sample::select(vec![
                 "{", "}", "[", "]", ",", ":", "\"name\"", "\"data\"", "\"users\"", "\"recipients\"",
-                "\"notify\"", "\"notify_all\"", "1", "null", "\"", "\\", "\n", "\u{e9}",
+                "\"notify\"", "\"notify_all\"", "\"publish\"", "\"channels\"", "\"everyone\"", "\"event\"", "true", "1", "null", "\"", "\\", "\n", "\u{e9}",
             ]),
             0..24,
         )
@@ -244,10 +244,13 @@ fn each_user_is_named_once_and_not_too_many_are() {
         (0..50_000).map(|n| if n % 2 == 0 { "7".to_owned() } else { "\"8\"".to_owned() }).collect();
     let once = ["7", "8"].map(|id| UserId::new(id).unwrap());
     assert_eq!(parse(&again, 0).unwrap().audience, Audience::users(once));
-    let many: Vec<_> = (0..USERS_MAX - 1).map(|user| user.to_string()).collect();
+    let many: Vec<_> = (0..SUBJECTS_MAX - 1).map(|user| user.to_string()).collect();
     parse(&many, 1).unwrap();
     let error = parse(&many, 2).unwrap_err();
-    assert_eq!((error, error.kind()), (EnvelopeError::TooManyUsers { len: USERS_MAX + 1 }, "too_many_users"));
+    assert_eq!(
+        (error, error.kind()),
+        (EnvelopeError::TooManySubjects { len: SUBJECTS_MAX + 1 }, "too_many_subjects")
+    );
 }
 
 #[test]
@@ -257,4 +260,95 @@ fn notify_says_whom() {
         assert_eq!((error, error.kind()), (EnvelopeError::UsersMissing, "users_missing"));
     }
     assert!(parse(r#"{"name":"notify","data":1,"users":[]}"#).unwrap().audience.is_empty());
+}
+
+fn channel(name: &str) -> ChannelName {
+    ChannelName::new(name).unwrap()
+}
+
+#[test]
+fn publish_is_for_channels_users_and_everyone_in_one() {
+    let envelope = parse(
+        r#"{"name":"publish","data":1,"channels":["news","news","sport"],"users":[42,"42"],"recipients":["7:sig"],
+            "everyone":true,"event":"headline"}"#,
+    )
+    .unwrap();
+    let subjects = [Subject::Everyone, channel("news").into(), channel("sport").into(), user("42").into()];
+    assert_eq!(envelope.audience.subjects(), subjects);
+    assert_eq!(envelope.recipients, ["7:sig"]);
+    assert_eq!(envelope.event.as_deref(), Some("headline"));
+
+    let one = parse(r#"{"name":"publish","data":1,"channels":["news"],"everyone":false}"#).unwrap();
+    assert_eq!(one.audience.subjects(), [channel("news").into()]);
+    assert_eq!(one.event, None);
+    // A list that happens to be empty reaches nobody, as with notify.
+    assert!(parse(r#"{"name":"publish","data":1,"channels":[]}"#).unwrap().audience.is_empty());
+}
+
+#[test]
+fn what_is_wrong_with_publish() {
+    for (rest, kind) in [
+        ("", "nobody_named"),
+        (r#","everyone":false"#, "nobody_named"),
+        (r#","channel":"news""#, "nobody_named"),
+        (r#","channels":"news""#, "channels_not_names"),
+        (r#","channels":[42]"#, "channels_not_names"),
+        (r#","channels":[""]"#, "channels_not_names"),
+        (r#","channels":["a\nb"]"#, "channels_not_names"),
+        (r#","channels":null"#, "channels_not_names"),
+        (r#","users":"42""#, "users_not_ids"),
+        (r#","everyone":1"#, "everyone_not_bool"),
+        (r#","everyone":null"#, "everyone_not_bool"),
+        (r#","everyone":true,"event":"""#, "event_malformed"),
+        (r#","everyone":true,"event":"a\u0000""#, "event_malformed"),
+        (r#","everyone":true,"event":7"#, "event_malformed"),
+        (&format!(r#","everyone":true,"event":"{}""#, "x".repeat(129)), "event_malformed"),
+    ] {
+        let error = parse(&format!(r#"{{"name":"publish","data":1{rest}}}"#)).unwrap_err();
+        assert_eq!(error.kind(), kind, "{rest}");
+    }
+    let text = r#"{"name":"notify","data":1,"users":[1],"channels":["news"]}"#;
+    assert_eq!(parse(text), Err(EnvelopeError::ChannelsNotPublished));
+    assert_eq!(parse(&text.replace("notify", "notify_all")), Err(EnvelopeError::ChannelsNotPublished));
+    let longest = format!(r#"{{"name":"publish","data":1,"everyone":true,"event":"{}"}}"#, "x".repeat(128));
+    assert!(parse(&longest).is_ok());
+}
+
+#[test]
+fn users_and_channels_are_counted_together() {
+    let channels: Vec<_> = (0..SUBJECTS_MAX - 1).map(|n| format!("\"c{n}\"")).collect();
+    let text = |users: &str| {
+        format!(r#"{{"name":"publish","data":1,"channels":[{}],"users":[{users}]}}"#, channels.join(","))
+    };
+    assert!(parse(&text("1")).is_ok());
+    assert_eq!(parse(&text("1,2")), Err(EnvelopeError::TooManySubjects { len: SUBJECTS_MAX + 1 }));
+}
+
+#[test]
+fn other_names_take_no_event() {
+    let text = r#"{"name":"notify_all","data":1,"event":[],"everyone":5}"#;
+    assert_eq!(parse(text).unwrap().event, None);
+}
+
+#[test]
+fn what_is_published_to_channels_is_read_back() {
+    let audience: Audience =
+        [channel("news").into(), channel("a\"b").into(), user("42").into()].into_iter().collect();
+    let draft = Draft::publish(3, &json!("x"), &audience, Some("head\"line")).unwrap();
+    let bytes = Bytes::from(draft.numbered("9f86d081", 7)).slice(3..);
+    let text = r#"{"name":"publish","data":"x","channels":["news","a\"b"],"users":["42"],"event":"head\"line","publication":"9f86d081/7"}"#;
+    assert_eq!(bytes, text.as_bytes());
+    let envelope = Envelope::parse(&bytes, MAX).unwrap();
+    assert_eq!((envelope.audience, envelope.event.as_deref()), (audience, Some("head\"line")));
+
+    let everyone = Draft::publish(0, &1, &Audience::everyone(), None).unwrap().unnumbered();
+    assert_eq!(everyone, br#"{"name":"publish","data":1,"everyone":true}"#);
+}
+
+#[test]
+fn an_events_name_has_bounds() {
+    assert_eq!(event_name("ü"), Ok("ü"));
+    for text in ["", "a\nb", &"x".repeat(129)] {
+        assert_eq!(event_name(text), Err(EventNameError { len: text.len() }));
+    }
 }

@@ -1,7 +1,11 @@
 //! What messages are about, and what connections subscribe to.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
+
+use serde::de::{self, Deserialize, Deserializer};
+use serde::{Serialize, Serializer};
 
 use crate::user::UserId;
 
@@ -91,6 +95,26 @@ impl ChannelName {
     }
 }
 
+impl FromStr for ChannelName {
+    type Err = ChannelNameError;
+
+    fn from_str(text: &str) -> Result<Self, ChannelNameError> {
+        Self::new(text)
+    }
+}
+
+impl Serialize for ChannelName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ChannelName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
 impl fmt::Display for ChannelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -133,6 +157,14 @@ impl Audience {
         self.0.contains(&Subject::Everyone)
     }
 
+    /// The channels among the subjects, in their order.
+    pub fn channels(&self) -> impl Iterator<Item = &ChannelName> {
+        self.0.iter().filter_map(|subject| match subject {
+            Subject::Channel(channel) => Some(channel),
+            Subject::Everyone | Subject::User(_) => None,
+        })
+    }
+
     /// The users among the subjects, in their order.
     pub fn user_ids(&self) -> impl Iterator<Item = &UserId> {
         self.0.iter().filter_map(|subject| match subject {
@@ -144,6 +176,13 @@ impl Audience {
     /// Adds a subject, which must not be among them.
     pub fn push(&mut self, subject: Subject) {
         self.0.push(subject);
+    }
+}
+
+/// Of subjects that are each once.
+impl FromIterator<Subject> for Audience {
+    fn from_iter<I: IntoIterator<Item = Subject>>(subjects: I) -> Self {
+        Self(subjects.into_iter().collect())
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
 
-use pushnote_core::envelope::USERS_MAX;
+use pushnote_core::envelope::SUBJECTS_MAX;
 use pushnote_core::{SecretError, UserIdError};
 use pushnote_zmtp::curve::KeyError;
 use pushnote_zmtp::{Endpoint, EndpointError, KeyFileError, Security, Stats};
@@ -75,7 +75,7 @@ pub enum PublishError {
         max: usize,
     },
     /// More users than one message may name.
-    #[error("message names {len} users, servers take {USERS_MAX}; send it to fewer users at a time")]
+    #[error("message names {len} users, servers take {SUBJECTS_MAX}; send it to fewer users at a time")]
     UsersAbove {
         /// How many it names.
         len: usize,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use pushnote_core::envelope::USERS_MAX;
+use pushnote_core::envelope::SUBJECTS_MAX;
 use pushnote_core::{Draft, Receipt, UserId};
 use pushnote_zmtp::Batch;
 use serde::Serialize;
@@ -165,7 +165,11 @@ impl Publisher {
         let users =
             users.into_iter().map(|user| UserId::new(&user.to_string())).collect::<Result<Vec<_>, _>>()?;
         let draft = self.checked(Draft::notify(room, data, &users)?)?;
-        if users.len() > USERS_MAX { Err(PublishError::UsersAbove { len: users.len() }) } else { Ok(draft) }
+        if users.len() > SUBJECTS_MAX {
+            Err(PublishError::UsersAbove { len: users.len() })
+        } else {
+            Ok(draft)
+        }
     }
 
     fn checked(&self, draft: Draft) -> Result<Draft, PublishError> {
