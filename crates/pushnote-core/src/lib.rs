@@ -8,6 +8,7 @@
 //! | [`publication_id`], [`sequencer`] | how messages that come over several connections are delivered once and in order |
 //! | [`receipt`] | how a message that was sent to be acknowledged is |
 //! | [`user`], [`subject`] | what a user id may be; whom messages are for and what connections subscribe to |
+//! | [`rules`] | what holds for a channel: who may subscribe, how much of it is kept |
 //! | [`token`] | how a browser proves whose it is: Django's signed values, keys, expiry |
 //! | [`client`] | what a browser may say, and what each kind of nonsense leads to |
 //! | [`close`] | why a connection ends, in codes that tell whether to come back |
@@ -24,6 +25,7 @@ mod json;
 pub mod limits;
 pub mod publication_id;
 pub mod receipt;
+pub mod rules;
 pub mod sequencer;
 pub mod subject;
 pub mod token;
@@ -36,6 +38,7 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use limits::{HISTORY_BYTES_MAX, Limits, LimitsError};
 pub use publication_id::{PublicationId, PublicationIdError};
 pub use receipt::{Answer, Receipt};
+pub use rules::{ChannelRule, ChannelRules, ChannelRulesError, HistoryRule, SlowPolicy};
 pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits};
 pub use subject::{Audience, ChannelName, ChannelNameError, Subject};
 pub use token::{CurrentVerifier, Keys, Secret, SecretError, TokenError, Tokenizer, Verified, Verifier};
