@@ -96,8 +96,8 @@ pub enum EnvelopeError {
     UsersMissing,
     /// `channels` is something else.
     #[error(
-        "envelope's \"channels\" is not a list of channel names (strings of 1 to {CHANNEL_NAME_BYTES_MAX} bytes without \
-         control characters)"
+        "envelope's \"channels\" is not a list of channel names (strings of 1 to {CHANNEL_NAME_BYTES_MAX} bytes, without \
+         control characters, and without a * at the end)"
     )]
     ChannelsNotNames,
     /// `channels` where they would not be heard.

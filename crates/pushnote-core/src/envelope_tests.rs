@@ -296,6 +296,7 @@ fn what_is_wrong_with_publish() {
         (r#","channels":[""]"#, "channels_not_names"),
         (r#","channels":["a\nb"]"#, "channels_not_names"),
         (r#","channels":null"#, "channels_not_names"),
+        (r#","channels":["news.*"]"#, "channels_not_names"),
         (r#","users":"42""#, "users_not_ids"),
         (r#","everyone":1"#, "everyone_not_bool"),
         (r#","everyone":null"#, "everyone_not_bool"),

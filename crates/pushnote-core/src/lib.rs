@@ -41,5 +41,8 @@ pub use receipt::{Answer, Receipt};
 pub use rules::{ChannelRule, ChannelRules, ChannelRulesError, HistoryRule, SlowPolicy};
 pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits};
 pub use subject::{Audience, ChannelName, ChannelNameError, Subject};
-pub use token::{CurrentVerifier, Keys, Secret, SecretError, TokenError, Tokenizer, Verified, Verifier};
+pub use token::{
+    Access, ChannelPattern, CurrentVerifier, Keys, Secret, SecretError, TokenError, Tokenizer, Verified,
+    Verifier,
+};
 pub use user::{UserId, UserIdError};

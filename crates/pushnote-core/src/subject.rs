@@ -46,7 +46,8 @@ impl From<ChannelName> for Subject {
     }
 }
 
-/// A channel's name: never empty, at most [`CHANNEL_NAME_BYTES_MAX`] bytes, without control characters.
+/// A channel's name: never empty, at most [`CHANNEL_NAME_BYTES_MAX`] bytes, without control characters, and without a
+/// `*` at its end, so that it is never taken for a [pattern](crate::ChannelPattern).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelName(Arc<str>);
 
@@ -68,6 +69,9 @@ pub enum ChannelNameError {
         /// Where, counted in bytes from 0.
         at: usize,
     },
+    /// It would be taken for all names that begin so.
+    #[error("channel name ends in *, which means all channels whose names begin so")]
+    Pattern,
 }
 
 impl ChannelName {
@@ -75,13 +79,16 @@ impl ChannelName {
     ///
     /// # Errors
     ///
-    /// [`ChannelNameError`] if it is empty, too long or has control characters.
+    /// [`ChannelNameError`] if it is empty, too long, has control characters or ends in `*`.
     pub fn new(text: &str) -> Result<Self, ChannelNameError> {
         if text.is_empty() {
             return Err(ChannelNameError::Empty);
         }
         if text.len() > CHANNEL_NAME_BYTES_MAX {
             return Err(ChannelNameError::TooLong { len: text.len() });
+        }
+        if text.ends_with('*') {
+            return Err(ChannelNameError::Pattern);
         }
         match text.char_indices().find(|(_, c)| c.is_control()) {
             Some((at, _)) => Err(ChannelNameError::ControlCharacter { at }),
@@ -198,6 +205,8 @@ mod tests {
         assert_eq!(ChannelName::new(""), Err(ChannelNameError::Empty));
         assert_eq!(ChannelName::new(&"ä".repeat(128)), Err(ChannelNameError::TooLong { len: 256 }));
         assert_eq!(ChannelName::new("a\nb"), Err(ChannelNameError::ControlCharacter { at: 1 }));
+        assert_eq!(ChannelName::new("a.*"), Err(ChannelNameError::Pattern));
+        assert!(ChannelName::new("*a").is_ok());
         assert_eq!(ChannelName::new("ä\u{85}"), Err(ChannelNameError::ControlCharacter { at: 2 }));
     }
 

@@ -8,6 +8,8 @@ use flate2::read::ZlibDecoder;
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, Serializer};
 
+use super::access::{Access, ChannelPattern};
+use super::error::TokenError;
 use crate::user::UserId;
 
 /// Most bytes that a compressed object may grow to. A few hundred bytes of zlib can unfold to a thousand times
@@ -15,17 +17,28 @@ use crate::user::UserId;
 pub(super) const UNFOLDED_BYTES_MAX: u64 = 64 * 1024;
 
 /// What a token says. Claims that are not known here are skipped.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Claims {
     /// Whose it is.
-    #[serde(alias = "sub")]
-    pub(super) user: UserId,
+    #[serde(alias = "sub", skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<UserId>,
+    /// What it allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) channels: Option<Vec<ChannelPattern>>,
     /// From when on it is not valid, in Unix seconds; programs write whole numbers and fractions.
-    #[serde(default)]
     pub(super) exp: Option<serde_json::Number>,
 }
 
 impl Claims {
+    /// What they allow, for ever; an error if that is nothing.
+    pub(super) fn access(self) -> Result<Access, TokenError> {
+        if self.user.is_none() && self.channels.is_none() {
+            return Err(TokenError::Invalid);
+        }
+        Ok(Access { user: self.user, channels: self.channels.unwrap_or_default(), expires_at: None })
+    }
+
     /// The first whole second at which `exp` has come; `None` if there is none.
     pub(super) fn expires_at(&self) -> Option<u64> {
         // Saturates where it is negative, or too large.

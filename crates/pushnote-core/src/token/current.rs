@@ -2,6 +2,7 @@
 
 use std::sync::{PoisonError, RwLock};
 
+use super::access::Access;
 use super::error::TokenError;
 use super::verifier::{Verified, Verifier};
 use crate::user::UserId;
@@ -27,6 +28,15 @@ impl CurrentVerifier {
     /// As there.
     pub fn verify_until(&self, token: &str, now: u64) -> Result<Verified, TokenError> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).verify_until(token, now)
+    }
+
+    /// [`Verifier::access`] by the verifier of the moment.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn access(&self, token: &str, now: u64) -> Result<Access, TokenError> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).access(token, now)
     }
 
     /// Tokens are verified by `verifier` from now on.

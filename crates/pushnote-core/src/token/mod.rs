@@ -1,13 +1,15 @@
-//! How a browser proves whose it is.
+//! How a browser proves whose it is, and what it may subscribe to.
 //!
-//! A token is a user id that the application signed with a secret it shares with the server, in the formats of
-//! Django's `django.core.signing`, so that any Django can make one. The separator is `:`, the algorithm SHA-256
+//! A token is a user id, or a channel's name, that the application signed with a secret it shares with the server, in the
+//! formats of Django's `django.core.signing`, so that any Django can make one. The separator is `:`, the algorithm SHA-256
 //! (what Django before 3.1 signed with SHA-1 is verified too, and never made).
 //!
 //! | kind | looks like | Django's name for it | expires |
 //! |---|---|---|---|
 //! | with claims | `eyJ1c2Vy…:1r31eq:In0t…` | `signing.dumps({"user": "42", "exp": …}, salt=CLAIMS_SALT)` | at its `exp`; without one, as the next |
+//! | with claims, for channels | `eyJjaGFu…:1r31eq:In0t…` | `signing.dumps({"channels": ["news.*"]}, salt=CLAIMS_SALT)`, with or without a `user` | likewise |
 //! | timestamped | `42:1r31eq:In0t…` | `TimestampSigner(salt=TIMESTAMPED_SALT).sign("42")` | when it is older than the server's maximum age |
+//! | of one channel | `news:1r31eq:In0t…` | `TimestampSigner(salt=CHANNEL_SALT).sign("news")` | likewise |
 //! | plain | `42:JAve…` | `Signer(salt=PLAIN_SALT).sign("42")` | never |
 //! | legacy | `42:TAeF…` | `Signer("pushnote_salt")`: the original's, with its "salt" as the key | never |
 //!
@@ -17,6 +19,7 @@
 //! Legacy tokens are not verified unless [`Verifier::with_legacy_salt`] says so: whoever knows that salt (and it
 //! has a published default) can make them for any user.
 
+mod access;
 mod base62;
 mod claims;
 mod current;
@@ -27,6 +30,7 @@ mod timestamp;
 mod tokenizer;
 mod verifier;
 
+pub use access::{Access, ChannelPattern};
 pub use current::CurrentVerifier;
 pub use error::TokenError;
 pub use keys::{Keys, SECRET_BYTES_MIN, Secret, SecretError};
@@ -38,6 +42,9 @@ pub const PLAIN_SALT: &str = "pushnote";
 
 /// Django's `salt` for timestamped tokens.
 pub const TIMESTAMPED_SALT: &str = "pushnote.timestamped";
+
+/// Django's `salt` for tokens of one channel.
+pub const CHANNEL_SALT: &str = "pushnote.channel";
 
 /// Django's `salt` for tokens with claims.
 pub const CLAIMS_SALT: &str = "pushnote.claims";

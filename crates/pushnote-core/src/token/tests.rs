@@ -9,6 +9,7 @@ use std::io::Write;
 
 use super::signer::Signer;
 use super::*;
+use crate::subject::ChannelName;
 use crate::user::UserId;
 
 const NOW: u64 = 1_700_000_000;
@@ -145,7 +146,7 @@ fn all_secrets_verify_and_the_first_signs() {
 
 #[test]
 fn no_kind_passes_for_another() {
-    let salts = [CLAIMS_SALT, TIMESTAMPED_SALT, PLAIN_SALT, LEGACY_SALT];
+    let salts = [CLAIMS_SALT, TIMESTAMPED_SALT, CHANNEL_SALT, PLAIN_SALT, LEGACY_SALT];
     let signers = salts.map(|salt| Signer::new(salt, NEW.as_bytes(), []));
     for (at, one) in signers.iter().enumerate() {
         let signed = one.sign("42");
@@ -275,6 +276,52 @@ fn a_long_token_is_refused_unread() {
     assert_eq!(error.kind(), "too_long");
     let error = Verifier::new(&keys()).verify(&"x".repeat(4097), NOW).unwrap_err();
     assert_eq!(error, TokenError::TooLong { len: 4097, max: 4096 });
+}
+
+fn channel(name: &str) -> ChannelName {
+    ChannelName::new(name).unwrap()
+}
+
+#[test]
+fn a_token_of_one_channel_is_nobodys_and_for_nothing_else() {
+    let verifier = Verifier::new(&keys()).with_age_max_s(Some(10));
+    let tokenizer = Tokenizer::new(&keys());
+    let channels = vec![ChannelPattern::Exactly(channel("news"))];
+    for (ttl, expires_at) in [(None, NOW + 11), (Some(Duration::from_secs(60)), NOW + 60)] {
+        let token = tokenizer.tokenize_channel(&channel("news"), NOW, ttl);
+        let access = verifier.access(&token, NOW).unwrap();
+        assert_eq!(access, Access { user: None, channels: channels.clone(), expires_at: Some(expires_at) });
+        assert!(access.allows(&channel("news")) && !access.allows(&channel("news.a")));
+        assert_eq!(verifier.access(&token, expires_at), Err(TokenError::Expired));
+        assert_eq!(verifier.access(&token, NOW - 301), Err(TokenError::FromFuture { ahead_s: 301 }));
+        assert_eq!(verifier.verify(&token, NOW), Err(TokenError::Invalid), "it makes nobody a user");
+    }
+    assert_eq!(tokenizer.tokenize_channel(&channel("news"), NOW, None).split(':').next(), Some("news"));
+    // What ends in * is a pattern, and Django signs any text.
+    let pattern = timestamp::sign(&Signer::new(CHANNEL_SALT, NEW.as_bytes(), []), "news*", NOW);
+    assert_eq!(verifier.access(&pattern, NOW), Err(TokenError::Invalid));
+}
+
+#[test]
+fn a_users_token_allows_no_channels_but_those_of_its_claims() {
+    let verifier = Verifier::new(&keys());
+    let tokenizer = Tokenizer::new(&keys());
+    for token in [tokenizer.tokenize(&user("42"), NOW, None), tokenizer.tokenize_unexpiring(&user("42"))] {
+        let access = verifier.access(&token, NOW).unwrap();
+        assert_eq!((access.user, access.channels), (Some(user("42")), vec![]));
+    }
+    let access = verifier.access(&dumps_json(r#"{"user":"42","channels":["news.*","sport"]}"#), NOW).unwrap();
+    assert_eq!(access.user, Some(user("42")));
+    for (name, allowed) in [("news.a", true), ("sport", true), ("news", false), ("sport.a", false)] {
+        assert_eq!(access.allows(&channel(name)), allowed, "{name}");
+    }
+    let nobodys = verifier.access(&dumps_json(r#"{"channels":["*"]}"#), NOW).unwrap();
+    assert!(nobodys.user.is_none() && nobodys.allows(&channel("anything")));
+    for json in
+        [r#"{"channels":null}"#, r#"{"user":"42","channels":"news"}"#, r#"{"user":"42","channels":[""]}"#]
+    {
+        assert_eq!(verifier.access(&dumps_json(json), NOW), Err(TokenError::Invalid), "{json}");
+    }
 }
 
 proptest! {

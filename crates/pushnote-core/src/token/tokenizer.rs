@@ -7,13 +7,15 @@ use super::claims::{self, Claims};
 use super::keys::{Keys, Secret};
 use super::signer::Signer;
 use super::timestamp;
-use super::{CLAIMS_SALT, PLAIN_SALT, TIMESTAMPED_SALT};
+use super::{CHANNEL_SALT, CLAIMS_SALT, PLAIN_SALT, TIMESTAMPED_SALT};
+use crate::subject::ChannelName;
 use crate::user::UserId;
 
 /// Makes tokens; the application's side.
 pub struct Tokenizer {
     claims: Signer,
     timestamped: Signer,
+    channel: Signer,
     plain: Signer,
 }
 
@@ -23,6 +25,7 @@ impl Tokenizer {
         Self {
             claims: signer(CLAIMS_SALT, keys),
             timestamped: signer(TIMESTAMPED_SALT, keys),
+            channel: signer(CHANNEL_SALT, keys),
             plain: signer(PLAIN_SALT, keys),
         }
     }
@@ -35,12 +38,29 @@ impl Tokenizer {
         match ttl {
             None => timestamp::sign(&self.timestamped, user.as_str(), now),
             Some(ttl) => {
-                let exp = now.saturating_add(ttl.as_secs());
-                let claims = Claims { user: user.clone(), exp: Some(exp.into()) };
-                let payload = claims::encode(&claims).expect("claims are plain JSON");
-                timestamp::sign(&self.claims, &payload, now)
+                let claims = Claims { user: Some(user.clone()), ..Claims::default() };
+                self.claim(claims, now, ttl)
             }
         }
+    }
+
+    /// A token that allows whoever has it to subscribe to `channel`, made `now` (Unix seconds); a `ttl` as with
+    /// [`Tokenizer::tokenize`].
+    pub fn tokenize_channel(&self, channel: &ChannelName, now: u64, ttl: Option<Duration>) -> String {
+        match ttl {
+            None => timestamp::sign(&self.channel, channel.as_str(), now),
+            Some(ttl) => {
+                let claims = Claims { channels: Some(vec![channel.clone().into()]), ..Claims::default() };
+                self.claim(claims, now, ttl)
+            }
+        }
+    }
+
+    fn claim(&self, claims: Claims, now: u64, ttl: Duration) -> String {
+        let exp = now.saturating_add(ttl.as_secs());
+        let claims = Claims { exp: Some(exp.into()), ..claims };
+        let payload = claims::encode(&claims).expect("claims are plain JSON");
+        timestamp::sign(&self.claims, &payload, now)
     }
 
     /// A token for `user` that never expires: it is good until the secret is replaced.
