@@ -42,7 +42,7 @@ pub use rules::{ChannelRule, ChannelRules, ChannelRulesError, HistoryRule, SlowP
 pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits};
 pub use subject::{Audience, ChannelName, ChannelNameError, Subject};
 pub use token::{
-    Access, ChannelPattern, CurrentVerifier, Keys, Secret, SecretError, TokenError, Tokenizer, Verified,
-    Verifier,
+    Access, ChannelPattern, CurrentVerifier, JwtKeys, JwtKeysError, Keys, Secret, SecretError, TokenError,
+    Tokenizer, Verified, Verifier,
 };
 pub use user::{UserId, UserIdError};

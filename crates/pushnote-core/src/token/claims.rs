@@ -6,10 +6,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::read::ZlibDecoder;
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use serde_json::ser::{Formatter, Serializer};
 
+use super::JWT_AUDIENCE;
 use super::access::{Access, ChannelPattern};
 use super::error::TokenError;
+use super::timestamp::{check_not_in_future, unexpired};
 use crate::user::UserId;
 
 /// Most bytes that a compressed object may grow to. A few hundred bytes of zlib can unfold to a thousand times
@@ -27,23 +30,66 @@ pub(super) struct Claims {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) channels: Option<Vec<ChannelPattern>>,
     /// From when on it is not valid, in Unix seconds; programs write whole numbers and fractions.
-    pub(super) exp: Option<serde_json::Number>,
+    pub(super) exp: Option<Number>,
+    /// Before when it is not valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) nbf: Option<Number>,
+    /// When it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) iat: Option<Number>,
+    /// Whom it was made for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) aud: Option<Audiences>,
+}
+
+/// RFC 7519 has one without a list.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Audiences {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audiences {
+    fn have(&self, audience: &str) -> bool {
+        match self {
+            Self::One(one) => one == audience,
+            Self::Several(all) => all.iter().any(|one| one == audience),
+        }
+    }
 }
 
 impl Claims {
-    /// What they allow, for ever; an error if that is nothing.
-    pub(super) fn access(self) -> Result<Access, TokenError> {
+    /// What `json` says.
+    pub(super) fn parse(json: &[u8]) -> Result<Self, TokenError> {
+        serde_json::from_slice(json).map_err(|_| TokenError::Invalid)
+    }
+
+    /// When it was made, in Unix seconds, if it says so.
+    pub(super) fn made_at(&self) -> Option<u64> {
+        self.iat.as_ref().and_then(seconds)
+    }
+
+    /// What they allow `now`; without an `exp`, until `otherwise`.
+    pub(super) fn access(self, now: u64, otherwise: Option<u64>) -> Result<Access, TokenError> {
         if self.user.is_none() && self.channels.is_none() {
             return Err(TokenError::Invalid);
         }
-        Ok(Access { user: self.user, channels: self.channels.unwrap_or_default(), expires_at: None })
+        if self.aud.is_some_and(|aud| !aud.have(JWT_AUDIENCE)) {
+            return Err(TokenError::Invalid);
+        }
+        for from in [&self.nbf, &self.iat].into_iter().flatten().filter_map(seconds) {
+            check_not_in_future(from, now)?;
+        }
+        let expires_at = unexpired(self.exp.as_ref().and_then(seconds).or(otherwise), now)?;
+        Ok(Access { user: self.user, channels: self.channels.unwrap_or_default(), expires_at })
     }
+}
 
-    /// The first whole second at which `exp` has come; `None` if there is none.
-    pub(super) fn expires_at(&self) -> Option<u64> {
-        // Saturates where it is negative, or too large.
-        self.exp.as_ref().and_then(serde_json::Number::as_f64).map(|exp| exp.ceil() as u64)
-    }
+/// The first whole second that is not before `moment`.
+fn seconds(moment: &Number) -> Option<u64> {
+    // Saturates where it is negative, or too large.
+    moment.as_f64().map(|moment| moment.ceil() as u64)
 }
 
 /// The payload of `object`, as Django's `dumps` has it before signing.

@@ -13,6 +13,11 @@
 //! | plain | `42:JAve…` | `Signer(salt=PLAIN_SALT).sign("42")` | never |
 //! | legacy | `42:TAeF…` | `Signer("pushnote_salt")`: the original's, with its "salt" as the key | never |
 //!
+//! And JSON Web Tokens, which any language can make: HS256 with the same secret, or, by public keys that the server is
+//! given ([`JwtKeys`]), RS256, ES256 and EdDSA. They have the claims `sub` (the user), `channels`, `exp`, `nbf`, `iat`, and
+//! `aud`, which must name [`JWT_AUDIENCE`] if it is there. Without an `exp` they expire when they are older than the
+//! server's maximum age, and need an `iat` for that.
+//!
 //! Each kind has a salt of its own. With one for all, a timestamped token of user `42` would be a plain one of a
 //! user `42:1r31eq`, and the token of a user who may choose an id could be read as claims.
 //!
@@ -24,6 +29,8 @@ mod base62;
 mod claims;
 mod current;
 mod error;
+mod jwt;
+mod jwt_keys;
 mod keys;
 mod signer;
 mod timestamp;
@@ -33,6 +40,7 @@ mod verifier;
 pub use access::{Access, ChannelPattern};
 pub use current::CurrentVerifier;
 pub use error::TokenError;
+pub use jwt_keys::{JwtKeys, JwtKeysError};
 pub use keys::{Keys, SECRET_BYTES_MIN, Secret, SecretError};
 pub use tokenizer::Tokenizer;
 pub use verifier::{Verified, Verifier};
@@ -49,12 +57,17 @@ pub const CHANNEL_SALT: &str = "pushnote.channel";
 /// Django's `salt` for tokens with claims.
 pub const CLAIMS_SALT: &str = "pushnote.claims";
 
+/// Who a token with claims is for, if it says so in `aud`.
+pub const JWT_AUDIENCE: &str = "pushnote";
+
 /// The salt of the original's tokens: Django's default for `Signer`, as its own went into the key's place.
 pub const LEGACY_SALT: &str = "django.core.signing.Signer";
 
 /// How far into the future a token's stamp may lie, in seconds: clocks of two machines differ.
 pub const CLOCK_SKEW_S: u64 = 5 * 60;
 
+#[cfg(test)]
+mod jwt_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -26,15 +26,33 @@ pub(super) fn unsign<'a>(signer: &Signer, signed: &'a str) -> Option<Stamped<'a>
 impl Stamped<'_> {
     /// Refuses a stamp that cannot be true yet; Django would let it pass, and it would live so much longer.
     pub(super) fn check_not_in_future(&self, now: u64) -> Result<(), TokenError> {
-        match self.stamp.saturating_sub(now) {
-            ahead_s if ahead_s > CLOCK_SKEW_S => Err(TokenError::FromFuture { ahead_s }),
-            _ => Ok(()),
-        }
+        check_not_in_future(self.stamp, now)
     }
 
-    /// The second at which the stamp is more than `age_max_s` seconds old; exactly as old is young enough, as in
-    /// Django. `None` for never.
+    /// The second at which it is older than `age_max_s` seconds; `None` for never.
     pub(super) fn expires_at(&self, age_max_s: Option<u64>) -> Option<u64> {
-        age_max_s.map(|max| self.stamp.saturating_add(max).saturating_add(1))
+        age_max_s.map(|age_max_s| too_old_at(self.stamp, age_max_s))
     }
+}
+
+/// Refuses a moment that has not come yet, as far as clocks differ.
+pub(super) fn check_not_in_future(moment: u64, now: u64) -> Result<(), TokenError> {
+    match moment.saturating_sub(now) {
+        ahead_s if ahead_s > CLOCK_SKEW_S => Err(TokenError::FromFuture { ahead_s }),
+        _ => Ok(()),
+    }
+}
+
+/// The same, unless it has come.
+pub(super) fn unexpired(expires_at: Option<u64>, now: u64) -> Result<Option<u64>, TokenError> {
+    match expires_at {
+        Some(at) if at <= now => Err(TokenError::Expired),
+        _ => Ok(expires_at),
+    }
+}
+
+/// The second at which what was made at `moment` is more than `age_max_s` seconds old; exactly as old is young enough,
+/// as in Django.
+pub(super) fn too_old_at(moment: u64, age_max_s: u64) -> u64 {
+    moment.saturating_add(age_max_s).saturating_add(1)
 }

@@ -5,8 +5,10 @@ use std::fmt;
 use super::access::Access;
 use super::claims::{self, Claims};
 use super::error::TokenError;
+use super::jwt::JwtVerifier;
+use super::jwt_keys::JwtKeys;
 use super::keys::Keys;
-use super::signer::Signer;
+use super::signer::{SEPARATOR, Signer};
 use super::timestamp::{self, Stamped};
 use super::tokenizer::signer;
 use super::{CHANNEL_SALT, CLAIMS_SALT, LEGACY_SALT, PLAIN_SALT, TIMESTAMPED_SALT};
@@ -23,6 +25,7 @@ pub struct Verifier {
     channel: Signer,
     plain: Signer,
     legacy: Option<Signer>,
+    jwt: JwtVerifier,
     age_max_s: Option<u64>,
     token_bytes_max: usize,
 }
@@ -46,9 +49,17 @@ impl Verifier {
             channel: signer(CHANNEL_SALT, keys),
             plain: signer(PLAIN_SALT, keys),
             legacy: None,
+            jwt: JwtVerifier::new(keys),
             age_max_s: Some(DAY_S),
             token_bytes_max: Limits::default().token_bytes_max,
         }
+    }
+
+    /// Takes JWTs too that the owners of `keys` signed; those signed with the secrets are taken without it.
+    #[must_use]
+    pub fn with_jwt_keys(mut self, keys: JwtKeys) -> Self {
+        self.jwt = self.jwt.with_keys(keys);
+        self
     }
 
     /// How long a token lives that does not say it itself, in seconds; `None` for ever.
@@ -102,6 +113,10 @@ impl Verifier {
         if token.len() > self.token_bytes_max {
             return Err(TokenError::TooLong { len: token.len(), max: self.token_bytes_max });
         }
+        // A JWT has no colon, and all others have one.
+        if !token.contains(SEPARATOR) {
+            return self.access_of_jwt(token, now);
+        }
         if let Some(stamped) = timestamp::unsign(&self.claims, token) {
             return self.access_of_claims(&stamped, now);
         }
@@ -119,24 +134,23 @@ impl Verifier {
     fn access_of_claims(&self, stamped: &Stamped<'_>, now: u64) -> Result<Access, TokenError> {
         stamped.check_not_in_future(now)?;
         let json = claims::decode(stamped.value).ok_or(TokenError::Invalid)?;
-        let claims: Claims = serde_json::from_slice(&json).map_err(|_| TokenError::Invalid)?;
-        let expires_at = claims.expires_at().or_else(|| stamped.expires_at(self.age_max_s));
-        let access = claims.access()?;
-        Ok(Access { expires_at: unexpired(expires_at, now)?, ..access })
+        Claims::parse(&json)?.access(now, stamped.expires_at(self.age_max_s))
+    }
+
+    /// One that says neither when it was made nor when it expires would live for ever: it is taken only where all may.
+    fn access_of_jwt(&self, token: &str, now: u64) -> Result<Access, TokenError> {
+        let claims = Claims::parse(&self.jwt.payload(token).ok_or(TokenError::Invalid)?)?;
+        let too_old = self.age_max_s.map(|age_max_s| match claims.made_at() {
+            Some(made_at) => timestamp::too_old_at(made_at, age_max_s),
+            None => 0,
+        });
+        claims.access(now, too_old)
     }
 
     /// Until when a stamped value is good, if it is `now`.
     fn unexpired(&self, stamped: &Stamped<'_>, now: u64) -> Result<Option<u64>, TokenError> {
         stamped.check_not_in_future(now)?;
-        unexpired(stamped.expires_at(self.age_max_s), now)
-    }
-}
-
-/// The same, unless it has come.
-pub(super) fn unexpired(expires_at: Option<u64>, now: u64) -> Result<Option<u64>, TokenError> {
-    match expires_at {
-        Some(at) if at <= now => Err(TokenError::Expired),
-        _ => Ok(expires_at),
+        timestamp::unexpired(stamped.expires_at(self.age_max_s), now)
     }
 }
 
