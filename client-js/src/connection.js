@@ -1,6 +1,7 @@
+import { Conversation, envelope } from './conversation.js';
+import { describe, fault } from './errors.js';
 import { Listeners } from './listeners.js';
 import { Session } from './session.js';
-import { describe } from './transports.js';
 import { backoffMs, pause, within } from './waiting.js';
 
 /** A connection that has lasted so long was a good one: the next failure starts the back-off anew. */
@@ -11,6 +12,8 @@ const HEARTBEAT_MS = 25_000;
 
 /** What a heartbeat may be late, besides half an interval. */
 const ON_THE_WAY_MS = 2_500;
+
+const CLOSED = 'the connection is closed';
 
 /**
  * What a page holds: a stream of messages that outlives the sessions which carry it.
@@ -23,17 +26,23 @@ export class Connection {
   #state = 'disconnected';
   #session = null;
   #transport = null;
-  #subscriptions = new Set();
   #queue = [];
   #failures = 0;
-  #listeners = new Listeners();
+  #listeners = new Listeners(['message', 'state', 'error', 'gap']);
   #life = new AbortController();
+  #conversation;
 
   /** Use `connect`. */
   constructor(base, settings) {
     this.#base = base;
     this.#settings = settings;
-    if (settings.token) this.#subscriptions.add(settings.token);
+    this.#conversation = new Conversation({
+      settings,
+      signal: this.#life.signal,
+      listeners: this.#listeners,
+      fail: (text, code) => this.#fail(text, code),
+    });
+    if (settings.token) this.#conversation.subscribe({ token: settings.token });
     this.#enter('connecting');
     // Not at once, so that the page can add its listeners first.
     queueMicrotask(() => this.#run());
@@ -49,8 +58,13 @@ export class Connection {
     return this.#transport;
   }
 
+  /** @returns {string | undefined} where it is in the log, with the option `resume` */
+  get cursor() {
+    return this.#conversation.cursor;
+  }
+
   /**
-   * @param {'message' | 'state' | 'error'} name
+   * @param {'message' | 'state' | 'error' | 'gap'} name
    * @param {(...args: any[]) => void} listener
    * @returns {() => void} takes the listener away again
    */
@@ -59,24 +73,38 @@ export class Connection {
   }
 
   /**
-   * Receives what is published for the user of `token`, now and after every reconnect.
+   * Receives what is published for the user of a token, or in a channel, now and after every reconnect.
    *
-   * @param {string | (() => string | null | Promise<string | null>)} token the token, or what gets a fresh one; it
-   *   may give null as long as there is no user
-   * @returns {boolean} false, and an `error` event, when it could not be accepted
+   * With the option `resume`: `subscribe(channel, {token, since})`, or `subscribe({token, since})` as a user. Without it:
+   * `subscribe(token)`.
+   *
+   * @returns {Promise<object> | boolean} with `resume` how it began, or why it did not; without it false when it could
+   *   not be accepted. That is an `error` event, too
    */
-  subscribe(token) {
-    if (this.#life.signal.aborted) return this.#refuse('the connection is closed');
-    if (!token || !['string', 'function'].includes(typeof token)) {
-      return this.#refuse('a token must be a string that is not empty, or a function that gets one');
+  subscribe(what, options) {
+    const { resume } = this.#settings;
+    try {
+      if (this.#life.signal.aborted) throw new Error(CLOSED);
+      if (!resume) return Boolean(this.#conversation.subscribe({ token: what || '' }));
+      return this.#conversation.subscribe(typeof what === 'string' ? { ...options, channel: what } : { ...what });
+    } catch (error) {
+      this.#refuse(error.message);
+      return resume ? Promise.reject(error) : false;
     }
-    const { subscriptionsMax } = this.#settings;
-    if (this.#subscriptions.size >= subscriptionsMax && !this.#subscriptions.has(token)) {
-      return this.#refuse(`there are ${subscriptionsMax} subscriptions already`);
-    }
-    this.#subscriptions.add(token);
-    if (this.#state === 'connected') this.#subscribeNow(token);
-    return true;
+  }
+
+  /**
+   * Ends the subscription to a channel.
+   *
+   * @returns {Promise<void>} when nothing more of it will come
+   */
+  unsubscribe(channel) {
+    return this.#resuming.unsubscribe(channel);
+  }
+
+  /** @returns {{name: string, on: Function, history: Function, presence: Function}} what concerns one channel */
+  channel(name) {
+    return this.#resuming.channel(name);
   }
 
   /**
@@ -88,8 +116,11 @@ export class Connection {
    */
   emit(name, data) {
     // A page of the original says `emit('subscribe', {token})`: it must survive a reconnect, too.
-    if (name === 'subscribe') return this.subscribe(data?.token ?? data);
-    if (this.#life.signal.aborted) return this.#refuse('the connection is closed');
+    if (name === 'subscribe') {
+      const token = data?.token ?? data;
+      return Boolean(this.subscribe(this.#settings.resume ? { token } : token));
+    }
+    if (this.#life.signal.aborted) return this.#refuse(CLOSED);
     const text = envelope(name, data);
     if (this.#state === 'connected') {
       return this.#session.send(text) || this.#refuse('too much is waiting to be sent');
@@ -114,6 +145,7 @@ export class Connection {
       const end = await this.#connect().catch((error) => ({ code: 1006, reason: describe(error) }));
       if (signal.aborted) return;
       this.#session = this.#transport = null;
+      this.#conversation.ended();
       if (isFinal(end.code)) {
         this.#fail(`the server ended the connection for good: ${end.reason} (${end.code})`, end.code);
         return this.#finish(end);
@@ -129,7 +161,7 @@ export class Connection {
   /** Tries each transport until one opens, and returns when that one has ended. */
   async #connect() {
     const { signal } = this.#life;
-    const [info, tokens] = await Promise.all([this.#info(), this.#tokens([...this.#subscriptions])]);
+    const [info] = await Promise.all([this.#info(), this.#conversation.prepare()]);
     const { io } = this.#settings;
     const base = info.base_url ? new URL(info.base_url, this.#base).href.replace(/\/+$/, '') : this.#base;
     const limits = { openTimeoutMs: this.#settings.openTimeoutMs, ...this.#silence(info.heartbeat_delay) };
@@ -137,8 +169,8 @@ export class Connection {
     for (const transport of this.#settings.transports) {
       if (transport.name === 'websocket' && !(io.WebSocket && info.websocket !== false)) continue;
       const session = new Session(transport, base, io, limits, {
-        open: () => this.#opened(session, transport, tokens),
-        message: (data) => this.#listeners.call('message', data),
+        open: () => this.#opened(session, transport),
+        message: (data) => this.#conversation.receive(data),
       });
       this.#session = session;
       const end = await session.ended;
@@ -155,29 +187,13 @@ export class Connection {
     return { beats, silenceMs: this.#settings.silenceTimeoutMs ?? patienceMs };
   }
 
-  #opened(session, transport, tokens) {
+  #opened(session, transport) {
     this.#transport = transport.name;
     const stable = setTimeout(() => (this.#failures = 0), STABLE_MS);
     session.ended.then(() => clearTimeout(stable));
-    for (const token of tokens.values()) if (token !== null) session.send(envelope('subscribe', { token }));
+    this.#conversation.opened(session);
     for (const text of this.#queue.splice(0)) session.send(text);
     this.#enter('connected', { transport: transport.name });
-    for (const subscription of this.#subscriptions) {
-      const late = !tokens.has(subscription); // added while the session opened
-      if (late && this.#session === session) this.#subscribeNow(subscription);
-    }
-  }
-
-  async #subscribeNow(subscription) {
-    const session = this.#session;
-    try {
-      const token = (await this.#tokens([subscription])).get(subscription);
-      if (token === null || session !== this.#session) return;
-      if (!session.send(envelope('subscribe', { token }))) throw new Error('too much is waiting to be sent');
-    } catch (error) {
-      // To stay connected would be to miss that user's messages without a word: the next connection tries again.
-      if (session === this.#session) session.close(describe(error));
-    }
   }
 
   async #info() {
@@ -194,29 +210,19 @@ export class Connection {
     }
   }
 
-  /** @returns {Promise<Map<unknown, string | null>>} the token of each subscription */
-  async #tokens(subscriptions) {
-    const { openTimeoutMs } = this.#settings;
-    const pairs = subscriptions.map(async (subscription) => {
-      if (typeof subscription !== 'function') return [subscription, subscription];
-      try {
-        const token = (await within(openTimeoutMs, this.#life.signal, async () => subscription())) ?? null;
-        if (token !== null && typeof token !== 'string') throw new Error('the function gave no string');
-        return [subscription, token];
-      } catch (error) {
-        throw new Error(`cannot get a token: ${describe(error)}`);
-      }
-    });
-    return new Map(await Promise.all(pairs));
-  }
-
   #finish({ code, reason }) {
     const session = this.#session;
     this.#session = this.#transport = null;
     this.#queue.length = 0;
     this.#life.abort();
+    this.#conversation.close();
     session?.close(reason);
     this.#enter('disconnected', { code, reason });
+  }
+
+  get #resuming() {
+    if (!this.#settings.resume) throw new TypeError('pushnote: channels need the option resume: true');
+    return this.#conversation;
   }
 
   #enter(state, detail = {}) {
@@ -230,16 +236,11 @@ export class Connection {
   }
 
   #fail(text, code) {
-    const error = Object.assign(new Error(text), code === undefined ? {} : { code });
-    if (!this.#listeners.call('error', error)) console.warn(`pushnote: ${text}`);
+    if (!this.#listeners.call('error', fault(text, code))) console.warn(`pushnote: ${text}`);
   }
 }
 
 /** What a server says with codes of these ranges will be no other after a reconnect. */
 function isFinal(code) {
   return (code >= 3500 && code <= 3999) || (code >= 4500 && code <= 4999);
-}
-
-function envelope(name, data) {
-  return JSON.stringify({ name, data });
 }

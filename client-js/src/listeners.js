@@ -1,21 +1,27 @@
 /** Listeners by the name of their event. */
 export class Listeners {
-  #byName = { message: new Set(), state: new Set(), error: new Set() };
+  #byName = new Map();
+  #names;
+
+  /** @param {string[]} [names] the only events there are; any without */
+  constructor(names) {
+    this.#names = names;
+  }
 
   add(name, listener) {
-    const listeners = Object.hasOwn(this.#byName, name) && this.#byName[name];
-    if (!listeners) {
-      const names = Object.keys(this.#byName).join(', ');
-      throw new TypeError(`pushnote: there is no event ${JSON.stringify(name)}, only ${names}`);
+    if (this.#names && !this.#names.includes(name)) {
+      throw new TypeError(`pushnote: there is no event ${JSON.stringify(name)}, only ${this.#names.join(', ')}`);
     }
     if (typeof listener !== 'function') throw new TypeError('pushnote: a listener must be a function');
-    listeners.add(listener);
+    const listeners = this.#byName.get(name) ?? new Set();
+    this.#byName.set(name, listeners.add(listener));
     return () => void listeners.delete(listener);
   }
 
   /** @returns {boolean} whether anybody listens */
   call(name, ...args) {
-    for (const listener of this.#byName[name]) {
+    const listeners = this.#byName.get(name) ?? [];
+    for (const listener of listeners) {
       try {
         listener(...args);
       } catch (error) {
@@ -25,6 +31,6 @@ export class Listeners {
         });
       }
     }
-    return this.#byName[name].size > 0;
+    return listeners.size > 0;
   }
 }

@@ -22,7 +22,8 @@ const DEFAULTS = {
  * @throws {TypeError} when the address or an option makes no sense; whatever goes wrong later is an `error` event
  */
 export function connect(url, options = {}) {
-  const settings = { ...DEFAULTS, token: options.token };
+  const { token, resume, getToken } = options;
+  const settings = { ...DEFAULTS, token, resume, getToken };
   for (const name of Object.keys(DEFAULTS)) {
     if (options[name] === undefined) continue;
     if (!(options[name] >= 0)) throw new TypeError(`pushnote: ${name} must be a number, not ${options[name]}`);
@@ -38,7 +39,10 @@ export function connect(url, options = {}) {
     // origin that the answer could name.
     credentials: globalThis.origin === 'null' ? 'omit' : 'include',
   };
-  return new Connection(serviceUrl(url), settings);
+  const base = serviceUrl(url);
+  // Where the cursor is kept over a reload.
+  if (options.persist === 'session') settings.key = `pushnote ${base}`;
+  return new Connection(base, settings);
 }
 
 function serviceUrl(url) {

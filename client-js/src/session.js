@@ -1,5 +1,5 @@
+import { describe } from './errors.js';
 import { parseFrame } from './frames.js';
-import { describe } from './transports.js';
 import { Watch } from './watch.js';
 
 /** Close code of a session that ended without one (RFC 6455 section 7.4.1). */

@@ -5,6 +5,7 @@
 //            nothing after `close`
 // `send` takes one message and says whether there was room for it.
 
+import { describe } from './errors.js';
 import { LineSplitter } from './frames.js';
 
 /** Most that waits to be sent, in UTF-16 units. */
@@ -157,11 +158,4 @@ class HttpLink {
       signal: this.#abort.signal,
     });
   }
-}
-
-/** What went wrong, in words: `fetch` hides the cause of a failure behind "fetch failed". */
-export function describe(error) {
-  const cause = error?.cause?.code ?? error?.cause?.message;
-  const message = error?.message || String(error);
-  return cause ? `${message} (${cause})` : message;
 }

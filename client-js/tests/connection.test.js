@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from '../src/pushnote.js';
-import { advance, fakeFetch, fakeWebSocket, recorded, settle } from './fakes.mjs';
+import { advance, fakeFetch, settle, world as fakeWorld } from './fakes.mjs';
 
 const URL = 'http://push.example/sockjs';
 
-/** A connection whose every counterpart is a fake, in a world whose time stands still. */
-function world(t, options = {}) {
-  t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
-  const server = fakeFetch();
-  const { FakeWebSocket, sockets, last } = fakeWebSocket();
-  const connection = connect(URL, { fetch: server.fetch, WebSocket: FakeWebSocket, ...options });
-  t.after(() => connection.close());
-  return { server, sockets, last, connection, seen: recorded(connection) };
-}
+const world = (t, options) => fakeWorld(t, connect, options);
 
 /** The same, with an open WebSocket. */
 async function opened(t, options) {

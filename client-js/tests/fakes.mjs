@@ -126,3 +126,15 @@ export function recorded(connection) {
   connection.on('error', (error) => seen.errors.push(error));
   return seen;
 }
+
+const URL = 'http://push.example/sockjs';
+
+/** A connection whose every counterpart is a fake, in a world whose time stands still. */
+export function world(t, connect, options = {}) {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  const server = fakeFetch();
+  const { FakeWebSocket, sockets, last } = fakeWebSocket();
+  const connection = connect(URL, { fetch: server.fetch, WebSocket: FakeWebSocket, ...options });
+  t.after(() => connection.close());
+  return { server, sockets, last, connection, seen: recorded(connection) };
+}

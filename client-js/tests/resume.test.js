@@ -1,0 +1,384 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { connect } from '../src/pushnote.js';
+import { advance, settle, world as fakeWorld } from './fakes.mjs';
+
+/** A connection that resumes, and a server that answers hello with what a test says. */
+function world(t, options) {
+  const made = fakeWorld(t, connect, { resume: true, ...options });
+  const gaps = [];
+  made.connection.on('gap', (gap) => gaps.push(gap));
+  const sent = () => made.last().sent.map((text) => JSON.parse(text));
+  const say = (...messages) => made.last().receive(`a${JSON.stringify(messages)}`);
+  /** Opens the socket that waits, and gives the data of its hello. */
+  const hello = async () => {
+    await settle();
+    made.last().receive('o');
+    await settle();
+    const [{ name, data }] = sent();
+    assert.equal(name, 'hello');
+    return data;
+  };
+  return {
+    ...made,
+    gaps,
+    sent,
+    say,
+    hello,
+    /** What was sent last, by that name. */
+    asked: (name) => sent().findLast((each) => each.name === name)?.data,
+    /** Says hello, and gets an answer. */
+    welcome: async (answer) => {
+      const said = await hello();
+      say({ type: 'welcome', id: said.id, version: 1, cursor: 'c0', complete: true, ...answer });
+      await settle();
+      return said;
+    },
+    /** The session breaks, and the next attempt begins. */
+    lose: async () => {
+      made.last().drop();
+      await advance(t, 20_000);
+    },
+  };
+}
+
+const messages = (cursor, ...list) => ({ type: 'messages', messages: list, cursor });
+
+test('says hello first, with its subscriptions, and ignores what comes before the welcome', async (t) => {
+  const { connection, hello, say, seen, sent } = world(t, { token: '42:a' });
+  connection.subscribe('news', { token: 'news:b' });
+  connection.subscribe('public.weather');
+  connection.emit('mine', 1);
+  const { id, ...data } = await hello();
+  assert.ok(Number.isSafeInteger(id));
+  assert.deepEqual(data, {
+    version: 1,
+    subscriptions: [{ token: '42:a' }, { channel: 'news', token: 'news:b' }, { channel: 'public.weather' }],
+  });
+  assert.deepEqual(sent()[1], { name: 'mine', data: 1 });
+
+  say('early', { type: 'welcome', id: 'of another', version: 1 });
+  say({ type: 'welcome', id, version: 1, cursor: 'c1', complete: true });
+  say(messages('c2', { data: 'early' }, { channel: 'news', data: 2 }));
+  assert.deepEqual(seen.messages, ['early', 2]);
+  assert.equal(connection.cursor, 'c2');
+  await advance(t, 60_000);
+  assert.deepEqual(seen.errors, []);
+});
+
+test('each message tells what it is, on the connection and on its channels', async (t) => {
+  const { connection, welcome, say } = world(t);
+  const heard = [];
+  const hear = (where) => (data, message) => heard.push([where, data, message.event]);
+  connection.on('message', hear('all'));
+  connection.channel('news').on('message', hear('news'));
+  connection.channel('news').on('headline', hear('headline'));
+  const off = connection.channel('sport').on('message', hear('sport'));
+  const gap = [];
+  connection.channel('news').on('gap', (...args) => gap.push(args));
+  await welcome();
+  say(messages('c1', { channel: 'news', event: 'headline', data: 1 }, { channels: ['news', 'sport'], data: 2 },
+    { user: true, data: 3 }, { data: 4 }, { channel: 'news', event: 'gap', data: 5 }));
+  assert.deepEqual(heard, [
+    ['all', 1, 'headline'], ['news', 1, 'headline'], ['headline', 1, 'headline'],
+    ['all', 2, undefined], ['news', 2, undefined], ['sport', 2, undefined],
+    ['all', 3, undefined], ['all', 4, undefined], ['all', 5, 'gap'], ['news', 5, 'gap'],
+  ]);
+  assert.deepEqual(gap, []);
+  off();
+  say(messages('c2', { channel: 'sport', data: 6 }));
+  assert.equal(heard.at(-1)[0], 'all');
+});
+
+test('comes back with the last cursor and its latest tokens, on whatever transport', async (t) => {
+  const { connection, welcome, hello, lose, say, asked, seen, gaps, server, last } = world(t);
+  const begun = connection.subscribe('news', { token: 'news:1' });
+  await welcome();
+  assert.deepEqual(await begun, { user: undefined, cursor: 'c0', complete: true });
+  say(messages('c1', { channel: 'news', data: 1 }));
+  connection.subscribe('news', { token: 'news:2' });
+  await settle();
+  const { id } = asked('subscribe');
+  assert.deepEqual(asked('subscribe'), { id, channel: 'news', token: 'news:2' });
+  say({ type: 'subscribed', id, channel: 'news', cursor: 'c1', complete: true }, messages('c2', { channel: 'news', data: 2 }));
+
+  await lose();
+  const { cursor, subscriptions, id: second } = await hello();
+  assert.deepEqual([cursor, subscriptions], ['c2', [{ channel: 'news', token: 'news:2' }]]);
+  say({ type: 'welcome', id: second, version: 1, cursor: 'c2', complete: true }, messages('c3', { channel: 'news', data: 3 }));
+
+  await lose();
+  last().drop(); // no WebSocket this time: it streams
+  await settle();
+  const stream = server.of('xhr_streaming')[0];
+  stream.write('o\n');
+  await settle();
+  const [text] = JSON.parse(server.of('xhr_send')[0].body);
+  const { data } = JSON.parse(text);
+  assert.equal(data.cursor, 'c3');
+  const answer = { type: 'welcome', id: data.id, version: 1, cursor: 'c9', complete: false };
+  stream.write(`a${JSON.stringify([answer, messages('c9', { data: 4 })])}\n`);
+  await settle();
+  assert.deepEqual(seen.messages, [1, 2, 3, 4]);
+  assert.deepEqual(gaps, [{ cursor: 'c9' }]);
+});
+
+test('a gap is told to whom it concerns, before what follows', async (t) => {
+  const { connection, welcome, say, gaps } = world(t);
+  const told = [];
+  for (const name of ['news', 'sport']) {
+    connection.channel(name).on('gap', ({ cursor }) => told.push([name, cursor]));
+    connection.channel(name).on('message', (data) => told.push([name, data]));
+  }
+  await welcome({ complete: false });
+  say({ type: 'gap', cursor: 'c1' }, { type: 'gap', channel: 'news', cursor: 'c2' }, messages('c3', { channel: 'news', data: 1 }));
+  assert.deepEqual(gaps, [{ cursor: 'c0' }, { channel: undefined, cursor: 'c1' }, { channel: 'news', cursor: 'c2' }]);
+  assert.deepEqual(told, [
+    ['news', 'c0'], ['sport', 'c0'], ['news', 'c1'], ['sport', 'c1'], ['news', 'c2'], ['news', 1],
+  ]);
+  assert.equal(connection.cursor, 'c3');
+});
+
+test('a subscription that begins at a cursor is asked for by itself, until it holds', async (t) => {
+  const { connection, welcome, lose, asked, say, gaps } = world(t);
+  const begun = connection.subscribe('news', { since: 'c-1' });
+  for (let round = 0; round < 2; round++) {
+    assert.deepEqual((await welcome()).subscriptions, []);
+    assert.deepEqual(asked('subscribe'), { id: asked('subscribe').id, channel: 'news', since: 'c-1' });
+    if (round === 0) await lose();
+  }
+  say({ type: 'subscribed', id: asked('subscribe').id, channel: 'news', cursor: 'c1', complete: false });
+  assert.deepEqual(await begun, { user: undefined, cursor: 'c1', complete: false });
+  assert.deepEqual(gaps, [{ channel: 'news', user: undefined, cursor: 'c1' }]);
+  await lose();
+  assert.deepEqual((await welcome()).subscriptions, [{ channel: 'news' }]);
+});
+
+test('tokens are asked for at first, when they expire, and when they had', async (t) => {
+  const asks = [];
+  const getToken = async (ask) => {
+    asks.push(ask);
+    return `${ask.channel ?? '42'}:${asks.length}`;
+  };
+  const { connection, welcome, hello, lose, asked, say, seen } = world(t, { getToken });
+  connection.subscribe();
+  connection.subscribe('news');
+  const first = await welcome();
+  assert.deepEqual(first.subscriptions, [{ token: '42:1' }, { channel: 'news', token: 'news:2' }]);
+  assert.deepEqual(asks, [
+    { channel: undefined, user: undefined, reason: 'subscribe' },
+    { channel: 'news', user: undefined, reason: 'subscribe' },
+  ]);
+
+  say(messages('c5', { data: 1 }), { type: 'expired', channel: 'news', cursor: 'c5' }, messages('c6', { data: 2 }));
+  await settle();
+  assert.deepEqual(asks[2], { channel: 'news', user: undefined, reason: 'expired' });
+  const { id } = asked('subscribe');
+  assert.deepEqual(asked('subscribe'), { id, channel: 'news', token: 'news:3', since: 'c5' });
+  await lose(); // before the answer
+  assert.deepEqual((await hello()).subscriptions, [{ token: '42:1' }]);
+  say({ type: 'welcome', id: asked('hello').id, version: 1, cursor: 'c7', complete: true });
+  await settle();
+  assert.deepEqual({ ...asked('subscribe'), id }, { id, channel: 'news', token: 'news:3', since: 'c5' });
+  say({ type: 'subscribed', id: asked('subscribe').id, channel: 'news', cursor: 'c7', complete: true });
+
+  say({ type: 'expired', user: '42', cursor: 'c8' });
+  await settle();
+  assert.deepEqual(asks[3], { channel: undefined, user: undefined, reason: 'expired' });
+  assert.deepEqual({ ...asked('subscribe'), id }, { id, token: '42:4', since: 'c8' });
+  say({ type: 'subscribed', id: asked('subscribe').id, user: '42', cursor: 'c8', complete: true });
+
+  await lose();
+  const errors = [{ channel: 'news', code: 'token_expired', text: 'token has expired' }];
+  const again = await welcome({ cursor: 'c9', errors });
+  assert.equal(again.cursor, 'c8');
+  const refused = asked('subscribe');
+  assert.deepEqual({ ...refused, id }, { id, channel: 'news', token: 'news:3', since: 'c8' });
+  say({ type: 'error', id: refused.id, ...errors[0] });
+  await settle();
+  assert.deepEqual({ ...asked('subscribe'), id }, { id, channel: 'news', token: 'news:5', since: 'c8' });
+  say({ type: 'error', id: asked('subscribe').id, ...errors[0] });
+  await settle();
+  assert.equal(asks.length, 5, 'a new token that has expired is not asked for again and again');
+  assert.deepEqual(seen.errors.map(({ message, code }) => [message, code]).at(-1), ['news: token has expired', 'token_expired']);
+  assert.deepEqual(seen.messages, [1, 2]);
+});
+
+test('a token that cannot be renewed is an error, and the page may subscribe again', async (t) => {
+  const { connection, welcome, say, seen, asked } = world(t, { token: '42:a' });
+  await welcome();
+  say({ type: 'expired', user: '42', cursor: 'c1' });
+  assert.deepEqual([seen.errors[0].message, seen.errors[0].code], ['user: token has expired', 'token_expired']);
+  connection.subscribe({ token: '42:b', since: 'c1' });
+  await settle();
+  assert.deepEqual(asked('subscribe'), { id: asked('subscribe').id, token: '42:b', since: 'c1' });
+});
+
+test('with several users, each is asked for by itself when one is refused or has expired', async (t) => {
+  const { connection, welcome, lose, say, sent, seen } = world(t);
+  const begun = ['42:a', '43:b'].map((token) => connection.subscribe({ token }));
+  await welcome();
+  await Promise.all(begun);
+  say({ type: 'expired', user: '43', cursor: 'c1' });
+  await settle();
+  const [first, second] = sent().slice(1);
+  assert.deepEqual([first.data.token, second.data.token, second.data.since], ['42:a', '43:b', 'c1']);
+  say({ type: 'subscribed', id: first.data.id, user: '42', cursor: 'c1', complete: true });
+  say({ type: 'error', id: second.data.id, code: 'token_expired', text: 'token has expired' });
+  await lose();
+  assert.deepEqual((await welcome()).subscriptions, [{ token: '42:a' }]);
+  assert.equal(seen.errors[0].message, 'user: token has expired');
+});
+
+test('a refusal rejects the promise, and is an error', async (t) => {
+  const { connection, welcome, lose, say, seen, asked } = world(t);
+  const news = connection.subscribe('news', { token: 'cut' });
+  await welcome({ errors: [{ channel: 'news', code: 'token_invalid', text: 'token is cut' }] });
+  say({ type: 'error', id: asked('subscribe').id, code: 'token_invalid', text: 'token is cut' });
+  await assert.rejects(news, { message: 'token is cut', code: 'token_invalid' });
+  assert.deepEqual(seen.errors.map(({ message }) => message), ['news: token is cut']);
+  say({ type: 'error', code: 'bad_request', text: 'what was that?' });
+  assert.equal(seen.errors[1].code, 'bad_request');
+  await assert.rejects(connection.subscribe({ token: 42 }), /must be a string that is not empty/);
+  await assert.rejects(connection.subscribe({}), /must be a string that is not empty/);
+
+  // By the server's clock: later it may be good.
+  connection.subscribe('sport', { token: 'sport:a' });
+  await settle();
+  say({ type: 'error', id: asked('subscribe').id, code: 'token_from_future', text: 'check the clocks' });
+  await advance(t, 20_000);
+  assert.match(seen.errors.at(-1).message, /^check the clocks; next try/);
+  assert.deepEqual((await welcome()).subscriptions, [{ channel: 'sport', token: 'sport:a' }]);
+  await lose();
+});
+
+test('history and presence wait for a welcome, and are asked for again after a break', async (t) => {
+  const { connection, welcome, lose, say, asked, sent } = world(t);
+  connection.subscribe('news');
+  const channel = connection.channel('news');
+  const heard = [];
+  for (const event of ['presence', 'join', 'leave']) channel.on(event, (what) => heard.push([event, what.count ?? what]));
+  const history = channel.history(2);
+  await welcome();
+  assert.deepEqual(asked('history'), { id: asked('history').id, channel: 'news', last: 2 });
+  await lose();
+  await welcome();
+  const list = [{ channel: 'news', data: 1 }];
+  say({ type: 'history', id: asked('history').id, channel: 'news', messages: list, complete: true });
+  assert.deepEqual((await history).messages, list);
+
+  const presence = channel.presence({ events: true });
+  const { id } = asked('presence');
+  assert.deepEqual(asked('presence'), { id, channel: 'news', events: true });
+  say({ type: 'presence', id, channel: 'news', count: 2, users: ['42'], anonymous: 1 });
+  assert.equal((await presence).count, 2);
+  say({ type: 'join', channel: 'news', user: '44' }, { type: 'leave', channel: 'news', user: '42' });
+  await lose();
+  await welcome();
+  assert.deepEqual(sent().map(({ name }) => name), ['hello', 'presence']);
+  say({ type: 'presence', id: asked('presence').id, channel: 'news', count: 1, users: ['44'], anonymous: 0 });
+  assert.deepEqual(heard, [['presence', 2], ['join', '44'], ['leave', '42'], ['presence', 1]]);
+
+  const refused = channel.history(1000);
+  say({ type: 'error', id: asked('history').id, code: 'bad_request', text: 'last is 1 to 100' });
+  await assert.rejects(refused, { code: 'bad_request' });
+  const last = channel.history(1);
+  connection.close();
+  await assert.rejects(last, /the connection is closed/);
+  await assert.rejects(channel.history(1), /the connection is closed/);
+});
+
+test('unsubscribe ends a subscription, also one that is on its way', async (t) => {
+  const { connection, hello, lose, say, sent, asked } = world(t);
+  const begun = connection.subscribe('news');
+  const { id, subscriptions } = await hello();
+  assert.equal(subscriptions.length, 1);
+  const ended = connection.unsubscribe('news');
+  await assert.rejects(begun, /unsubscribed/);
+  say({ type: 'welcome', id, version: 1, cursor: 'c0', complete: true });
+  assert.deepEqual(sent().map(({ name }) => name), ['hello', 'unsubscribe']);
+  say({ type: 'unsubscribed', id: asked('unsubscribe').id, channel: 'news' });
+  await ended;
+  const lost = connection.unsubscribe('news');
+  await lose();
+  await lost;
+  assert.deepEqual((await hello()).subscriptions, []);
+});
+
+test('a server that knows no hello is told of once, and its values are passed on', async (t) => {
+  const { connection, hello, lose, say, seen, sent } = world(t, { token: '42:a' });
+  const refused = assert.rejects(connection.channel('news').history(1), /the server does not speak the client protocol/);
+  connection.subscribe('news', { token: 'news:b' });
+  await hello();
+  say(1);
+  await advance(t, 4_999);
+  assert.deepEqual(seen.messages, []);
+  await advance(t, 1);
+  await refused;
+  say({ type: 'welcome' });
+  assert.deepEqual(seen.messages, [1, { type: 'welcome' }]);
+  assert.deepEqual(sent().slice(1), [{ name: 'subscribe', data: { token: '42:a' } }]);
+  assert.deepEqual(seen.errors.map(({ message }) => message), [
+    'the server does not speak the client protocol: no answer to hello within 5000 ms',
+  ]);
+
+  await lose();
+  const { id, subscriptions } = await hello();
+  assert.deepEqual(subscriptions, [{ token: '42:a' }, { channel: 'news', token: 'news:b' }]);
+  say({ type: 'error', id, code: 'version', text: 'only version 2' }, 2);
+  assert.deepEqual(seen.messages.slice(2), [2]);
+  assert.equal(seen.errors.length, 2, 'that it was lost, and no second warning');
+});
+
+test('a server that no longer answers, where one did, is left: another may', async (t) => {
+  const { welcome, hello, lose, say, seen } = world(t);
+  await welcome();
+  await lose();
+  await hello();
+  say(1);
+  await advance(t, 5_000);
+  assert.deepEqual(seen.messages, []);
+  assert.match(seen.errors.at(-1).message, /^no answer to hello within 5000 ms; next try/);
+});
+
+test('the cursor is kept over a reload if asked, and a browser may refuse to', async (t) => {
+  const kept = new Map();
+  globalThis.sessionStorage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
+  t.after(() => delete globalThis.sessionStorage);
+  const first = world(t, { persist: 'session' });
+  assert.equal((await first.welcome()).cursor, undefined);
+  first.say(messages('c1', { data: 1 }));
+  assert.deepEqual([...kept], [['pushnote http://push.example/sockjs', 'c1']]);
+  first.connection.close();
+  t.mock.timers.reset();
+
+  const second = world(t, { persist: 'session' });
+  assert.equal((await second.welcome()).cursor, 'c1');
+  t.mock.timers.reset();
+  const third = world(t);
+  assert.equal((await third.welcome()).cursor, undefined);
+  t.mock.timers.reset();
+
+  Object.defineProperty(globalThis, 'sessionStorage', { configurable: true, get: () => { throw new Error('denied'); } });
+  const fourth = world(t, { persist: 'session' });
+  assert.equal((await fourth.welcome()).cursor, undefined);
+  assert.deepEqual(fourth.seen.errors, []);
+});
+
+test('without the option there are no channels, and no hello', async (t) => {
+  const { connection, last } = fakeWorld(t, connect);
+  await settle();
+  last().receive('o', 'a[{"type":"welcome"}]');
+  assert.deepEqual(last().sent, []);
+  assert.throws(() => connection.channel('news'), /need the option resume: true/);
+  assert.throws(() => connection.unsubscribe('news'), /need the option resume: true/);
+});
+
+test('close within a batch keeps the rest, also for the next page', async (t) => {
+  const { connection, welcome, say, seen } = world(t);
+  await welcome();
+  connection.on('message', (data) => data === 2 && connection.close());
+  say(messages('c1', { data: 1 }, { data: 2 }, { data: 3 }));
+  assert.deepEqual(seen.messages, [1, 2]);
+  assert.equal(connection.cursor, 'c0');
+});
