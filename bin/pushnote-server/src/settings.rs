@@ -1,5 +1,6 @@
 //! From flags and environment to what the server is told; each failure names its flag.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +8,14 @@ use pushnote_cli::{
     Failure, Reread, SECRET_BYTES_MAX, listen_for_monitors, read_secret, read_setting, secret_source,
 };
 use pushnote_config::{MessageForm, Server};
-use pushnote_core::{Keys, Limits, Verifier};
+use pushnote_core::{JwtKeys, Keys, Limits, Verifier};
 use pushnote_http::{Route, Settings};
 use pushnote_net::{Listener, advice};
 
 const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
+
+/// A file that is longer, in bytes, has something else in it.
+const JWT_KEYS_BYTES_MAX: u64 = 1 << 20;
 
 /// Files that the server opens besides browsers' connections: the ZeroMQ side, timers, logs.
 const OTHER_FILES: u64 = 64;
@@ -20,8 +24,11 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
     let route: Route = args.route.parse().map_err(|error| Failure::usage(format!("--route: {error}")))?;
     let connections_max = connections_max(args, open_files_max)?;
     let limits = args.limits(connections_max).map_err(|error| Failure::usage(error.to_string()))?;
+    let channel_rules =
+        args.channel_rules().map_err(|error| Failure::usage(format!("--channels: {error}")))?;
     Ok(Settings {
         route,
+        channel_rules,
         verifier: Arc::new(verifier(args, &limits)?.into()),
         limits,
         sockjs_url: args.sockjs_url.clone(),
@@ -80,7 +87,7 @@ pub(crate) async fn listen(args: &Server) -> Result<Listener, Failure> {
 
 /// Reads the files again that say which tokens are good, if there are any.
 pub(crate) fn reread_secrets(args: &Arc<Server>, settings: &Settings) -> Option<Reread> {
-    if args.secret_file.is_none() && args.legacy_salt_file.is_none() {
+    if args.secret_file.is_none() && args.legacy_salt_file.is_none() && args.jwt_keys.is_empty() {
         return None;
     }
     let (args, limits, current) = (Arc::clone(args), settings.limits.clone(), Arc::clone(&settings.verifier));
@@ -96,7 +103,8 @@ fn verifier(args: &Server, limits: &Limits) -> Result<Verifier, Failure> {
     let keys = Keys::parse(&secrets).map_err(|error| Failure::config(format!("{source}: {error}")))?;
     let mut verifier = Verifier::new(&keys)
         .with_age_max_s((args.token_max_age > 0).then_some(args.token_max_age))
-        .with_token_bytes_max(limits.token_bytes_max);
+        .with_token_bytes_max(limits.token_bytes_max)
+        .with_jwt_keys(jwt_keys(&args.jwt_keys)?);
     if let Some(salt) = legacy_salt(args)? {
         tracing::warn!(
             "tokens of the original pushnote are accepted: anyone who knows its salt can forge them; \
@@ -105,6 +113,16 @@ fn verifier(args: &Server, limits: &Limits) -> Result<Verifier, Failure> {
         verifier = verifier.with_legacy_salt(&salt);
     }
     Ok(verifier)
+}
+
+fn jwt_keys(files: &[PathBuf]) -> Result<JwtKeys, Failure> {
+    files.iter().try_fold(JwtKeys::default(), |keys, file| {
+        let text = read_setting("--jwt-keys", file, JWT_KEYS_BYTES_MAX)?;
+        let read = JwtKeys::parse(&text);
+        let read =
+            read.map_err(|error| Failure::config(format!("--jwt-keys: {}: {error}", file.display())))?;
+        Ok(keys.and(read))
+    })
 }
 
 fn legacy_salt(args: &Server) -> Result<Option<String>, Failure> {

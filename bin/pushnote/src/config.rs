@@ -61,6 +61,8 @@ fn checked(path: &Path) -> Result<(), Failure> {
     let server: Server = check(&file).map_err(wrong)?;
     let limits = server.limits(usize::MAX);
     limits.map_err(|error| Failure::config(format!("{}: [server]: {error}", path.display())))?;
+    let rules = server.channel_rules();
+    rules.map_err(|error| Failure::config(format!("{}: [server]: channels: {error}", path.display())))?;
     let route: Result<Route, _> = server.route.parse();
     route.map_err(|error| Failure::config(format!("{}: [server]: route: {error}", path.display())))?;
     check::<Mq>(&file).map_err(wrong)?;

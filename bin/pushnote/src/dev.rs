@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use pushnote::{Publisher, PublisherBuilder};
 use pushnote_cli::{Failure, SECRET_VARIABLE, say, shutdown_signal, start_logs};
-use pushnote_core::{Envelope, Keys, Limits, UserId, Verifier};
+use pushnote_core::{ChannelRules, Envelope, Keys, Limits, UserId, Verifier};
 use pushnote_http::{Action, Page, Settings, ZeroMq};
 use pushnote_zmtp::{Endpoint, Options, Responder, Subscriber};
 use serde_json::value::RawValue;
@@ -86,6 +86,7 @@ fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
         route: ROUTE.parse().map_err(|error| Failure::config(format!("{ROUTE}: {error}")))?,
         limits: Limits::default(),
         verifier: Arc::new(Verifier::new(&keys(secret)?).into()),
+        channel_rules: ChannelRules::default(),
         sockjs_url: None,
         allowed_origins: Vec::new(),
         trusted_proxies: Vec::new(),

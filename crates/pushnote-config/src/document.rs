@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches};
 
 use crate::file::File;
 use crate::layers::{ConfigError, matches, origin};
-use crate::schema::{Schema, flag, is_list, is_switch, key, settings, variable};
+use crate::schema::{Schema, TABLE_EXAMPLE, flag, is_list, is_switch, is_table, key, settings, variable};
 
 /// Columns of a comment.
 const WIDTH: usize = 100;
@@ -102,6 +102,8 @@ fn written(arg: &Arg, values: &[String]) -> String {
         Err(_) => toml::Value::String(value.clone()).to_string(),
     };
     match values {
+        // Tables are TOML as they are.
+        _ if is_table(arg) => format!("[{}]", values.join(", ")),
         _ if is_list(arg) => format!("[{}]", values.iter().map(one).collect::<Vec<_>>().join(", ")),
         [] => "false".to_owned(),
         [value] if is_switch(arg) => value.clone(),
@@ -110,6 +112,9 @@ fn written(arg: &Arg, values: &[String]) -> String {
 }
 
 fn placeholder(arg: &Arg) -> String {
+    if is_table(arg) {
+        return format!("[{TABLE_EXAMPLE}]");
+    }
     let names = arg.get_value_names().unwrap_or_default();
     let name = names.first().map_or_else(|| key(arg).to_uppercase(), ToString::to_string);
     if is_list(arg) { format!("[\"{name}\"]") } else { format!("\"{name}\"") }

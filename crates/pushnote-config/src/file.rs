@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Arg;
 use pushnote_net::read_text;
+use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::fault::fault_of;
 use crate::nearest::nearest;
-use crate::schema::{is_list, is_switch, key};
+use crate::schema::{is_list, is_switch, is_table, key};
 
 /// A file that is longer, in bytes, is another one.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -50,6 +51,17 @@ enum Value {
     Switch(bool),
     One(String),
     List(Vec<String>),
+    Tables(Vec<Table>),
+}
+
+/// A table among the values of a setting.
+#[derive(Debug)]
+struct Table {
+    at: usize,
+    /// In one line, as a flag would have it.
+    text: String,
+    /// Where each key stands.
+    keys: Vec<(String, usize)>,
 }
 
 /// A setting that the file makes.
@@ -102,6 +114,13 @@ impl File {
     fn entry(&self, key: &str, at: usize, value: &Spanned<DeValue<'_>>) -> Result<Entry, FileError> {
         let value = match value.get_ref() {
             DeValue::Boolean(on) => Value::Switch(*on),
+            DeValue::Array(all) if all.iter().any(|one| one.get_ref().is_table()) => {
+                let all = all.iter().map(Table::of);
+                Value::Tables(
+                    all.collect::<Option<_>>()
+                        .ok_or_else(|| self.fault(at, format!("{key}: give tables, or other values")))?,
+                )
+            }
             DeValue::Array(all) => {
                 let all = all.iter().map(|one| scalar(one.get_ref()));
                 Value::List(
@@ -124,12 +143,26 @@ impl File {
 
     fn setting(&self, table: &str, entry: &Entry, known: &[Arg]) -> Result<Made, FileError> {
         let name = entry.key.as_str();
+        let made = |values| Made { key: name.to_owned(), values, line: self.line(entry.at) };
         let fault = |what: String| self.fault(entry.at, what);
         let Some(arg) = known.iter().find(|arg| key(arg) == name) else {
             let advice = format!("'pushnote config --default' shows all of [{table}]");
             return Err(fault(unknown("setting", name, known.iter().map(key), &advice)));
         };
         let values = match &entry.value {
+            Value::Tables(tables) if is_table(arg) => {
+                for table in tables {
+                    if let Some(why) = fault_of(arg, std::slice::from_ref(&table.text)) {
+                        return Err(self.fault(table.blamed(&why), format!("{name}: {why}")));
+                    }
+                }
+                return Ok(made(tables.iter().map(|table| table.text.clone()).collect()));
+            }
+            Value::List(values) if is_table(arg) && values.is_empty() => return Ok(made(Vec::new())),
+            _ if is_table(arg) => {
+                return Err(fault(format!("{name}: write [[{table}.{name}]], and its settings below")));
+            }
+            Value::Tables(_) => return Err(fault(format!("{name}: it has no tables"))),
             Value::Switch(on) if is_switch(arg) => vec![on.to_string()],
             Value::Switch(_) => return Err(fault(format!("{name}: true or false is no value of it"))),
             _ if is_switch(arg) => return Err(fault(format!("{name}: give true or false, without quotes"))),
@@ -140,7 +173,7 @@ impl File {
         if let (false, Some(why)) = (is_switch(arg), fault_of(arg, &values)) {
             return Err(fault(format!("{name} = {}: {why}", values.join(", "))));
         }
-        Ok(Made { key: name.to_owned(), values, line: self.line(entry.at) })
+        Ok(made(values))
     }
 
     /// Its path.
@@ -158,8 +191,27 @@ impl File {
     }
 }
 
+impl Table {
+    /// `None` if `value` is something else.
+    fn of(value: &Spanned<DeValue<'_>>) -> Option<Self> {
+        let DeValue::Table(table) = value.get_ref() else { return None };
+        let keys =
+            table.iter().map(|(key, _)| (key.get_ref().clone().into_owned(), key.span().start)).collect();
+        let plain = toml::Value::deserialize(ValueDeserializer::from(value.clone())).ok()?;
+        Some(Self { at: value.span().start, text: plain.to_string(), keys })
+    }
+
+    /// Where the key stands that a fault names, or the table.
+    fn blamed(&self, fault: &str) -> usize {
+        let named = |(key, _): &&(String, usize)| {
+            fault.strip_prefix(key.as_str()).is_some_and(|rest| rest.starts_with(": "))
+        };
+        self.keys.iter().find(named).map_or(self.at, |(_, at)| *at)
+    }
+}
+
 /// A value as a flag would have it.
-fn scalar(value: &DeValue<'_>) -> Option<String> {
+pub(crate) fn scalar(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.clone().into_owned()),
         DeValue::Integer(number) => Some(number.as_str().replace('_', "")),
@@ -168,7 +220,12 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-fn unknown<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a str>, advice: &str) -> String {
+pub(crate) fn unknown<'a>(
+    kind: &str,
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    advice: &str,
+) -> String {
     match nearest(name, known) {
         Some(meant) => format!("there is no {kind} {name}; is {meant} meant?"),
         None => format!("there is no {kind} {name}; {advice}"),

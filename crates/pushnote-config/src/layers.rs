@@ -105,7 +105,7 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
         let Some(name) = variable(arg).filter(|_| named.starts_with(&flag(arg))) else { continue };
         let Ok(value) = std::env::var(&name) else { continue };
         let invalid = error.get(ContextKind::InvalidValue).map(ToString::to_string).unwrap_or_default();
-        if value.split(',').any(|one| one == invalid)
+        if (value == invalid || value.split(',').any(|one| one == invalid))
             && let Some(why) = fault_of(arg, std::slice::from_ref(&value))
         {
             return ConfigError::Variable { name, value, why };
@@ -115,7 +115,7 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
 }
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
-pub(crate) const KNOWN_VARIABLES: [&str; 53] = [
+pub(crate) const KNOWN_VARIABLES: [&str; 55] = [
     "PUSHNOTE_ACK",
     "PUSHNOTE_ACK_SOCKET",
     "PUSHNOTE_ADDRESS",
@@ -123,6 +123,7 @@ pub(crate) const KNOWN_VARIABLES: [&str; 53] = [
     "PUSHNOTE_ALLOW_NETWORK",
     "PUSHNOTE_ALLOW_PLAINTEXT",
     "PUSHNOTE_BODY_BYTES_MAX",
+    "PUSHNOTE_CHANNELS",
     "PUSHNOTE_COALESCING_WINDOW",
     "PUSHNOTE_CONFIG",
     "PUSHNOTE_CONNECTIONS_MAX",
@@ -139,6 +140,7 @@ pub(crate) const KNOWN_VARIABLES: [&str; 53] = [
     "PUSHNOTE_HEARTBEAT_DELAY",
     "PUSHNOTE_HEARTBEAT_INTERVAL",
     "PUSHNOTE_HISTORY_BYTES",
+    "PUSHNOTE_JWT_KEYS",
     "PUSHNOTE_KEEP_ALIVE",
     "PUSHNOTE_LEGACY_SALT",
     "PUSHNOTE_LEGACY_SALT_FILE",

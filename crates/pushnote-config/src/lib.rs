@@ -4,6 +4,8 @@
 //! and the environment variable of it, and this crate the key of a file, the printed table and the page of the manual.
 //! The layers, each over the one before: defaults, file, environment, flags.
 
+#[cfg(feature = "server")]
+mod channels;
 mod document;
 mod fault;
 mod file;
@@ -16,6 +18,8 @@ mod server;
 mod shared;
 mod values;
 
+#[cfg(feature = "server")]
+pub use channels::ChannelTables;
 pub use document::{default_file, manual, print};
 pub use file::{File, FileError};
 pub use layers::{ConfigError, check, load, unknown_variables};

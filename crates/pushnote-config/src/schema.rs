@@ -2,6 +2,13 @@
 
 use clap::{Arg, ArgAction, Command, Parser};
 
+/// The one setting whose values are tables.
+pub(crate) const TABLES_KEY: &str = "channels";
+
+/// What a table of it may look like.
+pub(crate) const TABLE_EXAMPLE: &str =
+    r#"{ prefix = "news.", public = true, history_count = 100, history_age = "10m" }"#;
+
 /// The settings of one program: clap's flags, whose names are the keys of a table in the file.
 pub trait Schema: Parser {
     /// The table's name.
@@ -51,6 +58,11 @@ pub(crate) fn variable(arg: &Arg) -> Option<String> {
 /// Whether it is on or off.
 pub(crate) fn is_switch(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::SetTrue)
+}
+
+/// Whether its values are tables.
+pub(crate) fn is_table(arg: &Arg) -> bool {
+    arg.get_id() == TABLES_KEY
 }
 
 /// Whether it may have several values.

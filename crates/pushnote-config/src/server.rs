@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::FalseyValueParser;
-use pushnote_core::{Limits, LimitsError};
+use pushnote_core::{ChannelRules, ChannelRulesError, Limits, LimitsError};
 use pushnote_net::Network;
 use pushnote_sockjs::AllowedOrigin;
 use pushnote_zmtp::Endpoint;
 
+use crate::channels::ChannelTables;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
 use crate::values::{age, bytes, count, listed, port, seconds, whole_seconds};
@@ -84,6 +85,19 @@ pub struct Server {
     /// the salt can forge
     #[arg(long, env = "PUSHNOTE_LEGACY_SALT_FILE", value_name = "PATH")]
     pub legacy_salt_file: Option<PathBuf>,
+
+    /// File with public keys (PEM, or a JWK set) of those who may sign tokens as JWTs, besides those who know the secret;
+    /// repeat for several
+    #[arg(long, env = "PUSHNOTE_JWT_KEYS", value_name = "PATH", value_delimiter = ',', value_parser = listed::<PathBuf>)]
+    pub jwt_keys: Vec<PathBuf>,
+
+    /// Rule for the channels whose names begin with its prefix; of several, the one with the longest counts. With public =
+    /// true nobody needs a token; history_count, history_age and history_bytes say what is kept at most; with presence =
+    /// true subscribers may ask who is there; slow says what becomes of one that is slower than what is kept: "gap" (the
+    /// default: it is told), "latest" (it gets the newest message alone) or "disconnect". A file has a table
+    /// `[[server.channels]]` for each, a flag a TOML table in one line
+    #[arg(long, env = "PUSHNOTE_CHANNELS", value_name = "TABLE")]
+    pub channels: Vec<ChannelTables>,
 
     /// Origin that pages may connect from, as in `https://example.org`, `https://*.example.org` or `*`; repeat for
     /// several; all without it
@@ -214,6 +228,14 @@ impl Schema for Server {
 }
 
 impl Server {
+    /// What holds for channels.
+    ///
+    /// # Errors
+    /// [`ChannelRulesError`]: rules that do not go together.
+    pub fn channel_rules(&self) -> Result<ChannelRules, ChannelRulesError> {
+        ChannelRules::new(self.channels.iter().flat_map(|tables| tables.0.iter().cloned()))
+    }
+
     /// All limits; `connections_max` is how many the system allows, and the default for it.
     ///
     /// # Errors

@@ -6,7 +6,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::CommandFactory;
-use pushnote_config::{ConfigError, File, Mq, Schema, Server, check, default_file, load, unknown_variables};
+use pushnote_config::{
+    ConfigError, File, Mq, Schema, Server, check, default_file, load, print, unknown_variables,
+};
+use pushnote_core::{ChannelName, ChannelRule, HistoryRule, SlowPolicy};
 use tempfile::TempDir;
 
 fn file(folder: &TempDir, text: &str) -> PathBuf {
@@ -96,6 +99,20 @@ fn what_is_wrong_is_named_with_its_line_and_what_may_be_meant() {
             ", line 2: address = a.example: give an IP address of this machine's",
         ),
         ("[server]\npeers_max = 1e3", ", line 2: peers_max = 1e3: give a whole number, from 0 on"),
+        (
+            "[server]\nchannels = ['news.']",
+            ", line 2: channels: write [[server.channels]], and its settings below",
+        ),
+        ("[server]\nmq_socket = [{ a = 1 }]", ", line 2: mq_socket: it has no tables"),
+        ("[[server.channels]]\n\n\npublic = true", ", line 1: channels: it has no prefix; say for which"),
+        (
+            "[server]\nport = 1\n[[server.channels]]\nprefix = ''\n[[server.channels]]\nprefix = 'a'\npubic = 1",
+            ", line 7: channels: pubic: there is no setting of channels pubic; is public meant?",
+        ),
+        (
+            "[[server.channels]]\nprefix = ''\nhistory_age = 'x'",
+            ", line 3: channels: history_age: give whole seconds, as in 86400 or 24h",
+        ),
         ("[server]\nport = 1\nport = 2", ", line 3: duplicate key"),
         ("[server\n", ", line 1: "),
     ] {
@@ -108,6 +125,49 @@ fn what_is_wrong_is_named_with_its_line_and_what_may_be_meant() {
             .to_string()
             .starts_with("/nonexistent/file: cannot")
     );
+}
+
+#[test]
+fn channels_have_rules_each_a_table_of_the_file() {
+    let text = "[server]
+        mq_socket = 'tcp://127.0.0.1:1'
+        [[server.channels]]
+        prefix = 'news.'
+        public = true
+        history_count = 100
+        history_age = '10m'
+        history_bytes = '1MiB'
+        presence = true
+        slow = 'latest'
+        [[server.channels]]
+        prefix = 'a, \"b\"'
+        [mq]
+        sub = 'tcp://127.0.0.1:3'";
+    let of = |server: &Server, name: &str| {
+        server.channel_rules().unwrap().of(&ChannelName::new(name).unwrap()).clone()
+    };
+    let server: Server = with_file(text, &[]).unwrap();
+    let history = HistoryRule { bytes: Some(1 << 20), count: Some(100), age_s: Some(600) };
+    let news = ChannelRule { public: true, history, presence: true, slow: SlowPolicy::Latest };
+    assert_eq!(of(&server, "news.a"), news);
+    assert_eq!(of(&server, "news"), ChannelRule::default());
+    assert_eq!(server.channels[1].0[0].0, "a, \"b\"");
+
+    let folder = tempfile::tempdir().unwrap();
+    let printed = print::<Server>(Some(&File::read(&file(&folder, text)).unwrap())).unwrap();
+    let line = printed.lines().find(|line| line.starts_with("channels = [{")).unwrap();
+    assert!(line.contains("pushnote.toml, line 3"), "{line}");
+    let again: Server = with_file(&printed, &[]).unwrap();
+    assert_eq!(again.channels, server.channels, "what is printed is a file, too: {printed}");
+
+    let flags = ["--channels={prefix='x',presence=true}", "--channels", "[{prefix='y'}, {prefix='z'}]"];
+    let server: Server = with_file(text, &flags).unwrap();
+    assert!(
+        of(&server, "xy").presence && !of(&server, "news.a").public,
+        "flags take the place of the file's"
+    );
+    let twice: Server = with_file(text, &[flags[0], flags[0]]).unwrap();
+    assert!(twice.channel_rules().unwrap_err().to_string().contains("\"x\" has two rules"));
 }
 
 /// Every default stands in the file, and uncommented it changes nothing.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushnote_core::{CurrentVerifier, Limits};
+use pushnote_core::{ChannelRules, CurrentVerifier, Limits};
 use pushnote_net::metrics::Listener;
 use pushnote_sockjs::{AllowedOrigin, Network};
 
@@ -18,6 +18,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Verifies the tokens of browsers and those in envelopes.
     pub verifier: Arc<CurrentVerifier>,
+    /// What holds for channels.
+    pub channel_rules: ChannelRules,
     /// URL of sockjs-client for the iframe page that very old browsers use across origins; without it the
     /// page is not served.
     pub sockjs_url: Option<String>,

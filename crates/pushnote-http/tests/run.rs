@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use pushnote_core::{Keys, Limits, Verifier};
+use pushnote_core::{ChannelRules, Keys, Limits, Verifier};
 use pushnote_http::{DrainReport, RunError, Settings, ZeroMq, run};
 use pushnote_net::Listener;
 use pushnote_zmtp::{Endpoint, Options, Publisher, Responder, Subscriber};
@@ -37,6 +37,7 @@ impl Server {
             route: "/sockjs".parse().unwrap(),
             limits: Limits::default(),
             verifier: Arc::new(Verifier::new(&keys).into()),
+            channel_rules: ChannelRules::default(),
             sockjs_url: None,
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),

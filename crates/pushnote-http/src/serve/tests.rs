@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use proptest::prelude::{Strategy, proptest};
 use proptest::{collection, sample};
-use pushnote_core::{Keys, Verifier};
+use pushnote_core::{ChannelRules, Keys, Verifier};
 use pushnote_hub::{Hub, HubOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -33,6 +33,7 @@ async fn server(limits: Limits) -> SocketAddr {
         route: "/sockjs".parse().unwrap(),
         limits: limits.clone(),
         verifier: Arc::clone(&verifier),
+        channel_rules: ChannelRules::default(),
         sockjs_url: None,
         allowed_origins: Vec::new(),
         trusted_proxies: Vec::new(),
