@@ -17,6 +17,7 @@ ALLOWED = {
     "pushnote-cli": {"pushnote-config", "pushnote-net", "pushnote-zmtp"},
     "pushnote-sockjs": {"pushnote-net", "pushnote-sockjs-proto", "pushnote-websocket"},
     "pushnote-hub": {"pushnote-core"},
+    "pushnote-store": set(),
     "pushnote-intake": {"pushnote-core", "pushnote-hub", "pushnote-net", "pushnote-zmtp"},
     "pushnote-http": {
         "pushnote-core", "pushnote-hub", "pushnote-intake", "pushnote-net", "pushnote-sockjs", "pushnote-websocket",

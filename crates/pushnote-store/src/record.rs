@@ -1,0 +1,38 @@
+//! What goes into a store, and what comes out when it is opened again.
+
+use bytes::Bytes;
+
+use crate::epochs::Epochs;
+
+/// One message of the log. What its body means is the log's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its place in the log: each record's is one more than that of the record before.
+    pub offset: u64,
+    /// When it was accepted, in milliseconds since 1970.
+    pub unix_ms: u64,
+    /// The rest of it.
+    pub body: Bytes,
+}
+
+/// Something that is no longer good, though its own time is not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// What is revoked.
+    pub key: String,
+    /// Until when this must be remembered, in seconds since 1970.
+    pub until_unix_s: u64,
+}
+
+/// What a file held when it was opened.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Which run of the server gave out which offsets; the newest is the one that begins now.
+    pub epochs: Epochs,
+    /// The log within its bounds, oldest first, without holes.
+    pub records: Vec<Record>,
+    /// The offset of the next record, also if there is none left: each is given out once in an epoch.
+    pub next_offset: u64,
+    /// Those whose time is not over.
+    pub revocations: Vec<Revocation>,
+}
