@@ -117,7 +117,7 @@ impl Extent {
         let mut start = None;
         while let Some(oldest) = self.segments.front() {
             let next = self.segments.get(1).map_or(self.next_offset, |segment| segment.first);
-            let beyond = self.bytes - oldest.bytes >= self.bounds.bytes_max
+            let beyond = self.bytes - oldest.bytes > self.bounds.bytes_max
                 || self.next_offset - next >= self.bounds.count_max
                 || oldest.newest_ms.saturating_add(self.bounds.age_max_ms) < now_ms;
             if !beyond {

@@ -173,4 +173,16 @@ mod tests {
         let (failure, file) = failure_of("PRAGMA max_page_count = 10");
         assert_eq!(failure, Some(Failure::DiskFull { file: file.into() }));
     }
+
+    #[test]
+    fn a_failure_is_told_once_however_often_it_is_tried() {
+        let progress = Progress { next_offset: 0, revocations: 0, failure: None };
+        let (sender, mut receiver) = watch::channel(progress);
+        let failure = Failure::DiskFull { file: std::path::Path::new("pushnote.db").into() };
+        report(&sender, failure.clone());
+        assert!(receiver.has_changed().unwrap());
+        assert_eq!(receiver.borrow_and_update().failure, Some(failure.clone()));
+        report(&sender, failure);
+        assert!(!receiver.has_changed().unwrap());
+    }
 }
