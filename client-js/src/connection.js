@@ -1,7 +1,7 @@
 import { Conversation, envelope } from './conversation.js';
 import { describe, fault } from './errors.js';
 import { Listeners } from './listeners.js';
-import { Session } from './session.js';
+import { openSession } from './session.js';
 import { backoffMs, pause, within } from './waiting.js';
 
 /** A connection that has lasted so long was a good one: the next failure starts the back-off anew. */
@@ -85,8 +85,9 @@ export class Connection {
     const { resume } = this.#settings;
     try {
       if (this.#life.signal.aborted) throw new Error(CLOSED);
-      if (!resume) return Boolean(this.#conversation.subscribe({ token: what || '' }));
-      return this.#conversation.subscribe(typeof what === 'string' ? { ...options, channel: what } : { ...what });
+      if (resume) return this.#conversation.subscribe(typeof what === 'string' ? { ...options, channel: what } : { ...what });
+      this.#conversation.subscribe({ token: what });
+      return true;
     } catch (error) {
       this.#refuse(error.message);
       return resume ? Promise.reject(error) : false;
@@ -118,7 +119,7 @@ export class Connection {
     // A page of the original says `emit('subscribe', {token})`: it must survive a reconnect, too.
     if (name === 'subscribe') {
       const token = data?.token ?? data;
-      return Boolean(this.subscribe(this.#settings.resume ? { token } : token));
+      return !!this.subscribe(this.#settings.resume ? { token } : token);
     }
     if (this.#life.signal.aborted) return this.#refuse(CLOSED);
     const text = envelope(name, data);
@@ -145,7 +146,7 @@ export class Connection {
       const end = await this.#connect().catch((error) => ({ code: 1006, reason: describe(error) }));
       if (signal.aborted) return;
       this.#session = this.#transport = null;
-      this.#conversation.ended();
+      this.#conversation.ended('the connection was lost');
       if (isFinal(end.code)) {
         this.#fail(`the server ended the connection for good: ${end.reason} (${end.code})`, end.code);
         return this.#finish(end);
@@ -168,7 +169,7 @@ export class Connection {
     const failures = [];
     for (const transport of this.#settings.transports) {
       if (transport.name === 'websocket' && !(io.WebSocket && info.websocket !== false)) continue;
-      const session = new Session(transport, base, io, limits, {
+      const session = openSession(transport, base, io, limits, {
         open: () => this.#opened(session, transport),
         message: (data) => this.#conversation.receive(data),
       });
@@ -184,7 +185,7 @@ export class Connection {
   #silence(heartbeatMs) {
     const beats = Number.isInteger(heartbeatMs) && heartbeatMs > 0;
     const patienceMs = 1.5 * (beats ? heartbeatMs : HEARTBEAT_MS) + ON_THE_WAY_MS;
-    return { beats, silenceMs: this.#settings.silenceTimeoutMs ?? patienceMs };
+    return { beats, silenceMs: this.#settings.silenceTimeoutMs || patienceMs };
   }
 
   #opened(session, transport) {
@@ -215,7 +216,7 @@ export class Connection {
     this.#session = this.#transport = null;
     this.#queue.length = 0;
     this.#life.abort();
-    this.#conversation.close();
+    this.#conversation.ended(CLOSED, true);
     session?.close(reason);
     this.#enter('disconnected', { code, reason });
   }

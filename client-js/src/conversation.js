@@ -2,9 +2,6 @@ import { describe, fault } from './errors.js';
 import { Listeners } from './listeners.js';
 import { within } from './waiting.js';
 
-/** Of docs/protocol.md. */
-const VERSION = 1;
-
 /** Events of a channel that are not the publisher's: one that was published by such a name is heard as `message` only. */
 const OWN_EVENTS = ['message', 'gap', 'presence', 'join', 'leave'];
 
@@ -23,10 +20,10 @@ export class Conversation {
   /** 'hello': it was said, and not answered yet; 'welcome': it was; 'plain': no hello, or a server that knows none. */
   #phase;
   #hello;
-  #wasWelcome = false;
-  #hasWarned = false;
+  /** What is known of the servers: whether one speaks the protocol. */
+  #speaks;
   /** What came before the welcome: it comes again, unless the server is an old one. */
-  #early = [];
+  #early;
   #subscriptions = new Map();
   #requests = new Map();
   #channels = new Map();
@@ -48,43 +45,32 @@ export class Conversation {
    */
   subscribe({ channel, token, since }) {
     const { getToken, subscriptionsMax } = this.#host.settings;
-    const source = typeof token === 'function' ? token : getToken;
-    const key = channel === undefined ? (token ?? source) : `channel ${channel}`;
-    if (!key || !['string', 'function', 'undefined'].includes(typeof (token ?? undefined)) || token === '') {
+    const isText = typeof token === 'string';
+    const source = isText ? getToken : (token ?? getToken);
+    const key = channel ?? token ?? source;
+    if (!key || !['string', 'function'].includes(typeof key)) {
       throw new Error('a token must be a string that is not empty, or a function that gets one');
     }
     const before = this.#subscriptions.get(key);
     if (!before && this.#subscriptions.size >= subscriptionsMax) {
       throw new Error(`there are ${subscriptionsMax} subscriptions already`);
     }
-    const subscription = {
-      ...before,
-      key,
-      channel,
-      source,
-      since: since ?? before?.since,
-      // Undefined as long as it is to be asked for, null when there is none.
-      token: typeof token === 'string' ? token : source ? undefined : null,
-      reason: 'subscribe',
-    };
+    const subscription = { since, ...before, key, channel, source };
+    // Undefined as long as it is to be asked for, null when there is none.
+    subscription.token = isText ? token : source ? undefined : null;
     const begun = new Promise((resolve, reject) => Object.assign(subscription, { resolve, reject }));
     begun.catch(() => {}); // it is an `error` event, too
     before?.resolve(begun);
     this.#subscriptions.set(key, subscription);
-    if (this.#speaks) this.#begin(subscription);
+    if (this.#session && this.#phase !== 'hello') this.#begin(subscription);
     return begun;
   }
 
   /** @returns {Promise<void>} */
-  unsubscribe(channel) {
-    const key = `channel ${channel}`;
-    this.#subscriptions.get(key)?.reject(new Error('unsubscribed'));
-    this.#subscriptions.delete(key);
-    return new Promise((resolve) => {
-      const done = () => resolve();
-      if (this.#session) this.#ask('unsubscribe', { channel }, { resolve: done, reject: done, lost: done });
-      else done();
-    });
+  async unsubscribe(channel) {
+    this.#subscriptions.get(channel)?.reject(new Error('unsubscribed'));
+    this.#subscriptions.delete(channel);
+    await this.#request('unsubscribe', { channel }).catch(() => {}); // then it has ended anyway
   }
 
   /** What a page has to do with one channel. */
@@ -96,7 +82,7 @@ export class Conversation {
       on: (event, listener) => listeners.add(event, listener),
       history: (last) => this.#request('history', { channel: name, last }),
       presence: ({ events } = {}) => {
-        const subscription = this.#subscriptions.get(`channel ${name}`);
+        const subscription = this.#subscriptions.get(name);
         if (subscription) subscription.events ||= events;
         return this.#request('presence', { channel: name, events });
       },
@@ -115,104 +101,71 @@ export class Conversation {
     if (!resume) return this.#bePlain();
     const { cursor } = this;
     // What is to begin elsewhere than at the cursor begins by itself, after the welcome.
-    const held = [...this.#subscriptions.values()].filter((each) => each.since === undefined && isReady(each));
+    const held = [...this.#subscriptions.values()].filter((each) => !each.since && isReady(each));
     const subscriptions = held.map(({ channel, token }) => ({ channel, token: token ?? undefined }));
-    const id = ++this.#lastId;
-    const late = () => this.#unanswered(`no answer to hello within ${openTimeoutMs} ms`);
+    const timer = setTimeout(() => this.#unanswered(`no answer to hello within ${openTimeoutMs} ms`), openTimeoutMs);
     this.#phase = 'hello';
-    this.#hello = { id, cursor, held, timer: setTimeout(late, openTimeoutMs) };
-    this.#send('hello', { id, version: VERSION, cursor, subscriptions });
-  }
-
-  /** The session is over: whatever hello repeats is forgotten, and other requests are made again. */
-  ended() {
-    clearTimeout(this.#hello?.timer);
-    for (const each of this.#subscriptions.values()) {
-      // A server without answers would not say that it has expired.
-      if (this.#phase === 'plain' && each.source) each.token = undefined;
-      if (each.token) each.reason = 'subscribe';
-    }
-    this.#session = this.#phase = this.#hello = undefined;
     this.#early = [];
-    for (const [id, { lost }] of this.#requests) {
-      if (!lost) continue;
-      this.#requests.delete(id);
-      lost();
-    }
+    this.#hello = { cursor, held, timer, id: this.#send('hello', { version: 1, cursor, subscriptions }) };
   }
 
-  /** No session will come any more. */
-  close() {
-    this.ended();
-    this.#rejectAll('the connection is closed');
-    for (const { reject } of this.#subscriptions.values()) reject(new Error('the connection is closed'));
+  /** The session is over, or will not come: `why`. */
+  ended(why, isForGood) {
+    clearTimeout(this.#hello?.timer);
+    this.#session = this.#phase = this.#hello = undefined;
+    for (const { reject } of this.#requests.values()) reject(new Error(why));
+    this.#requests.clear();
+    for (const each of this.#subscriptions.values()) {
+      each.reason = 'subscribe';
+      if (isForGood) each.reject(new Error(why));
+    }
   }
 
   /** What the server has sent. */
   receive(message) {
     const { type, id } = Object(message);
-    const isAnswer = this.#hello?.id === id;
-    if (this.#hello && isAnswer && type === 'welcome') return this.#welcomed(message);
-    if (this.#phase === 'welcome') return this.#heard(Object(message));
-    if (this.#phase === 'plain') return this.#host.listeners.call('message', message);
-    if (isAnswer && type === 'error') return this.#unanswered(message.text);
-    this.#early.push(message);
+    const isAnswer = this.#hello && id === this.#hello.id;
+    if (this.#phase === 'welcome') this.#heard(Object(message));
+    else if (isAnswer && type === 'welcome') this.#welcomed(message);
+    else if (this.#phase === 'plain') this.#host.listeners.call('message', message);
+    else if (isAnswer && type === 'error') this.#unanswered(message.text);
+    else this.#early.push(message);
   }
 
-  get #speaks() {
-    return this.#phase === 'plain' || this.#phase === 'welcome';
-  }
-
-  #welcomed({ complete, cursor, errors = [] }) {
-    const { held, cursor: since, timer } = this.#hello;
+  #welcomed(message) {
+    const { held, cursor, timer } = this.#hello;
     clearTimeout(timer);
-    this.#hello = undefined;
-    this.#early = [];
     this.#phase = 'welcome';
-    this.#wasWelcome = true;
-    if (!complete) this.#missed({ cursor });
-    for (const { name, data } of this.#requests.values()) this.#send(name, data);
+    this.#speaks = true;
+    this.#heard(message);
     for (const each of this.#subscriptions.values()) {
-      const isRefused = errors.some(({ channel }) => channel === each.channel);
-      if (held.includes(each) && !isRefused) {
-        this.#holds(each, { complete, cursor });
-      } else {
-        // Asked for by itself, a refused one gets an answer of its own: it may be one user of several.
-        if (isRefused) each.since ??= since;
-        this.#begin(each);
-      }
+      const isRefused = message.errors?.some(({ channel }) => channel === each.channel);
+      // Asked for by itself, a refused one gets an answer of its own: it may be one user of several.
+      if (isRefused) each.since ??= cursor;
+      if (held.includes(each) && !isRefused) this.#holds(each, message);
+      else this.#begin(each);
     }
-    this.#move(cursor);
   }
 
   #heard(message) {
-    const { type, id, channel, user, cursor } = message;
+    const { type, id, channel, user, cursor, complete } = message;
     const request = this.#requests.get(id);
     this.#requests.delete(id);
-    switch (type) {
-      case 'messages':
-        for (const each of message.messages) {
-          if (this.#host.signal.aborted) return; // a listener has closed it
-          this.#deliver(each);
-        }
-        break;
-      case 'gap':
-        this.#missed({ channel, cursor });
-        break;
-      case 'expired':
-        this.#expired(channel, user, cursor);
-        break;
-      case 'presence':
-      case 'join':
-      case 'leave':
-        this.#channels.get(channel)?.call(type, type === 'presence' ? message : user);
+    if (type === 'gap' || (cursor && complete === false)) this.#missed({ channel, user, cursor });
+    for (const each of message.type === 'messages' ? message.messages : []) {
+      if (this.#host.signal.aborted) return; // a listener has closed it
+      this.#deliver(each);
     }
-    if (type === 'error') {
-      const { text, code } = message;
-      if (request) request.reject(fault(text, code));
-      else this.#host.fail(text, code);
-    } else request?.resolve(message);
-    this.#move(cursor);
+    if (type === 'presence') this.#channels.get(channel)?.call(type, message);
+    if (type === 'join' || type === 'leave') this.#channels.get(channel)?.call(type, user);
+    if (cursor) {
+      this.cursor = cursor;
+      kept(this.#host.settings.key, cursor);
+    }
+    if (type === 'expired') this.#expired(message);
+    if (type !== 'error') request?.resolve(message);
+    else if (request) request.reject(fault(message.text, message.code));
+    else this.#host.fail(message.text, message.code);
   }
 
   #deliver(message) {
@@ -228,40 +181,34 @@ export class Conversation {
   /** What is missing of everything is missing of each channel. */
   #missed(gap) {
     this.#host.listeners.call('gap', gap);
-    if (gap.user !== undefined) return;
     for (const [name, listeners] of this.#channels) {
-      if ((gap.channel ?? name) === name) listeners.call('gap', gap);
+      if (!gap.user && (gap.channel ?? name) === name) listeners.call('gap', gap);
     }
   }
 
-  #expired(channel, user, since) {
-    // Which user one is for is not known of those that hello brought: there may be several that fit.
-    const fitting = [...this.#subscriptions.values()].filter(
-      (each) => each.channel === channel && (each.user ?? user) === user,
-    );
-    for (const each of fitting) {
-      each.since ??= since;
-      if (fitting.length > 1) this.#begin(each);
-      else this.#refused(each, fault('token has expired', 'token_expired'));
+  #expired({ channel, user, cursor }) {
+    for (const each of this.#subscriptions.values()) {
+      // Whose the token is, is not known of one that hello brought: there may be several that fit.
+      if (each.channel !== channel || (each.user ?? user) !== user) continue;
+      each.since ??= cursor;
+      this.#renew(each);
     }
   }
 
-  #move(cursor) {
-    if (cursor === undefined) return;
-    this.cursor = cursor;
-    kept(this.#host.settings.key, cursor);
+  /** With a new token if there can be one, else the server says whether the old one will do. */
+  #renew(subscription) {
+    if (subscription.source) Object.assign(subscription, { token: undefined, reason: 'expired' });
+    this.#begin(subscription);
   }
 
   /** The server does not know hello, or not this version of it. */
   #unanswered(why) {
     // Other servers do: what this one sends would come again from them.
-    if (this.#wasWelcome) return this.#session.close(why);
-    const text = `the server does not speak the client protocol: ${why}`;
-    if (!this.#hasWarned) this.#host.fail(text);
-    this.#hasWarned = true;
-    this.#rejectAll(text);
+    if (this.#speaks) return this.#session.close(why);
+    if (this.#speaks === undefined) this.#host.fail(`the server does not speak the client protocol: ${why}`);
+    this.#speaks = false;
     this.#bePlain();
-    for (const value of this.#early.splice(0)) this.#host.listeners.call('message', value);
+    for (const value of this.#early) this.#host.listeners.call('message', value);
   }
 
   #bePlain() {
@@ -278,45 +225,42 @@ export class Conversation {
       if (session === this.#session) session.close(describe(error));
       return;
     }
-    const { key, channel, token, since } = subscription;
-    if (session !== this.#session || this.#subscriptions.get(key) !== subscription || !isReady(subscription)) return;
-    if (this.#phase === 'welcome') {
+    const { key, channel, source, since, token } = subscription;
+    if (session !== this.#session || this.#subscriptions.get(key) !== subscription) return;
+    if (this.#phase === 'plain') {
+      // Without answers nobody says when it has expired: each session begins with a fresh one.
+      if (source) subscription.token = undefined;
+      if (token && !channel) session.send(envelope('subscribe', { token }));
+    } else if (isReady(subscription)) {
       this.#ask('subscribe', { channel, token: token ?? undefined, since }, {
-        resolve: (answer) => {
-          if (!answer.complete) this.#missed({ channel, user: answer.user, cursor: answer.cursor });
-          this.#holds(subscription, answer);
-        },
+        resolve: (answer) => this.#holds(subscription, answer),
         reject: (error) => this.#refused(subscription, error),
-        lost() {},
       });
-    } else if (channel === undefined) this.#send('subscribe', { token });
+    }
   }
 
   #holds(subscription, { user = subscription.user, cursor, complete }) {
     Object.assign(subscription, { user, since: undefined, reason: 'subscribe' });
-    const { channel, events, resolve } = subscription;
-    resolve({ user, cursor, complete });
+    subscription.resolve({ user, cursor, complete });
     // Whoever asked to hear of those who come and go still does, and has to know who is there now.
+    const { channel, events } = subscription;
     if (events) this.channel(channel).presence({ events }).catch(() => {});
   }
 
   #refused(subscription, error) {
     const { key, channel = 'user', source, reason, reject } = subscription;
-    if (this.#subscriptions.get(key) !== subscription) return;
-    if (error.code === 'token_expired' && source && reason !== 'expired') {
-      Object.assign(subscription, { token: undefined, reason: 'expired' });
-      this.#begin(subscription);
-      return;
-    }
-    if (error.code === 'token_from_future') return this.#session.close(error.message);
+    const { message, code } = error;
+    if (!code || this.#subscriptions.get(key) !== subscription) return; // the next hello brings it, or nobody wants it
+    if (code === 'token_expired' && source && reason !== 'expired') return this.#renew(subscription);
+    if (code === 'token_from_future') return this.#session.close(message);
     this.#subscriptions.delete(key);
-    this.#host.fail(`${channel}: ${error.message}`, error.code);
+    this.#host.fail(`${channel}: ${message}`, code);
     reject(error);
   }
 
   async #getToken(subscription) {
-    const { channel, user, source, reason, token } = subscription;
-    if (token !== undefined) return;
+    const { channel, user, source, reason = 'subscribe' } = subscription;
+    if (subscription.token !== undefined) return;
     const { settings, signal } = this.#host;
     try {
       const ask = async () => source({ channel, user, reason });
@@ -329,47 +273,37 @@ export class Conversation {
   }
 
   #request(name, data) {
-    return new Promise((resolve, reject) => {
-      const { settings, signal } = this.#host;
-      if (signal.aborted) return reject(new Error('the connection is closed'));
-      if (this.#requests.size >= settings.queueMax) return reject(new Error('too many requests are waiting'));
-      this.#ask(name, data, { resolve, reject });
-    });
+    return new Promise((resolve, reject) => this.#ask(name, data, { resolve, reject }));
   }
 
-  /** `on.lost`, if there is one, is called when the session ends before the answer; else it is asked again. */
+  /** An answer is for the session that was asked. */
   #ask(name, data, on) {
-    if (this.#phase === 'plain') return on.reject(new Error('the server does not speak the client protocol'));
-    const id = ++this.#lastId;
-    data = { id, ...data };
-    this.#requests.set(id, { ...on, name, data });
-    if (this.#phase === 'welcome') this.#send(name, data);
+    if (!this.#hello || this.#phase === 'plain') return on.reject(new Error('there is no connection that answers'));
+    this.#requests.set(this.#send(name, data), on);
   }
 
+  /** @returns {number} the id that its answer will have */
   #send(name, data) {
-    if (!this.#session.send(envelope(name, data))) this.#session.close('too much is waiting to be sent');
-  }
-
-  #rejectAll(text) {
-    for (const { reject } of this.#requests.values()) reject(new Error(text));
-    this.#requests.clear();
+    const id = ++this.#lastId;
+    if (!this.#session.send(envelope(name, { id, ...data }))) this.#session.close('too much is waiting to be sent');
+    return id;
   }
 }
 
 /** Has its token, or needs none. A user without one is nobody yet. */
 function isReady({ channel, token }) {
-  return Boolean(token) || (token === null && channel !== undefined);
+  return token || (token === null && channel);
 }
 
 /** What the page kept, or keeps, over a reload; browsers may refuse to, by an exception. */
 function kept(key, cursor) {
-  if (!key) return undefined;
   try {
+    if (!key) return;
     const { sessionStorage } = globalThis;
-    if (cursor !== undefined) sessionStorage.setItem(key, cursor);
+    if (cursor) sessionStorage.setItem(key, cursor);
     return sessionStorage.getItem(key) ?? undefined;
   } catch {
-    return undefined;
+    // It begins at the present.
   }
 }
 

@@ -4,7 +4,7 @@ import { TRANSPORTS } from './transports.js';
 const DEFAULTS = {
   openTimeoutMs: 5_000,
   // By the server's heartbeat.
-  silenceTimeoutMs: undefined,
+  silenceTimeoutMs: 0,
   backoffMinMs: 500,
   backoffMaxMs: 20_000,
   queueMax: 100,
@@ -22,14 +22,16 @@ const DEFAULTS = {
  * @throws {TypeError} when the address or an option makes no sense; whatever goes wrong later is an `error` event
  */
 export function connect(url, options = {}) {
-  const { token, resume, getToken } = options;
-  const settings = { ...DEFAULTS, token, resume, getToken };
-  for (const name of Object.keys(DEFAULTS)) {
-    if (options[name] === undefined) continue;
-    if (!(options[name] >= 0)) throw new TypeError(`pushnote: ${name} must be a number, not ${options[name]}`);
-    settings[name] = Number(options[name]);
+  const settings = { ...options };
+  for (const [name, byDefault] of Object.entries(DEFAULTS)) {
+    settings[name] = Number(options[name] ?? byDefault);
+    if (!(settings[name] >= 0)) throw new TypeError(`pushnote: ${name} must be a number, not ${options[name]}`);
   }
-  settings.transports = chosen(options.transports);
+  settings.transports = (options.transports ?? TRANSPORTS.map(({ name }) => name)).map((name) => {
+    const transport = TRANSPORTS.find((each) => each.name === name);
+    if (!transport) throw new TypeError(`pushnote: there is no transport ${JSON.stringify(name)}`);
+    return transport;
+  });
   settings.io = {
     // As a method of anything but the window, a browser's fetch throws.
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
@@ -39,31 +41,10 @@ export function connect(url, options = {}) {
     // origin that the answer could name.
     credentials: globalThis.origin === 'null' ? 'omit' : 'include',
   };
-  const base = serviceUrl(url);
+  const { protocol, origin, pathname } = new URL(url, globalThis.location?.href);
+  if (!/^https?:$/.test(protocol)) throw new TypeError(`pushnote: the address must be of http or https, not ${protocol}`);
+  const base = origin + pathname.replace(/\/+$/, '');
   // Where the cursor is kept over a reload.
-  if (options.persist === 'session') settings.key = `pushnote ${base}`;
+  settings.key = options.persist && `pushnote ${base}`;
   return new Connection(base, settings);
-}
-
-function serviceUrl(url) {
-  let address;
-  try {
-    address = new URL(url, globalThis.location?.href);
-  } catch {
-    throw new TypeError(`pushnote: ${JSON.stringify(String(url))} is no address, as http://push.example/sockjs is`);
-  }
-  if (!/^https?:$/.test(address.protocol)) {
-    throw new TypeError(`pushnote: the address must begin with http:// or https://, not ${address.protocol}`);
-  }
-  return address.origin + address.pathname.replace(/\/+$/, '');
-}
-
-function chosen(names) {
-  if (names === undefined) return TRANSPORTS;
-  return names.map((name) => {
-    const transport = TRANSPORTS.find((each) => each.name === name);
-    if (transport) return transport;
-    const known = TRANSPORTS.map((each) => each.name).join(', ');
-    throw new TypeError(`pushnote: there is no transport ${JSON.stringify(name)}, only ${known}`);
-  });
 }

@@ -1,6 +1,6 @@
 import { describe } from './errors.js';
 import { parseFrame } from './frames.js';
-import { Watch } from './watch.js';
+import { watch } from './watch.js';
 
 /** Close code of a session that ended without one (RFC 6455 section 7.4.1). */
 const ABNORMAL = 1006;
@@ -8,109 +8,74 @@ const ABNORMAL = 1006;
 /**
  * One SockJS session over one transport, from the request for it to its end. It opens once, ends once, and is
  * never opened again: who reconnects makes a new one.
+ *
+ * @param {object} transport one of TRANSPORTS
+ * @param {string} base URL of the SockJS service, without a trailing slash
+ * @param {object} io see transports.js
+ * @param {{openTimeoutMs: number, silenceMs: number, beats: boolean}} limits `beats`: the server says that it sends
+ *   heartbeats, whatever the transport
+ * @param {{open(): void, message(data: unknown): void}} on
+ * @returns {{ended: Promise<{opened: boolean, code: number, reason: string}>, send(text: string): boolean,
+ *   close(reason: string): void}} `send` gives false when the transport holds too much unsent
  */
-export class Session {
-  /** @type {Promise<{opened: boolean, code: number, reason: string}>} */
-  ended;
+export function openSession(transport, base, io, { openTimeoutMs, silenceMs, beats }, on) {
+  let opened = false;
+  let isOver = false;
+  let link;
+  let silence;
+  let resolve;
+  const ended = new Promise((made) => (resolve = made));
 
-  #on;
-  #resolve;
-  #link;
-  #opening;
-  #silenceMs;
-  #beats;
-  #watch;
-  #opened = false;
-  #over = false;
-
-  /**
-   * @param {object} transport one of TRANSPORTS
-   * @param {string} base URL of the SockJS service, without a trailing slash
-   * @param {object} io see transports.js
-   * @param {{openTimeoutMs: number, silenceMs: number, beats: boolean}} limits `beats`: the server says that it sends
-   *   heartbeats, whatever the transport
-   * @param {{open(): void, message(data: unknown): void}} on
-   */
-  constructor(transport, base, io, limits, on) {
-    this.#on = on;
-    this.#beats = transport.beats || limits.beats;
-    this.#silenceMs = limits.silenceMs;
-    this.ended = new Promise((resolve) => (this.#resolve = resolve));
-    const late = () => this.#end(ABNORMAL, `it did not open within ${limits.openTimeoutMs} ms`);
-    this.#opening = setTimeout(late, limits.openTimeoutMs);
-    try {
-      this.#link = transport.open(`${base}/${serverId()}/${sessionId()}`, io, {
-        heard: () => this.#heard(),
-        frame: (text) => this.#frame(text),
-        lost: (reason, code = ABNORMAL) => this.#end(code, reason || (this.#opened ? 'it was lost' : 'it did not open')),
-      });
-    } catch (error) {
-      this.#end(ABNORMAL, describe(error)); // `new WebSocket` throws when a page may not open one
-    }
-  }
-
-  /**
-   * @param {string} text
-   * @returns {boolean} false when the transport holds too much unsent
-   */
-  send(text) {
-    return this.#link.send(text);
-  }
-
-  /** Ends the session from this side. */
-  close(reason) {
-    this.#end(1000, reason);
-  }
-
-  #frame(text) {
-    let frame;
-    try {
-      frame = parseFrame(text);
-    } catch (error) {
-      return this.#end(ABNORMAL, `the server sent ${error.message}`);
-    }
-    switch (frame.kind) {
-      case 'open':
-        return this.#open();
-      case 'heartbeat':
-        // A server that beats can be missed, whatever the transport.
-        this.#beats = true;
-        return this.#heard();
-      case 'messages':
-        for (const message of frame.messages) {
-          if (this.#over) return; // a listener has closed it
-          this.#on.message(message);
-        }
-        return;
-      case 'close':
-        return this.#end(frame.code, frame.reason);
-    }
-  }
-
-  #open() {
-    if (this.#opened) return this.#end(ABNORMAL, 'the server lost the session');
-    this.#opened = true;
-    clearTimeout(this.#opening);
-    this.#heard();
-    this.#on.open();
-  }
+  const end = (code, reason) => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(opening);
+    silence?.stop();
+    link?.close();
+    resolve({ opened, code, reason });
+  };
+  const fail = (reason) => end(ABNORMAL, reason);
 
   /** Any byte is a sign of life: a long frame on a slow line must not look like silence. */
-  #heard() {
-    if (!this.#opened || !this.#beats || this.#over) return;
-    const silent = () => this.#end(ABNORMAL, `the server was silent for ${this.#silenceMs} ms`);
-    this.#watch ??= new Watch(this.#silenceMs, silent);
-    this.#watch.heard();
-  }
+  const heard = () => {
+    if (!opened || !(beats || transport.beats) || isOver) return;
+    silence ??= watch(silenceMs, () => fail(`the server was silent for ${silenceMs} ms`));
+    silence.heard();
+  };
+  const read = ({ kind, list }) => {
+    if (kind === 'c') return end(Number(list[0]) || 1005, String(list[1] ?? ''));
+    if (kind === 'o') {
+      if (opened) return fail('the server lost the session');
+      opened = true;
+      clearTimeout(opening);
+    }
+    // A server that beats can be missed, whatever the transport.
+    if (kind === 'h') beats = true;
+    heard();
+    if (kind === 'o') on.open();
+    for (const message of list ?? []) if (!isOver) on.message(message); // a listener may close it
+  };
+  const frame = (text) => {
+    let parsed;
+    try {
+      parsed = parseFrame(text);
+    } catch (error) {
+      return fail(`the server sent ${error.message}`);
+    }
+    read(parsed);
+  };
 
-  #end(code, reason) {
-    if (this.#over) return;
-    this.#over = true;
-    clearTimeout(this.#opening);
-    this.#watch?.stop();
-    this.#link?.close();
-    this.#resolve({ opened: this.#opened, code, reason });
+  const opening = setTimeout(() => fail(`it did not open within ${openTimeoutMs} ms`), openTimeoutMs);
+  try {
+    link = transport.open(`${base}/${serverId()}/${sessionId()}`, io, {
+      heard,
+      frame,
+      lost: (reason, code = ABNORMAL) => end(code, reason || (opened ? 'it was lost' : 'it did not open')),
+    });
+  } catch (error) {
+    fail(describe(error)); // `new WebSocket` throws when a page may not open one
   }
+  return { ended, send: (text) => link.send(text), close: (reason) => end(1000, reason) };
 }
 
 /** Of use to load balancers only. */

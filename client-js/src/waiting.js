@@ -22,15 +22,15 @@ export function backoffMs(failures, minMs, maxMs) {
  */
 export function pause(ms, signal) {
   return new Promise((resolve) => {
+    const over = new AbortController();
     const done = () => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      globalThis.removeEventListener?.('online', done);
+      over.abort();
       resolve();
     };
     const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-    globalThis.addEventListener?.('online', done);
+    signal.addEventListener('abort', done, over);
+    globalThis.addEventListener?.('online', done, over);
     if (signal.aborted) done();
   });
 }
@@ -40,26 +40,22 @@ export function pause(ms, signal) {
  *
  * @template T
  * @param {number} ms
- * @param {AbortSignal} outer
- * @param {(signal: AbortSignal) => Promise<T>} work gets a signal that is aborted with `outer` or at the deadline
+ * @param {AbortSignal} signal
+ * @param {(signal: AbortSignal) => Promise<T>} work gets a signal that is aborted with `signal`, at the deadline, and when
+ *   it is done
  * @returns {Promise<T>}
  */
-export function within(ms, outer, work) {
+export function within(ms, signal, work) {
   return new Promise((resolve, reject) => {
-    const inner = new AbortController();
+    const over = new AbortController();
     // Not only when the work ends, which it may never do.
-    const release = () => {
-      clearTimeout(timer);
-      outer.removeEventListener('abort', quit);
-    };
     const stop = (why) => {
-      release();
+      clearTimeout(timer);
       reject(new Error(why));
-      inner.abort();
+      over.abort();
     };
     const timer = setTimeout(() => stop(`no answer within ${ms} ms`), ms);
-    const quit = () => stop('closed');
-    outer.addEventListener('abort', quit);
-    work(inner.signal).then(resolve, reject).finally(release);
+    signal.addEventListener('abort', () => stop('closed'), over);
+    work(over.signal).then(resolve, reject).finally(stop);
   });
 }

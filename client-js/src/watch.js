@@ -10,69 +10,52 @@ const READ_FIRST_MS = 2_000;
 /**
  * Notices that nothing is heard any more, also right after the page has slept, frozen or been offline. Being offline
  * proves nothing by itself: the server may be on this machine, and a connection outlives a short break.
+ *
+ * @param {number} limitMs
+ * @param {() => void} silent called once, when nothing was heard for so long
+ * @returns {{heard(): void, stop(): void}} `heard` is a sign of life
  */
-export class Watch {
-  #limitMs;
-  #silent;
-  #heardAt = Date.now();
-  #dueAt;
-  #timer;
-  #granted = false;
-  #woken = () => this.#wake();
+export function watch(limitMs, silent) {
+  let heardAt;
+  let dueAt;
+  let timer;
+  /** Time to read first was granted. */
+  let isGranted;
+  const over = new AbortController();
 
-  /**
-   * @param {number} limitMs
-   * @param {() => void} silent called once, when nothing was heard for so long
-   */
-  constructor(limitMs, silent) {
-    this.#limitMs = limitMs;
-    this.#silent = silent;
-    globalThis.addEventListener?.('online', this.#woken);
-    globalThis.document?.addEventListener('visibilitychange', this.#woken);
-    this.#look();
-  }
+  const heard = () => {
+    heardAt = Date.now();
+    isGranted = false;
+  };
+  const leftMs = () => {
+    heardAt = Math.min(heardAt, Date.now()); // or the clock was set back
+    return heardAt + limitMs - Date.now();
+  };
+  const arm = (ms) => {
+    clearTimeout(timer);
+    dueAt = Date.now() + ms;
+    timer = setTimeout(ring, ms);
+  };
+  const look = (isLate) => {
+    if (leftMs() > 0) return arm(Math.min(leftMs(), LOOK_MS));
+    if (isGranted || !isLate) return false;
+    isGranted = true;
+    arm(READ_FIRST_MS);
+  };
+  const ring = () => {
+    if (look(Date.now() - dueAt > LATE_MS) !== false) return;
+    stop();
+    silent();
+  };
+  const stop = () => {
+    clearTimeout(timer);
+    over.abort();
+  };
+  const wake = () => look(true);
 
-  /** A sign of life. */
-  heard() {
-    this.#heardAt = Date.now();
-    this.#granted = false;
-  }
-
-  stop() {
-    clearTimeout(this.#timer);
-    globalThis.removeEventListener?.('online', this.#woken);
-    globalThis.document?.removeEventListener('visibilitychange', this.#woken);
-  }
-
-  #wake() {
-    if (this.#leftMs() <= 0 && !this.#granted) this.#grant();
-  }
-
-  #ring() {
-    if (this.#leftMs() > 0) return this.#look();
-    if (Date.now() - this.#dueAt > LATE_MS && !this.#granted) return this.#grant();
-    this.stop();
-    this.#silent();
-  }
-
-  #leftMs() {
-    const now = Date.now();
-    if (now < this.#heardAt) this.#heardAt = now; // the clock was set back
-    return this.#heardAt + this.#limitMs - now;
-  }
-
-  #grant() {
-    this.#granted = true;
-    this.#arm(READ_FIRST_MS);
-  }
-
-  #look() {
-    this.#arm(Math.min(this.#leftMs(), LOOK_MS));
-  }
-
-  #arm(ms) {
-    clearTimeout(this.#timer);
-    this.#dueAt = Date.now() + ms;
-    this.#timer = setTimeout(() => this.#ring(), ms);
-  }
+  globalThis.addEventListener?.('online', wake, over);
+  globalThis.document?.addEventListener('visibilitychange', wake, over);
+  heard();
+  look();
+  return { heard, stop };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import vm from 'node:vm';
+import { gzipSync } from 'node:zlib';
 import { build } from '../build.mjs';
 import * as module from '../dist/pushnote.mjs';
 
@@ -13,6 +14,10 @@ test('dist/ is what src/ makes', () => {
   for (const [name, text] of Object.entries(built)) {
     assert.equal(readFileSync(new URL(name, dist), 'utf8'), text, `${name} is old: run npm run build`);
   }
+});
+
+test('a page loads little', () => {
+  for (const text of Object.values(build())) assert.ok(gzipSync(text).length <= 6_000, `${gzipSync(text).length} bytes`);
 });
 
 test('the module exports connect, the script makes one global of it and no other', () => {

@@ -36,13 +36,13 @@ test('asks for info, opens a session of its own, and hands on raw JSON values', 
 
 test('an address is tidied, and a wrong one is said so at once', async (t) => {
   const { server } = world(t);
-  assert.throws(() => connect('/sockjs'), /"\/sockjs" is no address/);
-  assert.throws(() => connect('ws://push.example/sockjs'), /http:\/\/ or https:\/\/, not ws:/);
-  assert.throws(() => connect(URL, { transports: ['carrier-pigeon'] }), /no transport "carrier-pigeon", only websocket/);
+  assert.throws(() => connect('/sockjs'), TypeError);
+  assert.throws(() => connect('ws://push.example/sockjs'), /of http or https, not ws:/);
+  assert.throws(() => connect(URL, { transports: ['carrier-pigeon'] }), /no transport "carrier-pigeon"/);
   assert.throws(() => connect(URL, { backoffMaxMs: 'soon' }), /backoffMaxMs must be a number/);
   const other = connect('http://push.example:81/a/b//?x=1#y', { fetch: server.fetch, transports: ['xhr-polling'] });
   t.after(() => other.close());
-  assert.throws(() => other.on('mesage', () => {}), /no event "mesage", only message, state, error/);
+  assert.throws(() => other.on('mesage', () => {}), /no event "mesage", only message, state, error, gap/);
   await settle();
   assert.equal(server.infos.at(-1).url, 'http://push.example:81/a/b/info');
 });

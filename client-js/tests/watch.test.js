@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Watch } from '../src/watch.js';
+import { watch } from '../src/watch.js';
 
 const LIMIT_MS = 40_000;
 
@@ -12,16 +12,16 @@ function page(t) {
   globalThis.removeEventListener = window.removeEventListener.bind(window);
   globalThis.document = new EventTarget();
   const seen = { silent: 0 };
-  const watch = new Watch(LIMIT_MS, () => seen.silent++);
+  const watching = watch(LIMIT_MS, () => seen.silent++);
   t.after(() => {
-    watch.stop();
+    watching.stop();
     for (const name of ['addEventListener', 'removeEventListener', 'document']) delete globalThis[name];
   });
   const wakes = {
     online: () => window.dispatchEvent(new Event('online')),
     visible: () => document.dispatchEvent(new Event('visibilitychange')),
   };
-  return { watch, seen, wakes, tick: (ms) => t.mock.timers.tick(ms) };
+  return { watch: watching, seen, wakes, tick: (ms) => t.mock.timers.tick(ms) };
 }
 
 /** Time passes, and no timer rings: the machine sleeps. */
