@@ -5,24 +5,25 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 
 const { version, license } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
-const FORMS = { 'pushnote.mjs': { format: 'esm' }, 'pushnote.js': { format: 'iife', globalName: 'pushnote' } };
+const banner = `/*! pushnote ${version}, ${license} */\n`;
 
 /** @returns {Record<string, string>} the text of each file of dist/ */
 export function build() {
-  return Object.fromEntries(Object.entries(FORMS).map(([name, form]) => [name, bundled(form)]));
-}
-
-function bundled(form) {
   const { outputFiles } = buildSync({
-    ...form,
     entryPoints: [fileURLToPath(new URL('src/pushnote.js', import.meta.url))],
-    banner: { js: `/*! pushnote ${version}, ${license}; made from client-js/src by build.mjs */` },
     bundle: true,
+    format: 'esm',
     minify: true,
     target: 'es2022',
     write: false,
   });
-  return outputFiles[0].text;
+  const module = outputFiles[0].text;
+  // esbuild's own form of a script is longer by what only CommonJS needs.
+  const body = module.replace(/export\{(\w+) as connect\};\n$/, 'return{connect:$1}');
+  return {
+    'pushnote.mjs': banner + module,
+    'pushnote.js': `${banner}var pushnote=(()=>{"use strict";${body}})();\n`,
+  };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

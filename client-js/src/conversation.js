@@ -55,7 +55,7 @@ export class Conversation {
     if (!before && this.#subscriptions.size >= subscriptionsMax) {
       throw new Error(`there are ${subscriptionsMax} subscriptions already`);
     }
-    const subscription = { since, ...before, key, channel, source };
+    const subscription = { ...before, key, channel, source, since: since ?? before?.since };
     // Undefined as long as it is to be asked for, null when there is none.
     subscription.token = isText ? token : source ? undefined : null;
     const begun = new Promise((resolve, reject) => Object.assign(subscription, { resolve, reject }));

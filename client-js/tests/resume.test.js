@@ -152,6 +152,9 @@ test('a subscription that begins at a cursor is asked for by itself, until it ho
   assert.deepEqual(gaps, [{ channel: 'news', cursor: 'c1' }]);
   await lose();
   assert.deepEqual((await welcome()).subscriptions, [{ channel: 'news' }]);
+  connection.subscribe('news', { since: 'c-2' });
+  await settle();
+  assert.equal(asked('subscribe').since, 'c-2');
 });
 
 test('tokens are asked for at first, when they expire, and when they had', async (t) => {
