@@ -197,6 +197,8 @@ fn publishing_to_nobody_is_an_error() {
     let arguments = ["publish", "--timeout=300ms", "-s", &nobody, "1"];
     fails("pushnote", &arguments, &[], 69, &[&nobody]);
     fails("pushnote", &["publish", "-s", &nobody, "{msg:1}"], &[], 65, &["JSON"]);
+    fails("pushnote", &["publish", "-s", &nobody, "1", "--channel="], &[], 65, &["channel name is empty"]);
+    fails("pushnote", &["publish", "-s", &nobody, "1", "--event="], &[], 65, &["event name has 0 bytes"]);
     fails("pushnote", &["publish", "-s", "nowhere", "1"], &[], 64, &["--mq_socket", "nowhere"]);
 }
 
@@ -205,6 +207,8 @@ fn tokens_need_a_secret_and_a_user() {
     fails("pushnote", &["token", "42"], &[], 78, &["PUSHNOTE_SECRET"]);
     fails("pushnote", &["token", ""], WITH_SECRET, 64, &["user"]);
     fails("pushnote", &["token", "42", "--ttl", "soon"], WITH_SECRET, 64, &["--ttl"]);
+    fails("pushnote", &["token"], WITH_SECRET, 64, &["<USER|--channel <CHANNEL>>"]);
+    fails("pushnote", &["token", "--channel", "news.*"], WITH_SECRET, 64, &["--channel", "ends in *"]);
 }
 
 #[test]

@@ -96,7 +96,7 @@ async fn each_way_to_publish_reaches_the_pages_of_both_servers() {
     // What is built from this example is the block to the letter: the test below.
     let environment = block("## Publishing", "export PUSHNOTE_MQ_SOCKET");
     shell.run(&format!("{environment}readme-publish"));
-    expect(&mut pages, &[&everyone, &mine]).await;
+    expect(&mut pages, &[&everyone, &mine, &mine]).await;
 }
 
 async fn expect(pages: &mut [Browser], messages: &[&Value]) {

@@ -30,7 +30,7 @@ pub(crate) enum ToolCommand {
     Keygen(KeygenArgs),
     /// Publishes one message
     Publish(PublishArgs),
-    /// Makes a token with which a browser subscribes as a user
+    /// Makes a token with which a browser subscribes as a user, or to a channel
     Token(TokenArgs),
 }
 
@@ -96,9 +96,17 @@ pub(crate) struct PublishArgs {
     #[arg(value_name = "JSON")]
     pub(crate) json: String,
 
-    /// User to send it to; repeat for several, or put commas between them; everyone without it
+    /// User to send it to; repeat for several, or put commas between them; everyone without it and --channel
     #[arg(short, long, value_delimiter = ',')]
     pub(crate) user: Vec<String>,
+
+    /// Channel to send it to, for all who have subscribed to that; repeat for several
+    #[arg(short, long)]
+    pub(crate) channel: Vec<String>,
+
+    /// What kind of message it is, for scripts in browsers to tell by
+    #[arg(short, long)]
+    pub(crate) event: Option<String>,
 
     /// ZeroMQ endpoint of pushnote-mq's --sub, of pushnote-server --single, or of pushnote dev
     #[arg(short = 's', long = "mq_socket", alias = "mq-socket", env = "PUSHNOTE_MQ_SOCKET", default_value = MQ_SOCKET)]
@@ -121,9 +129,15 @@ pub(crate) struct PublishArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("whose").required(true)))]
 pub(crate) struct TokenArgs {
     /// The user's id, as the application knows it
-    pub(crate) user: String,
+    #[arg(group = "whose")]
+    pub(crate) user: Option<String>,
+
+    /// Channel that whoever has the token may subscribe to, instead of a user
+    #[arg(short, long, group = "whose")]
+    pub(crate) channel: Option<String>,
 
     /// How long it is valid, as in 1h or 30m; without it, as long as the server takes tokens of its age
     #[arg(long, value_parser = pushnote_config::duration)]

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use pushnote::{Publisher, PublisherBuilder};
 use pushnote_cli::{Failure, SECRET_VARIABLE, say, shutdown_signal, start_logs};
-use pushnote_core::{ChannelRules, Envelope, Keys, Limits, UserId, Verifier};
+use pushnote_core::{ChannelRules, Envelope, Keys, Limits, Subject, UserId, Verifier};
 use pushnote_http::{Action, Page, Settings, ZeroMq};
 use pushnote_zmtp::{Endpoint, Options, Responder, Subscriber};
 use serde_json::value::RawValue;
@@ -107,10 +107,15 @@ fn publishing(mq_socket: &str) -> Result<Action, Failure> {
     let publish = move |body: &Bytes| {
         let envelope = Envelope::parse(body, Limits::default().message_bytes_max)?;
         let data: &RawValue = serde_json::from_slice(&envelope.data)?;
-        if envelope.audience.is_everyone() {
-            publisher.notify_all(data)?;
-        } else {
-            publisher.notify(data, envelope.audience.user_ids().cloned())?;
+        let subjects = envelope.audience.subjects().iter();
+        let message = subjects.fold(publisher.publish(data), |message, subject| match subject {
+            Subject::Everyone => message.everyone(),
+            Subject::User(user) => message.user(user),
+            Subject::Channel(channel) => message.channel(channel.as_str()),
+        });
+        match &envelope.event {
+            Some(event) => message.event(event).send()?,
+            None => message.send()?,
         }
         Ok::<_, Box<dyn Error>>(())
     };

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use pushnote::{AckError, Obstacle, Publisher, PublisherBuilder, Receipt};
+use pushnote::{AckError, Message, Obstacle, Publisher, PublisherBuilder, Receipt};
 use pushnote_cli::{Failure, client_keys, say};
 use serde_json::value::RawValue;
 
@@ -24,11 +24,7 @@ pub(crate) fn run(args: &PublishArgs) -> Result<(), Failure> {
     if args.ack.is_some() {
         return acknowledged(&publisher, &json, args);
     }
-    let queued = match args.user.as_slice() {
-        [] => publisher.notify_all(&json),
-        users => publisher.notify(&json, users),
-    };
-    queued.map_err(|error| Failure::data(error.to_string()))?;
+    message(&publisher, &json, args).send().map_err(|error| Failure::data(error.to_string()))?;
     publisher.flush(args.timeout).map_err(|error| {
         let advice = match error.obstacle {
             Obstacle::NotConnected => "; is pushnote-mq, pushnote-server --single or pushnote dev there?",
@@ -38,12 +34,27 @@ pub(crate) fn run(args: &PublishArgs) -> Result<(), Failure> {
     })
 }
 
+/// For whom the arguments name, or for everyone.
+fn message<'p, 'j>(
+    publisher: &'p Publisher,
+    json: &'j RawValue,
+    args: &PublishArgs,
+) -> Message<'p, &'j RawValue> {
+    let mut message = publisher.publish(json).users(&args.user);
+    for channel in &args.channel {
+        message = message.channel(channel);
+    }
+    if args.user.is_empty() && args.channel.is_empty() {
+        message = message.everyone();
+    }
+    match &args.event {
+        Some(event) => message.event(event),
+        None => message,
+    }
+}
+
 fn acknowledged(publisher: &Publisher, json: &RawValue, args: &PublishArgs) -> Result<(), Failure> {
-    let receipt = match args.user.as_slice() {
-        [] => publisher.notify_all_acked(json, args.timeout),
-        users => publisher.notify_acked(json, users, args.timeout),
-    };
-    match receipt {
+    match message(publisher, json, args).send_acked(args.timeout) {
         Ok(Receipt { id, servers, of }) => {
             say(format_args!("{id}: taken by {servers} of {of} servers"));
             if servers > 0 { Ok(()) } else { Err(Failure::unavailable("no server has taken the message")) }

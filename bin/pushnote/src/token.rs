@@ -1,9 +1,9 @@
-//! `pushnote token`: a token for one user.
+//! `pushnote token`: a token for one user, or for one channel.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pushnote_cli::{Failure, read_secret, say, secret_source};
-use pushnote_core::{Keys, Tokenizer, UserId};
+use pushnote_core::{ChannelName, Keys, Tokenizer, UserId};
 
 use crate::args::TokenArgs;
 
@@ -16,13 +16,27 @@ pub(crate) fn run(args: &TokenArgs) -> Result<(), Failure> {
             "--ttl: give a second at least, as in 1h; a token of less is void at once",
         ));
     }
-    let user: UserId = args.user.parse().map_err(|error| Failure::usage(format!("user: {error}")))?;
-    say(make(&keys, &user, args.ttl));
+    match (&args.channel, &args.user) {
+        (Some(channel), _) => {
+            let channel = ChannelName::new(channel);
+            let channel = channel.map_err(|error| Failure::usage(format!("--channel: {error}")))?;
+            say(Tokenizer::new(&keys).tokenize_channel(&channel, now(), args.ttl));
+        }
+        (None, user) => {
+            let user = UserId::new(user.as_deref().unwrap_or_default());
+            let user = user.map_err(|error| Failure::usage(format!("user: {error}")))?;
+            say(make(&keys, &user, args.ttl));
+        }
+    }
     Ok(())
 }
 
 /// A token for `user`, made now.
 pub(crate) fn make(keys: &Keys, user: &UserId, ttl: Option<Duration>) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    Tokenizer::new(keys).tokenize(user, now, ttl)
+    Tokenizer::new(keys).tokenize(user, now(), ttl)
+}
+
+/// Unix seconds.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }

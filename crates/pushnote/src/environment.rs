@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pushnote_core::{Keys, Receipt, Tokenizer, UserId};
+use pushnote_core::{ChannelName, Keys, Receipt, Tokenizer, UserId};
 use pushnote_zmtp::KeyFile;
 use pushnote_zmtp::curve::{PublicKey, SecretKey};
 use serde::Serialize;
 
 use crate::error::{AckError, BuildError, FlushError, PublishError, TokenizeError};
+use crate::message::Message;
 use crate::publisher::Publisher;
 
 const MQ_SOCKET: &str = "PUSHNOTE_MQ_SOCKET";
@@ -41,6 +42,21 @@ pub fn notify(
     publisher()?.notify(data, users)
 }
 
+/// Queues `data` for those who have subscribed to a channel. Does not block; see [`Publisher::notify_channel`].
+///
+/// # Errors
+///
+/// [`PublishError`]: `PUSHNOTE_MQ_SOCKET` is not set, or as there.
+pub fn notify_channel(channel: &str, data: impl Serialize) -> Result<(), PublishError> {
+    publisher()?.notify_channel(channel, data)
+}
+
+/// Begins a message for channels, users and everyone in one; see [`Publisher::publish`]. That `PUSHNOTE_MQ_SOCKET` is not
+/// set is told where it is sent.
+pub fn publish<T: Serialize>(data: T) -> Message<'static, T> {
+    Message::new(publisher(), data)
+}
+
 /// Sends `data` for every browser, and blocks until it is acknowledged; see [`Publisher::notify_all_acked`].
 ///
 /// # Errors
@@ -61,6 +77,20 @@ pub fn notify_acked(
     timeout: Duration,
 ) -> Result<Receipt, AckError> {
     publisher().map_err(PublishError::from)?.notify_acked(data, users, timeout)
+}
+
+/// Sends `data` for those who have subscribed to a channel, and blocks until it is acknowledged; see
+/// [`Publisher::notify_channel_acked`].
+///
+/// # Errors
+///
+/// [`AckError`]: `PUSHNOTE_MQ_SOCKET` or `PUSHNOTE_ACK_SOCKET` is not set, or as there.
+pub fn notify_channel_acked(
+    channel: &str,
+    data: impl Serialize,
+    timeout: Duration,
+) -> Result<Receipt, AckError> {
+    publisher().map_err(PublishError::from)?.notify_channel_acked(channel, data, timeout)
 }
 
 /// Blocks until everything queued before is written, but not longer than `timeout`; see [`Publisher::flush`]. At the
@@ -86,17 +116,34 @@ pub fn flush(timeout: Duration) -> Result<(), FlushError> {
     reason = "an id is a number or a literal more often than a variable"
 )]
 pub fn tokenize(user: impl ToString) -> Result<String, TokenizeError> {
-    static TOKENIZER: OnceLock<Tokenizer> = OnceLock::new();
     let user = UserId::new(&user.to_string())?;
-    let tokenizer = match TOKENIZER.get() {
-        Some(tokenizer) => tokenizer,
+    Ok(tokenizer()?.tokenize(&user, now(), None))
+}
+
+/// A token with which whoever has it subscribes to `channel`; signed, and of the life span, as [`tokenize`] says.
+///
+/// # Errors
+///
+/// [`TokenizeError`]: there is no secret, or it is too short, or `channel` is no channel's name.
+pub fn tokenize_channel(channel: &str) -> Result<String, TokenizeError> {
+    let channel = ChannelName::new(channel)?;
+    Ok(tokenizer()?.tokenize_channel(&channel, now(), None))
+}
+
+fn tokenizer() -> Result<&'static Tokenizer, TokenizeError> {
+    static TOKENIZER: OnceLock<Tokenizer> = OnceLock::new();
+    match TOKENIZER.get() {
+        Some(tokenizer) => Ok(tokenizer),
         None => {
             let tokenizer = Tokenizer::new(&keys()?);
-            TOKENIZER.get_or_init(|| tokenizer)
+            Ok(TOKENIZER.get_or_init(|| tokenizer))
         }
-    };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    Ok(tokenizer.tokenize(&user, now, None))
+    }
+}
+
+/// Unix seconds.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 static GLOBAL: OnceLock<Publisher> = OnceLock::new();

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
 
-use pushnote_core::envelope::SUBJECTS_MAX;
-use pushnote_core::{SecretError, UserIdError};
+use pushnote_core::envelope::{EventNameError, SUBJECTS_MAX};
+use pushnote_core::{ChannelNameError, SecretError, UserIdError};
 use pushnote_zmtp::curve::KeyError;
 use pushnote_zmtp::{Endpoint, EndpointError, KeyFileError, Security, Stats};
 
@@ -64,19 +64,30 @@ pub enum PublishError {
         /// What is allowed, in bytes.
         max: usize,
     },
-    /// The list of users is longer than servers take.
+    /// One of the channels is none.
+    #[error(transparent)]
+    Channel(#[from] ChannelNameError),
+    /// The event's name is none.
+    #[error(transparent)]
+    Event(#[from] EventNameError),
+    /// No channel, no user, and not everyone.
+    #[error("message is for nobody; name a channel, a user, or everyone")]
+    Nobody,
+    /// The names of those it is for are longer than servers take.
     #[error(
-        "message with its list of users has {len} bytes, servers take {max}; send it to fewer users at a time"
+        "message with the names of those it is for has {len} bytes, servers take {max}; send it to fewer at a time"
     )]
-    TooManyUsers {
+    NamesTooLong {
         /// Length of the envelope, in bytes.
         len: usize,
         /// What is allowed, in bytes.
         max: usize,
     },
-    /// More users than one message may name.
-    #[error("message names {len} users, servers take {SUBJECTS_MAX}; send it to fewer users at a time")]
-    UsersAbove {
+    /// More users and channels than one message may name.
+    #[error(
+        "message is for {len} users and channels, servers take {SUBJECTS_MAX}; send it to fewer at a time"
+    )]
+    TooManyNames {
         /// How many it names.
         len: usize,
     },
@@ -252,4 +263,7 @@ pub enum TokenizeError {
     /// The user is none.
     #[error(transparent)]
     User(#[from] UserIdError),
+    /// The channel is none.
+    #[error(transparent)]
+    Channel(#[from] ChannelNameError),
 }

@@ -12,7 +12,7 @@
 //!
 //! Written means: to the socket of the peer, in order, once. What a forwarder had not passed on when it crashed is lost,
 //! unless there are two (`PUSHNOTE_MQ_SOCKET=tcp://one:8002,tcp://two:8002`): each gets every message, and servers that
-//! hear both take it once. Who has to know calls [`notify_all_acked`] or [`notify_acked`], which wait for a [`Receipt`]:
+//! hear both take it once. Who has to know calls [`notify_all_acked`] and its like, which wait for a [`Receipt`]:
 //! how many servers have the message. Whether a browser was there to see it, nobody knows.
 
 mod acks;
@@ -21,12 +21,20 @@ mod driver;
 mod environment;
 mod error;
 mod limits;
+mod message;
 mod publisher;
 
 pub use builder::PublisherBuilder;
-pub use environment::{flush, notify, notify_acked, notify_all, notify_all_acked, tokenize};
+pub use environment::{
+    flush, notify, notify_acked, notify_all, notify_all_acked, notify_channel, notify_channel_acked, publish,
+    tokenize, tokenize_channel,
+};
 pub use error::{AckError, BuildError, Endpoints, FlushError, Obstacle, PublishError, TokenizeError};
+pub use message::Message;
 pub use publisher::{Publisher, Stats};
-pub use pushnote_core::{Keys, Receipt, Secret, SecretError, Tokenizer, UserId, UserIdError};
+pub use pushnote_core::envelope::EventNameError;
+pub use pushnote_core::{
+    ChannelName, ChannelNameError, Keys, Receipt, Secret, SecretError, Tokenizer, UserId, UserIdError,
+};
 pub use pushnote_zmtp::curve::{KeyError, PublicKey, SecretKey};
 pub use pushnote_zmtp::{Endpoint, EndpointError, KeyFile, KeyFileError};

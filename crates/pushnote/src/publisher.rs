@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use pushnote_core::envelope::SUBJECTS_MAX;
-use pushnote_core::{Draft, Receipt, UserId};
+use pushnote_core::{Audience, Draft, Receipt, UserId};
 use pushnote_zmtp::Batch;
 use serde::Serialize;
 
@@ -153,7 +153,7 @@ impl Publisher {
     }
 
     fn for_all(&self, room: usize, data: &impl Serialize) -> Result<Draft, PublishError> {
-        self.checked(Draft::notify_all(room, data)?)
+        self.checked(Draft::notify_all(room, data)?, 1)
     }
 
     fn for_users(
@@ -164,21 +164,43 @@ impl Publisher {
     ) -> Result<Draft, PublishError> {
         let users =
             users.into_iter().map(|user| UserId::new(&user.to_string())).collect::<Result<Vec<_>, _>>()?;
-        let draft = self.checked(Draft::notify(room, data, &users)?)?;
-        if users.len() > SUBJECTS_MAX {
-            Err(PublishError::UsersAbove { len: users.len() })
-        } else {
-            Ok(draft)
-        }
+        self.checked(Draft::notify(room, data, &users)?, users.len())
     }
 
-    fn checked(&self, draft: Draft) -> Result<Draft, PublishError> {
+    /// What [`Message::send`](crate::Message::send) does.
+    pub(crate) fn publish_queued(
+        &self,
+        data: &impl Serialize,
+        audience: &Audience,
+        event: Option<&str>,
+    ) -> Result<(), PublishError> {
+        let draft = Draft::publish(FRAME, data, audience, event)?;
+        self.queue(self.checked(draft, audience.subjects().len())?)
+    }
+
+    /// What [`Message::send_acked`](crate::Message::send_acked) does.
+    pub(crate) fn publish_acked(
+        &self,
+        data: &impl Serialize,
+        audience: &Audience,
+        event: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Receipt, AckError> {
+        let draft = Draft::publish(0, data, audience, event).map_err(PublishError::from)?;
+        self.acks.send(self.checked(draft, audience.subjects().len())?, timeout.min(FOREVER))
+    }
+
+    /// The same, unless servers would refuse it; `named` is how many it is for.
+    fn checked(&self, draft: Draft, named: usize) -> Result<Draft, PublishError> {
         let Limits { message_bytes_max, frame_bytes_max } = self.limits;
         if draft.data_len() > message_bytes_max {
             return Err(PublishError::TooLong { len: draft.data_len(), max: message_bytes_max });
         }
         if draft.len_max() > frame_bytes_max {
-            return Err(PublishError::TooManyUsers { len: draft.len_max(), max: frame_bytes_max });
+            return Err(PublishError::NamesTooLong { len: draft.len_max(), max: frame_bytes_max });
+        }
+        if named > SUBJECTS_MAX {
+            return Err(PublishError::TooManyNames { len: named });
         }
         Ok(draft)
     }

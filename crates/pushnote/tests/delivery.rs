@@ -334,11 +334,11 @@ fn what_servers_would_refuse_is_refused_here() {
 
     let many = (0..100_000).map(|number| format!("user {number}"));
     let error = publisher.notify(1, many).unwrap_err();
-    assert!(matches!(error, PublishError::TooManyUsers { max: 1_048_576, .. }), "{error}");
+    assert!(matches!(error, PublishError::NamesTooLong { max: 1_048_576, .. }), "{error}");
     let error = publisher.notify(1, 0..10_001).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "message names 10001 users, servers take 10000; send it to fewer users at a time"
+        "message is for 10001 users and channels, servers take 10000; send it to fewer at a time"
     );
 
     let keys_are_lists = std::collections::BTreeMap::from([(vec![1], 1)]);

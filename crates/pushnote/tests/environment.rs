@@ -6,7 +6,7 @@
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pushnote_core::{Keys, Verifier};
+use pushnote_core::{ChannelName, Keys, Verifier};
 use pushnote_zmtp::curve::KeyPair;
 use pushnote_zmtp::{Clients, KeyFile, Options, Right, Security, Subscriber};
 use tokio::time::timeout;
@@ -45,6 +45,8 @@ fn printed(output: &str, name: &str) -> String {
 fn publishes() {
     pushnote::notify_all("Hi all!").unwrap();
     pushnote::notify("Hi", [42]).unwrap();
+    pushnote::notify_channel("news", "Hi").unwrap();
+    pushnote::publish("Hi").channel("news").everyone().send().unwrap();
     pushnote::flush(PATIENCE).unwrap();
 }
 
@@ -52,6 +54,8 @@ fn publishes() {
 #[ignore = "a case"]
 fn cannot_publish() {
     println!("error: {}", pushnote::notify_all("Hi all!").unwrap_err());
+    let error = pushnote::publish("Hi").everyone().send().unwrap_err();
+    assert_eq!(error.to_string(), pushnote::notify_all("Hi all!").unwrap_err().to_string());
     assert_eq!(pushnote::flush(Duration::ZERO), Ok(()), "nothing was queued");
 }
 
@@ -59,6 +63,7 @@ fn cannot_publish() {
 #[ignore = "a case"]
 fn makes_a_token() {
     println!("token: {}", pushnote::tokenize(42).unwrap());
+    println!("channel: {}", pushnote::tokenize_channel("news").unwrap());
 }
 
 #[test]
@@ -73,9 +78,12 @@ async fn messages_go_where_the_variable_says() {
     let mut subscriber = Subscriber::bind(&any_port, Options::default()).await.unwrap();
     let endpoint = subscriber.local_endpoint().unwrap().to_string();
     let child = tokio::task::spawn_blocking(move || run("publishes", &[("PUSHNOTE_MQ_SOCKET", &endpoint)]));
-    for expected in
-        [r#"{"name":"notify_all","data":"Hi all!","#, r#"{"name":"notify","data":"Hi","users":["42"],"#]
-    {
+    for expected in [
+        r#"{"name":"notify_all","data":"Hi all!","#,
+        r#"{"name":"notify","data":"Hi","users":["42"],"#,
+        r#"{"name":"publish","data":"Hi","channels":["news"],"#,
+        r#"{"name":"publish","data":"Hi","channels":["news"],"everyone":true,"#,
+    ] {
         let message = timeout(PATIENCE, subscriber.recv()).await.unwrap().unwrap();
         assert!(message.topic().starts_with(expected.as_bytes()), "{message:?}");
     }
@@ -147,7 +155,10 @@ fn tokens_are_those_of_the_servers() {
         &[("PUSHNOTE_SECRET_FILE", file)],
         &[("PUSHNOTE_SECRET_FILE", file), ("PUSHNOTE_SECRET", &other)],
     ] {
-        let token = printed(&run("makes_a_token", environment), "token");
+        let made = run("makes_a_token", environment);
+        let access = verifier.access(&printed(&made, "channel"), now).unwrap();
+        assert!(access.user.is_none() && access.allows(&ChannelName::new("news").unwrap()));
+        let token = printed(&made, "token");
         assert_eq!(verifier.verify(&token, now).unwrap().as_str(), "42");
         assert!(verifier.verify(&token, now + 2 * 86_400).is_err(), "it expires");
     }
