@@ -3,6 +3,7 @@
 
 mod expiry;
 mod rotation;
+mod tokens;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pushnote::Publisher;
-use pushnote_tests::{Browser, Launch, PATIENCE, Process};
+use pushnote_tests::{Browser, Launch, PATIENCE, Process, SECRET};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -65,12 +65,17 @@ struct Site {
 
 impl Site {
     fn start(secret: &str) -> Self {
+        Self::start_with(secret, &[])
+    }
+
+    fn start_with(secret: &str, flags: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secret");
         fs::write(&file, secret).unwrap();
         let mut arguments = vec![format!("--secret-file={}", file.display())];
         let fixed = ["--single", "--port=0", "--address=127.0.0.1", "--mq_socket=tcp://127.0.0.1:0"];
         arguments.extend(fixed.map(str::to_owned));
+        arguments.extend_from_slice(flags);
         let server = Logged::start("pushnote-server", &arguments);
         let line = server.process.line_after("listening on http://");
         let (address, _) = line.split_once('/').unwrap();
@@ -80,10 +85,15 @@ impl Site {
         Self { server, url, publisher, secret: file, _folder: folder }
     }
 
-    /// A page whose token is good. It is subscribed in its own time.
+    /// A page whose token is good.
     async fn page(&self, secret: &str) -> Browser {
+        self.page_with(&token(secret)).await
+    }
+
+    /// It is subscribed in its own time.
+    async fn page_with(&self, token: &str) -> Browser {
         let mut browser = Browser::open(&self.url).await;
-        browser.subscribe(&token(secret)).await;
+        browser.subscribe(token).await;
         loop {
             self.publisher.notify("for 42", ["42"]).unwrap();
             match browser.next_within(Duration::from_millis(100)).await {
@@ -95,8 +105,12 @@ impl Site {
     }
 
     async fn refuses(&self, secret: &str) {
+        self.refuses_token(&token(secret)).await;
+    }
+
+    async fn refuses_token(&self, token: &str) {
         let mut browser = Browser::open(&self.url).await;
-        browser.subscribe(&token(secret)).await;
+        browser.subscribe(token).await;
         assert_eq!(browser.close_code().await, Some(3500));
     }
 }
@@ -152,6 +166,35 @@ fn a_file_that_is_too_long_is_no_secret() {
             "{said}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn public_keys_of_jwts_are_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = crate::tokens::made(folder.path());
+    let token = |kind: &str| tokens[kind].as_str().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let flags = ["RS256.pem", "ES256.pem"].map(|name| format!("--jwt-keys={}", at(name).display()));
+    let site = Site::start_with(SECRET, &flags);
+    for kind in ["HS256", "RS256", "ES256"] {
+        site.page_with(token(kind)).await;
+    }
+    site.refuses_token(token("stranger")).await;
+
+    fs::copy(at("stranger.pem"), at("RS256.pem")).unwrap();
+    site.server.hang_up();
+    site.page_with(token("stranger")).await;
+    site.page_with(token("ES256")).await;
+    site.refuses_token(token("RS256")).await;
+
+    fs::write(at("RS256.pem"), "ssh-rsa AAAA").unwrap();
+    let said = site.server.hang_up();
+    let file = at("RS256.pem").display().to_string();
+    assert!(
+        ["ERROR", "--jwt-keys", &file, "BEGIN PUBLIC KEY"].iter().all(|word| said.contains(word)),
+        "{said}"
+    );
+    site.page_with(token("stranger")).await;
 }
 
 #[test]
