@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
-use pushnote_core::{ClientCommand, Draft, Envelope, Limits, Tokenizer, UserId};
+use pushnote_core::{Audience, ChannelName, ClientCommand, Draft, Envelope, Limits, Tokenizer, UserId};
 
 mod secret;
 
@@ -20,10 +20,12 @@ fn envelope_parse(criterion: &mut Criterion) {
     let user = UserId::new("42").expect("an id");
     let users: Vec<_> = (0..100).map(|n| UserId::new(&n.to_string()).expect("an id")).collect();
     let small = "Hi all!";
+    let channel: Audience = [ChannelName::new("news").expect("a name").into()].into_iter().collect();
     let cases = [
         ("notify_all small", Draft::notify_all(0, &small)),
         ("notify_all 1 KiB", Draft::notify_all(0, &"x".repeat(1024))),
         ("notify_all 60 KiB", Draft::notify_all(0, &"x".repeat(60 * 1024))),
+        ("publish 1 channel small", Draft::publish(0, &small, &channel, Some("headline"))),
         ("notify 1 user small", Draft::notify(0, &small, &[user])),
         ("notify 100 users small", Draft::notify(0, &small, &users)),
     ];
