@@ -11,6 +11,7 @@
 //! | [`rules`] | what holds for a channel: who may subscribe, how much of it is kept |
 //! | [`token`] | how a browser proves whose it is: Django's signed values, keys, expiry |
 //! | [`client`] | what a browser may say, and what each kind of nonsense leads to |
+//! | [`cursor`] | where a client is in a server's log, in words that it gives back |
 //! | [`close`] | why a connection ends, in codes that tell whether to come back |
 //! | [`limits`] | every bound, in one place |
 //!
@@ -19,6 +20,7 @@
 
 pub mod client;
 pub mod close;
+pub mod cursor;
 pub mod draft;
 pub mod envelope;
 mod json;
@@ -33,6 +35,7 @@ pub mod user;
 
 pub use client::{ClientCommand, ClientError};
 pub use close::CloseCode;
+pub use cursor::{Cursor, CursorError, Position};
 pub use draft::Draft;
 pub use envelope::{Envelope, EnvelopeError};
 pub use limits::{HISTORY_BYTES_MAX, Limits, LimitsError};

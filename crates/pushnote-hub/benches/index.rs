@@ -55,7 +55,7 @@ impl Population {
         self.users_made += 1;
         let user = Subject::User(UserId::new(&self.users_made.to_string()).expect("an id"));
         let key = self.index.insert([0; 2]);
-        assert!(self.index.subscribe(key, user.clone()));
+        assert!(self.index.subscribe(key, user.clone(), 0));
         (key, user)
     }
 
@@ -97,7 +97,7 @@ fn subscribe(group: &mut BenchmarkGroup<'_, WallTime>, population: &RefCell<Popu
                 *key = population.index.insert([0; 2]);
                 (*key, user.clone())
             },
-            |(key, user)| assert!(population.borrow_mut().index.subscribe(key, user)),
+            |(key, user)| assert!(population.borrow_mut().index.subscribe(key, user, 0)),
             BATCH,
         );
     });

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
-use pushnote_core::{Audience, CloseCode, Subject, UserId};
-use pushnote_hub::{Attachment, Batch, Delivery, Hub, HubOptions, Publication, Receiver};
+use pushnote_core::{Audience, CloseCode, Cursor, Subject, UserId};
+use pushnote_hub::{
+    Attachment, Batch, Delivery, Hub, HubOptions, LogOptions, Origin, Place, Publication, Receiver,
+};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
@@ -16,6 +18,7 @@ const OPTIONS: HubOptions = HubOptions {
     coalescing_window: Duration::ZERO,
     subjects_per_connection_max: 1,
     connections_per_user_max: 1,
+    log: LogOptions { epoch: 1, bytes_max: 1 << 20, count_max: 1000, age_max: Duration::from_secs(3600) },
 };
 
 fn main() {
@@ -86,8 +89,9 @@ impl Crowd {
         self.tally.missing.store(deliveries, Relaxed);
         self.runtime.block_on(async {
             for _ in 0..messages {
-                let publication = Publication::new(Bytes::from_static(b"\"Hi all!\""), audience.clone());
-                self.hub.publish(publication).await.expect("the shard lives");
+                let publication =
+                    Publication::new(Bytes::from_static(b"\"Hi all!\""), None, audience.clone());
+                self.hub.publish(publication, Origin::default()).await.expect("the shard lives");
             }
             self.tally.complete.notified().await;
         });
@@ -105,6 +109,7 @@ struct Counting(Arc<Tally>);
 
 impl Receiver for Counting {
     type Encodings = ();
+    type Notice = ();
 
     fn deliver(&self, batch: &Batch<()>) -> Delivery {
         let delivered = batch.len() as u64;
@@ -112,6 +117,14 @@ impl Receiver for Counting {
             self.0.complete.notify_one();
         }
         Delivery::Accepted
+    }
+
+    fn tell(&self, (): &(), _: &Place) -> Delivery {
+        Delivery::Accepted
+    }
+
+    fn gap(&self, _: &Cursor) -> Option<Delivery> {
+        None
     }
 
     fn close(&self, _code: CloseCode) {}

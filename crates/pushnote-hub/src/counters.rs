@@ -9,7 +9,11 @@ pub struct Counters {
     pub publications: Counter,
     /// Messages given to receivers (one publication to 1,000 receivers counts 1,000).
     pub deliveries: Counter,
-    /// Receivers closed because they did not keep up.
+    /// Times that a receiver's client did not take what came, and it stayed at its place in the log.
+    pub fell_behind: Counter,
+    /// Receivers that were told that messages are missing, because they were slower than the log is long.
+    pub gaps: Counter,
+    /// Receivers closed because they did not keep up and could not be told.
     pub slow_consumers: Counter,
     /// Receivers attached since the start.
     pub attached: Counter,

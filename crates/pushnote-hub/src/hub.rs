@@ -1,23 +1,22 @@
 //! The handle that everything else holds.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use pushnote_core::sequencer::Item;
-use pushnote_core::{CloseCode, Subject};
-use tokio::sync::Semaphore;
+use pushnote_core::{CloseCode, Cursor, Position, Subject};
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::counters::Counters;
+use crate::log::{Log, LogOptions, Origin};
 use crate::publication::Publication;
 use crate::receiver::Receiver;
 use crate::shard::{ReceiverId, Shard, ShardCommand, ShardHandle};
 use crate::window::Window;
-
-/// Bytes of publications, with the users they name, that may wait before whoever publishes has to wait too.
-const WAITING_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
 /// The fan-out. Cheap to clone; lives until the last clone and the last [`Attachment`] are dropped.
 pub struct Hub<R: Receiver> {
@@ -26,13 +25,12 @@ pub struct Hub<R: Receiver> {
 
 struct Inner<R: Receiver> {
     shards: Vec<ShardHandle<R>>,
+    log: Arc<Log<R::Encodings>>,
     next_receiver: AtomicU64,
     options: HubOptions,
     // Taken on subscribing and detaching only, never on a message's way.
     connections_of: Mutex<HashMap<Subject, usize>>,
     counters: Arc<Counters>,
-    /// Bytes that may yet wait for the shards.
-    room: Arc<Semaphore>,
 }
 
 /// How a hub works, and what one client may hold of it.
@@ -47,6 +45,8 @@ pub struct HubOptions {
     pub subjects_per_connection_max: usize,
     /// Connections that may be subscribed to one user.
     pub connections_per_user_max: usize,
+    /// What is kept for those who are slow, or come back.
+    pub log: LogOptions,
 }
 
 impl<R: Receiver> Clone for Hub<R> {
@@ -68,21 +68,22 @@ impl<R: Receiver> Hub<R> {
     pub fn start(options: HubOptions) -> io::Result<Self> {
         assert!(options.shards > 0, "a hub needs a shard");
         let counters = Arc::new(Counters::default());
+        let log = Arc::new(Log::new(options.log, options.shards));
         let mut shards = Vec::with_capacity(options.shards);
-        for _ in 0..options.shards {
+        for number in 0..options.shards {
             let window = Window::new(options.coalescing_window)?;
-            let (shard, handle) = Shard::new(window, Arc::clone(&counters));
+            let (shard, handle) = Shard::new(number, Arc::clone(&log), window, Arc::clone(&counters));
             tokio::spawn(shard.run());
             shards.push(handle);
         }
         Ok(Self {
             inner: Arc::new(Inner {
                 shards,
+                log,
                 next_receiver: AtomicU64::new(0),
                 options,
                 connections_of: Mutex::default(),
                 counters,
-                room: Arc::new(Semaphore::new(WAITING_BYTES_MAX as usize)),
             }),
         })
     }
@@ -96,27 +97,63 @@ impl<R: Receiver> Hub<R> {
         attachment
     }
 
-    /// Hands one message to every shard. Waits only while a shard has too much before it, never for a receiver.
+    /// Appends a publication to the log, and lets the shards fan it out; gives its offset. Waits only while a shard has too
+    /// much before it, never for a receiver.
     ///
     /// # Errors
     ///
     /// [`ShardGone`] if a shard's task panicked. Its connections get nothing any more: the process should end.
-    pub async fn publish(&self, mut publication: Publication<R::Encodings>) -> Result<(), ShardGone> {
-        let bytes = u32::try_from(publication.bytes_len()).unwrap_or(u32::MAX).min(WAITING_BYTES_MAX);
-        let room = Arc::clone(&self.inner.room).acquire_many_owned(bytes).await;
-        publication.take_room(room.map_err(|_| ShardGone)?);
-        let publication = Arc::new(publication);
-        self.inner.counters.publications.add(1);
-        for shard in &self.inner.shards {
-            shard.publications.send(Arc::clone(&publication)).await.map_err(|_| ShardGone)?;
+    pub async fn publish(&self, publication: Publication, origin: Origin) -> Result<u64, ShardGone> {
+        let inner = &*self.inner;
+        let closed = async {
+            let mut gone: Vec<_> = inner.shards.iter().map(|shard| Box::pin(shard.closed())).collect();
+            poll_fn(|context| {
+                let any = gone.iter_mut().any(|gone| gone.as_mut().poll(context).is_ready());
+                if any { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        };
+        if inner.shards.iter().any(UnboundedSender::is_closed) {
+            return Err(ShardGone);
         }
-        Ok(())
+        inner.counters.publications.add(1);
+        tokio::select! {
+            biased;
+            offset = inner.log.append(publication, origin) => Ok(offset),
+            () = closed => Err(ShardGone),
+        }
+    }
+
+    /// The publication at `offset` has come over another source, too.
+    pub fn seen_again(&self, offset: u64, position: Position) {
+        self.inner.log.seen_again(offset, position);
+    }
+
+    /// The places in the sources' streams up to which everything was published, or came to nothing.
+    pub fn sources_are_at(&self, marks: Arc<[Position]>) {
+        self.inner.log.sources_are_at(marks);
+    }
+
+    /// Whether sources are still to bring what they had before this server was there. Who comes from another server waits
+    /// for that.
+    pub fn is_filling(&self, filling: bool) {
+        self.inner.log.is_filling(filling);
+    }
+
+    /// Whether all that sources had before is here.
+    pub fn is_filled(&self) -> bool {
+        self.inner.log.is_filled()
+    }
+
+    /// Publications in the log, and the bytes they take.
+    pub fn log_size(&self) -> (usize, usize) {
+        self.inner.log.size()
     }
 
     /// Tells every receiver, and every one that attaches later, to leave; 10,000 per second and shard.
     pub fn close_all(&self, code: CloseCode) {
         for shard in &self.inner.shards {
-            let _ = shard.commands.send(ShardCommand::CloseAll(code));
+            let _ = shard.send(ShardCommand::CloseAll(code));
         }
     }
 
@@ -163,8 +200,24 @@ impl<R: Receiver> Attachment<R> {
     ///
     /// [`SubscribeError`], of users and channels.
     pub fn subscribe(&mut self, subject: Subject) -> Result<(), SubscribeError> {
+        self.subscribe_since(subject, None, None)
+    }
+
+    /// As [`subscribe`](Self::subscribe), and also gets what went to `subject` since a place that it had, as far as it is
+    /// here; first it is told `notice`.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn subscribe_since(
+        &mut self,
+        subject: Subject,
+        since: Option<Cursor>,
+        notice: Option<R::Notice>,
+    ) -> Result<(), SubscribeError> {
         if subject != Subject::Everyone {
             if self.subjects.contains(&subject) {
+                self.command(ShardCommand::Subscribe(self.id, subject, since, notice));
                 return Ok(());
             }
             let max = self.hub.inner.options.subjects_per_connection_max;
@@ -174,12 +227,18 @@ impl<R: Receiver> Attachment<R> {
             self.hub.enter(&subject)?;
             self.subjects = self.subjects.iter().cloned().chain([subject.clone()]).collect();
         }
-        self.command(ShardCommand::Subscribe(self.id, subject));
+        self.command(ShardCommand::Subscribe(self.id, subject, since, notice));
         Ok(())
     }
 
+    /// Whether the receiver has subscribed to this user or channel.
+    pub fn is_subscribed(&self, subject: &Subject) -> bool {
+        self.subjects.contains(subject)
+    }
+
     /// From now on the receiver does not get what goes to `subject` alone. Without a subscription it changes nothing.
-    pub fn unsubscribe(&mut self, subject: Subject) {
+    /// It is told `notice`, behind the last it gets.
+    pub fn unsubscribe(&mut self, subject: Subject, notice: Option<R::Notice>) {
         if subject != Subject::Everyone {
             let before = self.subjects.len();
             self.subjects = self.subjects.iter().filter(|other| **other != subject).cloned().collect();
@@ -188,13 +247,34 @@ impl<R: Receiver> Attachment<R> {
             }
             self.hub.leave([&subject]);
         }
-        self.command(ShardCommand::Unsubscribe(self.id, subject));
+        self.command(ShardCommand::Unsubscribe(self.id, subject, notice));
+    }
+
+    /// The receiver goes on from the place where it was, or gets again what came since it attached; before that, it is told
+    /// `notice`. Which subscriptions it has must be said before.
+    pub fn resume(&self, cursor: Option<Cursor>, notice: R::Notice) {
+        self.command(ShardCommand::Resume(self.id, cursor, notice));
+    }
+
+    /// The receiver is told `notice`, with the last publications of a subject, up to `count`.
+    pub fn history(&self, subject: Subject, count: usize, notice: R::Notice) {
+        self.command(ShardCommand::History(self.id, subject, count, notice));
+    }
+
+    /// The receiver is told `notice`, behind what it has been given.
+    pub fn tell(&self, notice: R::Notice) {
+        self.command(ShardCommand::Tell(self.id, notice));
+    }
+
+    /// The receiver, which said that it was full, takes more again.
+    pub fn has_room(&self) {
+        self.command(ShardCommand::Room(self.id));
     }
 
     fn command(&self, command: ShardCommand<R>) {
         let shards = &self.hub.inner.shards;
         // Fails only if the shard panicked, which publish reports.
-        let _ = shards[self.id as usize % shards.len()].commands.send(command);
+        let _ = shards[self.id as usize % shards.len()].send(command);
     }
 }
 

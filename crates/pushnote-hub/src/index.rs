@@ -8,6 +8,9 @@ use slab::Slab;
 
 use crate::one_or_many::OneOrMany;
 
+/// The place of a subscription that is none.
+const NEVER: u64 = u64::MAX;
+
 /// Names a connection in its [`Index`], from its insertion to its removal; then it may name another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(u32);
@@ -32,7 +35,10 @@ pub struct Index<T> {
 #[derive(Debug)]
 struct Entry<T> {
     value: T,
-    hears_everyone: bool,
+    /// It is not fanned out to: it reads on from the log.
+    is_behind: bool,
+    /// From which place on it gets what is for everyone; [`NEVER`] if it has not subscribed to that.
+    everyone_since: u64,
     subscriptions: OneOrMany<Subscription>,
 }
 
@@ -40,6 +46,8 @@ struct Entry<T> {
 #[derive(Debug)]
 struct Subscription {
     subject: Subject,
+    /// From which place on it counts.
+    since: u64,
     /// Where the other side is, in the subject's list.
     at: u32,
 }
@@ -70,7 +78,8 @@ impl<T> Index<T> {
     ///
     /// With 2³² connections.
     pub fn insert(&mut self, value: T) -> Key {
-        let connection = Entry { value, hears_everyone: false, subscriptions: OneOrMany::None };
+        let connection =
+            Entry { value, is_behind: false, everyone_since: NEVER, subscriptions: OneOrMany::None };
         Key(narrow(self.connections.insert(connection)))
     }
 
@@ -97,14 +106,16 @@ impl<T> Index<T> {
         }
     }
 
-    /// Subscribes the connection to `subject`. `false`, and no change, if it has done so already, or if there is no
-    /// such connection.
+    /// Subscribes the connection to `subject`, from the place `since` on. `false`, and no change, if it has done so
+    /// already, or if there is no such connection.
     ///
     /// Takes time in proportion to the connection's subjects, which are few.
-    pub fn subscribe(&mut self, key: Key, subject: Subject) -> bool {
+    pub fn subscribe(&mut self, key: Key, subject: Subject, since: u64) -> bool {
         let Some(connection) = self.connections.get_mut(key.0 as usize) else { return false };
         if subject == Subject::Everyone {
-            return !std::mem::replace(&mut connection.hears_everyone, true);
+            let is_new = connection.everyone_since == NEVER;
+            connection.everyone_since = connection.everyone_since.min(since);
+            return is_new;
         }
         let subscriptions = connection.subscriptions.as_slice();
         if subscriptions.iter().any(|subscription| subscription.subject == subject) {
@@ -112,7 +123,7 @@ impl<T> Index<T> {
         }
         let link = Link { connection: key, at: narrow(subscriptions.len()) };
         let links = self.by_subject.entry(subject.clone()).or_insert(OneOrMany::None);
-        let subscription = Subscription { subject, at: narrow(links.as_slice().len()) };
+        let subscription = Subscription { subject, since, at: narrow(links.as_slice().len()) };
         links.push(link);
         connection.subscriptions.push(subscription);
         true
@@ -124,7 +135,7 @@ impl<T> Index<T> {
     pub fn unsubscribe(&mut self, key: Key, subject: &Subject) -> bool {
         let Some(connection) = self.connections.get_mut(key.0 as usize) else { return false };
         if *subject == Subject::Everyone {
-            return std::mem::take(&mut connection.hears_everyone);
+            return std::mem::replace(&mut connection.everyone_since, NEVER) != NEVER;
         }
         let mut subscriptions = connection.subscriptions.as_slice().iter();
         let Some(at) = subscriptions.position(|subscription| subscription.subject == *subject) else {
@@ -151,16 +162,48 @@ impl<T> Index<T> {
         self.by_subject.get(subject).map_or(&[][..], OneOrMany::as_slice).iter().map(|link| link.connection)
     }
 
-    /// The connections that have subscribed to [`Subject::Everyone`], with their keys.
+    /// The connections that have subscribed to [`Subject::Everyone`] and are not behind, with their keys.
     pub fn hearing_everyone(&self) -> impl Iterator<Item = (Key, &T)> + '_ {
         let all = self.connections.iter();
-        all.filter(|(_, connection)| connection.hears_everyone)
+        all.filter(|(_, connection)| connection.everyone_since != NEVER && !connection.is_behind)
             .map(|(key, connection)| (Key(narrow(key)), &connection.value))
     }
 
     /// Whether a connection has subscribed to [`Subject::Everyone`].
     pub fn hears_everyone(&self, key: Key) -> bool {
-        self.connections.get(key.0 as usize).is_some_and(|connection| connection.hears_everyone)
+        self.connections.get(key.0 as usize).is_some_and(|connection| connection.everyone_since != NEVER)
+    }
+
+    /// Whether a connection is not fanned out to, because it reads on from the log.
+    pub fn is_behind(&self, key: Key) -> bool {
+        self.connections.get(key.0 as usize).is_some_and(|connection| connection.is_behind)
+    }
+
+    /// Takes note of that.
+    pub fn set_behind(&mut self, key: Key, is_behind: bool) {
+        if let Some(connection) = self.connections.get_mut(key.0 as usize) {
+            connection.is_behind = is_behind;
+        }
+    }
+
+    /// What a connection has subscribed to, each with the place from which on it counts.
+    pub fn subscriptions(&self, key: Key) -> Vec<(Subject, u64)> {
+        let Some(connection) = self.connections.get(key.0 as usize) else { return Vec::new() };
+        let everyone = (Subject::Everyone, connection.everyone_since);
+        let others =
+            connection.subscriptions.as_slice().iter().map(|other| (other.subject.clone(), other.since));
+        std::iter::once(everyone).filter(|(_, since)| *since != NEVER).chain(others).collect()
+    }
+
+    /// Changes the places from which on a connection's subscriptions count.
+    pub fn change_since(&mut self, key: Key, since: impl Fn(&Subject, u64) -> u64) {
+        let Some(connection) = self.connections.get_mut(key.0 as usize) else { return };
+        if connection.everyone_since != NEVER {
+            connection.everyone_since = since(&Subject::Everyone, connection.everyone_since);
+        }
+        for subscription in connection.subscriptions.as_mut_slice() {
+            subscription.since = since(&subscription.subject, subscription.since);
+        }
     }
 
     /// All connections, with their keys.

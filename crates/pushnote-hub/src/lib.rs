@@ -13,6 +13,7 @@
 mod counters;
 mod hub;
 pub mod index;
+mod log;
 mod mask;
 mod one_or_many;
 mod publication;
@@ -22,5 +23,6 @@ mod window;
 
 pub use counters::{Counter, Counters};
 pub use hub::{Attachment, Hub, HubOptions, ShardGone, SubscribeError};
-pub use publication::{Batch, Publication};
-pub use receiver::{Delivery, Receiver};
+pub use log::{LogOptions, Origin};
+pub use publication::{Batch, Content, Encoded, Publication};
+pub use receiver::{Delivery, Place, Receiver};

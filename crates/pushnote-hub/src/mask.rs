@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::publication::Publication;
+use crate::publication::Encoded;
 
 /// A set of places among up to [`Mask::LEN`] publications: receivers with the same set share one batch.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ impl Mask {
     }
 
     /// The publications at these places, in their order.
-    pub(crate) fn select<E>(self, publications: &[Arc<Publication<E>>]) -> Vec<Arc<Publication<E>>> {
+    pub(crate) fn select<E>(self, publications: &[Arc<Encoded<E>>]) -> Vec<Arc<Encoded<E>>> {
         let here = |at: usize| self.0[at / 64] >> (at % 64) & 1 == 1;
         publications.iter().enumerate().filter(|(at, _)| here(*at)).map(|(_, one)| Arc::clone(one)).collect()
     }

@@ -1,39 +1,67 @@
-//! What is fanned out: publications, and the batches a shard delivers them in.
+//! What is fanned out: publications, and the batches that receivers get them in.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pushnote_core::Audience;
 use pushnote_core::sequencer::Item;
-use tokio::sync::OwnedSemaphorePermit;
+use pushnote_core::{Audience, Cursor, Position, Subject};
 
 /// About what a subject takes besides its name.
 const SUBJECT_BYTES: usize = 48;
 
-/// One accepted message: parsed once, shared by every shard and every receiver.
-///
-/// `E` caches its encodings, one per framing that any receiver asks for; the hub never looks inside.
+/// One accepted message: parsed once, shared by the log, every shard and every receiver.
 #[derive(Debug)]
-pub struct Publication<E> {
-    data: Bytes,
+pub struct Publication {
+    content: Content,
     audience: Audience,
-    encodings: E,
-    /// Its place among what waits for the shards; given back when the last of them is done with it.
-    room: Option<OwnedSemaphorePermit>,
+    /// The place behind it; the log's to say.
+    pub(crate) cursor: Cursor,
+    /// It was published before this server was there: for those who come back, not for those who are here.
+    pub(crate) old: bool,
 }
 
-impl<E: Default> Publication<E> {
+/// What a publication tells.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// What an application has published.
+    Message {
+        /// The payload: one JSON value as text, without line breaks.
+        data: Bytes,
+        /// What the application calls it.
+        event: Option<Box<str>>,
+    },
+    /// Here messages are missing.
+    Gap,
+}
+
+impl Publication {
     /// A message for `audience`; `data` is one JSON value as text, without line breaks.
-    pub fn new(data: Bytes, audience: Audience) -> Self {
-        Self { data, audience, encodings: E::default(), room: None }
+    pub fn new(data: Bytes, event: Option<Box<str>>, audience: Audience) -> Self {
+        Self::of(Content::Message { data, event }, audience)
     }
-}
 
-impl<E> Publication<E> {
-    /// The payload: one JSON value as text.
-    pub fn data(&self) -> &Bytes {
-        &self.data
+    /// Says to everybody that messages are missing here.
+    pub fn gap() -> Self {
+        Self::of(Content::Gap, Audience::everyone())
+    }
+
+    fn of(content: Content, audience: Audience) -> Self {
+        let nowhere = Position { epoch: 0, sequence: 0 };
+        Self { content, audience, cursor: Cursor { log: nowhere, sources: Arc::default() }, old: false }
+    }
+
+    /// What it tells.
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// The payload, of a message.
+    pub fn data(&self) -> Option<&Bytes> {
+        match &self.content {
+            Content::Message { data, .. } => Some(data),
+            Content::Gap => None,
+        }
     }
 
     /// Who is to get it.
@@ -41,34 +69,64 @@ impl<E> Publication<E> {
         &self.audience
     }
 
-    /// It waits for the shards now, and has room for it.
-    pub(crate) fn take_room(&mut self, room: OwnedSemaphorePermit) {
-        self.room = Some(room);
+    /// The place behind it.
+    pub fn cursor(&self) -> &Cursor {
+        &self.cursor
     }
 
     /// Whether there is nobody to get it.
     pub fn is_for_nobody(&self) -> bool {
         self.audience.is_empty()
     }
+
+    pub(crate) fn data_len(&self) -> usize {
+        self.data().map_or(0, Bytes::len)
+    }
 }
 
-impl<E> Item for Publication<E> {
+impl Item for Publication {
     fn bytes_len(&self) -> usize {
-        let subjects = self.audience.subjects().iter();
-        let subjects: usize = subjects.map(|subject| SUBJECT_BYTES + subject.name_len()).sum();
-        size_of::<Self>() + self.data.len() + subjects
+        let subjects: usize = self.audience.subjects().iter().map(subject_bytes).sum();
+        size_of::<Self>() + self.data_len() + subjects
     }
 
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        self.data.hash(&mut hasher);
+        self.content.hash(&mut hasher);
         self.audience.hash(&mut hasher);
         hasher.finish()
     }
 
     /// The payload is a slice of what was received with it.
     fn detach(&mut self) {
-        self.data = Bytes::copy_from_slice(&self.data);
+        if let Content::Message { data, .. } = &mut self.content {
+            *data = Bytes::copy_from_slice(data);
+        }
+    }
+}
+
+/// What naming a subject takes.
+pub(crate) fn subject_bytes(subject: &Subject) -> usize {
+    SUBJECT_BYTES + subject.name_len()
+}
+
+/// A publication while it is delivered. `E` caches its encodings, one per framing that any receiver asks for; the hub never
+/// looks inside. They go when all have it: the log keeps what they can be made from.
+#[derive(Debug)]
+pub struct Encoded<E> {
+    publication: Arc<Publication>,
+    encodings: E,
+}
+
+impl<E: Default> From<Arc<Publication>> for Encoded<E> {
+    fn from(publication: Arc<Publication>) -> Self {
+        Self { publication, encodings: E::default() }
+    }
+}
+
+impl<E> Encoded<E> {
+    pub(crate) fn publication(&self) -> &Publication {
+        &self.publication
     }
 }
 
@@ -78,13 +136,13 @@ impl<E> Item for Publication<E> {
 /// encoding and, for each of them, one system call.
 #[derive(Debug)]
 pub struct Batch<E> {
-    publications: Vec<Arc<Publication<E>>>,
+    publications: Vec<Arc<Encoded<E>>>,
     encodings: E,
 }
 
 impl<E: Default> Batch<E> {
     /// A batch of `publications`, oldest first.
-    pub fn new(publications: Vec<Arc<Publication<E>>>) -> Self {
+    pub fn new(publications: Vec<Arc<Encoded<E>>>) -> Self {
         Self { publications, encodings: E::default() }
     }
 }
@@ -100,12 +158,22 @@ impl<E> Batch<E> {
         }
     }
 
-    /// The payloads, oldest first.
-    pub fn payloads(&self) -> impl ExactSizeIterator<Item = &Bytes> {
-        self.publications.iter().map(|publication| publication.data())
+    /// The publications, oldest first.
+    pub fn publications(&self) -> impl ExactSizeIterator<Item = &Publication> {
+        self.publications.iter().map(|encoded| &*encoded.publication)
     }
 
-    /// How many messages it holds.
+    /// The payloads of the messages among them, oldest first.
+    pub fn payloads(&self) -> impl Iterator<Item = &Bytes> {
+        self.publications().filter_map(Publication::data)
+    }
+
+    /// The offset of the first.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.publications().next().map(|first| first.cursor.log.sequence - 1)
+    }
+
+    /// How many publications it holds.
     pub fn len(&self) -> usize {
         self.publications.len()
     }
@@ -123,7 +191,7 @@ mod tests {
     #[test]
     fn whom_it_is_for_counts_too() {
         let users = (0..1000).map(|user| user.to_string().parse().expect("a user"));
-        let publication = Publication::<()>::new(Bytes::from_static(b"1"), Audience::users(users));
+        let publication = Publication::new(Bytes::from_static(b"1"), None, Audience::users(users));
         assert!(publication.bytes_len() > 1000 * SUBJECT_BYTES);
     }
 }

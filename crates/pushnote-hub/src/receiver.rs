@@ -1,19 +1,30 @@
 //! What the hub delivers into.
 
-use pushnote_core::CloseCode;
+use std::sync::Arc;
 
-use crate::publication::Batch;
+use pushnote_core::{CloseCode, Cursor};
+
+use crate::publication::{Batch, Publication};
 
 /// One attached client, as the fan-out sees it.
 ///
-/// Both methods run on the shard, for one receiver after the other: they must not block and must not wait.
+/// Its methods run on the shard, for one receiver after the other: they must not block and must not wait.
 pub trait Receiver: Send + Sync + 'static {
-    /// The cache of encodings that all receivers share; see [`Publication`](crate::Publication).
+    /// The cache of encodings that all receivers share; see [`Encoded`](crate::Encoded).
     type Encodings: Default + Send + Sync + 'static;
 
+    /// What a client is told besides publications: answers to what it asked.
+    type Notice: Send + Sync + 'static;
+
     /// Writes the batch, in the receiver's own framing, with one system call if the kernel takes it; what it
-    /// refuses waits in the receiver's bounded outbox.
+    /// refuses of this one waits with the receiver.
     fn deliver(&self, batch: &Batch<Self::Encodings>) -> Delivery;
+
+    /// Tells its client something, in its place among the publications.
+    fn tell(&self, notice: &Self::Notice, place: &Place) -> Delivery;
+
+    /// Tells its client that messages are missing before this place. `None` if it cannot be told.
+    fn gap(&self, cursor: &Cursor) -> Option<Delivery>;
 
     /// Starts an orderly end, behind what was accepted. The receiver detaches itself when it is over.
     fn close(&self, code: CloseCode);
@@ -22,12 +33,23 @@ pub trait Receiver: Send + Sync + 'static {
     fn abort(&self, code: CloseCode);
 }
 
+/// Where a receiver is when it is told something.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// What is before it, the receiver has.
+    pub cursor: Cursor,
+    /// Nothing of what was asked for has left the log.
+    pub complete: bool,
+    /// What was asked for from the past, oldest first.
+    pub publications: Vec<Arc<Publication>>,
+}
+
 /// How a delivery went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// Written, or in the outbox.
     Accepted,
-    /// Not taken: too much waits for its client already.
+    /// Not taken: something waits for its client already.
     Full,
     /// The receiver was closed already; it will detach.
     Closed,

@@ -1,35 +1,34 @@
 //! One shard: a share of the receivers, owned by one task, so that fan-out takes no lock.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod behind;
+mod turn;
 
-use pushnote_core::{CloseCode, Subject};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushnote_core::{CloseCode, Cursor, Subject};
 use tokio::sync::mpsc;
 use tokio::time;
 
 use crate::counters::Counters;
 use crate::index::{Index, Key};
+use crate::log::Log;
 use crate::mask::Mask;
-use crate::publication::{Batch, Publication};
+use crate::publication::{Batch, Encoded};
 use crate::receiver::{Delivery, Receiver};
 use crate::window::Window;
-
-/// Publications that may wait for a shard before whoever publishes has to wait too.
-pub(crate) const WAITING_PUBLICATIONS_MAX: usize = 1024;
+use behind::Behind;
+use turn::Turn;
 
 /// Most publications in one batch.
 const BATCH_LEN_MAX: usize = Mask::LEN;
 
-/// Most payload bytes in one batch (a single larger message still goes). Well below a receiver's outbox, so
-/// that a burst alone makes nobody a slow consumer.
+/// Most payload bytes in one batch (a single larger message still goes).
 const BATCH_BYTES_MAX: usize = 64 * 1024;
 
-/// How long a shard may hold its thread before others get a turn.
-const TURN: Duration = Duration::from_micros(500);
-
-/// Receivers served between two looks at the clock.
-const RECEIVERS_PER_LOOK: usize = 32;
+/// Commands handled before those get a turn who read on.
+const COMMANDS_PER_TURN: usize = 64;
 
 /// Receivers closed per [`DRAIN_TICK`] when everyone has to leave: all at once would come back all at once.
 const DRAINED_PER_TICK: usize = 100;
@@ -39,28 +38,44 @@ const DRAIN_TICK: Duration = Duration::from_millis(10);
 pub(crate) type ReceiverId = u64;
 
 type Encodings<R> = <R as Receiver>::Encodings;
+type Notice<R> = <R as Receiver>::Notice;
 
-/// What an attachment asks of its shard. Their number is bounded by the attachments: each sends one `Attach`,
-/// one `Detach`, and one `Subscribe` or `Unsubscribe` for each change of what it has subscribed to.
-pub(crate) enum ShardCommand<R> {
+/// What an attachment asks of its shard. Their number is bounded by what clients ask for.
+pub(crate) enum ShardCommand<R: Receiver> {
     Attach(ReceiverId, R),
-    Subscribe(ReceiverId, Subject),
-    Unsubscribe(ReceiverId, Subject),
+    /// From now on, or since a place that it had; with the answer to who asked for it.
+    Subscribe(ReceiverId, Subject, Option<Cursor>, Option<Notice<R>>),
+    Unsubscribe(ReceiverId, Subject, Option<Notice<R>>),
+    /// Go on from this place, or from where it attached, with all its subscriptions, and this answer first.
+    Resume(ReceiverId, Option<Cursor>, Notice<R>),
+    /// The last so many publications of a subject, in an answer.
+    History(ReceiverId, Subject, usize, Notice<R>),
+    Tell(ReceiverId, Notice<R>),
+    /// What waited for its client is written.
+    Room(ReceiverId),
     Detach(ReceiverId),
     CloseAll(CloseCode),
 }
 
-/// The ways into a shard.
-pub(crate) struct ShardHandle<R: Receiver> {
-    pub(crate) commands: mpsc::UnboundedSender<ShardCommand<R>>,
-    pub(crate) publications: mpsc::Sender<Arc<Publication<Encodings<R>>>>,
-}
+/// The way into a shard.
+pub(crate) type ShardHandle<R> = mpsc::UnboundedSender<ShardCommand<R>>;
 
 pub(crate) struct Shard<R: Receiver> {
+    /// Its number.
+    number: usize,
+    log: Arc<Log<Encodings<R>>>,
+    /// It has fanned out everything before this offset.
+    next: u64,
     index: Index<R>,
     keys: HashMap<ReceiverId, Key>,
+    behind: HashMap<Key, Behind<R>>,
+    /// Of those behind: who may read on.
+    ready: VecDeque<Key>,
+    /// Of those behind: who has read to the end, and needs to see what comes before it is fanned out to again.
+    following: Vec<Key>,
+    /// Pieces of the log that were read last, by their offsets: who comes back often comes with many others.
+    pieces: VecDeque<(Vec<u64>, Arc<Batch<Encodings<R>>>)>,
     commands: mpsc::UnboundedReceiver<ShardCommand<R>>,
-    publications: mpsc::Receiver<Arc<Publication<Encodings<R>>>>,
     drain: Option<Drain>,
     window: Option<Window>,
     counters: Arc<Counters>,
@@ -74,12 +89,38 @@ struct Drain {
 }
 
 impl<R: Receiver> Shard<R> {
-    pub(crate) fn new(window: Option<Window>, counters: Arc<Counters>) -> (Self, ShardHandle<R>) {
-        let (commands_in, commands) = mpsc::unbounded_channel();
-        let (publications_in, publications) = mpsc::channel(WAITING_PUBLICATIONS_MAX);
-        let (index, keys, drain) = (Index::new(), HashMap::new(), None);
-        let shard = Self { index, keys, commands, publications, drain, window, counters };
-        (shard, ShardHandle { commands: commands_in, publications: publications_in })
+    pub(crate) fn new(
+        number: usize,
+        log: Arc<Log<Encodings<R>>>,
+        window: Option<Window>,
+        counters: Arc<Counters>,
+    ) -> (Self, ShardHandle<R>) {
+        let (handle, commands) = mpsc::unbounded_channel();
+        let (index, keys, behind, ready, following, pieces, drain) = (
+            Index::new(),
+            HashMap::new(),
+            HashMap::new(),
+            VecDeque::new(),
+            Vec::new(),
+            VecDeque::new(),
+            None,
+        );
+        let shard = Self {
+            number,
+            log,
+            next: 0,
+            index,
+            keys,
+            behind,
+            ready,
+            following,
+            pieces,
+            commands,
+            drain,
+            window,
+            counters,
+        };
+        (shard, handle)
     }
 
     /// Runs until the hub and all attachments are gone.
@@ -88,18 +129,23 @@ impl<R: Receiver> Shard<R> {
             tokio::select! {
                 biased;
                 command = self.commands.recv() => match command {
-                    Some(command) => self.handle(command),
+                    Some(command) => self.handle_all(command),
                     None => return,
                 },
                 () = next_tick(&mut self.drain) => self.drain_some(),
-                Some(first) = self.publications.recv() => {
-                    if let Some(window) = &mut self.window {
-                        window.open().await;
-                    }
-                    let waiting = self.take_waiting(first);
-                    self.fan_out(waiting).await;
-                }
+                () = until_due(self.log.end() > self.next, self.log.news(self.number)) => self.fan_out_next().await,
+                () = until_due(!self.ready.is_empty(), std::future::pending()) => {}
             }
+            self.read_on().await;
+        }
+    }
+
+    /// This command, and others that wait.
+    fn handle_all(&mut self, command: ShardCommand<R>) {
+        self.handle(command);
+        for _ in 1..COMMANDS_PER_TURN {
+            let Ok(command) = self.commands.try_recv() else { return };
+            self.handle(command);
         }
     }
 
@@ -112,24 +158,47 @@ impl<R: Receiver> Shard<R> {
                 let key = self.index.insert(receiver);
                 self.keys.insert(id, key);
             }
-            ShardCommand::Subscribe(id, subject) => {
-                if let Some(&key) = self.keys.get(&id) {
-                    self.index.subscribe(key, subject);
-                }
-            }
-            ShardCommand::Unsubscribe(id, subject) => {
-                if let Some(&key) = self.keys.get(&id) {
-                    self.index.unsubscribe(key, &subject);
-                }
-            }
             ShardCommand::Detach(id) => {
                 if let Some(key) = self.keys.remove(&id) {
                     self.index.remove(key);
+                    self.behind.remove(&key);
                 }
             }
             ShardCommand::CloseAll(code) => {
                 let remaining = self.index.iter().map(|(key, _)| key).collect();
                 self.drain = Some(Drain { code, remaining, tick: time::interval(DRAIN_TICK) });
+            }
+            ShardCommand::Subscribe(id, subject, since, notice) => {
+                if let Some(&key) = self.keys.get(&id) {
+                    self.subscribe(key, subject, since, notice);
+                }
+            }
+            ShardCommand::Unsubscribe(id, subject, notice) => {
+                if let Some(&key) = self.keys.get(&id) {
+                    self.index.unsubscribe(key, &subject);
+                    notice.into_iter().for_each(|notice| self.tell(key, notice));
+                }
+            }
+            ShardCommand::Resume(id, cursor, notice) => {
+                if let Some(&key) = self.keys.get(&id) {
+                    self.resume(key, cursor, notice);
+                }
+            }
+            ShardCommand::History(id, subject, count, notice) => {
+                if let Some(&key) = self.keys.get(&id) {
+                    let (publications, complete) = self.log.last(&subject, count);
+                    self.tell_about(key, notice, complete, publications);
+                }
+            }
+            ShardCommand::Tell(id, notice) => {
+                if let Some(&key) = self.keys.get(&id) {
+                    self.tell(key, notice);
+                }
+            }
+            ShardCommand::Room(id) => {
+                if let Some(&key) = self.keys.get(&id) {
+                    self.has_room(key);
+                }
             }
         }
     }
@@ -145,25 +214,31 @@ impl<R: Receiver> Shard<R> {
         }
     }
 
-    /// Everything that waits, up to the limits of a batch.
-    fn take_waiting(&mut self, first: Arc<Publication<Encodings<R>>>) -> Vec<Arc<Publication<Encodings<R>>>> {
-        let mut bytes = first.data().len();
-        let mut waiting = vec![first];
-        while waiting.len() < BATCH_LEN_MAX && bytes < BATCH_BYTES_MAX {
-            let Ok(next) = self.publications.try_recv() else { break };
-            bytes += next.data().len();
-            waiting.push(next);
+    /// Fans out what is new in the log, up to the limits of a batch.
+    async fn fan_out_next(&mut self) {
+        if let Some(window) = &mut self.window
+            && self.log.end() > self.next
+        {
+            window.open().await;
         }
+        let fresh = self.log.take(self.number, self.next, BATCH_LEN_MAX, BATCH_BYTES_MAX);
         // A subscription made before these messages were published must see them.
         while let Ok(command) = self.commands.try_recv() {
             self.handle(command);
         }
-        waiting
+        let full = self.fan_out(&fresh).await;
+        self.next += fresh.len() as u64;
+        for (key, place) in full {
+            self.falls_behind(key, place);
+        }
+        self.follow();
     }
 
-    async fn fan_out(&mut self, waiting: Vec<Arc<Publication<Encodings<R>>>>) {
-        let mut turn = Turn::start();
-        let (everyone, targeted) = self.plan(&waiting, &mut turn).await;
+    /// Delivers to each receiver once what concerns it. Gives those whose client does not take it, each with its place.
+    async fn fan_out(&self, fresh: &[Arc<Encoded<Encodings<R>>>]) -> Vec<(Key, u64)> {
+        let mut turn = Turn::of_fan_out();
+        let mut full = Vec::new();
+        let (everyone, targeted) = self.plan(fresh, &mut turn).await;
         let mut alike: HashMap<Mask, Vec<Key>> = HashMap::new();
         for (key, mask) in &targeted {
             let all = if self.index.hears_everyone(*key) { mask.union(everyone) } else { *mask };
@@ -171,41 +246,53 @@ impl<R: Receiver> Shard<R> {
             turn.maybe_yield().await;
         }
         for (mask, keys) in alike {
-            let batch = Batch::new(mask.select(&waiting));
-            for receiver in keys.into_iter().filter_map(|key| self.index.get(key)) {
-                deliver(receiver, &batch, &self.counters);
+            let batch = Batch::new(mask.select(fresh));
+            for (key, receiver) in keys.into_iter().filter_map(|key| Some((key, self.index.get(key)?))) {
+                self.deliver(key, receiver, &batch, &mut full);
                 turn.maybe_yield().await;
             }
         }
         if everyone == Mask::default() {
-            return;
+            return full;
         }
-        let batch = Batch::new(everyone.select(&waiting));
+        let batch = Batch::new(everyone.select(fresh));
         for (key, receiver) in self.index.hearing_everyone() {
             if !targeted.contains_key(&key) {
-                deliver(receiver, &batch, &self.counters);
+                self.deliver(key, receiver, &batch, &mut full);
             }
             turn.maybe_yield().await;
+        }
+        full
+    }
+
+    fn deliver(&self, key: Key, receiver: &R, batch: &Batch<Encodings<R>>, full: &mut Vec<(Key, u64)>) {
+        match receiver.deliver(batch) {
+            Delivery::Accepted => self.counters.deliveries.add(batch.len() as u64),
+            Delivery::Full => full.extend(batch.first().map(|place| (key, place))),
+            Delivery::Closed => {}
         }
     }
 
     /// Which of a turn's publications are for everyone, and which name a subject of a receiver's: for the receivers that
-    /// some of them concern so. Those see the messages to everyone too, in the order of publication.
+    /// some of them concern so. Those see the messages to everyone too, in the order of publication. Who is behind reads
+    /// them in the log.
     async fn plan(
         &self,
-        waiting: &[Arc<Publication<Encodings<R>>>],
+        fresh: &[Arc<Encoded<Encodings<R>>>],
         turn: &mut Turn,
     ) -> (Mask, HashMap<Key, Mask>) {
         let mut everyone = Mask::default();
         let mut targeted: HashMap<Key, Mask> = HashMap::new();
-        for (at, publication) in waiting.iter().enumerate() {
-            for subject in publication.audience().subjects() {
+        for (at, encoded) in fresh.iter().enumerate().filter(|(_, encoded)| !encoded.publication().old) {
+            for subject in encoded.publication().audience().subjects() {
                 turn.maybe_yield().await;
                 if *subject == Subject::Everyone {
                     everyone.insert(at);
                 }
                 for key in self.index.subscribed_to(subject) {
-                    targeted.entry(key).or_default().insert(at);
+                    if !self.index.is_behind(key) {
+                        targeted.entry(key).or_default().insert(at);
+                    }
                     turn.maybe_yield().await;
                 }
             }
@@ -224,37 +311,9 @@ async fn next_tick(drain: &mut Option<Drain>) {
     }
 }
 
-fn deliver<R: Receiver>(receiver: &R, batch: &Batch<R::Encodings>, counters: &Counters) {
-    match receiver.deliver(batch) {
-        Delivery::Accepted => counters.deliveries.add(batch.len() as u64),
-        Delivery::Full => {
-            // Without this batch the client would be behind without knowing.
-            receiver.abort(CloseCode::SlowConsumer);
-            counters.slow_consumers.add(1);
-        }
-        Delivery::Closed => {}
-    }
-}
-
-/// Gives the thread away when a fan-out has held it long enough.
-struct Turn {
-    started: Instant,
-    until_look: usize,
-}
-
-impl Turn {
-    fn start() -> Self {
-        Self { started: Instant::now(), until_look: RECEIVERS_PER_LOOK }
-    }
-
-    async fn maybe_yield(&mut self) {
-        self.until_look -= 1;
-        if self.until_look == 0 {
-            self.until_look = RECEIVERS_PER_LOOK;
-            if self.started.elapsed() >= TURN {
-                tokio::task::yield_now().await;
-                self.started = Instant::now();
-            }
-        }
+/// At once if something is due, else when `otherwise` is over.
+async fn until_due(due: bool, otherwise: impl Future<Output = ()>) {
+    if !due {
+        otherwise.await;
     }
 }

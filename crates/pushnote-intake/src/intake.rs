@@ -1,26 +1,42 @@
 //! Everything that is done with a message before it is fanned out.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use pushnote_core::{Answer, CurrentVerifier, Receipt, SequencerCounts};
-use pushnote_hub::{Hub, Publication, Receiver, ShardGone};
+use lru::LruCache;
+use pushnote_core::sequencer::Item;
+use pushnote_core::{Answer, CurrentVerifier, Position, PublicationId, Receipt, SequencerCounts};
+use pushnote_hub::{Hub, Origin, Publication, Receiver, ShardGone};
 use pushnote_net::{LogOnce, unix_now};
 use tokio::time::{Instant, sleep_until};
 
 use crate::counters::Counters;
 use crate::order::Order;
 use crate::parser::{Accepted, Parser};
-use crate::source::{Incoming, Reply, Sender, Source};
+use crate::source::{Histories, Incoming, Reply, Sender, Source};
+use crate::streams::Streams;
+
+/// How long what sources have from before is waited for.
+const FILLING_MAX: Duration = Duration::from_secs(5);
+
+/// Publications whose offsets are remembered, to know them when they come over a second stream.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1 << 16).expect("it is not zero");
 
 /// Takes messages in for a hub: parses each once, verifies its recipients, puts it in order, publishes it, and answers who
 /// waits for that. What is wrong with one is counted, logged (limited), and harms no other.
 pub struct Intake<R: Receiver> {
     parser: Parser,
     hub: Hub<R>,
-    order: Order<Publication<R::Encodings>>,
+    order: Order<Arrival>,
+    streams: Streams,
+    /// Offsets of what came last, while there are several streams.
+    published: LruCache<PublicationId, u64>,
     /// Scratch: what may be published now.
-    ready: Vec<Publication<R::Encodings>>,
+    ready: Vec<Arrival>,
+    /// Messages did not come that were before those that are ready.
+    missing: bool,
     /// How receipts name this run, and how many there were.
     epoch: u64,
     acknowledged: u64,
@@ -28,13 +44,47 @@ pub struct Intake<R: Receiver> {
     log: LogOnce,
 }
 
+/// A message on its way through the order.
+#[derive(Debug)]
+struct Arrival {
+    publication: Publication,
+    id: Option<PublicationId>,
+    position: Option<Position>,
+    old: bool,
+}
+
+impl Item for Arrival {
+    fn bytes_len(&self) -> usize {
+        size_of::<Self>() + self.publication.bytes_len()
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.publication.fingerprint()
+    }
+
+    fn detach(&mut self) {
+        self.publication.detach();
+    }
+}
+
 impl<R: Receiver> Intake<R> {
     /// For messages whose `data` has up to `data_bytes_max` bytes; `verifier` verifies recipients' tokens.
     pub fn new(hub: Hub<R>, verifier: Arc<CurrentVerifier>, data_bytes_max: usize) -> Self {
         let counters = Arc::<Counters>::default();
         let parser = Parser::new(verifier, data_bytes_max, Arc::clone(&counters));
-        let (order, ready, log) = (Order::new(), Vec::new(), LogOnce::new());
-        Self { parser, hub, order, ready, epoch: unix_now(), acknowledged: 0, counters, log }
+        Self {
+            parser,
+            hub,
+            order: Order::new(),
+            streams: Streams::default(),
+            published: LruCache::new(REMEMBERED),
+            ready: Vec::new(),
+            missing: false,
+            epoch: unix_now(),
+            acknowledged: 0,
+            counters,
+            log: LogOnce::new(),
+        }
     }
 
     /// What is counted.
@@ -48,6 +98,9 @@ impl<R: Receiver> Intake<R> {
     ///
     /// [`ShardGone`] as soon as the hub cannot deliver any more.
     pub async fn run(mut self, mut source: impl Source) -> Result<(), ShardGone> {
+        let mut histories = source.histories();
+        self.hub.is_filling(histories.is_some());
+        let filled_by = Instant::now() + FILLING_MAX;
         loop {
             let deadline = self.order.poll_timeout();
             tokio::select! {
@@ -58,19 +111,47 @@ impl<R: Receiver> Intake<R> {
                 () = sleep_until(deadline.map_or_else(Instant::now, Instant::from)), if deadline.is_some() => {
                     self.time_passed().await?;
                 }
+                () = next_end(histories.as_mut()), if histories.is_some() => {}
+                () = sleep_until(filled_by), if histories.is_some() => histories = None,
             }
+            self.look_whether_filled(&mut histories);
         }
     }
 
+    /// Whether all streams have brought what they had before.
+    fn look_whether_filled(&self, histories: &mut Option<Histories>) {
+        if let Some(Histories { streams, ends }) = histories {
+            let ends = ends.borrow();
+            if ends.len() < *streams || !ends.values().all(|end| self.streams.reach(end.epoch, end.sequence))
+            {
+                return;
+            }
+        } else if self.hub.is_filled() {
+            return;
+        }
+        *histories = None;
+        self.hub.is_filling(false);
+    }
+
     async fn take(&mut self, incoming: Incoming<impl Reply>) -> Result<(), ShardGone> {
-        let Incoming { sender, envelope, reply } = incoming;
+        let Incoming { sender, envelope, reply, position, old } = incoming;
+        // Over one of several streams, what another brings is not missing.
+        if let Some(position) = position
+            && self.streams.came(position)
+            && self.streams.len() == 1
+        {
+            self.publish_gap().await?;
+        }
         let taken = match envelope {
-            Ok(envelope) => self.publish_envelope(&sender, &envelope).await?,
+            Ok(envelope) => self.publish_envelope(&sender, &envelope, position, old).await?,
             Err(rejected) => {
                 self.parser.refuse(rejected.kind, &rejected.why);
                 Err(rejected.why)
             }
         };
+        if let (Some(_), Err(_)) = (position, &taken) {
+            self.hub.sources_are_at(self.streams.marks());
+        }
         if let Some(reply) = reply {
             reply.answer(&self.answer(taken));
         }
@@ -82,16 +163,37 @@ impl<R: Receiver> Intake<R> {
         &mut self,
         sender: &Sender,
         envelope: &Bytes,
+        position: Option<Position>,
+        old: bool,
     ) -> Result<Result<(), String>, ShardGone> {
-        match self.parser.accept(envelope, unix_now()) {
-            Ok(Accepted { publication, id: Some(id) }) => {
-                self.order.accept(sender, &id, publication, Instant::now().into_std(), &mut self.ready);
-                self.publish_ready(Some(&id.publisher)).await?;
-            }
-            Ok(Accepted { publication, id: None }) => self.publish(publication).await?,
+        let Accepted { publication, id } = match self.parser.accept(envelope, unix_now()) {
+            Ok(accepted) => accepted,
             Err(error) => return Ok(Err(error.to_string())),
+        };
+        let Some(id) = id else {
+            self.publish(Arrival { publication, id: None, position, old }).await?;
+            return Ok(Ok(()));
+        };
+        let arrival = Arrival { publication, id: Some(id.clone()), position, old };
+        let now = Instant::now().into_std();
+        let came_before = self.order.accept(sender, &id, arrival, now, &mut self.ready);
+        if let Some(position) = position {
+            if came_before {
+                self.came_again(&id, position);
+            } else if !self.ready.iter().any(|ready| ready.position == Some(position)) {
+                self.streams.is_held(position);
+            }
         }
+        self.publish_ready(Some(&id.publisher)).await?;
         Ok(Ok(()))
+    }
+
+    /// Another stream has brought it.
+    fn came_again(&mut self, id: &PublicationId, position: Position) {
+        if let Some(offset) = self.published.get(id) {
+            self.hub.seen_again(*offset, position);
+        }
+        self.hub.sources_are_at(self.streams.marks());
     }
 
     fn answer(&mut self, taken: Result<(), String>) -> Answer {
@@ -111,14 +213,38 @@ impl<R: Receiver> Intake<R> {
     /// `heard`: the publisher that had something to do with it, if it was one.
     async fn publish_ready(&mut self, heard: Option<&str>) -> Result<(), ShardGone> {
         self.count(heard);
-        for publication in std::mem::take(&mut self.ready) {
-            self.publish(publication).await?;
+        if std::mem::take(&mut self.missing) {
+            self.publish_gap().await?;
+        }
+        for arrival in std::mem::take(&mut self.ready) {
+            self.publish(arrival).await?;
         }
         Ok(())
     }
 
-    async fn publish(&self, publication: Publication<R::Encodings>) -> Result<(), ShardGone> {
-        if publication.is_for_nobody() { Ok(()) } else { self.hub.publish(publication).await }
+    async fn publish(&mut self, arrival: Arrival) -> Result<(), ShardGone> {
+        let Arrival { publication, id, position, old } = arrival;
+        if let Some(position) = position {
+            self.streams.is_settled(position);
+        }
+        let marks = self.streams.marks();
+        if publication.is_for_nobody() {
+            self.hub.sources_are_at(marks);
+            return Ok(());
+        }
+        let offset = self.hub.publish(publication, Origin { position, marks, old }).await?;
+        if self.streams.len() > 1
+            && let Some(id) = id
+        {
+            self.published.put(id, offset);
+        }
+        Ok(())
+    }
+
+    /// Whoever is here, and whoever comes back from before, is told that messages are missing.
+    async fn publish_gap(&mut self) -> Result<(), ShardGone> {
+        let origin = Origin { marks: self.streams.marks(), ..Origin::default() };
+        self.hub.publish(Publication::gap(), origin).await.map(|_| ())
     }
 
     /// What the order has found, where others see it.
@@ -131,6 +257,7 @@ impl<R: Receiver> Intake<R> {
         let counters = &self.counters;
         counters.duplicates.add(duplicates);
         counters.missed.add(missed);
+        self.missing |= missed > 0;
         counters.new_runs.add(new_runs);
         if duplicates > 0
             && let Some(unlogged) = self.log.due("duplicates")
@@ -160,5 +287,14 @@ impl<R: Receiver> Intake<R> {
                  delivered twice; give each process a name of its own"
             );
         }
+    }
+}
+
+/// Waits until one more stream has said where its history ends.
+async fn next_end(histories: Option<&mut Histories>) {
+    match histories {
+        // Fails when its socket is gone, and then there is nothing to come.
+        Some(histories) => drop(histories.ends.changed().await),
+        None => std::future::pending().await,
     }
 }

@@ -5,6 +5,7 @@
 //! - [`Intake`]: parses, verifies, puts in order, publishes, answers and counts
 //! - [`Source`]: what yields the bytes and takes the answers; [`sources`] has them all
 //! - `parser`: from an envelope's bytes to a publication
+//! - `streams`: how far the sources' streams have come
 //! - `order`: what one sender sent, in order and each once
 //! - [`Counters`]: what is counted
 
@@ -14,7 +15,8 @@ mod order;
 mod parser;
 mod source;
 pub mod sources;
+mod streams;
 
 pub use counters::Counters;
 pub use intake::Intake;
-pub use source::{Incoming, Rejected, Reply, Sender, Source};
+pub use source::{Histories, Incoming, Rejected, Reply, Sender, Source};

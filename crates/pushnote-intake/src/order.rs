@@ -65,7 +65,7 @@ impl<T: Item> Order<T> {
         Self { senders: LruCache::new(SENDERS_MAX), state: State::default() }
     }
 
-    /// A message came. Appends to `out` what goes on.
+    /// A message came. Appends to `out` what goes on; `true`: it had come before.
     pub(crate) fn accept(
         &mut self,
         sender: &Sender,
@@ -73,7 +73,7 @@ impl<T: Item> Order<T> {
         item: T,
         now: Instant,
         out: &mut Vec<T>,
-    ) {
+    ) -> bool {
         if self.senders.len() == SENDERS_MAX.get()
             && !self.senders.contains(sender)
             && let Some((oldest, mut sequencer)) = self.senders.pop_lru()
@@ -81,7 +81,9 @@ impl<T: Item> Order<T> {
             self.state.note(&oldest, &mut sequencer, |sequencer| sequencer.give_up(out));
         }
         let sequencer = self.senders.get_or_insert_mut(sender.clone(), || Sequencer::new(LIMITS));
+        let duplicates = self.state.counts.duplicates;
         self.state.note(sender, sequencer, |sequencer| sequencer.accept(id, item, now, out));
+        self.state.counts.duplicates > duplicates
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` while nothing is held.

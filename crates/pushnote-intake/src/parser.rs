@@ -12,9 +12,9 @@ use crate::counters::Counters;
 
 /// A message that was understood.
 #[derive(Debug)]
-pub(crate) struct Accepted<E> {
+pub(crate) struct Accepted {
     /// The message; it may be for nobody.
-    pub(crate) publication: Publication<E>,
+    pub(crate) publication: Publication,
     /// By what it is known if it comes again.
     pub(crate) id: Option<PublicationId>,
 }
@@ -44,11 +44,11 @@ impl Parser {
     /// # Errors
     ///
     /// [`EnvelopeError`], counted and logged here.
-    pub(crate) fn accept<E: Default>(&self, bytes: &Bytes, now: u64) -> Result<Accepted<E>, EnvelopeError> {
+    pub(crate) fn accept(&self, bytes: &Bytes, now: u64) -> Result<Accepted, EnvelopeError> {
         match Envelope::parse(bytes, self.data_bytes_max) {
             Ok(envelope) => {
                 let audience = self.audience(&envelope, now);
-                Ok(Accepted { publication: Publication::new(envelope.data, audience), id: envelope.id })
+                Ok(Accepted { publication: Publication::new(envelope.data, None, audience), id: envelope.id })
             }
             Err(error) => {
                 self.refuse(error.kind(), &error);

@@ -1,10 +1,12 @@
 //! What an intake takes messages from.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pushnote_core::Answer;
+use pushnote_core::{Answer, Position};
 use pushnote_zmtp::curve::PublicKey;
+use tokio::sync::watch;
 
 /// Who sent a message, as its source has proved it. Publishers' names are a sender's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -25,6 +27,10 @@ pub struct Incoming<R> {
     pub envelope: Result<Bytes, Rejected>,
     /// Where the answer goes, if somebody waits for one.
     pub reply: Option<R>,
+    /// Its place in the source's stream, if the source numbers what it sends.
+    pub position: Option<Position>,
+    /// The source had it before it was asked for what it keeps.
+    pub old: bool,
 }
 
 /// A message that has no envelope.
@@ -34,6 +40,15 @@ pub struct Rejected {
     pub kind: &'static str,
     /// What is wrong, and with which values.
     pub why: String,
+}
+
+/// What is to come from before a server was there.
+#[derive(Debug)]
+pub struct Histories {
+    /// Streams that were asked.
+    pub streams: usize,
+    /// Where each ends, by the endpoint that it comes from.
+    pub ends: watch::Receiver<HashMap<String, pushnote_zmtp::Position>>,
 }
 
 /// Where an answer goes.
@@ -49,4 +64,9 @@ pub trait Source: Send {
 
     /// The next message; `None` when there will be none. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Option<Incoming<Self::Reply>>> + Send;
+
+    /// How many streams bring first what they keep from before, and where that ends in those that have said so.
+    fn histories(&self) -> Option<Histories> {
+        None
+    }
 }

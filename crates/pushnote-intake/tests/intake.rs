@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use pushnote_core::{Answer, CloseCode, Keys, Subject, Verifier};
-use pushnote_hub::{Attachment, Batch, Delivery, Hub, HubOptions, Receiver};
+use pushnote_core::{Answer, CloseCode, Cursor, Keys, Subject, Verifier};
+use pushnote_hub::{Attachment, Batch, Delivery, Hub, HubOptions, LogOptions, Place, Receiver};
 use pushnote_intake::{Counters, Incoming, Intake, Rejected, Reply, Sender, Source};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -19,11 +19,20 @@ struct Page(mpsc::UnboundedSender<String>);
 
 impl Receiver for Page {
     type Encodings = ();
+    type Notice = ();
 
     fn deliver(&self, batch: &Batch<()>) -> Delivery {
         let texts = batch.payloads().map(|data| String::from_utf8(data.to_vec()).unwrap());
         texts.for_each(|text| drop(self.0.send(text)));
         Delivery::Accepted
+    }
+
+    fn tell(&self, (): &(), _: &Place) -> Delivery {
+        Delivery::Accepted
+    }
+
+    fn gap(&self, _: &Cursor) -> Option<Delivery> {
+        None
     }
 
     fn close(&self, _: CloseCode) {}
@@ -65,6 +74,12 @@ impl Set {
             coalescing_window: Duration::ZERO,
             subjects_per_connection_max: 1,
             connections_per_user_max: 1,
+            log: LogOptions {
+                epoch: 1,
+                bytes_max: 1 << 20,
+                count_max: 1000,
+                age_max: Duration::from_secs(3600),
+            },
         };
         let hub = Hub::start(options).unwrap();
         let (deliveries, page) = mpsc::unbounded_channel();
@@ -80,7 +95,9 @@ impl Set {
 
     fn say(&self, envelope: Result<String, Rejected>, reply: Option<Noted>) {
         let envelope = envelope.map(Bytes::from);
-        self.application.send(Incoming { sender: Sender::Anybody, envelope, reply }).unwrap();
+        self.application
+            .send(Incoming { sender: Sender::Anybody, envelope, reply, position: None, old: false })
+            .unwrap();
     }
 
     fn publish(&self, data: u32, id: &str) {

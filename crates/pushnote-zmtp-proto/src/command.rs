@@ -30,6 +30,8 @@ pub enum Command<'a> {
     },
     /// Our own: where in its stream a publisher is; see [`Position`].
     Position(Position),
+    /// Our own: what is before this was published before the subscription; see [`Position`].
+    Live(Position),
     /// The peer gives up; its reason.
     Error(&'a [u8]),
     /// A well-formed command this crate has no use for.
@@ -61,6 +63,9 @@ impl<'a> Command<'a> {
             b"PONG" => Command::Pong { context: data },
             _ if name == position::COMMAND.as_bytes() => {
                 Command::Position(Position::from_bytes(data).ok_or(BadCommand)?)
+            }
+            _ if name == position::LIVE_COMMAND.as_bytes() => {
+                Command::Live(Position::from_bytes(data).ok_or(BadCommand)?)
             }
             b"ERROR" => Command::Error(data.get(1..).unwrap_or_default()),
             _ => Command::Other,
@@ -103,6 +108,11 @@ pub fn put_ping(out: &mut BytesMut, ttl_tenths: u16, context: &[u8]) {
 /// Appends a POSITION: that of the next message.
 pub fn put_position(out: &mut BytesMut, position: Position) {
     put_command(out, position::COMMAND, &position.to_bytes());
+}
+
+/// Appends a LIVE: the position of what is published next.
+pub fn put_live(out: &mut BytesMut, position: Position) {
+    put_command(out, position::LIVE_COMMAND, &position.to_bytes());
 }
 
 /// Appends a subscription: a command for peers of ZMTP 3.1 or later, a message for older ones.

@@ -4,7 +4,8 @@
 //! READY, with the property `X-Pushnote-Position`: empty for "from now on", or the position of the first message it has
 //! not had. A publisher that keeps a history answers its first subscription to everything with the command `POSITION`:
 //! the position of the next message on this connection. From there on both count. A later `POSITION` skips what the
-//! history no longer held.
+//! history no longer held. Behind the first goes the command `LIVE`, with the position of what is published next: who
+//! asked for all there is knows so what of it is history.
 
 use std::fmt;
 
@@ -12,6 +13,8 @@ use std::fmt;
 pub const PROPERTY: &str = "x-pushnote-position";
 /// The command's name.
 pub const COMMAND: &str = "POSITION";
+/// The name of the command that tells where history ends.
+pub const LIVE_COMMAND: &str = "LIVE";
 
 /// A message's number in the stream of one run of a publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

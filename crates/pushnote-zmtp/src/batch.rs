@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use pushnote_zmtp_proto::curve::PublicKey;
 use pushnote_zmtp_proto::frame::{Parts, Span, Spans, head_bytes, put_frame, put_head};
+use pushnote_zmtp_proto::position::Position;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -14,6 +15,16 @@ pub struct Batch {
     /// Bytes of memory that stay alive with `bytes`.
     retained: usize,
     sender: Sender,
+    /// That of the first message.
+    place: Option<Place>,
+}
+
+/// Where a message is in the stream of its publisher.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) position: Position,
+    /// What is before this number, the publisher had before it was asked for it.
+    pub(crate) live: u64,
 }
 
 /// The key of a client that sent something over CURVE.
@@ -21,12 +32,17 @@ pub(crate) type Sender = Option<Arc<PublicKey>>;
 
 impl Batch {
     pub(crate) fn new(bytes: Bytes, messages: usize, retained: usize) -> Self {
-        Batch { bytes, messages, retained, sender: None }
+        Batch { bytes, messages, retained, sender: None, place: None }
     }
 
     /// The same, sent by the holder of this key.
     pub(crate) fn of(self, sender: &Sender) -> Self {
         Batch { sender: sender.clone(), ..self }
+    }
+
+    /// The same, with the place of its first message.
+    pub(crate) fn at(self, place: Option<Place>) -> Self {
+        Batch { place, ..self }
     }
 
     /// One message of one frame.
@@ -104,11 +120,13 @@ impl Batch {
 pub(crate) struct Unread {
     batch: Batch,
     at: usize,
+    /// Messages before that.
+    taken: u64,
 }
 
 impl From<Batch> for Unread {
     fn from(batch: Batch) -> Self {
-        Unread { batch, at: 0 }
+        Unread { batch, at: 0, taken: 0 }
     }
 }
 
@@ -124,7 +142,12 @@ impl Iterator for Unread {
         self.at = span.end;
         let topic = span.topic_start - span.start..span.topic_end - span.start;
         let (bytes, sender) = (self.batch.bytes.slice(span.start..span.end), self.batch.sender.clone());
-        Some(Multipart { bytes, topic, sender })
+        let place = self.batch.place.map(|Place { position: Position { epoch, sequence }, live }| {
+            let sequence = sequence.wrapping_add(self.taken); // it began where the peer said
+            Place { position: Position { epoch, sequence }, live }
+        });
+        self.taken += 1;
+        Some(Multipart { bytes, topic, sender, place })
     }
 }
 
@@ -136,6 +159,7 @@ pub struct Multipart {
     bytes: Bytes,
     topic: std::ops::Range<usize>,
     sender: Sender,
+    place: Option<Place>,
 }
 
 /// A message of several frames where one is wanted.
@@ -162,6 +186,16 @@ impl Multipart {
     /// `None` for all others, as for who was connected *to*: it passes on what others have sent.
     pub fn sender(&self) -> Option<&Arc<PublicKey>> {
         self.sender.as_ref()
+    }
+
+    /// Its place in the stream of the publisher that was connected to, if that numbers what it sends.
+    pub fn position(&self) -> Option<Position> {
+        self.place.map(|place| place.position)
+    }
+
+    /// Whether the publisher had it before it was asked for it: see [`Options::history`](crate::Options::history).
+    pub fn is_old(&self) -> bool {
+        self.place.is_some_and(|place| place.position.sequence < place.live)
     }
 
     /// The frames' bodies, as slices.

@@ -56,6 +56,9 @@ pub struct Options {
     /// A connecting subscriber asks for what it missed while its link was broken. Only publishers that keep a history
     /// understand it; to others it means nothing. Default true.
     pub resume: bool,
+    /// Ask publishers that are met for the first time for all that they keep, to know what was before. It is marked as
+    /// [old](crate::Multipart::is_old).
+    pub history: bool,
     /// What happens when a subscriber's queue is full, unless it reads on from the history.
     pub slow_subscriber: SlowSubscriber,
     /// The first delay before connecting again. Default 100 ms.
@@ -90,6 +93,7 @@ impl Default for Options {
             subscriptions_bytes_max: 64 << 20,
             history_bytes_max: 0,
             resume: true,
+            history: false,
             slow_subscriber: SlowSubscriber::DropNewest,
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(1),

@@ -11,8 +11,10 @@ use crate::stats::Stats;
 use crate::transport::{self, BindError};
 use inlet::Inlet;
 use pushnote_zmtp_proto::endpoint::Endpoint;
+use pushnote_zmtp_proto::position::Position;
+use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use upstream::Upstream;
 
@@ -27,6 +29,8 @@ pub struct Subscriber {
     batches: mpsc::Receiver<Batch>,
     unread: Unread,
     listening: Vec<Endpoint>,
+    /// Endpoints it connects to.
+    connecting: usize,
     tasks: JoinSet<()>,
 }
 
@@ -35,8 +39,8 @@ impl Subscriber {
     pub fn new(options: Options) -> Self {
         let (sender, batches) = mpsc::channel(BATCHES_MAX);
         let inlet = Arc::new(Inlet::new(sender, options));
-        let (unread, listening, tasks) = Default::default();
-        Subscriber { inlet, batches, unread, listening, tasks }
+        let (unread, listening, connecting, tasks) = Default::default();
+        Subscriber { inlet, batches, unread, listening, connecting, tasks }
     }
 
     /// A socket that listens on `endpoint`. It does so when this returns.
@@ -75,6 +79,7 @@ impl Subscriber {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn connect_also(&mut self, endpoint: Endpoint) {
+        self.connecting += 1;
         let name = endpoint.to_string();
         let upstream = Upstream::new(Arc::clone(&self.inlet), name);
         self.tasks.spawn(dial(endpoint, Arc::new(upstream)));
@@ -122,6 +127,12 @@ impl Subscriber {
     pub fn close(&mut self) {
         self.tasks.abort_all();
         self.batches.close();
+    }
+
+    /// How many publishers it connects to; and of those that were asked for all they keep
+    /// ([`Options::history`](crate::Options::history)) where that ends, by endpoint, as soon as they say so.
+    pub fn histories(&self) -> (usize, watch::Receiver<HashMap<String, Position>>) {
+        (self.connecting, self.inlet.live.subscribe())
     }
 
     /// Counters since the socket was made.

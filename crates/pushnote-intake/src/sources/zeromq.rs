@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use pushnote_core::Answer;
+use pushnote_core::{Answer, Position};
 use pushnote_zmtp::curve::PublicKey;
 use pushnote_zmtp::{Multipart, MultipartError, Request, Responder, Subscriber};
 
-use crate::source::{Incoming, Rejected, Reply, Sender, Source};
+use crate::source::{Histories, Incoming, Rejected, Reply, Sender, Source};
 
 /// Both sockets.
 #[derive(Debug)]
@@ -27,6 +27,11 @@ impl Source for ZeroMq {
             request = self.responder.recv() => Some(asked(request)),
         }
     }
+
+    fn histories(&self) -> Option<Histories> {
+        let (streams, ends) = self.subscriber.histories();
+        (streams > 0).then_some(Histories { streams, ends })
+    }
 }
 
 impl Reply for Request {
@@ -39,14 +44,16 @@ impl Reply for Request {
 }
 
 fn published(message: Multipart) -> Incoming<Request> {
-    let sender = message.sender().into();
-    Incoming { sender, envelope: message.into_single().map_err(Rejected::from), reply: None }
+    let (sender, old) = (message.sender().into(), message.is_old());
+    let position = message.position().map(|at| Position { epoch: at.epoch, sequence: at.sequence });
+    let envelope = message.into_single().map_err(Rejected::from);
+    Incoming { sender, envelope, reply: None, position, old }
 }
 
 fn asked(request: Request) -> Incoming<Request> {
     let sender = request.sender().into();
     let envelope = request.body().cloned().map_err(Rejected::from);
-    Incoming { sender, envelope, reply: Some(request) }
+    Incoming { sender, envelope, reply: Some(request), position: None, old: false }
 }
 
 impl From<Option<&Arc<PublicKey>>> for Sender {

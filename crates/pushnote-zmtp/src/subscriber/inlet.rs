@@ -12,6 +12,8 @@ use crate::stats::{CloseCause, Counters};
 use bytes::{Bytes, BytesMut};
 use pushnote_zmtp_proto::command::{Command, put_subscribe};
 use pushnote_zmtp_proto::handshake::{SocketType, Version};
+use pushnote_zmtp_proto::position::Position;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -23,12 +25,14 @@ pub(crate) struct Inlet {
     pub(crate) counters: Counters,
     /// The endpoints we connect to whose publishers have had the subscription, each once.
     pub(crate) subscribed: watch::Sender<Vec<String>>,
+    /// Where the histories end of the publishers that were asked for all they keep, by endpoint.
+    pub(super) live: watch::Sender<HashMap<String, Position>>,
 }
 
 impl Inlet {
     pub(super) fn new(batches: mpsc::Sender<Batch>, options: Options) -> Self {
-        let (counters, subscribed) = Default::default();
-        Inlet { batches, options, counters, subscribed }
+        let (counters, subscribed, live) = Default::default();
+        Inlet { batches, options, counters, subscribed, live }
     }
 
     pub(super) fn wants_all(&self) -> bool {

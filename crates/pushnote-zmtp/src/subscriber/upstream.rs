@@ -1,7 +1,7 @@
 //! A publisher that a subscriber connects to.
 
 use super::inlet::Inlet;
-use crate::batch::Batch;
+use crate::batch::{Batch, Place};
 use crate::connections::Role;
 use crate::inbound::Inbound;
 use crate::link::Link;
@@ -68,13 +68,19 @@ impl Role for Upstream {
         }
         match *self.position() {
             Some(position) => handshake.with_property(position::PROPERTY, &position.to_bytes()),
+            // No publisher has this epoch: it knows another run, and has had nothing of this one.
+            None if self.inlet.options.history => {
+                let nowhere = Position { epoch: 0, sequence: 0 };
+                handshake.with_property(position::PROPERTY, &nowhere.to_bytes())
+            }
             None => handshake.with_property(position::PROPERTY, b""),
         }
     }
 
     async fn serve(&self, link: Link) -> CloseCause {
         let mut first = self.inlet.subscriptions(&link);
-        let mut heard = Heard { upstream: self, subscribed: false };
+        let is_first = self.inlet.options.history && self.position().is_none();
+        let mut heard = Heard { upstream: self, subscribed: false, is_first, live: 0 };
         if link.peer.version >= Version::V3_1 {
             // Its answer says that what is before it has been read.
             put_ping(&mut first, 0, b"");
@@ -90,6 +96,10 @@ struct Heard<'a> {
     upstream: &'a Upstream,
     /// The publisher has our subscription.
     subscribed: bool,
+    /// The publisher was asked for all that it keeps.
+    is_first: bool,
+    /// What is before this number, it had before it was asked.
+    live: u64,
 }
 
 impl Heard<'_> {
@@ -114,6 +124,8 @@ impl Inbound for Heard<'_> {
     /// it again.
     async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
         let messages = batch.messages() as u64;
+        let position = *self.upstream.position();
+        let batch = batch.at(position.map(|position| Place { position, live: self.live }));
         self.upstream.inlet.take(batch).await?;
         if let Some(position) = &mut *self.upstream.position() {
             position.sequence = position.sequence.wrapping_add(messages); // it began where the peer said
@@ -124,6 +136,13 @@ impl Inbound for Heard<'_> {
     fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause> {
         match command {
             Command::Position(position) => self.upstream.arrived_at(position),
+            Command::Live(position) if self.is_first => {
+                self.live = position.sequence;
+                let Upstream { inlet, name, .. } = self.upstream;
+                inlet.live.send_modify(|live| {
+                    live.insert(name.clone(), position);
+                });
+            }
             Command::Pong { .. } => self.subscribed(),
             _ => {}
         }
@@ -163,7 +182,7 @@ mod tests {
         let upstream = upstream(&subscriber);
         for (epoch, sequence) in [(1, u64::MAX), (1, 0), (2, u64::MAX), (3, u64::MAX)] {
             upstream.arrived_at(Position { epoch, sequence });
-            let mut heard = Heard { upstream: &upstream, subscribed: false };
+            let mut heard = Heard { upstream: &upstream, subscribed: false, is_first: false, live: 0 };
             heard.batch(Batch::single(b"still heard")).await.unwrap();
             assert_eq!(subscriber.recv().await.unwrap().topic(), b"still heard");
         }

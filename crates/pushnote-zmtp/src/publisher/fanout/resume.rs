@@ -3,7 +3,7 @@
 use super::pipe::{Accepted, LIVE, Start};
 use super::{Fanout, Shared};
 use crate::publisher::history::History;
-use pushnote_zmtp_proto::command::put_position;
+use pushnote_zmtp_proto::command::{put_live, put_position};
 use pushnote_zmtp_proto::position::Position;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -21,6 +21,8 @@ impl Fanout {
         };
         let from = from.max(history.start());
         self.tell_position(accepted, from);
+        let live = Position { epoch: self.epoch, sequence: history.next() };
+        accepted.outbox.push_mark(|out| put_live(out, live));
         accepted.cursor.store(if from < history.next() { from } else { LIVE }, Relaxed);
     }
 

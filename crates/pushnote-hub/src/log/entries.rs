@@ -1,0 +1,210 @@
+//! What a log holds, within its bounds, and by subject.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use pushnote_core::sequencer::Item;
+use pushnote_core::{Cursor, Position, Subject};
+use tokio::time::Instant;
+
+use super::LogOptions;
+use super::sources::{Origin, Sources};
+use crate::one_or_many::OneOrMany;
+use crate::publication::{Publication, subject_bytes};
+
+/// What an entry takes besides its publication: its slot, allocations' heads, and the room that a queue has grown beyond
+/// what it holds.
+const ENTRY_BYTES: usize = 2 * size_of::<Entry>() + 64;
+/// What its offset takes in the list of a subject.
+const OFFSET_BYTES: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) publication: Arc<Publication>,
+    at: Instant,
+    /// What all payloads before this one have taken together, since the start.
+    pub(super) payload_before: u64,
+    /// Where it is in the streams that have brought it.
+    pub(super) positions: OneOrMany<Position>,
+    /// The places behind all that has come from the sources, with this one.
+    pub(super) highs: Arc<[Position]>,
+    bytes: usize,
+}
+
+/// The publications that concern a subject.
+#[derive(Debug, Default)]
+pub(super) struct Concerning {
+    pub(super) offsets: VecDeque<u64>,
+    /// Behind the last of them that has left the log, or later.
+    pub(super) lost: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Entries {
+    options: LogOptions,
+    pub(super) entries: VecDeque<Entry>,
+    /// The offset of the first entry.
+    first: u64,
+    bytes: usize,
+    payload: u64,
+    pub(super) by_subject: HashMap<Subject, Concerning>,
+    /// Behind the last that has left the log of all subjects of which it has nothing any more.
+    pub(super) forgotten: u64,
+    pub(super) sources: Sources,
+    pub(super) marks: Arc<[Position]>,
+    /// The marks at the first entry.
+    first_marks: Arc<[Position]>,
+}
+
+impl Entries {
+    pub(super) fn new(options: LogOptions) -> Self {
+        Self {
+            options,
+            entries: VecDeque::new(),
+            first: 0,
+            bytes: 0,
+            payload: 0,
+            by_subject: HashMap::new(),
+            forgotten: 0,
+            sources: Sources::default(),
+            marks: Arc::default(),
+            first_marks: Arc::default(),
+        }
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.options.epoch
+    }
+
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Bytes of payload from this offset on.
+    pub(super) fn payload_since(&self, offset: u64) -> u64 {
+        self.entry(offset).map_or(0, |entry| self.payload - entry.payload_before)
+    }
+
+    pub(super) fn entry(&self, offset: u64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(offset.checked_sub(self.first)?).ok()?)
+    }
+
+    pub(super) fn at(&self, offset: u64) -> Option<&Arc<Publication>> {
+        self.entry(offset).map(|entry| &entry.publication)
+    }
+
+    /// Takes the next publication, and gives it back as it is kept.
+    pub(super) fn push(
+        &mut self,
+        mut publication: Publication,
+        origin: Origin,
+        now: Instant,
+    ) -> Arc<Publication> {
+        let offset = self.end();
+        let Origin { position, marks, old } = origin;
+        // What it was read with is much larger, and would be kept with it.
+        publication.detach();
+        publication.old = old;
+        let log = Position { epoch: self.options.epoch, sequence: offset + 1 };
+        publication.cursor = Cursor { log, sources: Arc::clone(&marks) };
+        if let Some(position) = position {
+            self.sources.came(position);
+        }
+        let highs = self.sources.highs();
+        let highs = if highs == marks { Arc::clone(&marks) } else { highs };
+        let mut bytes = ENTRY_BYTES + publication.bytes_len() + size_of_val(&*marks) + size_of_val(&*highs);
+        for subject in publication.audience().subjects() {
+            bytes += OFFSET_BYTES;
+            match self.by_subject.get_mut(subject) {
+                Some(concerning) => concerning.offsets.push_back(offset),
+                None => {
+                    self.bytes += row_bytes(subject);
+                    let concerning = Concerning { offsets: [offset].into(), lost: self.forgotten };
+                    self.by_subject.insert(subject.clone(), concerning);
+                }
+            }
+        }
+        let (payload_before, positions) = (self.payload, position.map_or(OneOrMany::None, OneOrMany::One));
+        self.payload += publication.data_len() as u64;
+        self.bytes += bytes;
+        self.marks = marks;
+        let publication = Arc::new(publication);
+        let kept = Arc::clone(&publication);
+        self.entries.push_back(Entry { publication: kept, at: now, payload_before, positions, highs, bytes });
+        publication
+    }
+
+    /// The publication has come over another source, too.
+    pub(super) fn seen_again(&mut self, offset: u64, position: Position) {
+        self.sources.came(position);
+        let at = offset.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
+        if let Some(entry) = at.and_then(|at| self.entries.get_mut(at)) {
+            entry.positions.push(position);
+            entry.bytes += 2 * size_of::<Position>();
+            self.bytes += 2 * size_of::<Position>();
+        }
+    }
+
+    /// Lets go of what is beyond the bounds, but for what is at `needed` and behind it.
+    pub(super) fn evict(&mut self, needed: u64, now: Instant) {
+        let LogOptions { bytes_max, count_max, age_max, .. } = self.options;
+        while self.first < needed
+            && let Some(oldest) = self.entries.front()
+            && (self.bytes > bytes_max
+                || self.entries.len() > count_max
+                || now.saturating_duration_since(oldest.at) > age_max)
+        {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(Entry { publication, positions, bytes, .. }) = self.entries.pop_front() else { return };
+        self.first += 1;
+        self.bytes -= bytes;
+        for subject in publication.audience().subjects() {
+            let Some(concerning) = self.by_subject.get_mut(subject) else { continue };
+            concerning.offsets.pop_front();
+            concerning.lost = self.first;
+            if concerning.offsets.is_empty() {
+                self.by_subject.remove(subject);
+                self.bytes -= row_bytes(subject);
+                self.forgotten = self.first;
+            }
+        }
+        positions.as_slice().iter().for_each(|position| self.sources.left(*position));
+        self.first_marks = Arc::clone(&publication.cursor.sources);
+    }
+
+    /// Whether it is too old, though nothing has pushed it out.
+    pub(super) fn is_stale(&self, entry: &Entry, now: Instant) -> bool {
+        now.saturating_duration_since(entry.at) > self.options.age_max
+    }
+
+    /// The cursor of a place.
+    pub(super) fn cursor(&self, place: u64) -> Cursor {
+        let sources = match place.checked_sub(1).and_then(|before| self.at(before)) {
+            Some(before) => &before.cursor.sources,
+            None if place >= self.end() => &self.marks,
+            None => &self.first_marks,
+        };
+        Cursor { log: Position { epoch: self.options.epoch, sequence: place }, sources: Arc::clone(sources) }
+    }
+}
+
+/// What a subject takes in the index.
+fn row_bytes(subject: &Subject) -> usize {
+    subject_bytes(subject) + size_of::<Concerning>() + 64
+}

@@ -1,0 +1,189 @@
+//! Reading on: from a place, what concerns a reader.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use pushnote_core::{Cursor, Subject};
+use tokio::time::Instant;
+
+use super::entries::Entries;
+use super::sources::place_of;
+use crate::publication::Publication;
+
+/// Publications in one piece at most.
+const CHUNK_LEN_MAX: usize = 1024;
+/// Bytes of payload in one piece, about: less than a socket takes at once.
+const CHUNK_BYTES: u64 = 64 * 1024;
+/// Pieces end where the payloads since the log's start pass a multiple of this, if they are large enough, so that readers
+/// who began at different places have the same pieces soon, and share their encodings.
+const PART_BYTES: u64 = 64 * 1024;
+
+/// Who reads, and from where.
+pub(crate) struct Reading<'a> {
+    /// What is before it, the reader has had, or it concerns it no more.
+    pub(crate) place: u64,
+    /// Up to here, and no further.
+    pub(crate) limit: u64,
+    /// The subjects that concern it, each from its place on.
+    pub(crate) subjects: &'a [(Subject, u64)],
+    /// What it has had already of what the sources have brought, if it comes from another server.
+    pub(crate) seen: Option<&'a Cursor>,
+}
+
+/// What comes next for a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    /// Where the reader is when it has had this.
+    pub(crate) next: u64,
+    /// Something that concerned it has left the log.
+    pub(crate) lost: bool,
+}
+
+/// Where somebody reads on who comes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resumed {
+    pub(crate) place: u64,
+    /// Nothing is missing, as far as the log knows.
+    pub(crate) complete: bool,
+    /// The cursor tells which of what follows was had already.
+    pub(crate) filtered: bool,
+}
+
+impl Entries {
+    /// The next piece for a reader: adds its offsets to `offsets`.
+    pub(super) fn plan(&self, reading: &Reading<'_>, offsets: &mut Vec<u64>, now: Instant) -> Chunk {
+        let &Reading { place, limit, subjects, seen } = reading;
+        let has_lost = |(subject, since): &(Subject, u64)| self.has_lost(subject, place.max(*since));
+        let lost = place < self.first() && subjects.iter().any(has_lost);
+        let place = place.max(self.first());
+        let limit = limit.min(self.end());
+        let mut lists: Vec<Waiting<'_>> = subjects
+            .iter()
+            .filter_map(|(subject, since)| self.waiting(subject, place.max(*since), limit))
+            .collect();
+        let (mut bytes, mut part) = (0, None);
+        while let Some(offset) = lists.iter().map(Waiting::first).min() {
+            let Some(entry) = self.entry(offset) else { break };
+            let here = entry.payload_before / PART_BYTES;
+            let is_new_part = part.replace(here).is_some_and(|before| before != here);
+            let enough = if is_new_part { CHUNK_BYTES / 4 } else { CHUNK_BYTES + PART_BYTES / 2 };
+            if bytes >= enough || offsets.len() >= CHUNK_LEN_MAX {
+                return Chunk { next: offset, lost };
+            }
+            let had = match seen {
+                Some(cursor) => had(entry.positions.as_slice(), cursor),
+                None => entry.publication.old,
+            };
+            if !had && !self.is_stale(entry, now) {
+                offsets.push(offset);
+                bytes += entry.publication.data_len() as u64;
+            }
+            lists.retain_mut(|list| list.pass(offset));
+        }
+        Chunk { next: limit.max(place), lost }
+    }
+
+    fn waiting<'a>(&'a self, subject: &Subject, from: u64, limit: u64) -> Option<Waiting<'a>> {
+        let offsets = &self.by_subject.get(subject)?.offsets;
+        let at = offsets.partition_point(|offset| *offset < from);
+        Waiting { offsets, at, limit }.unless_empty()
+    }
+
+    /// Whether something of these subjects, from this place on, has left the log.
+    fn lost(&self, place: u64, subjects: &[(Subject, u64)]) -> bool {
+        place < self.first() && subjects.iter().any(|(subject, _)| self.has_lost(subject, place))
+    }
+
+    /// Whether something of the subject, from this place on, has left the log.
+    fn has_lost(&self, subject: &Subject, place: u64) -> bool {
+        self.by_subject.get(subject).map_or(self.forgotten, |concerning| concerning.lost) > place
+    }
+
+    /// Where somebody reads on who comes back with `cursor` for these subjects.
+    pub(super) fn resume(&self, cursor: &Cursor, subjects: &[(Subject, u64)]) -> Resumed {
+        let end = self.end();
+        if cursor.log.epoch == self.epoch() {
+            let place = cursor.log.sequence;
+            // Beyond the end is one that somebody has made up, or of a log that was cut.
+            let complete = place <= end && !self.lost(place, subjects);
+            return Resumed { place: place.clamp(self.first(), end), complete, filtered: false };
+        }
+        let known = cursor.sources.iter().filter_map(|source| self.sources.reach_back_to(*source));
+        let mut complete = None;
+        for reaches in known {
+            complete = Some(complete.unwrap_or(true) && reaches);
+        }
+        match complete {
+            Some(complete) => Resumed { place: self.first_unseen(cursor), complete, filtered: true },
+            None => Resumed { place: end, complete: false, filtered: false },
+        }
+    }
+
+    /// Before this place everything has been had by who has the cursor.
+    fn first_unseen(&self, cursor: &Cursor) -> u64 {
+        let places = cursor.sources.iter().filter(|source| self.sources.reach_back_to(**source).is_some());
+        let at = places.map(|source| {
+            let had = |highs: &[_]| place_of(highs, source.epoch).is_none_or(|high| high <= source.sequence);
+            self.entries.partition_point(|entry| had(&entry.highs))
+        });
+        self.first() + at.min().unwrap_or_default() as u64
+    }
+
+    /// Whether everything that `cursor` knows of the sources has come.
+    pub(super) fn has_all_of(&self, cursor: &Cursor) -> bool {
+        cursor.sources.iter().all(|source| self.sources.reach(*source))
+    }
+
+    /// The last publications of a subject, oldest first, and whether they are as many as asked for or all there were.
+    pub(super) fn last(
+        &self,
+        subject: &Subject,
+        count: usize,
+        now: Instant,
+    ) -> (Vec<Arc<Publication>>, bool) {
+        let none = VecDeque::new();
+        let concerning = self.by_subject.get(subject);
+        let offsets = concerning.map_or(&none, |concerning| &concerning.offsets);
+        let entries = offsets.iter().rev().take(count).filter_map(|offset| self.entry(*offset));
+        let mut last: Vec<_> = entries
+            .take_while(|entry| !self.is_stale(entry, now))
+            .map(|entry| Arc::clone(&entry.publication))
+            .collect();
+        last.reverse();
+        let complete = last.len() == count || (last.len() == offsets.len() && !self.has_lost(subject, 0));
+        (last, complete)
+    }
+}
+
+/// Whether who has the cursor has had what stands at one of these places.
+fn had(positions: &[pushnote_core::Position], cursor: &Cursor) -> bool {
+    positions.iter().any(|position| {
+        place_of(&cursor.sources, position.epoch).is_some_and(|next| position.sequence < next)
+    })
+}
+
+/// What is still to be read of a subject.
+struct Waiting<'a> {
+    offsets: &'a VecDeque<u64>,
+    at: usize,
+    limit: u64,
+}
+
+impl Waiting<'_> {
+    fn unless_empty(self) -> Option<Self> {
+        (self.first() < self.limit).then_some(self)
+    }
+
+    /// Its next offset; none is `u64::MAX`.
+    fn first(&self) -> u64 {
+        self.offsets.get(self.at).copied().unwrap_or(u64::MAX)
+    }
+
+    /// Goes behind `offset`; false when nothing is left.
+    fn pass(&mut self, offset: u64) -> bool {
+        if self.first() == offset {
+            self.at += 1;
+        }
+        self.first() < self.limit
+    }
+}
