@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod forms;
+mod resume;
 mod unix_socket;
 
 use std::time::{Duration, Instant};

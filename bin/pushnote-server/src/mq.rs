@@ -12,6 +12,7 @@ pub(crate) fn options(args: &Server, limits: &Limits) -> Result<Options, Failure
         heartbeat_interval: args.heartbeat_interval,
         frame_bytes_max: limits.zmq_frame_bytes_max,
         peers_max: limits.zmq_peers_max,
+        history: true,
         ..security(args)?
     })
 }

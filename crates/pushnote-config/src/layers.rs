@@ -115,7 +115,7 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
 }
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
-pub(crate) const KNOWN_VARIABLES: [&str; 55] = [
+pub(crate) const KNOWN_VARIABLES: [&str; 57] = [
     "PUSHNOTE_ACK",
     "PUSHNOTE_ACK_SOCKET",
     "PUSHNOTE_ADDRESS",
@@ -124,6 +124,7 @@ pub(crate) const KNOWN_VARIABLES: [&str; 55] = [
     "PUSHNOTE_ALLOW_PLAINTEXT",
     "PUSHNOTE_BODY_BYTES_MAX",
     "PUSHNOTE_CHANNELS",
+    "PUSHNOTE_CHANNELS_PER_CONNECTION_MAX",
     "PUSHNOTE_COALESCING_WINDOW",
     "PUSHNOTE_CONFIG",
     "PUSHNOTE_CONNECTIONS_MAX",
@@ -145,11 +146,13 @@ pub(crate) const KNOWN_VARIABLES: [&str; 55] = [
     "PUSHNOTE_LEGACY_SALT",
     "PUSHNOTE_LEGACY_SALT_FILE",
     "PUSHNOTE_LOG",
+    "PUSHNOTE_LOG_AGE",
+    "PUSHNOTE_LOG_BYTES_MAX",
+    "PUSHNOTE_LOG_MESSAGES_MAX",
     "PUSHNOTE_MESSAGE_BYTES_MAX",
     "PUSHNOTE_MESSAGE_FORM",
     "PUSHNOTE_METRICS",
     "PUSHNOTE_MQ_SOCKET",
-    "PUSHNOTE_OUTBOX_BYTES_MAX",
     "PUSHNOTE_PEERS_MAX",
     "PUSHNOTE_PORT",
     "PUSHNOTE_PUB",
@@ -159,7 +162,6 @@ pub(crate) const KNOWN_VARIABLES: [&str; 55] = [
     "PUSHNOTE_SECRET",
     "PUSHNOTE_SECRET_FILE",
     "PUSHNOTE_SESSIONS_PER_SECOND_MAX",
-    "PUSHNOTE_SESSION_QUEUE_BYTES_MAX",
     "PUSHNOTE_SINGLE",
     "PUSHNOTE_SLOW_SUBSCRIBER",
     "PUSHNOTE_SOCKJS_URL",

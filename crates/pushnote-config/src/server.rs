@@ -169,6 +169,10 @@ pub struct LimitArgs {
     #[arg(long, env = "PUSHNOTE_USERS_PER_CONNECTION_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = Limits::default().users_per_connection_max)]
     pub users_per_connection_max: usize,
 
+    /// Most channels that one connection subscribes to
+    #[arg(long, env = "PUSHNOTE_CHANNELS_PER_CONNECTION_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = Limits::default().channels_per_connection_max)]
+    pub channels_per_connection_max: usize,
+
     /// Longest message that is taken from applications, in bytes
     #[arg(long, env = "PUSHNOTE_MESSAGE_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().message_bytes_max)]
     pub message_bytes_max: usize,
@@ -177,13 +181,17 @@ pub struct LimitArgs {
     #[arg(long, env = "PUSHNOTE_ZMQ_FRAME_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().zmq_frame_bytes_max)]
     pub zmq_frame_bytes_max: usize,
 
-    /// Bytes that may wait for one connection before it is closed as a slow consumer
-    #[arg(long, env = "PUSHNOTE_OUTBOX_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().outbox_bytes_max)]
-    pub outbox_bytes_max: usize,
+    /// Bytes of memory for the last messages: what those get who were away or are slow
+    #[arg(long, env = "PUSHNOTE_LOG_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().log_bytes_max)]
+    pub log_bytes_max: usize,
 
-    /// Bytes that wait for a polling client between two of its requests (262144, or the longest message if that is more)
-    #[arg(long, env = "PUSHNOTE_SESSION_QUEUE_BYTES_MAX", value_name = "BYTES", value_parser = bytes)]
-    pub session_queue_bytes_max: Option<usize>,
+    /// Most messages that are kept so
+    #[arg(long, env = "PUSHNOTE_LOG_MESSAGES_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = Limits::default().log_messages_max)]
+    pub log_messages_max: usize,
+
+    /// Time for which each is kept
+    #[arg(long, env = "PUSHNOTE_LOG_AGE", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().log_age_s)]
+    pub log_age: u64,
 
     /// Bytes of one streaming response before its client opens another
     #[arg(long, env = "PUSHNOTE_RESPONSE_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().response_bytes_max)]
@@ -244,12 +252,10 @@ impl Server {
         let given = &self.limits;
         let limits = Limits {
             message_bytes_max: given.message_bytes_max,
-            outbox_bytes_max: given.outbox_bytes_max,
             body_bytes_max: given.body_bytes_max,
-            // What is not asked for must hold what is.
-            session_queue_bytes_max: given
-                .session_queue_bytes_max
-                .unwrap_or_else(|| Limits::default().session_queue_bytes_max.max(given.message_bytes_max)),
+            log_bytes_max: given.log_bytes_max,
+            log_messages_max: given.log_messages_max,
+            log_age_s: given.log_age,
             response_bytes_max: given.response_bytes_max,
             header_bytes_max: given.header_bytes_max,
             token_bytes_max: given.token_bytes_max,
@@ -262,6 +268,7 @@ impl Server {
             address_misses_per_second_max: given.sessions_per_second_max,
             connections_per_user_max: given.connections_per_user_max,
             users_per_connection_max: given.users_per_connection_max,
+            channels_per_connection_max: given.channels_per_connection_max,
             handshake_timeout_s: given.handshake_timeout,
             keep_alive_s: given.keep_alive,
             write_timeout_s: given.write_timeout,

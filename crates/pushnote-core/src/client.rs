@@ -9,6 +9,7 @@
 //! | `subscribe` with a token, in an object or bare | [`ClientCommand::Subscribe`] |
 //! | `subscribe` with the token missing, `""`, `null` or `false` (what templates print for a visitor) | ignored |
 //! | `{"name":"form","data":"string"}`: a client of SockJS that knows strings alone | [`ClientCommand::UseStrings`] |
+//! | `hello`: the first message of the client protocol (docs/protocol.md) | [`ClientCommand::Hello`] |
 //! | no `name`, or no `data` | ignored |
 //! | another `name`, or one that begins with `_` | ignored |
 //! | a JSON list | ignored |
@@ -37,6 +38,8 @@ pub enum ClientCommand<'a> {
     },
     /// Send strings that hold JSON texts from now on, not values.
     UseStrings,
+    /// It speaks the client protocol: the message is a [`Request`](crate::Request), as all that follow.
+    Hello,
     /// Nothing to do, and nothing wrong.
     Ignored,
 }
@@ -109,6 +112,7 @@ impl<'a> ClientCommand<'a> {
         let (Some(name), Some(data)) = (fields.name, fields.data) else { return Ok(Self::Ignored) };
         match string(name).ok_or(ClientError::NameNotText)?.as_ref() {
             "subscribe" => Self::subscribe(data),
+            "hello" => Ok(Self::Hello),
             "form" if data.get() == "\"string\"" => Ok(Self::UseStrings),
             _ => Ok(Self::Ignored),
         }

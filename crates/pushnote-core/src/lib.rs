@@ -12,6 +12,7 @@
 //! | [`token`] | how a browser proves whose it is: Django's signed values, keys, expiry |
 //! | [`client`] | what a browser may say, and what each kind of nonsense leads to |
 //! | [`cursor`] | where a client is in a server's log, in words that it gives back |
+//! | [`request`] | what a client may ask for that speaks the client protocol |
 //! | [`close`] | why a connection ends, in codes that tell whether to come back |
 //! | [`limits`] | every bound, in one place |
 //!
@@ -27,6 +28,7 @@ mod json;
 pub mod limits;
 pub mod publication_id;
 pub mod receipt;
+pub mod request;
 pub mod rules;
 pub mod sequencer;
 pub mod subject;
@@ -41,6 +43,7 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use limits::{HISTORY_BYTES_MAX, Limits, LimitsError};
 pub use publication_id::{PublicationId, PublicationIdError};
 pub use receipt::{Answer, Receipt};
+pub use request::{Request, RequestError, Wanted};
 pub use rules::{ChannelRule, ChannelRules, ChannelRulesError, HistoryRule, SlowPolicy};
 pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits};
 pub use subject::{Audience, ChannelName, ChannelNameError, Subject};

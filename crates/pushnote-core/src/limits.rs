@@ -10,12 +10,14 @@ pub const HISTORY_BYTES_MAX: usize = 16 << 20;
 pub struct Limits {
     /// Payload of one message (an envelope's `data`), in bytes.
     pub message_bytes_max: usize,
-    /// What may wait for one slow connection, in bytes; above it, the connection is closed.
-    pub outbox_bytes_max: usize,
     /// Request body of the SockJS sends, in bytes.
     pub body_bytes_max: usize,
-    /// What a SockJS session keeps while its client has no request open, in bytes.
-    pub session_queue_bytes_max: usize,
+    /// What is kept for those who are slow, or come back: memory, in bytes, with everything that belongs to a message.
+    pub log_bytes_max: usize,
+    /// The same in messages.
+    pub log_messages_max: usize,
+    /// How long a message is kept, in seconds.
+    pub log_age_s: u64,
     /// Length of a streaming response before SockJS ends it and its client opens another, in bytes.
     pub response_bytes_max: usize,
     /// Head of an HTTP request, in bytes.
@@ -38,6 +40,8 @@ pub struct Limits {
     pub connections_per_user_max: usize,
     /// Users that one connection may subscribe as.
     pub users_per_connection_max: usize,
+    /// Channels that one connection may subscribe to.
+    pub channels_per_connection_max: usize,
     /// From accepting a connection to the end of its request's head, in seconds.
     pub handshake_timeout_s: u64,
     /// How long an HTTP connection without a request stays open, in seconds: longer than a proxy in front keeps it
@@ -57,9 +61,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes_max: 64 * 1024,
-            outbox_bytes_max: 1024 * 1024,
             body_bytes_max: 128 * 1024,
-            session_queue_bytes_max: 256 * 1024,
+            log_bytes_max: 64 * 1024 * 1024,
+            log_messages_max: 1_000_000,
+            log_age_s: 60 * 60,
             response_bytes_max: 128 * 1024,
             header_bytes_max: 16 * 1024,
             token_bytes_max: 4 * 1024,
@@ -71,6 +76,7 @@ impl Default for Limits {
             address_misses_per_second_max: 1_000,
             connections_per_user_max: 100,
             users_per_connection_max: 8,
+            channels_per_connection_max: 128,
             handshake_timeout_s: 10,
             keep_alive_s: 75,
             write_timeout_s: 30,
@@ -117,11 +123,9 @@ impl Limits {
             }
         }
         let message = ("message_bytes_max", self.message_bytes_max);
-        for (name, value) in [
-            ("outbox_bytes_max", self.outbox_bytes_max),
-            ("session_queue_bytes_max", self.session_queue_bytes_max),
-            ("zmq_frame_bytes_max", self.zmq_frame_bytes_max),
-        ] {
+        for (name, value) in
+            [("log_bytes_max", self.log_bytes_max), ("zmq_frame_bytes_max", self.zmq_frame_bytes_max)]
+        {
             if value < message.1 {
                 return Err(LimitsError::Below { name, value, floor_name: message.0, floor: message.1 });
             }
@@ -138,7 +142,7 @@ impl Limits {
     }
 
     /// Every limit by name. A field that is missing here does not compile.
-    fn numbers(&self) -> [(&'static str, u64); 21] {
+    fn numbers(&self) -> [(&'static str, u64); 23] {
         macro_rules! named {
             ($($field:ident),* $(,)?) => {{
                 let Self { $($field),* } = *self;
@@ -147,9 +151,10 @@ impl Limits {
         }
         named![
             message_bytes_max,
-            outbox_bytes_max,
             body_bytes_max,
-            session_queue_bytes_max,
+            log_bytes_max,
+            log_messages_max,
+            log_age_s,
             response_bytes_max,
             header_bytes_max,
             token_bytes_max,
@@ -161,6 +166,7 @@ impl Limits {
             address_misses_per_second_max,
             connections_per_user_max,
             users_per_connection_max,
+            channels_per_connection_max,
             handshake_timeout_s,
             keep_alive_s,
             write_timeout_s,
@@ -197,8 +203,7 @@ mod tests {
         let large = Limits { message_bytes_max, ..Limits::default() };
         assert_eq!(large.validate(), Ok(()));
         for limits in [
-            Limits { outbox_bytes_max: 99_999, ..large.clone() },
-            Limits { session_queue_bytes_max: 99_999, ..large.clone() },
+            Limits { log_bytes_max: 99_999, ..large.clone() },
             Limits { zmq_frame_bytes_max: 99_999, ..large.clone() },
         ] {
             let error = limits.validate().unwrap_err();

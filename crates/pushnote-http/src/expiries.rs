@@ -1,57 +1,76 @@
-//! Live connections whose tokens expire: each is asked for a new one when the time has come.
+//! Live subscriptions whose tokens expire: each ends when its time has come.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pushnote_core::{CloseCode, Verified};
+use pushnote_core::{CloseCode, Subject};
+use pushnote_hub::Remote;
 use pushnote_net::unix_now;
 use pushnote_sockjs::Session;
 
-/// Between two looks at the clock; so much later than its token a connection may end.
+use crate::notice::Notice;
+use crate::receiver::SockJsReceiver;
+
+/// Between two looks at the clock; so much later than its token a subscription may end.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Connections closed in one go, before others have their turn on this thread.
-const CLOSED_AT_ONCE: usize = 64;
+/// Subscriptions ended in one go, before others have their turn on this thread.
+const ENDED_AT_ONCE: usize = 64;
 
-/// Every connection that has a token which expires, by the second at which the first one does.
-#[derive(Debug, Default)]
+/// Every subscription that has a token which expires, by the second at which it does.
+#[derive(Default)]
 pub(crate) struct Expiries(Mutex<Due>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Due {
-    sessions: BTreeMap<Place, Session>,
+    endings: BTreeMap<Place, (Subject, Ending)>,
     placed: u64,
 }
 
-/// The second, and a number of the connection's own.
+/// What ends with a token.
+pub(crate) enum Ending {
+    /// The whole session: its page cannot be told anything else.
+    Session(Session),
+    /// The subscription alone.
+    Subscription(Remote<SockJsReceiver>),
+}
+
+/// The second, and a number of the subscription's own.
 type Place = (u64, u64);
 
 impl Expiries {
-    /// Closes connections as their tokens expire, for ever.
+    /// Ends subscriptions as their tokens expire, for ever.
     pub(crate) async fn watch(&self) {
         loop {
             tokio::time::sleep(LOOK).await;
-            while self.close_expired(unix_now()) {
+            while self.end_expired(unix_now()) {
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    /// Closes some of those whose token has expired `now`. `true`: there may be more.
-    fn close_expired(&self, now: u64) -> bool {
+    /// Ends some of those whose token has expired `now`. `true`: there may be more.
+    fn end_expired(&self, now: u64) -> bool {
         let mut expired = Vec::new();
         {
-            let sessions = &mut self.lock().sessions;
-            while expired.len() < CLOSED_AT_ONCE
-                && let Some(first) = sessions.first_entry().filter(|first| first.key().0 <= now)
+            let endings = &mut self.lock().endings;
+            while expired.len() < ENDED_AT_ONCE
+                && let Some(first) = endings.first_entry().filter(|first| first.key().0 <= now)
             {
                 expired.push(first.remove());
             }
         }
-        let code = CloseCode::TokenExpired;
-        expired.iter().for_each(|session| session.close(code.code(), code.reason()));
-        expired.len() == CLOSED_AT_ONCE
+        let (more, code) = (expired.len() == ENDED_AT_ONCE, CloseCode::TokenExpired);
+        for (subject, ending) in expired {
+            match ending {
+                Ending::Session(session) => session.close(code.code(), code.reason()),
+                Ending::Subscription(remote) => {
+                    remote.unsubscribe(subject.clone(), Notice::Expired { subject });
+                }
+            }
+        }
+        more
     }
 
     fn lock(&self) -> MutexGuard<'_, Due> {
@@ -61,40 +80,43 @@ impl Expiries {
 }
 
 /// When the tokens of one connection expire.
-#[derive(Debug)]
 pub(crate) struct Expiry {
     expiries: Arc<Expiries>,
-    /// The last token of each user; few, as a connection has few users.
-    tokens: Vec<Verified>,
-    place: Option<Place>,
+    /// Of each subject; few, as a connection has few.
+    places: Vec<(Subject, Place)>,
 }
 
 impl Expiry {
     pub(crate) fn new(expiries: Arc<Expiries>) -> Self {
-        Self { expiries, tokens: Vec::new(), place: None }
+        Self { expiries, places: Vec::new() }
     }
 
-    /// The connection has shown a good token; one of the same user before it counts no more.
-    pub(crate) fn renew(&mut self, token: Verified, session: &Session) {
-        self.tokens.retain(|known| known.user != token.user);
-        self.tokens.push(token);
+    /// The connection has shown a good token; one for the same before it counts no more.
+    pub(crate) fn renew(&mut self, subject: Subject, until: Option<u64>, ending: Ending) {
+        self.forget(&subject);
+        let Some(until) = until else { return };
         let mut due = self.expiries.lock();
-        if let Some(place) = self.place.take() {
-            due.sessions.remove(&place);
-        }
-        if let Some(first) = self.tokens.iter().filter_map(|token| token.expires_at).min() {
-            due.placed += 1;
-            let place = (first, due.placed);
-            due.sessions.insert(place, session.clone());
-            self.place = Some(place);
+        due.placed += 1;
+        let place = (until, due.placed);
+        due.endings.insert(place, (subject.clone(), ending));
+        drop(due);
+        self.places.push((subject, place));
+    }
+
+    /// The connection is subscribed to that no more.
+    pub(crate) fn forget(&mut self, subject: &Subject) {
+        if let Some(at) = self.places.iter().position(|(known, _)| known == subject) {
+            let (_, place) = self.places.swap_remove(at);
+            self.expiries.lock().endings.remove(&place);
         }
     }
 }
 
 impl Drop for Expiry {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.expiries.lock().sessions.remove(&place);
+        let endings = &mut self.expiries.lock().endings;
+        for (_, place) in &self.places {
+            endings.remove(place);
         }
     }
 }

@@ -12,10 +12,13 @@
 
 mod client;
 mod expiries;
+mod framing;
 mod front;
 mod metrics;
+mod notice;
 mod page;
 mod receiver;
+mod rights;
 mod route;
 mod routes;
 mod serve;

@@ -3,17 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use pushnote_hub::{Counter, Counters};
+use pushnote_hub::{Counter, Counters, Hub};
 use pushnote_net::metrics::{Label, Measured, Page};
 use pushnote_sockjs::SockJs;
 use pushnote_zmtp::{CloseCause, Monitor, Stats};
 
 use crate::client::Clients;
+use crate::receiver::SockJsReceiver;
 use pushnote_net::Admission;
 
 /// Everything that counts something.
 pub(crate) struct Gauges {
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) hub: Hub<SockJsReceiver>,
     pub(crate) taken_in: Arc<pushnote_intake::Counters>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) sockjs: SockJs<Clients>,
@@ -56,22 +57,45 @@ impl Gauges {
         let Counters {
             publications,
             deliveries,
+            fell_behind,
+            gaps,
             slow_consumers,
             attached,
             detached,
             tokens_refused,
             subscriptions_refused,
-        } = &*self.counters;
+        } = &**self.hub.counters();
         let table = [
             ("publications", "Messages accepted for fan-out", publications),
             ("deliveries", "Messages given to sessions, once for each session", deliveries),
-            ("slow_consumers", "Sessions closed because they did not keep up", slow_consumers),
+            (
+                "fell_behind",
+                "Times that a session did not take what came, and stayed at its place in the log",
+                fell_behind,
+            ),
+            (
+                "gaps",
+                "Times that a session was told that messages are missing: it was slower than the log is long",
+                gaps,
+            ),
+            (
+                "slow_consumers",
+                "Sessions closed because they did not keep up, and could not be told",
+                slow_consumers,
+            ),
             ("opened_sessions", "Sessions opened", attached),
             ("closed_sessions", "Sessions closed", detached),
             ("refused_tokens", "Tokens of browsers that did not verify", tokens_refused),
             ("refused_subscriptions", "Subscriptions of browsers beyond a limit", subscriptions_refused),
         ];
-        counters(page, &table)
+        counters(page, &table)?;
+        let (messages, bytes) = self.hub.log_size();
+        page.gauge(
+            "pushnote_server_log_messages",
+            "Messages that are kept for who was away or is slow",
+            messages as u64,
+        )?;
+        page.gauge("pushnote_server_log_bytes", "Bytes of memory that these take", bytes as u64)
     }
 
     fn browsers(&self, page: &mut Page<'_>) -> fmt::Result {

@@ -1,39 +1,79 @@
 //! What the hub delivers into: a SockJS session.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use pushnote_core::CloseCode;
-use pushnote_hub::{Batch, Delivery, Receiver};
+use pushnote_core::{CloseCode, Cursor};
+use pushnote_hub::{Batch, Delivery, Place, Receiver};
 use pushnote_sockjs::{Message, SendError, Session};
 
+use crate::framing;
+use crate::notice::{self, Notice};
+
 /// A SockJS session (on any transport) as a receiver of publications.
-pub(crate) struct SockJsReceiver(pub(crate) Session);
+pub(crate) struct SockJsReceiver {
+    session: Session,
+    /// It has been welcomed: it speaks the client protocol.
+    framed: AtomicBool,
+}
 
 /// A publication's or batch's encodings, made by the first receiver that needs them and shared by all others.
 #[derive(Debug, Default)]
 pub(crate) struct Encodings {
-    // Holds in turn one encoding per transport.
-    sockjs: OnceLock<Message>,
+    /// The values. Holds in turn one encoding per transport.
+    values: OnceLock<Message>,
+    /// What the client protocol makes of them, in the same way.
+    framed: OnceLock<Message>,
 }
 
-impl Receiver for SockJsReceiver {
-    type Encodings = Encodings;
+impl SockJsReceiver {
+    pub(crate) fn new(session: Session) -> Self {
+        Self { session, framed: AtomicBool::new(false) }
+    }
 
-    fn deliver(&self, batch: &Batch<Encodings>) -> Delivery {
-        let message = batch.encodings().sockjs.get_or_init(|| Message::batch(batch.payloads().cloned()));
-        match self.0.send(message) {
+    fn send(&self, message: &Message) -> Delivery {
+        match self.session.send(message) {
             Ok(()) => Delivery::Accepted,
             Err(SendError::Full) => Delivery::Full,
             // Publications are text: the last case is of no message.
             Err(SendError::Closed | SendError::BinaryUnsupported) => Delivery::Closed,
         }
     }
+}
+
+impl Receiver for SockJsReceiver {
+    type Encodings = Encodings;
+    type Notice = Notice;
+
+    fn deliver(&self, batch: &Batch<Encodings>) -> Delivery {
+        let Encodings { values, framed } = batch.encodings();
+        if self.framed.load(Relaxed) {
+            return self.send(framed.get_or_init(|| Message::batch(framing::elements(batch))));
+        }
+        // What is no message, such pages know nothing of.
+        if batch.payloads().next().is_none() {
+            return Delivery::Accepted;
+        }
+        self.send(values.get_or_init(|| Message::batch(batch.payloads().cloned())))
+    }
+
+    fn tell(&self, notice: &Notice, place: &Place) -> Delivery {
+        let told = self.send(&Message::json(notice.encode(place).into()));
+        if told == Delivery::Accepted && matches!(notice, Notice::Welcome { .. }) {
+            self.framed.store(true, Relaxed);
+        }
+        told
+    }
+
+    fn gap(&self, cursor: &Cursor) -> Option<Delivery> {
+        self.framed.load(Relaxed).then(|| self.send(&Message::json(notice::gap(cursor).into())))
+    }
 
     fn close(&self, code: CloseCode) {
-        self.0.close(code.code(), code.reason());
+        self.session.close(code.code(), code.reason());
     }
 
     fn abort(&self, code: CloseCode) {
-        self.0.abort(code.code(), code.reason());
+        self.session.abort(code.code(), code.reason());
     }
 }

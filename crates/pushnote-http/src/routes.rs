@@ -18,6 +18,13 @@ use crate::client::Clients;
 use crate::page::{ACTION_BYTES_MAX, Action, Page, is_from_own_page};
 use crate::settings::Settings;
 
+/// What waits for a WebSocket besides what the kernel has: one batch, whatever its size. For more it has its place in the
+/// log.
+const OUTBOX_BYTES_MAX: usize = 1;
+
+/// What waits for a response over HTTP until it is asked for the next chunk, or for the next poll: a few messages.
+const QUEUE_BYTES_MAX: usize = 16 * 1024;
+
 /// The routes that `settings` ask for, and the service behind SockJS's.
 pub(crate) fn all(
     settings: Settings,
@@ -59,8 +66,8 @@ fn sockjs_limits(limits: &Limits) -> pushnote_sockjs::Limits {
         request_body_bytes_max: limits.body_bytes_max,
         request_body_timeout: Duration::from_secs(limits.handshake_timeout_s),
         websocket_message_bytes_max: limits.body_bytes_max,
-        queue_bytes_max: limits.session_queue_bytes_max,
-        outbox_bytes_max: limits.outbox_bytes_max,
+        queue_bytes_max: QUEUE_BYTES_MAX,
+        outbox_bytes_max: OUTBOX_BYTES_MAX,
         sessions_max: limits.connections_max,
         address_sessions_per_second_max: limits.address_sessions_per_second_max,
         address_misses_per_second_max: limits.address_misses_per_second_max,

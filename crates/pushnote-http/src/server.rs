@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use pushnote_core::CloseCode;
-use pushnote_hub::{Hub, HubOptions, ShardGone};
+use pushnote_hub::{Hub, HubOptions, LogOptions, ShardGone};
 use pushnote_intake::Intake;
 use pushnote_intake::sources::zeromq::ZeroMq;
-use pushnote_net::Admission;
 use pushnote_net::metrics::Serving;
+use pushnote_net::{Admission, unix_now};
 use pushnote_sockjs::SockJs;
 use pushnote_zmtp::Monitor;
 use tokio::time::{Instant, sleep, timeout};
@@ -67,14 +67,27 @@ pub async fn run(
     let hub: Hub<SockJsReceiver> = Hub::start(HubOptions {
         shards: settings.shards,
         coalescing_window: settings.coalescing_window,
-        subjects_per_connection_max: limits.users_per_connection_max,
+        users_per_connection_max: limits.users_per_connection_max,
+        channels_per_connection_max: limits.channels_per_connection_max,
         connections_per_user_max: limits.connections_per_user_max,
+        log: LogOptions {
+            // At random, so that cursors of another run are known for that; 0 is no log's.
+            epoch: getrandom::u64().unwrap_or_else(|_| unix_now()).max(1),
+            bytes_max: limits.log_bytes_max,
+            count_max: limits.log_messages_max,
+            age_max: Duration::from_secs(limits.log_age_s),
+        },
     })?;
     let intake = Intake::new(hub.clone(), Arc::clone(&settings.verifier), limits.message_bytes_max);
     let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
     let mut hearing = tokio::spawn(intake.run(source));
 
-    let clients = Clients::new(hub.clone(), Arc::clone(&settings.verifier), settings.strings);
+    let clients = Clients::new(
+        hub.clone(),
+        Arc::clone(&settings.verifier),
+        Arc::new(std::mem::take(&mut settings.channel_rules)),
+        settings.strings,
+    );
     let expiries = clients.expiries();
     let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));
@@ -83,8 +96,8 @@ pub async fn run(
     let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
     let mut telling = Serving::default();
     if let Some(listener) = metrics {
-        let (counters, admission) = (Arc::clone(hub.counters()), Arc::clone(&admission));
-        let gauges = Gauges { counters, taken_in, admission, sockjs: sockjs.clone(), sockets };
+        let admission = Arc::clone(&admission);
+        let gauges = Gauges { hub: hub.clone(), taken_in, admission, sockjs: sockjs.clone(), sockets };
         telling = listener.serve(gauges, Arc::clone(&draining)).map_err(RunError::Metrics)?;
     }
     let mut crashed = None;

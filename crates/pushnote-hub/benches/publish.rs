@@ -16,7 +16,8 @@ use tokio::sync::Notify;
 const OPTIONS: HubOptions = HubOptions {
     shards: 1,
     coalescing_window: Duration::ZERO,
-    subjects_per_connection_max: 1,
+    users_per_connection_max: 1,
+    channels_per_connection_max: 1,
     connections_per_user_max: 1,
     log: LogOptions { epoch: 1, bytes_max: 1 << 20, count_max: 1000, age_max: Duration::from_secs(3600) },
 };

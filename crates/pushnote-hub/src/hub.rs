@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
+use std::mem::discriminant;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -41,8 +42,10 @@ pub struct HubOptions {
     /// Under a steady stream, how long messages wait for each other to leave together; zero for not at all. It
     /// trades that much latency for fewer system calls.
     pub coalescing_window: Duration,
-    /// Users and channels that one connection may subscribe to.
-    pub subjects_per_connection_max: usize,
+    /// Users that one connection may subscribe as.
+    pub users_per_connection_max: usize,
+    /// Channels that one connection may subscribe to.
+    pub channels_per_connection_max: usize,
     /// Connections that may be subscribed to one user.
     pub connections_per_user_max: usize,
     /// What is kept for those who are slow, or come back.
@@ -182,11 +185,25 @@ pub struct Attachment<R: Receiver> {
     subjects: Box<[Subject]>,
 }
 
+/// Ends subscriptions of a receiver, from anywhere; what its [`Attachment`] counts stays.
+pub struct Remote<R: Receiver> {
+    shard: ShardHandle<R>,
+    id: ReceiverId,
+}
+
+impl<R: Receiver> Remote<R> {
+    /// From now on the receiver does not get what goes to `subject` alone, and is told so by `notice`.
+    pub fn unsubscribe(&self, subject: Subject, notice: R::Notice) {
+        // Fails only if the shard panicked, which publish reports.
+        let _ = self.shard.send(ShardCommand::Unsubscribe(self.id, subject, Some(notice)));
+    }
+}
+
 /// Why a connection may not subscribe to a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SubscribeError {
-    /// The connection has as many users and channels as one connection may have.
-    #[error("this connection has {0} subscriptions already, the most allowed")]
+    /// The connection has as many users, or channels, as one connection may have.
+    #[error("this connection has {0} subscriptions of this kind already, the most allowed")]
     TooManySubjects(usize),
     /// The user has as many connections as one user may have.
     #[error("this user has {0} connections already, the most allowed")]
@@ -220,8 +237,13 @@ impl<R: Receiver> Attachment<R> {
                 self.command(ShardCommand::Subscribe(self.id, subject, since, notice));
                 return Ok(());
             }
-            let max = self.hub.inner.options.subjects_per_connection_max;
-            if self.subjects.len() >= max {
+            let options = &self.hub.inner.options;
+            let max = match subject {
+                Subject::Channel(_) => options.channels_per_connection_max,
+                _ => options.users_per_connection_max,
+            };
+            let alike = |other: &&Subject| discriminant(*other) == discriminant(&subject);
+            if self.subjects.iter().filter(alike).count() >= max {
                 return Err(SubscribeError::TooManySubjects(max));
             }
             self.hub.enter(&subject)?;
@@ -269,6 +291,12 @@ impl<R: Receiver> Attachment<R> {
     /// The receiver, which said that it was full, takes more again.
     pub fn has_room(&self) {
         self.command(ShardCommand::Room(self.id));
+    }
+
+    /// To end subscriptions from elsewhere.
+    pub fn remote(&self) -> Remote<R> {
+        let shards = &self.hub.inner.shards;
+        Remote { shard: shards[self.id as usize % shards.len()].clone(), id: self.id }
     }
 
     fn command(&self, command: ShardCommand<R>) {

@@ -22,7 +22,7 @@ mod shard;
 mod window;
 
 pub use counters::{Counter, Counters};
-pub use hub::{Attachment, Hub, HubOptions, ShardGone, SubscribeError};
+pub use hub::{Attachment, Hub, HubOptions, Remote, ShardGone, SubscribeError};
 pub use log::{LogOptions, Origin};
 pub use publication::{Batch, Content, Encoded, Publication};
 pub use receiver::{Delivery, Place, Receiver};

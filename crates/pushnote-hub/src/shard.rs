@@ -186,7 +186,11 @@ impl<R: Receiver> Shard<R> {
             }
             ShardCommand::History(id, subject, count, notice) => {
                 if let Some(&key) = self.keys.get(&id) {
-                    let (publications, complete) = self.log.last(&subject, count);
+                    // It may have ended meanwhile.
+                    let is_subscribed =
+                        self.index.subscriptions(key).iter().any(|(other, _)| *other == subject);
+                    let (publications, complete) =
+                        if is_subscribed { self.log.last(&subject, count) } else { (Vec::new(), false) };
                     self.tell_about(key, notice, complete, publications);
                 }
             }

@@ -80,7 +80,8 @@ fn hub_with_window(shards: usize, coalescing_window: Duration) -> Hub<Recorder> 
     Hub::start(HubOptions {
         shards,
         coalescing_window,
-        subjects_per_connection_max: 2,
+        users_per_connection_max: 2,
+        channels_per_connection_max: 2,
         connections_per_user_max: 2,
         log: LogOptions { epoch: 1, bytes_max: 1 << 20, count_max: 1000, age_max: Duration::from_secs(3600) },
     })
@@ -319,6 +320,7 @@ async fn a_connection_has_a_limit_of_subjects() {
     let (_, mut attachment) = attach(&hub);
     attachment.subscribe(user("1")).unwrap();
     attachment.subscribe(user("1")).unwrap();
+    attachment.subscribe(user("2")).unwrap();
     attachment.subscribe(channel("1")).unwrap();
     assert_eq!(attachment.subscribe(user("3")), Err(SubscribeError::TooManySubjects(2)));
 }

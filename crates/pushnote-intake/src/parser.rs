@@ -48,7 +48,10 @@ impl Parser {
         match Envelope::parse(bytes, self.data_bytes_max) {
             Ok(envelope) => {
                 let audience = self.audience(&envelope, now);
-                Ok(Accepted { publication: Publication::new(envelope.data, None, audience), id: envelope.id })
+                Ok(Accepted {
+                    publication: Publication::new(envelope.data, envelope.event, audience),
+                    id: envelope.id,
+                })
             }
             Err(error) => {
                 self.refuse(error.kind(), &error);

@@ -72,7 +72,8 @@ impl Set {
         let options = HubOptions {
             shards: 1,
             coalescing_window: Duration::ZERO,
-            subjects_per_connection_max: 1,
+            users_per_connection_max: 1,
+            channels_per_connection_max: 1,
             connections_per_user_max: 1,
             log: LogOptions {
                 epoch: 1,

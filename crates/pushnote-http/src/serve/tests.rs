@@ -6,7 +6,7 @@ use std::time::Instant;
 use proptest::prelude::{Strategy, proptest};
 use proptest::{collection, sample};
 use pushnote_core::{ChannelRules, Keys, Verifier};
-use pushnote_hub::{Hub, HubOptions};
+use pushnote_hub::{Hub, HubOptions, LogOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -25,8 +25,10 @@ async fn server(limits: Limits) -> SocketAddr {
     let hub = Hub::start(HubOptions {
         shards: 1,
         coalescing_window: Duration::ZERO,
-        subjects_per_connection_max: limits.users_per_connection_max,
+        users_per_connection_max: limits.users_per_connection_max,
+        channels_per_connection_max: limits.channels_per_connection_max,
         connections_per_user_max: limits.connections_per_user_max,
+        log: LogOptions { epoch: 1, bytes_max: 1 << 20, count_max: 1000, age_max: PATIENCE },
     })
     .unwrap();
     let settings = Settings {
@@ -45,7 +47,8 @@ async fn server(limits: Limits) -> SocketAddr {
         coalescing_window: Duration::ZERO,
         metrics: None,
     };
-    let (routes, _) = routes::all(settings, Clients::new(hub, verifier, false), &Arc::default());
+    let (routes, _) =
+        routes::all(settings, Clients::new(hub, verifier, Arc::default(), false), &Arc::default());
     let listener = Listener::tcp([Ipv4Addr::LOCALHOST.into()], 0).unwrap();
     let address = listener.local_addresses().unwrap()[0];
     tokio::spawn(async move {

@@ -47,6 +47,8 @@ pub(crate) struct Resumed {
     pub(crate) complete: bool,
     /// The cursor tells which of what follows was had already.
     pub(crate) filtered: bool,
+    /// Nothing tells where it was: it is of no log that is known here.
+    pub(crate) unknown: bool,
 }
 
 impl Entries {
@@ -106,7 +108,12 @@ impl Entries {
             let place = cursor.log.sequence;
             // Beyond the end is one that somebody has made up, or of a log that was cut.
             let complete = place <= end && !self.lost(place, subjects);
-            return Resumed { place: place.clamp(self.first(), end), complete, filtered: false };
+            return Resumed {
+                place: place.clamp(self.first(), end),
+                complete,
+                filtered: false,
+                unknown: false,
+            };
         }
         let known = cursor.sources.iter().filter_map(|source| self.sources.reach_back_to(*source));
         let mut complete = None;
@@ -114,8 +121,10 @@ impl Entries {
             complete = Some(complete.unwrap_or(true) && reaches);
         }
         match complete {
-            Some(complete) => Resumed { place: self.first_unseen(cursor), complete, filtered: true },
-            None => Resumed { place: end, complete: false, filtered: false },
+            Some(complete) => {
+                Resumed { place: self.first_unseen(cursor), complete, filtered: true, unknown: false }
+            }
+            None => Resumed { place: end, complete: false, filtered: false, unknown: true },
         }
     }
 

@@ -213,8 +213,11 @@ impl<R: Receiver> Shard<R> {
 
     fn find_place(&mut self, key: Key, behind: &mut Behind<R>, cursor: Cursor) {
         let resumed = self.log.resume(&cursor, &self.index.subscriptions(key));
-        behind.place = resumed.place;
-        self.index.change_since(key, |_, _| resumed.place);
+        // Else it gets what came since it attached.
+        if !resumed.unknown {
+            behind.place = resumed.place;
+            self.index.change_since(key, |_, _| resumed.place);
+        }
         if let Some(first) = behind.notices.front_mut() {
             first.complete &= resumed.complete;
         }

@@ -1,0 +1,105 @@
+//! The client protocol (docs/protocol.md): each request is answered, in its place among the messages.
+
+use pushnote_core::request::PROTOCOL_VERSION;
+use pushnote_core::{ChannelName, Cursor, Position, Request, Subject, Wanted};
+
+use super::Client;
+use crate::notice::{self, Notice};
+use crate::rights::{Allowed, Refusal};
+
+impl Client {
+    pub(super) fn request(&mut self, text: &str) {
+        match Request::parse(text) {
+            Ok(Request::Hello { id, .. }) if self.framed => {
+                self.refuse(id, "bad_request", "hello is said once");
+            }
+            Ok(Request::Hello { id, version, .. }) if version != PROTOCOL_VERSION => {
+                self.refuse(id, "version", &format!("version {PROTOCOL_VERSION} is spoken here"));
+            }
+            Ok(Request::Hello { id, cursor, subscriptions, .. }) => self.hello(id, cursor, subscriptions),
+            Ok(Request::Subscribe { id, wanted, since }) => self.subscribe_to(id, &wanted, since),
+            Ok(Request::Unsubscribe { id, channel }) => self.unsubscribe(id, channel),
+            Ok(Request::History { id, channel, last }) => {
+                if self.has_subscribed(id, &channel) {
+                    let notice = Notice::History { id, channel: channel.clone() };
+                    self.attachment.history(channel.into(), last, notice);
+                }
+            }
+            Ok(Request::Presence { id, channel, .. }) => {
+                if self.has_subscribed(id, &channel) {
+                    self.refuse(id, "no_presence", "nobody learns who is in this channel");
+                }
+            }
+            Err(error) => {
+                let notice = Notice::Error { id: error.id, code: "bad_request", text: error.text };
+                self.attachment.tell(notice);
+            }
+        }
+    }
+
+    /// It goes on where it was, with all that it had subscribed to.
+    fn hello(&mut self, id: u64, cursor: Option<String>, subscriptions: Vec<Wanted>) {
+        self.framed = true;
+        let mut refused = Vec::new();
+        for wanted in &subscriptions {
+            if let Err(refusal) = self.allow(wanted, |client, subject| client.attachment.subscribe(subject)) {
+                refused.push(notice::refused(wanted.channel.as_ref(), &refusal));
+            }
+        }
+        self.attachment.resume(cursor.as_deref().map(cursor_of), Notice::Welcome { id, refused });
+    }
+
+    fn subscribe_to(&mut self, id: u64, wanted: &Wanted, since: Option<String>) {
+        let subscribed = self.allow(wanted, |client, subject| {
+            let notice = Notice::Subscribed { id, subject: subject.clone() };
+            client.attachment.subscribe_since(subject, since.as_deref().map(cursor_of), Some(notice))
+        });
+        if let Err(refusal) = subscribed {
+            self.attachment.tell(Notice::refusal(id, &refusal));
+        }
+    }
+
+    /// Subscribes, if that is allowed, for as long as its token is good.
+    fn allow(
+        &mut self,
+        wanted: &Wanted,
+        subscribe: impl FnOnce(&mut Self, Subject) -> Result<(), pushnote_hub::SubscribeError>,
+    ) -> Result<(), Refusal> {
+        let subscribed = self.rights.allow(wanted).and_then(|Allowed { subject, until }| {
+            subscribe(self, subject.clone())?;
+            self.lasts(subject, until);
+            Ok(())
+        });
+        subscribed.inspect_err(|refusal| self.rights.note(refusal))
+    }
+
+    fn unsubscribe(&mut self, id: u64, channel: ChannelName) {
+        if self.has_subscribed(id, &channel) {
+            let notice = Notice::Unsubscribed { id, channel: channel.clone() };
+            let subject = Subject::Channel(channel);
+            if let Some(expiry) = &mut self.expiry {
+                expiry.forget(&subject);
+            }
+            self.attachment.unsubscribe(subject, Some(notice));
+        }
+    }
+
+    /// Whether it has subscribed to the channel; it is told if not.
+    fn has_subscribed(&self, id: u64, channel: &ChannelName) -> bool {
+        let has = self.attachment.is_subscribed(&channel.clone().into());
+        if !has {
+            self.refuse(id, "not_subscribed", "the connection is not subscribed to this channel");
+        }
+        has
+    }
+
+    fn refuse(&self, id: u64, code: &'static str, text: &str) {
+        self.attachment.tell(Notice::Error { id: Some(id), code, text: text.to_owned() });
+    }
+}
+
+/// What a client gives back. One that cannot be read is of no log: a gap, and no fault of the client's.
+fn cursor_of(text: &str) -> Cursor {
+    let unknown = Cursor { log: Position { epoch: 0, sequence: 0 }, sources: Default::default() };
+    text.parse().unwrap_or(unknown)
+}

@@ -1,0 +1,105 @@
+//! Publications as the client protocol has them (docs/protocol.md): each says what it is, each batch where it ends.
+
+use bytes::Bytes;
+use pushnote_core::Subject;
+use pushnote_hub::{Batch, Content, Publication};
+use serde_json::Value;
+
+use crate::notice;
+
+/// The elements of a batch: its messages in one, and in between where some are missing.
+pub(crate) fn elements<E>(batch: &Batch<E>) -> Vec<Bytes> {
+    let mut elements = Vec::with_capacity(1);
+    let mut messages: Vec<&Publication> = Vec::with_capacity(batch.len());
+    for publication in batch.publications() {
+        match publication.content() {
+            Content::Message { .. } => messages.push(publication),
+            Content::Gap => {
+                close(&mut messages, &mut elements);
+                elements.push(notice::gap(publication.cursor()).into());
+            }
+        }
+    }
+    close(&mut messages, &mut elements);
+    elements
+}
+
+/// The messages so far become an element.
+fn close(messages: &mut Vec<&Publication>, elements: &mut Vec<Bytes>) {
+    let Some(last) = messages.last() else { return };
+    let cursor = last.cursor().to_string();
+    let bytes: usize = messages.iter().map(|message| message.data().map_or(0, Bytes::len) + 64).sum();
+    let mut out = Vec::with_capacity(bytes + 128);
+    out.extend_from_slice(br#"{"type":"messages","messages":"#);
+    put_messages(messages.drain(..), &mut out);
+    out.extend_from_slice(br#","cursor":""#);
+    out.extend_from_slice(cursor.as_bytes());
+    out.extend_from_slice(br#""}"#);
+    elements.push(out.into());
+}
+
+/// An object of the protocol with messages in it.
+pub(crate) fn with_messages<'a>(head: &Value, messages: impl Iterator<Item = &'a Publication>) -> String {
+    let mut out = head.to_string().into_bytes();
+    out.pop(); // its brace
+    out.extend_from_slice(br#","messages":"#);
+    put_messages(messages, &mut out);
+    out.push(b'}');
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn put_messages<'a>(messages: impl Iterator<Item = &'a Publication>, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (at, message) in messages.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        put_message(message, out);
+    }
+    out.push(b']');
+}
+
+fn put_message(message: &Publication, out: &mut Vec<u8>) {
+    let Content::Message { data, event } = message.content() else { return };
+    out.push(b'{');
+    let subjects = message.audience().subjects();
+    let mut channels = subjects.iter().filter_map(|subject| match subject {
+        Subject::Channel(channel) => Some(channel.as_str()),
+        Subject::Everyone | Subject::User(_) => None,
+    });
+    match (channels.next(), channels.next()) {
+        (Some(channel), None) => put_field("channel", channel, out),
+        (Some(first), Some(second)) => {
+            out.extend_from_slice(br#""channels":["#);
+            for (at, channel) in [first, second].into_iter().chain(channels).enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                put_string(channel, out);
+            }
+            out.extend_from_slice(b"],");
+        }
+        (None, _) => {}
+    }
+    if subjects.iter().any(|subject| matches!(subject, Subject::User(_))) {
+        out.extend_from_slice(br#""user":true,"#);
+    }
+    if let Some(event) = event {
+        put_field("event", event, out);
+    }
+    out.extend_from_slice(br#""data":"#);
+    out.extend_from_slice(data);
+    out.push(b'}');
+}
+
+fn put_field(name: &str, value: &str, out: &mut Vec<u8>) {
+    put_string(name, out);
+    out.push(b':');
+    put_string(value, out);
+    out.push(b',');
+}
+
+fn put_string(text: &str, out: &mut Vec<u8>) {
+    // A string always serialises, and a vector takes it.
+    let _ = serde_json::to_writer(out, text);
+}

@@ -1,0 +1,91 @@
+//! Who may subscribe to what.
+
+use std::sync::Arc;
+
+use pushnote_core::rules::{ChannelRule, ChannelRules};
+use pushnote_core::{CurrentVerifier, Subject, TokenError, Wanted};
+use pushnote_hub::{Counters, SubscribeError};
+use pushnote_net::{LogOnce, unix_now};
+
+/// What decides it, for all clients.
+pub(crate) struct Rights {
+    verifier: Arc<CurrentVerifier>,
+    rules: Arc<ChannelRules>,
+    counters: Arc<Counters>,
+    log: LogOnce,
+}
+
+/// A subscription that is allowed.
+pub(crate) struct Allowed {
+    pub(crate) subject: Subject,
+    /// In Unix seconds; `None` for as long as the connection lives.
+    pub(crate) until: Option<u64>,
+}
+
+/// Why one is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("the channel is not public: it takes a token")]
+    TokenMissing,
+    #[error("the token does not allow this")]
+    NotAllowed,
+    #[error(transparent)]
+    Limit(#[from] SubscribeError),
+}
+
+impl Refusal {
+    /// Its code in the client protocol.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Token(TokenError::Expired) => "token_expired",
+            Self::Token(TokenError::FromFuture { .. }) => "token_from_future",
+            Self::Token(TokenError::Invalid | TokenError::TooLong { .. }) => "token_invalid",
+            Self::TokenMissing => "token_missing",
+            Self::NotAllowed => "not_allowed",
+            Self::Limit(_) => "limit",
+        }
+    }
+}
+
+impl Rights {
+    pub(crate) fn new(
+        verifier: Arc<CurrentVerifier>,
+        rules: Arc<ChannelRules>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { verifier, rules, counters, log: LogOnce::new() }
+    }
+
+    /// What holds for a channel.
+    pub(crate) fn rule(&self, channel: &pushnote_core::ChannelName) -> &ChannelRule {
+        self.rules.of(channel)
+    }
+
+    /// Whether a client may subscribe.
+    pub(crate) fn allow(&self, wanted: &Wanted) -> Result<Allowed, Refusal> {
+        let public = wanted.channel.as_ref().filter(|channel| self.rule(channel).public);
+        if let (Some(channel), None) = (public, &wanted.token) {
+            return Ok(Allowed { subject: channel.clone().into(), until: None });
+        }
+        let access = self.verifier.access(wanted.token.as_ref().ok_or(Refusal::TokenMissing)?, unix_now())?;
+        let subject = match &wanted.channel {
+            None => access.user.map(Subject::User),
+            Some(channel) if public.is_some() || access.allows(channel) => Some(channel.clone().into()),
+            Some(_) => None,
+        };
+        Ok(Allowed { subject: subject.ok_or(Refusal::NotAllowed)?, until: access.expires_at })
+    }
+
+    /// Counts and logs, limited, that a client was refused something.
+    pub(crate) fn note(&self, refusal: &Refusal) {
+        match refusal {
+            Refusal::Limit(_) => self.counters.subscriptions_refused.add(1),
+            _ => self.counters.tokens_refused.add(1),
+        }
+        if let Some(unlogged) = self.log.due(refusal.code()) {
+            tracing::info!(why = %refusal, unlogged, "subscription refused");
+        }
+    }
+}
