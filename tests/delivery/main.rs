@@ -91,8 +91,8 @@ async fn order_holds_between_messages_for_all_and_for_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_does_not_read_is_closed_and_delays_nobody() {
-    let single = Single::with(&["--outbox_bytes_max=131072".replace('_', "-").as_str()]);
+async fn a_client_that_cannot_be_told_of_a_gap_is_closed_and_delays_nobody() {
+    let single = Single::with(&["--log-bytes-max=4000000"]);
     let mut reader = Browser::open(&single.server.websocket_url()).await;
     let mut stalled = stalled_websocket(&single.server.address).await;
     let publisher = publisher(&single.endpoint);
@@ -103,12 +103,12 @@ async fn a_client_that_does_not_read_is_closed_and_delays_nobody() {
     publisher.notify_all("settled").unwrap();
     while reader.next().await != json!("settled") {}
     let data = json!({ "fill": "x".repeat(16_000) });
-    // Far more than the stalled one's outbox and the kernel's buffers hold.
+    // Far more than the log and the kernel's buffers hold.
     for _ in 0..1500 {
         publish_all(&publisher, &data).await;
         assert_eq!(reader.next().await, data);
     }
-    // The stalled one finds, behind what the kernel still had for it, the end of its connection.
+    // Once it reads, the stalled one finds, behind what was on its way, the end of its connection.
     let mut rest = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stalled.read_to_end(&mut rest)).await;
     assert!(read.is_ok(), "the stalled connection was not closed");

@@ -1,5 +1,7 @@
 //! A server behind a proxy of the same machine, without a port.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use pushnote_tests::{Launch, PATIENCE};
 use serde_json::json;
@@ -33,8 +35,16 @@ async fn browsers_are_served_over_a_unix_socket() {
     let stream = UnixStream::connect(socket).await.unwrap();
     let (mut websocket, _) = client_async("ws://localhost/sockjs/websocket", stream).await.unwrap();
     let publisher = pushnote::Publisher::builder().endpoint(&endpoint).unwrap().build().unwrap();
-    publisher.notify_all(json!({"n": 1})).unwrap();
-    let message = timeout(PATIENCE, websocket.next()).await.expect("the message").unwrap().unwrap();
+    // It is attached a moment after its handshake.
+    let heard = async {
+        loop {
+            publisher.notify_all(json!({"n": 1})).unwrap();
+            if let Ok(message) = timeout(Duration::from_millis(50), websocket.next()).await {
+                return message;
+            }
+        }
+    };
+    let message = timeout(PATIENCE, heard).await.expect("the message").unwrap().unwrap();
     assert_eq!(message.to_text().unwrap(), r#"{"n":1}"#);
 
     // The proxy tells whose session it is, and each browser has a limit of its own.

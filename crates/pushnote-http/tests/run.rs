@@ -43,7 +43,7 @@ impl Server {
             trusted_proxies: Vec::new(),
             cookie_needed: false,
             strings: false,
-                pages: Vec::new(),
+            pages: Vec::new(),
             actions: Vec::new(),
             shards: 2,
             coalescing_window: Duration::ZERO,

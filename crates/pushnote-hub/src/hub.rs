@@ -127,6 +127,11 @@ impl<R: Receiver> Hub<R> {
         }
     }
 
+    /// A source's stream begins here: the log has all that follows.
+    pub fn source_begins(&self, from: Position) {
+        self.inner.log.source_begins(from);
+    }
+
     /// The publication at `offset` has come over another source, too.
     pub fn seen_again(&self, offset: u64, position: Position) {
         self.inner.log.seen_again(offset, position);

@@ -109,7 +109,12 @@ impl<E: Default> Log<E> {
         offset
     }
 
-    /// The publication at `offset` has come over another source, too, or one that is kept back has.
+    /// A source's stream begins here.
+    pub(crate) fn source_begins(&self, from: Position) {
+        self.state().entries.sources.begins(from);
+    }
+
+    /// The publication at `offset` has come over another source, too.
     pub(crate) fn seen_again(&self, offset: u64, position: Position) {
         self.state().entries.seen_again(offset, position);
     }
@@ -119,22 +124,10 @@ impl<E: Default> Log<E> {
         self.state().entries.marks = marks;
     }
 
-    /// The next publications for a shard, which has fanned out all before them; the encodings of those that all shards
-    /// have fanned out go.
-    pub(crate) fn take(
-        &self,
-        shard: usize,
-        from: u64,
-        count_max: usize,
-        bytes_max: usize,
-    ) -> Vec<Arc<Encoded<E>>> {
-        let mut state = self.state();
-        let before = state.slowest();
-        state.taken[shard] = from;
-        let slowest = state.slowest();
-        let done = (slowest - before) as usize;
-        let gone: Vec<_> = state.fresh.drain(..done).collect();
-        let skipped = (from - slowest) as usize;
+    /// The next publications for a shard.
+    pub(crate) fn take(&self, from: u64, count_max: usize, bytes_max: usize) -> Vec<Arc<Encoded<E>>> {
+        let state = self.state();
+        let skipped = (from - state.slowest()) as usize;
         let (mut taken, mut bytes) = (Vec::new(), 0);
         for encoded in state.fresh.iter().skip(skipped).take(count_max) {
             bytes += encoded.publication().data_len();
@@ -143,12 +136,21 @@ impl<E: Default> Log<E> {
                 break;
             }
         }
+        taken
+    }
+
+    /// A shard has fanned out all before `next`. The encodings go of what all shards have fanned out.
+    pub(crate) fn done(&self, shard: usize, next: u64) {
+        let mut state = self.state();
+        let before = state.slowest();
+        state.taken[shard] = next;
+        let done = (state.slowest() - before) as usize;
+        let gone: Vec<_> = state.fresh.drain(..done).collect();
         drop(state);
         if done > 0 {
             self.room.notify_waiters();
         }
         drop(gone); // not under the lock
-        taken
     }
 
     /// The offset behind the last publication.

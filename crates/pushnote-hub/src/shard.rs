@@ -225,13 +225,14 @@ impl<R: Receiver> Shard<R> {
         {
             window.open().await;
         }
-        let fresh = self.log.take(self.number, self.next, BATCH_LEN_MAX, BATCH_BYTES_MAX);
+        let fresh = self.log.take(self.next, BATCH_LEN_MAX, BATCH_BYTES_MAX);
         // A subscription made before these messages were published must see them.
         while let Ok(command) = self.commands.try_recv() {
             self.handle(command);
         }
         let full = self.fan_out(&fresh).await;
         self.next += fresh.len() as u64;
+        self.log.done(self.number, self.next);
         for (key, place) in full {
             self.falls_behind(key, place);
         }

@@ -10,12 +10,13 @@ use pushnote_core::sequencer::Item;
 use pushnote_core::{Answer, CurrentVerifier, Position, PublicationId, Receipt, SequencerCounts};
 use pushnote_hub::{Hub, Origin, Publication, Receiver, ShardGone};
 use pushnote_net::{LogOnce, unix_now};
+use pushnote_zmtp::Beginning;
 use tokio::time::{Instant, sleep_until};
 
 use crate::counters::Counters;
 use crate::order::Order;
 use crate::parser::{Accepted, Parser};
-use crate::source::{Histories, Incoming, Reply, Sender, Source};
+use crate::source::{Expected, Incoming, Reply, Sender, Source};
 use crate::streams::Streams;
 
 /// How long what sources have from before is waited for.
@@ -31,7 +32,9 @@ pub struct Intake<R: Receiver> {
     hub: Hub<R>,
     order: Order<Arrival>,
     streams: Streams,
-    /// Offsets of what came last, while there are several streams.
+    /// There are several streams that bring the same.
+    several: bool,
+    /// If so, the offsets of what came last.
     published: LruCache<PublicationId, u64>,
     /// Scratch: what may be published now.
     ready: Vec<Arrival>,
@@ -77,6 +80,7 @@ impl<R: Receiver> Intake<R> {
             hub,
             order: Order::new(),
             streams: Streams::default(),
+            several: false,
             published: LruCache::new(REMEMBERED),
             ready: Vec::new(),
             missing: false,
@@ -98,8 +102,9 @@ impl<R: Receiver> Intake<R> {
     ///
     /// [`ShardGone`] as soon as the hub cannot deliver any more.
     pub async fn run(mut self, mut source: impl Source) -> Result<(), ShardGone> {
-        let mut histories = source.histories();
-        self.hub.is_filling(histories.is_some());
+        let mut expected = source.streams();
+        self.several = expected.as_ref().is_some_and(|expected| expected.count > 1);
+        self.hub.is_filling(expected.is_some());
         let filled_by = Instant::now() + FILLING_MAX;
         loop {
             let deadline = self.order.poll_timeout();
@@ -111,11 +116,28 @@ impl<R: Receiver> Intake<R> {
                 () = sleep_until(deadline.map_or_else(Instant::now, Instant::from)), if deadline.is_some() => {
                     self.time_passed().await?;
                 }
-                () = next_end(histories.as_mut()), if histories.is_some() => {}
-                () = sleep_until(filled_by), if histories.is_some() => histories = None,
+                begun = next_beginning(expected.as_mut()) => if begun {
+                    self.streams_begin(expected.as_mut());
+                } else {
+                    expected = None; // its socket is gone
+                },
+                () = sleep_until(filled_by), if !self.hub.is_filled() => self.hub.is_filling(false),
             }
-            self.look_whether_filled(&mut histories);
+            if !self.hub.is_filled() && self.is_filled(expected.as_ref()) {
+                self.hub.is_filling(false);
+            }
         }
+    }
+
+    /// Streams have said where they begin.
+    fn streams_begin(&mut self, expected: Option<&mut Expected>) {
+        let Some(Expected { beginnings, .. }) = expected else { return };
+        for beginning in beginnings.borrow_and_update().values() {
+            let from = Position { epoch: beginning.from.epoch, sequence: beginning.from.sequence };
+            self.streams.begins(from);
+            self.hub.source_begins(from);
+        }
+        self.hub.sources_are_at(self.streams.marks());
     }
 
     /// Whether all streams have brought what they had before.
@@ -138,7 +160,7 @@ impl<R: Receiver> Intake<R> {
         // Over one of several streams, what another brings is not missing.
         if let Some(position) = position
             && self.streams.came(position)
-            && self.streams.len() == 1
+            && !self.several
         {
             self.publish_gap().await?;
         }
@@ -233,7 +255,7 @@ impl<R: Receiver> Intake<R> {
             return Ok(());
         }
         let offset = self.hub.publish(publication, Origin { position, marks, old }).await?;
-        if self.streams.len() > 1
+        if self.several
             && let Some(id) = id
         {
             self.published.put(id, offset);
@@ -290,11 +312,10 @@ impl<R: Receiver> Intake<R> {
     }
 }
 
-/// Waits until one more stream has said where its history ends.
-async fn next_end(histories: Option<&mut Histories>) {
-    match histories {
-        // Fails when its socket is gone, and then there is nothing to come.
-        Some(histories) => drop(histories.ends.changed().await),
+/// Waits until one more stream has said where it begins; `false` if none will.
+async fn next_beginning(expected: Option<&mut Expected>) -> bool {
+    match expected {
+        Some(expected) => expected.beginnings.changed().await.is_ok(),
         None => std::future::pending().await,
     }
 }

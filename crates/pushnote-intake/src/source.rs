@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pushnote_core::{Answer, Position};
+use pushnote_zmtp::Beginning;
 use pushnote_zmtp::curve::PublicKey;
 use tokio::sync::watch;
 
@@ -42,13 +43,13 @@ pub struct Rejected {
     pub why: String,
 }
 
-/// What is to come from before a server was there.
+/// Streams that number what they bring, and first bring what was published before a server was there.
 #[derive(Debug)]
-pub struct Histories {
-    /// Streams that were asked.
-    pub streams: usize,
-    /// Where each ends, by the endpoint that it comes from.
-    pub ends: watch::Receiver<HashMap<String, pushnote_zmtp::Position>>,
+pub struct Expected {
+    /// How many there are.
+    pub count: usize,
+    /// Where they begin, by the endpoint that each comes from, as far as they have said so.
+    pub beginnings: watch::Receiver<HashMap<String, Beginning>>,
 }
 
 /// Where an answer goes.
@@ -65,8 +66,8 @@ pub trait Source: Send {
     /// The next message; `None` when there will be none. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Option<Incoming<Self::Reply>>> + Send;
 
-    /// How many streams bring first what they keep from before, and where that ends in those that have said so.
-    fn histories(&self) -> Option<Histories> {
+    /// The streams that it brings, if they are numbered.
+    fn streams(&self) -> Option<Expected> {
         None
     }
 }

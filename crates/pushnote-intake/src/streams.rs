@@ -26,15 +26,20 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
+    /// One begins here.
+    pub(crate) fn begins(&mut self, Position { epoch, sequence }: Position) {
+        if !self.streams.iter().any(|stream| stream.epoch == epoch) {
+            self.streams.insert(0, Stream { epoch, next: sequence, held: BTreeSet::new() });
+            self.streams.truncate(STREAMS_MAX);
+        }
+    }
+
     /// A message came from this place. `true`: others before it did not.
     pub(crate) fn came(&mut self, position: Position) -> bool {
         let Position { epoch, sequence } = position;
         let next = sequence.saturating_add(1);
-        let Some(stream) = self.streams.iter_mut().find(|stream| stream.epoch == epoch) else {
-            self.streams.insert(0, Stream { epoch, next, held: BTreeSet::new() });
-            self.streams.truncate(STREAMS_MAX);
-            return false;
-        };
+        self.begins(position);
+        let Some(stream) = self.of(position) else { return false };
         let skipped = sequence > stream.next;
         stream.next = stream.next.max(next);
         skipped
@@ -67,11 +72,6 @@ impl Streams {
     /// Whether all before this place has come.
     pub(crate) fn reach(&self, epoch: u64, sequence: u64) -> bool {
         sequence == 0 || self.streams.iter().any(|stream| stream.epoch == epoch && stream.next >= sequence)
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.streams.len()
     }
 }
 

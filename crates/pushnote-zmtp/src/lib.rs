@@ -37,5 +37,5 @@ pub use pushnote_zmtp_proto::{command, curve, frame, handshake, scan};
 pub use requester::{Reply, Requester};
 pub use responder::{Request, Responder};
 pub use stats::{CloseCause, Stats};
-pub use subscriber::Subscriber;
+pub use subscriber::{Beginning, Subscriber};
 pub use transport::BindError;

@@ -9,9 +9,9 @@ use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::stats::Stats;
 use crate::transport::{self, BindError};
+pub use inlet::Beginning;
 use inlet::Inlet;
 use pushnote_zmtp_proto::endpoint::Endpoint;
-use pushnote_zmtp_proto::position::Position;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -129,10 +129,10 @@ impl Subscriber {
         self.batches.close();
     }
 
-    /// How many publishers it connects to; and of those that were asked for all they keep
-    /// ([`Options::history`](crate::Options::history)) where that ends, by endpoint, as soon as they say so.
-    pub fn histories(&self) -> (usize, watch::Receiver<HashMap<String, Position>>) {
-        (self.connecting, self.inlet.live.subscribe())
+    /// How many publishers it connects to; and where the streams begin of those that number them, by endpoint, as soon as
+    /// they say so.
+    pub fn streams(&self) -> (usize, watch::Receiver<HashMap<String, Beginning>>) {
+        (self.connecting, self.inlet.streams.subscribe())
     }
 
     /// Counters since the socket was made.

@@ -50,7 +50,7 @@ pub(crate) struct Entries {
     pub(super) by_subject: HashMap<Subject, Concerning>,
     /// Behind the last that has left the log of all subjects of which it has nothing any more.
     pub(super) forgotten: u64,
-    pub(super) sources: Sources,
+    pub(crate) sources: Sources,
     pub(super) marks: Arc<[Position]>,
     /// The marks at the first entry.
     first_marks: Arc<[Position]>,

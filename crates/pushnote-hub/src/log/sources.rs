@@ -33,10 +33,17 @@ struct Source {
 pub(super) struct Sources(Vec<Source>);
 
 impl Sources {
+    /// A stream begins here.
+    pub(super) fn begins(&mut self, Position { epoch, sequence }: Position) {
+        self.is_at(epoch, sequence, sequence);
+    }
+
     /// A publication came from this place.
-    pub(super) fn came(&mut self, position: Position) {
-        let Position { epoch, sequence } = position;
-        let next = sequence.saturating_add(1);
+    pub(super) fn came(&mut self, Position { epoch, sequence }: Position) {
+        self.is_at(epoch, sequence, sequence.saturating_add(1));
+    }
+
+    fn is_at(&mut self, epoch: u64, begun: u64, next: u64) {
         match self.0.iter().position(|source| source.epoch == epoch) {
             Some(at) => {
                 let source = &mut self.0[at];
@@ -50,7 +57,7 @@ impl Sources {
                 if self.0.len() == SOURCES_MAX {
                     self.0.remove(0);
                 }
-                self.0.push(Source { epoch, begun: sequence, high: next });
+                self.0.push(Source { epoch, begun, high: next });
             }
         }
     }

@@ -7,7 +7,7 @@ use pushnote_core::{Answer, Position};
 use pushnote_zmtp::curve::PublicKey;
 use pushnote_zmtp::{Multipart, MultipartError, Request, Responder, Subscriber};
 
-use crate::source::{Histories, Incoming, Rejected, Reply, Sender, Source};
+use crate::source::{Expected, Incoming, Rejected, Reply, Sender, Source};
 
 /// Both sockets.
 #[derive(Debug)]
@@ -28,9 +28,9 @@ impl Source for ZeroMq {
         }
     }
 
-    fn histories(&self) -> Option<Histories> {
-        let (streams, ends) = self.subscriber.histories();
-        (streams > 0).then_some(Histories { streams, ends })
+    fn streams(&self) -> Option<Expected> {
+        let (count, beginnings) = self.subscriber.streams();
+        (count > 0).then_some(Expected { count, beginnings })
     }
 }
 

@@ -25,14 +25,23 @@ pub(crate) struct Inlet {
     pub(crate) counters: Counters,
     /// The endpoints we connect to whose publishers have had the subscription, each once.
     pub(crate) subscribed: watch::Sender<Vec<String>>,
-    /// Where the histories end of the publishers that were asked for all they keep, by endpoint.
-    pub(super) live: watch::Sender<HashMap<String, Position>>,
+    /// Where the streams begin of the publishers that number them, by endpoint.
+    pub(super) streams: watch::Sender<HashMap<String, Beginning>>,
+}
+
+/// Where the stream of a publisher begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// The position of the first message.
+    pub from: Position,
+    /// What is before this number, the publisher had before it was asked for all that it keeps.
+    pub live: u64,
 }
 
 impl Inlet {
     pub(super) fn new(batches: mpsc::Sender<Batch>, options: Options) -> Self {
-        let (counters, subscribed, live) = Default::default();
-        Inlet { batches, options, counters, subscribed, live }
+        let (counters, subscribed, streams) = Default::default();
+        Inlet { batches, options, counters, subscribed, streams }
     }
 
     pub(super) fn wants_all(&self) -> bool {

@@ -1,6 +1,6 @@
 //! A publisher that a subscriber connects to.
 
-use super::inlet::Inlet;
+use super::inlet::{Beginning, Inlet};
 use crate::batch::{Batch, Place};
 use crate::connections::Role;
 use crate::inbound::Inbound;
@@ -80,7 +80,7 @@ impl Role for Upstream {
     async fn serve(&self, link: Link) -> CloseCause {
         let mut first = self.inlet.subscriptions(&link);
         let is_first = self.inlet.options.history && self.position().is_none();
-        let mut heard = Heard { upstream: self, subscribed: false, is_first, live: 0 };
+        let mut heard = Heard { upstream: self, subscribed: false, is_first, from: None, live: 0 };
         if link.peer.version >= Version::V3_1 {
             // Its answer says that what is before it has been read.
             put_ping(&mut first, 0, b"");
@@ -98,6 +98,8 @@ struct Heard<'a> {
     subscribed: bool,
     /// The publisher was asked for all that it keeps.
     is_first: bool,
+    /// Where its stream begins on this connection.
+    from: Option<Position>,
     /// What is before this number, it had before it was asked.
     live: u64,
 }
@@ -135,12 +137,17 @@ impl Inbound for Heard<'_> {
 
     fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause> {
         match command {
-            Command::Position(position) => self.upstream.arrived_at(position),
-            Command::Live(position) if self.is_first => {
-                self.live = position.sequence;
+            Command::Position(position) => {
+                self.upstream.arrived_at(position);
+                self.from = Some(position);
+            }
+            Command::Live(position) => {
+                let from = self.from.unwrap_or(position);
+                let live = if self.is_first { position } else { from };
+                self.live = live.sequence;
                 let Upstream { inlet, name, .. } = self.upstream;
-                inlet.live.send_modify(|live| {
-                    live.insert(name.clone(), position);
+                inlet.streams.send_modify(|streams| {
+                    streams.insert(name.clone(), Beginning { from, live: live.sequence });
                 });
             }
             Command::Pong { .. } => self.subscribed(),
@@ -182,7 +189,7 @@ mod tests {
         let upstream = upstream(&subscriber);
         for (epoch, sequence) in [(1, u64::MAX), (1, 0), (2, u64::MAX), (3, u64::MAX)] {
             upstream.arrived_at(Position { epoch, sequence });
-            let mut heard = Heard { upstream: &upstream, subscribed: false, is_first: false, live: 0 };
+            let mut heard = Heard { upstream: &upstream, subscribed: false, is_first: false, from: None, live: 0 };
             heard.batch(Batch::single(b"still heard")).await.unwrap();
             assert_eq!(subscriber.recv().await.unwrap().topic(), b"still heard");
         }
