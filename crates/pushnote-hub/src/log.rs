@@ -181,9 +181,10 @@ impl<E: Default> Log<E> {
         self.state().entries.resume(cursor, subjects)
     }
 
-    /// Whether a cursor is one of this log.
-    pub(crate) fn is_ours(&self, cursor: &Cursor) -> bool {
-        self.state().entries.epoch() == cursor.log.epoch
+    /// Whether the log is so far that it can tell what is before a cursor and what is not.
+    pub(crate) fn can_tell(&self, cursor: &Cursor) -> bool {
+        let entries = &self.state().entries;
+        entries.epoch() == cursor.log.epoch || (self.is_filled() && entries.has_all_of(cursor))
     }
 
     /// The cursor of a place.

@@ -27,6 +27,9 @@ const BATCH_LEN_MAX: usize = Mask::LEN;
 /// Most payload bytes in one batch (a single larger message still goes).
 const BATCH_BYTES_MAX: usize = 64 * 1024;
 
+/// Between two looks of those who follow, when nothing comes.
+const FOLLOW_TICK: Duration = Duration::from_millis(20);
+
 /// Commands handled before those get a turn who read on.
 const COMMANDS_PER_TURN: usize = 64;
 
@@ -134,6 +137,7 @@ impl<R: Receiver> Shard<R> {
                 },
                 () = next_tick(&mut self.drain) => self.drain_some(),
                 () = until_due(self.log.end() > self.next, self.log.news(self.number)) => self.fan_out_next().await,
+                () = time::sleep(FOLLOW_TICK), if !self.following.is_empty() => self.follow(),
                 () = until_due(!self.ready.is_empty(), std::future::pending()) => {}
             }
             self.read_on().await;

@@ -141,18 +141,12 @@ impl<R: Receiver> Intake<R> {
     }
 
     /// Whether all streams have brought what they had before.
-    fn look_whether_filled(&self, histories: &mut Option<Histories>) {
-        if let Some(Histories { streams, ends }) = histories {
-            let ends = ends.borrow();
-            if ends.len() < *streams || !ends.values().all(|end| self.streams.reach(end.epoch, end.sequence))
-            {
-                return;
-            }
-        } else if self.hub.is_filled() {
-            return;
-        }
-        *histories = None;
-        self.hub.is_filling(false);
+    fn is_filled(&self, expected: Option<&Expected>) -> bool {
+        expected.is_none_or(|Expected { count, beginnings }| {
+            let beginnings = beginnings.borrow();
+            let has_come = |begun: &Beginning| self.streams.reach(begun.from.epoch, begun.live);
+            beginnings.len() >= *count && beginnings.values().all(has_come)
+        })
     }
 
     async fn take(&mut self, incoming: Incoming<impl Reply>) -> Result<(), ShardGone> {

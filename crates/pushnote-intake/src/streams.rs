@@ -36,7 +36,7 @@ impl Streams {
 
     /// A message came from this place. `true`: others before it did not.
     pub(crate) fn came(&mut self, position: Position) -> bool {
-        let Position { epoch, sequence } = position;
+        let sequence = position.sequence;
         let next = sequence.saturating_add(1);
         self.begins(position);
         let Some(stream) = self.of(position) else { return false };

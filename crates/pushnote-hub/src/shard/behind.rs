@@ -4,8 +4,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pushnote_core::{CloseCode, Cursor, Subject};
+use tokio::time::Instant;
 
 use super::turn::Turn;
 use super::{Encodings, Notice, Shard};
@@ -17,6 +19,9 @@ use crate::receiver::{Delivery, Place, Receiver};
 /// Answers that may wait for one client: it asks, and does not read.
 const NOTICES_MAX: usize = 64;
 
+/// How long somebody from another server waits for this one to have heard as much as that.
+const CATCH_UP_MAX: Duration = Duration::from_secs(6);
+
 /// Pieces of the log that are kept with their encodings.
 const PIECES_MAX: usize = 8;
 
@@ -24,8 +29,8 @@ const PIECES_MAX: usize = 8;
 pub(super) struct Behind<R: Receiver> {
     /// It has had everything before.
     place: u64,
-    /// Where it goes on is still to be found: the log may not be filled yet.
-    cursor: Option<Cursor>,
+    /// Where it goes on is still to be found, and since when: the log may not be so far yet.
+    cursor: Option<(Cursor, Instant)>,
     /// It comes from another server, and has had some of what follows.
     seen: Option<Box<Cursor>>,
     /// What it is told before it reads on.
@@ -100,7 +105,7 @@ impl<R: Receiver> Shard<R> {
         let begun = self.index.subscriptions(key).iter().map(|(_, since)| *since).min().unwrap_or(self.next);
         let behind = self.behind_at(key, begun);
         behind.place = begun;
-        behind.cursor = cursor;
+        behind.cursor = cursor.map(|cursor| (cursor, Instant::now()));
         behind.notices.push_back(Waiting { notice, complete: true, publications: Vec::new() });
         self.is_ready(key);
     }
@@ -191,9 +196,9 @@ impl<R: Receiver> Shard<R> {
         if behind.full {
             return Step::Full;
         }
-        if let Some(cursor) = behind.cursor.take() {
-            if !self.log.is_ours(&cursor) && !self.log.is_filled() {
-                behind.cursor = Some(cursor);
+        if let Some((cursor, since)) = behind.cursor.take() {
+            if !self.log.can_tell(&cursor) && since.elapsed() < CATCH_UP_MAX {
+                behind.cursor = Some((cursor, since));
                 return Step::Follows;
             }
             self.find_place(key, behind, cursor);

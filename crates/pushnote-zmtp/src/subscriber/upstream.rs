@@ -189,7 +189,8 @@ mod tests {
         let upstream = upstream(&subscriber);
         for (epoch, sequence) in [(1, u64::MAX), (1, 0), (2, u64::MAX), (3, u64::MAX)] {
             upstream.arrived_at(Position { epoch, sequence });
-            let mut heard = Heard { upstream: &upstream, subscribed: false, is_first: false, from: None, live: 0 };
+            let mut heard =
+                Heard { upstream: &upstream, subscribed: false, is_first: false, from: None, live: 0 };
             heard.batch(Batch::single(b"still heard")).await.unwrap();
             assert_eq!(subscriber.recv().await.unwrap().topic(), b"still heard");
         }
