@@ -60,6 +60,9 @@ pub(crate) enum ShardCommand<R: Receiver> {
     CloseAll(CloseCode),
 }
 
+/// A piece of the log: the offsets in it, and the batch that all share who read just these.
+type Piece<R> = (Vec<u64>, Arc<Batch<Encodings<R>>>);
+
 /// The way into a shard.
 pub(crate) type ShardHandle<R> = mpsc::UnboundedSender<ShardCommand<R>>;
 
@@ -77,7 +80,7 @@ pub(crate) struct Shard<R: Receiver> {
     /// Of those behind: who has read to the end, and needs to see what comes before it is fanned out to again.
     following: Vec<Key>,
     /// Pieces of the log that were read last, by their offsets: who comes back often comes with many others.
-    pieces: VecDeque<(Vec<u64>, Arc<Batch<Encodings<R>>>)>,
+    pieces: VecDeque<Piece<R>>,
     commands: mpsc::UnboundedReceiver<ShardCommand<R>>,
     drain: Option<Drain>,
     window: Option<Window>,
@@ -174,7 +177,7 @@ impl<R: Receiver> Shard<R> {
             }
             ShardCommand::Subscribe(id, subject, since, notice) => {
                 if let Some(&key) = self.keys.get(&id) {
-                    self.subscribe(key, subject, since, notice);
+                    self.subscribe(key, &subject, since, notice);
                 }
             }
             ShardCommand::Unsubscribe(id, subject, notice) => {

@@ -117,7 +117,7 @@ impl<R: Receiver> Intake<R> {
                     self.time_passed().await?;
                 }
                 begun = next_beginning(expected.as_mut()) => if begun {
-                    self.streams_begin(expected.as_mut());
+                    self.streams_begin(expected.as_ref());
                 } else {
                     expected = None; // its socket is gone
                 },
@@ -130,9 +130,9 @@ impl<R: Receiver> Intake<R> {
     }
 
     /// Streams have said where they begin.
-    fn streams_begin(&mut self, expected: Option<&mut Expected>) {
+    fn streams_begin(&mut self, expected: Option<&Expected>) {
         let Some(Expected { beginnings, .. }) = expected else { return };
-        for beginning in beginnings.borrow_and_update().values() {
+        for beginning in beginnings.borrow().values() {
             let from = Position { epoch: beginning.from.epoch, sequence: beginning.from.sequence };
             self.streams.begins(from);
             self.hub.source_begins(from);

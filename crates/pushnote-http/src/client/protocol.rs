@@ -16,8 +16,10 @@ impl Client {
             Ok(Request::Hello { id, version, .. }) if version != PROTOCOL_VERSION => {
                 self.refuse(id, "version", &format!("version {PROTOCOL_VERSION} is spoken here"));
             }
-            Ok(Request::Hello { id, cursor, subscriptions, .. }) => self.hello(id, cursor, subscriptions),
-            Ok(Request::Subscribe { id, wanted, since }) => self.subscribe_to(id, &wanted, since),
+            Ok(Request::Hello { id, cursor, subscriptions, .. }) => {
+                self.hello(id, cursor.as_deref(), &subscriptions)
+            }
+            Ok(Request::Subscribe { id, wanted, since }) => self.subscribe_to(id, &wanted, since.as_deref()),
             Ok(Request::Unsubscribe { id, channel }) => self.unsubscribe(id, channel),
             Ok(Request::History { id, channel, last }) => {
                 if self.has_subscribed(id, &channel) {
@@ -38,21 +40,21 @@ impl Client {
     }
 
     /// It goes on where it was, with all that it had subscribed to.
-    fn hello(&mut self, id: u64, cursor: Option<String>, subscriptions: Vec<Wanted>) {
+    fn hello(&mut self, id: u64, cursor: Option<&str>, subscriptions: &[Wanted]) {
         self.framed = true;
         let mut refused = Vec::new();
-        for wanted in &subscriptions {
+        for wanted in subscriptions {
             if let Err(refusal) = self.allow(wanted, |client, subject| client.attachment.subscribe(subject)) {
                 refused.push(notice::refused(wanted.channel.as_ref(), &refusal));
             }
         }
-        self.attachment.resume(cursor.as_deref().map(cursor_of), Notice::Welcome { id, refused });
+        self.attachment.resume(cursor.map(cursor_of), Notice::Welcome { id, refused });
     }
 
-    fn subscribe_to(&mut self, id: u64, wanted: &Wanted, since: Option<String>) {
+    fn subscribe_to(&mut self, id: u64, wanted: &Wanted, since: Option<&str>) {
         let subscribed = self.allow(wanted, |client, subject| {
             let notice = Notice::Subscribed { id, subject: subject.clone() };
-            client.attachment.subscribe_since(subject, since.as_deref().map(cursor_of), Some(notice))
+            client.attachment.subscribe_since(subject, since.map(cursor_of), Some(notice))
         });
         if let Err(refusal) = subscribed {
             self.attachment.tell(Notice::refusal(id, &refusal));

@@ -75,7 +75,7 @@ impl<R: Receiver> Shard<R> {
     pub(super) fn subscribe(
         &mut self,
         key: Key,
-        subject: Subject,
+        subject: &Subject,
         since: Option<Cursor>,
         notice: Option<Notice<R>>,
     ) {
@@ -87,7 +87,7 @@ impl<R: Receiver> Shard<R> {
         let resumed = self.log.resume(&since, &[(subject.clone(), 0)]);
         let from = resumed.place.min(place);
         // It goes back for this one alone: of the others it has had what is before its place.
-        self.index.change_since(key, |other, since| if *other == subject { from } else { since.max(place) });
+        self.index.change_since(key, |other, since| if other == subject { from } else { since.max(place) });
         let behind = self.behind_at(key, place);
         behind.place = from;
         if let Some(notice) = notice {
