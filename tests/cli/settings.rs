@@ -60,9 +60,9 @@ fn what_is_wrong_is_named_where_it_stands() {
         78,
         &["PUSHNOTE_MQ_SOCKET", "tcp://"],
     );
-    std::fs::write(&path, "[server]\nmessage_bytes_max = '2MiB'\n").unwrap();
+    std::fs::write(&path, "[server]\nmessage_bytes_max = '65MiB'\n").unwrap();
     let check = ["config", "--check", path.to_str().unwrap()];
-    fails("pushnote", &check, &[], 78, &["[server]", "outbox_bytes_max", "message_bytes_max"]);
+    fails("pushnote", &check, &[], 78, &["[server]", "log_bytes_max", "message_bytes_max"]);
 }
 
 #[test]

@@ -146,7 +146,7 @@ async fn a_cursor_that_is_forged_cut_or_foreign_is_a_gap() {
     publisher.notify_all(0).unwrap();
     page.until(0).await;
     let cursor = page.cursor.clone();
-    let far = format!("{}ffffff", cursor);
+    let far = format!("{cursor}ffffff");
     for forged in ["", "x", "1~1.1", "1~0.0", &cursor[..cursor.len() / 2], &far, &"9".repeat(100_000)] {
         page.cursor = forged.to_owned();
         assert!(!page.comes_back(&url).await, "{forged}");

@@ -44,7 +44,7 @@ fn a_file_sets_what_a_flag_can_and_flags_go_before_it() {
         single = true
         token_max_age = '24h'
         heartbeat_interval = 2.5
-        outbox_bytes_max = '2MiB'
+        log_bytes_max = '2MiB'
         message_form = 'string'
         heartbeat_delay = 1_000
         [mq]
@@ -56,10 +56,7 @@ fn a_file_sets_what_a_flag_can_and_flags_go_before_it() {
     assert_eq!(server.mq_socket.len(), 2);
     assert_eq!(server.heartbeat_interval.as_millis(), 2500);
     let limits = server.limits(10).unwrap();
-    assert_eq!(
-        (limits.outbox_bytes_max, limits.heartbeat_delay_s, limits.connections_max),
-        (2 << 20, 1000, 10)
-    );
+    assert_eq!((limits.log_bytes_max, limits.heartbeat_delay_s, limits.connections_max), (2 << 20, 1000, 10));
     let server: Server =
         with_file(text, &["-s", "tcp://127.0.0.1:1, tcp://127.0.0.1:2", "--allow-network=10.0.0.0/8 , ::1"])
             .unwrap();

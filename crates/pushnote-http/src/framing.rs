@@ -1,11 +1,9 @@
 //! Publications as the client protocol has them (docs/protocol.md): each says what it is, each batch where it ends.
 
 use bytes::Bytes;
-use pushnote_core::Subject;
+use pushnote_core::{Cursor, Subject};
 use pushnote_hub::{Batch, Content, Publication};
-use serde_json::Value;
-
-use crate::notice;
+use serde_json::{Value, json};
 
 /// The elements of a batch: its messages in one, and in between where some are missing.
 pub(crate) fn elements<E>(batch: &Batch<E>) -> Vec<Bytes> {
@@ -16,7 +14,7 @@ pub(crate) fn elements<E>(batch: &Batch<E>) -> Vec<Bytes> {
             Content::Message { .. } => messages.push(publication),
             Content::Gap => {
                 close(&mut messages, &mut elements);
-                elements.push(notice::gap(publication.cursor()).into());
+                elements.push(gap(publication.cursor()).into());
             }
         }
     }
@@ -36,6 +34,11 @@ fn close(messages: &mut Vec<&Publication>, elements: &mut Vec<Bytes>) {
     out.extend_from_slice(cursor.as_bytes());
     out.extend_from_slice(br#""}"#);
     elements.push(out.into());
+}
+
+/// Messages are missing before this place.
+pub(crate) fn gap(cursor: &Cursor) -> String {
+    json!({"type": "gap", "cursor": cursor.to_string()}).to_string()
 }
 
 /// An object of the protocol with messages in it.

@@ -1,6 +1,6 @@
 //! What the client protocol answers (docs/protocol.md).
 
-use pushnote_core::{ChannelName, Cursor, Subject};
+use pushnote_core::{ChannelName, Subject};
 use pushnote_hub::Place;
 use serde_json::{Value, json};
 
@@ -73,11 +73,6 @@ pub(crate) fn refused(channel: Option<&ChannelName>, refusal: &Refusal) -> Value
         refused["channel"] = json!(channel.as_str());
     }
     refused
-}
-
-/// Messages are missing before this place.
-pub(crate) fn gap(cursor: &Cursor) -> String {
-    json!({"type": "gap", "cursor": cursor.to_string()}).to_string()
 }
 
 fn name(value: &mut Value, subject: &Subject) {

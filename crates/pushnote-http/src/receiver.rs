@@ -8,7 +8,7 @@ use pushnote_hub::{Batch, Delivery, Place, Receiver};
 use pushnote_sockjs::{Message, SendError, Session};
 
 use crate::framing;
-use crate::notice::{self, Notice};
+use crate::notice::Notice;
 
 /// A SockJS session (on any transport) as a receiver of publications.
 pub(crate) struct SockJsReceiver {
@@ -66,7 +66,7 @@ impl Receiver for SockJsReceiver {
     }
 
     fn gap(&self, cursor: &Cursor) -> Option<Delivery> {
-        self.framed.load(Relaxed).then(|| self.send(&Message::json(notice::gap(cursor).into())))
+        self.framed.load(Relaxed).then(|| self.send(&Message::json(framing::gap(cursor).into())))
     }
 
     fn close(&self, code: CloseCode) {

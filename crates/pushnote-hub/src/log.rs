@@ -8,7 +8,6 @@ mod sources;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use pushnote_core::{Cursor, Position, Subject};
 use tokio::sync::Notify;
@@ -16,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::publication::{Encoded, Publication};
 use entries::Entries;
+pub use entries::LogOptions;
 pub(crate) use reading::{Chunk, Reading, Resumed};
 pub use sources::Origin;
 
@@ -24,19 +24,6 @@ const WAITING_MAX: u64 = 1024;
 
 /// Bytes of payload that may.
 const WAITING_BYTES_MAX: u64 = 16 * 1024 * 1024;
-
-/// How much a log keeps. What no shard has taken yet is kept in any case.
-#[derive(Debug, Clone, Copy)]
-pub struct LogOptions {
-    /// Tells this log from others, in cursors: at random, or that of the log which it goes on with.
-    pub epoch: u64,
-    /// Memory, in bytes, with everything that belongs to a publication.
-    pub bytes_max: usize,
-    /// Publications.
-    pub count_max: usize,
-    /// How long each is kept.
-    pub age_max: Duration,
-}
 
 /// See the module's documentation.
 #[derive(Debug)]

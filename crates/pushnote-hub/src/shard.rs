@@ -1,6 +1,7 @@
 //! One shard: a share of the receivers, owned by one task, so that fan-out takes no lock.
 
 mod behind;
+mod reading;
 mod turn;
 
 use std::collections::{HashMap, VecDeque};

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pushnote_core::sequencer::Item;
 use pushnote_core::{Cursor, Position, Subject};
 use tokio::time::Instant;
 
-use super::LogOptions;
 use super::sources::{Origin, Sources};
 use crate::one_or_many::OneOrMany;
 use crate::publication::{Publication, subject_bytes};
@@ -17,6 +17,19 @@ use crate::publication::{Publication, subject_bytes};
 const ENTRY_BYTES: usize = 2 * size_of::<Entry>() + 64;
 /// What its offset takes in the list of a subject.
 const OFFSET_BYTES: usize = 16;
+
+/// How much a log keeps. What no shard has taken yet is kept in any case.
+#[derive(Debug, Clone, Copy)]
+pub struct LogOptions {
+    /// Tells this log from others, in cursors: at random, or that of the log which it goes on with.
+    pub epoch: u64,
+    /// Memory, in bytes, with everything that belongs to a publication.
+    pub bytes_max: usize,
+    /// Publications.
+    pub count_max: usize,
+    /// How long each is kept.
+    pub age_max: Duration,
+}
 
 #[derive(Debug)]
 pub(super) struct Entry {

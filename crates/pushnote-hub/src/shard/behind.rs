@@ -1,293 +1,37 @@
-//! Receivers that are not at the end of the log: who was away, and whose client is slow. Each has a place, and reads on
-//! from there when there is room. It is fanned out to again when it is where its shard is: both are steps of one task, so
-//! that nothing can come twice or be left out in between.
+//! A receiver that is not at the end of the log.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
-use pushnote_core::{CloseCode, Cursor, Subject};
+use pushnote_core::Cursor;
 use tokio::time::Instant;
 
-use super::turn::Turn;
-use super::{Encodings, Notice, Shard};
-use crate::index::Key;
-use crate::log::Reading;
-use crate::publication::{Batch, Publication};
-use crate::receiver::{Delivery, Place, Receiver};
-
-/// Answers that may wait for one client: it asks, and does not read.
-const NOTICES_MAX: usize = 64;
-
-/// How long somebody from another server waits for this one to have heard as much as that.
-const CATCH_UP_MAX: Duration = Duration::from_secs(6);
-
-/// Pieces of the log that are kept with their encodings.
-const PIECES_MAX: usize = 8;
+use crate::publication::Publication;
+use crate::receiver::Receiver;
 
 /// A receiver with a place in the log.
 pub(super) struct Behind<R: Receiver> {
     /// It has had everything before.
-    place: u64,
+    pub(super) place: u64,
     /// Where it goes on is still to be found, and since when: the log may not be so far yet.
-    cursor: Option<(Cursor, Instant)>,
+    pub(super) cursor: Option<(Cursor, Instant)>,
     /// It comes from another server, and has had some of what follows.
-    seen: Option<Box<Cursor>>,
+    pub(super) seen: Option<Box<Cursor>>,
     /// What it is told before it reads on.
-    notices: VecDeque<Waiting<R>>,
+    pub(super) notices: VecDeque<Waiting<R>>,
     /// Its client has to take what it has before it gets more.
-    full: bool,
+    pub(super) full: bool,
 }
 
 /// Something that waits to be told.
-struct Waiting<R: Receiver> {
-    notice: Notice<R>,
-    complete: bool,
-    publications: Vec<Arc<Publication>>,
+pub(super) struct Waiting<R: Receiver> {
+    pub(super) notice: R::Notice,
+    pub(super) complete: bool,
+    pub(super) publications: Vec<Arc<Publication>>,
 }
 
-/// What became of a step.
-enum Step {
-    /// There may be more to do for it.
-    More,
-    /// It is at the end, and is fanned out to again.
-    Live,
-    /// It is at the end, and has to look at what comes next.
-    Follows,
-    /// Nothing until its client has read.
-    Full,
-    /// It is closed, and will detach.
-    Closed,
-}
-
-impl From<Delivery> for Step {
-    fn from(delivery: Delivery) -> Self {
-        match delivery {
-            Delivery::Accepted => Self::More,
-            Delivery::Full => Self::Full,
-            Delivery::Closed => Self::Closed,
-        }
-    }
-}
-
-impl<R: Receiver> Shard<R> {
-    /// Subscribes a receiver, from now on or from a place that it had.
-    pub(super) fn subscribe(
-        &mut self,
-        key: Key,
-        subject: &Subject,
-        since: Option<Cursor>,
-        notice: Option<Notice<R>>,
-    ) {
-        let place = self.behind.get(&key).map_or(self.next, |behind| behind.place);
-        self.index.subscribe(key, subject.clone(), place.max(self.next));
-        let Some(since) = since else {
-            return notice.into_iter().for_each(|notice| self.tell(key, notice));
-        };
-        let resumed = self.log.resume(&since, &[(subject.clone(), 0)]);
-        let from = resumed.place.min(place);
-        // It goes back for this one alone: of the others it has had what is before its place.
-        self.index.change_since(key, |other, since| if other == subject { from } else { since.max(place) });
-        let behind = self.behind_at(key, place);
-        behind.place = from;
-        if let Some(notice) = notice {
-            behind.notices.push_back(Waiting {
-                notice,
-                complete: resumed.complete,
-                publications: Vec::new(),
-            });
-        }
-        self.is_ready(key);
-    }
-
-    /// Goes on from where it was, with all that it has subscribed to.
-    pub(super) fn resume(&mut self, key: Key, cursor: Option<Cursor>, notice: Notice<R>) {
-        let begun = self.index.subscriptions(key).iter().map(|(_, since)| *since).min().unwrap_or(self.next);
-        let behind = self.behind_at(key, begun);
-        behind.place = begun;
-        behind.cursor = cursor.map(|cursor| (cursor, Instant::now()));
-        behind.notices.push_back(Waiting { notice, complete: true, publications: Vec::new() });
-        self.is_ready(key);
-    }
-
-    /// Tells a receiver something, behind what it has been given.
-    pub(super) fn tell(&mut self, key: Key, notice: Notice<R>) {
-        self.tell_about(key, notice, true, Vec::new());
-    }
-
-    /// As [`tell`](Self::tell), with what was asked for from the past.
-    pub(super) fn tell_about(
-        &mut self,
-        key: Key,
-        notice: Notice<R>,
-        complete: bool,
-        publications: Vec<Arc<Publication>>,
-    ) {
-        let behind = self.behind_at(key, self.next);
-        behind.notices.push_back(Waiting { notice, complete, publications });
-        if behind.notices.len() <= NOTICES_MAX {
-            self.is_ready(key);
-        } else if let Some(receiver) = self.index.get(key) {
-            self.give_up(receiver);
-        }
-    }
-
-    /// Its client does not take what comes: it stays at its place.
-    pub(super) fn falls_behind(&mut self, key: Key, place: u64) {
-        self.counters.fell_behind.add(1);
-        self.behind_at(key, place).full = true;
-    }
-
-    /// What waited for its client is written.
-    pub(super) fn has_room(&mut self, key: Key) {
-        if let Some(behind) = self.behind.get_mut(&key) {
-            behind.full = false;
-            self.ready.push_back(key);
-        }
-    }
-
-    /// Who follows looks at what is new.
-    pub(super) fn follow(&mut self) {
-        self.ready.extend(self.following.drain(..));
-    }
-
-    fn behind_at(&mut self, key: Key, place: u64) -> &mut Behind<R> {
-        self.index.set_behind(key, true);
-        self.behind.entry(key).or_insert_with(|| Behind {
-            place,
-            cursor: None,
-            seen: None,
-            notices: VecDeque::new(),
-            full: false,
-        })
-    }
-
-    fn is_ready(&mut self, key: Key) {
-        if self.behind.get(&key).is_some_and(|behind| !behind.full) {
-            self.ready.push_back(key);
-        }
-    }
-
-    /// Lets those read on who can, one piece each in turn, for as long as a turn is.
-    pub(super) async fn read_on(&mut self) {
-        let turn = Turn::of_reading();
-        while let Some(key) = self.ready.pop_front() {
-            let Some(mut behind) = self.behind.remove(&key) else { continue };
-            match self.step(key, &mut behind) {
-                Step::Live => {
-                    self.index.set_behind(key, false);
-                    continue;
-                }
-                Step::More => self.ready.push_back(key),
-                Step::Follows => self.following.push(key),
-                Step::Full => behind.full = true,
-                Step::Closed => {}
-            }
-            self.behind.insert(key, behind);
-            if turn.is_over() {
-                return tokio::task::yield_now().await;
-            }
-        }
-        self.pieces.clear();
-    }
-
-    /// One piece for one receiver.
-    fn step(&mut self, key: Key, behind: &mut Behind<R>) -> Step {
-        if behind.full {
-            return Step::Full;
-        }
-        if let Some((cursor, since)) = behind.cursor.take() {
-            if !self.log.can_tell(&cursor) && since.elapsed() < CATCH_UP_MAX {
-                behind.cursor = Some((cursor, since));
-                return Step::Follows;
-            }
-            self.find_place(key, behind, cursor);
-        }
-        let Some(receiver) = self.index.get(key) else { return Step::Closed };
-        let Some(Waiting { notice, complete, publications }) = behind.notices.front() else {
-            return self.read_piece(key, behind);
-        };
-        let cursor = self.log.cursor(behind.place);
-        let place = Place { cursor, complete: *complete, publications: publications.clone() };
-        let step = receiver.tell(notice, &place).into();
-        if matches!(step, Step::More) {
-            behind.notices.pop_front();
-        }
-        step
-    }
-
-    fn find_place(&mut self, key: Key, behind: &mut Behind<R>, cursor: Cursor) {
-        let resumed = self.log.resume(&cursor, &self.index.subscriptions(key));
-        // Else it gets what came since it attached.
-        if !resumed.unknown {
-            behind.place = resumed.place;
-            self.index.change_since(key, |_, _| resumed.place);
-        }
-        if let Some(first) = behind.notices.front_mut() {
-            first.complete &= resumed.complete;
-        }
-        behind.seen = resumed.filtered.then(|| Box::new(cursor));
-    }
-
-    fn read_piece(&mut self, key: Key, behind: &mut Behind<R>) -> Step {
-        let subjects = self.index.subscriptions(key);
-        let mut offsets = Vec::new();
-        let reading = Reading {
-            place: behind.place,
-            limit: self.next,
-            subjects: &subjects,
-            seen: behind.seen.as_deref(),
-        };
-        let chunk = self.log.plan(&reading, &mut offsets);
-        let Some(receiver) = self.index.get(key) else { return Step::Closed };
-        if chunk.lost {
-            let first = offsets.first().copied().unwrap_or(chunk.next);
-            let Some(told) = receiver.gap(&self.log.cursor(first)) else {
-                // It would be behind without knowing.
-                self.give_up(receiver);
-                return Step::Closed;
-            };
-            if told == Delivery::Accepted {
-                self.counters.gaps.add(1);
-                behind.place = first;
-            }
-            return told.into();
-        }
-        if !offsets.is_empty() {
-            let Some(piece) = self.piece(offsets) else { return Step::More };
-            let Some(receiver) = self.index.get(key) else { return Step::Closed };
-            match receiver.deliver(&piece) {
-                Delivery::Accepted => self.counters.deliveries.add(piece.len() as u64),
-                refused => return refused.into(),
-            }
-        }
-        behind.place = chunk.next;
-        if behind.place < self.next {
-            return Step::More;
-        }
-        if behind.seen.as_ref().is_some_and(|seen| self.log.has_all_of(seen)) {
-            behind.seen = None;
-        }
-        if behind.seen.is_some() || behind.place > self.next { Step::Follows } else { Step::Live }
-    }
-
-    /// The publications at these offsets in one batch, which all share who read the same; `None` if some have left the
-    /// log meanwhile.
-    fn piece(&mut self, offsets: Vec<u64>) -> Option<Arc<Batch<Encodings<R>>>> {
-        if let Some((_, piece)) = self.pieces.iter().find(|(known, _)| *known == offsets) {
-            return Some(Arc::clone(piece));
-        }
-        let publications = self.log.fetch(&offsets)?;
-        let piece = Arc::new(Batch::new(publications.into_iter().map(|one| Arc::new(one.into())).collect()));
-        if self.pieces.len() == PIECES_MAX {
-            self.pieces.pop_front();
-        }
-        self.pieces.push_back((offsets, Arc::clone(&piece)));
-        Some(piece)
-    }
-
-    fn give_up(&self, receiver: &R) {
-        receiver.abort(CloseCode::SlowConsumer);
-        self.counters.slow_consumers.add(1);
+impl<R: Receiver> Behind<R> {
+    pub(super) fn at(place: u64) -> Self {
+        Self { place, cursor: None, seen: None, notices: VecDeque::new(), full: false }
     }
 }
