@@ -81,11 +81,13 @@ impl Rights {
     /// Counts and logs, limited, that a client was refused something.
     pub(crate) fn note(&self, refusal: &Refusal) {
         match refusal {
-            Refusal::Limit(_) => self.counters.subscriptions_refused.add(1),
-            _ => self.counters.tokens_refused.add(1),
+            Refusal::Token(_) => self.counters.tokens_refused.add(1),
+            _ => self.counters.subscriptions_refused.add(1),
         }
-        if let Some(unlogged) = self.log.due(refusal.code()) {
-            tracing::info!(why = %refusal, unlogged, "subscription refused");
+        let Some(unlogged) = self.log.due(refusal.code()) else { return };
+        match refusal {
+            Refusal::Token(error) => tracing::info!(%error, unlogged, "token refused"),
+            error => tracing::info!(%error, unlogged, "subscription refused"),
         }
     }
 }

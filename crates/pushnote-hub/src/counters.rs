@@ -21,7 +21,7 @@ pub struct Counters {
     pub detached: Counter,
     /// Tokens of clients that did not verify.
     pub tokens_refused: Counter,
-    /// Subscriptions that were beyond a limit.
+    /// Subscriptions that were beyond a limit, or that no token allowed.
     pub subscriptions_refused: Counter,
 }
 

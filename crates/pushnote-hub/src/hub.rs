@@ -127,7 +127,7 @@ impl<R: Receiver> Hub<R> {
         }
     }
 
-    /// A source's stream begins here: the log has all that follows.
+    /// A source's stream begins here, or goes on here: the log has all that follows.
     pub fn source_begins(&self, from: Position) {
         self.inner.log.source_begins(from);
     }

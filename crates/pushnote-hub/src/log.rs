@@ -68,6 +68,14 @@ impl<E: Default> Log<E> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Without what has become too old.
+    fn fresh_state(&self) -> MutexGuard<'_, State<E>> {
+        let mut state = self.state();
+        let needed = state.slowest();
+        state.entries.evict(needed, Instant::now());
+        state
+    }
+
     /// Appends a publication and gives its offset. Waits while a shard is too far behind, never for a receiver.
     pub(crate) async fn append(&self, publication: Publication, origin: Origin) -> u64 {
         loop {
@@ -165,7 +173,7 @@ impl<E: Default> Log<E> {
 
     /// Where a client reads on that comes back with `cursor` for these subjects.
     pub(crate) fn resume(&self, cursor: &Cursor, subjects: &[(Subject, u64)]) -> Resumed {
-        self.state().entries.resume(cursor, subjects)
+        self.fresh_state().entries.resume(cursor, subjects)
     }
 
     /// Whether the log is so far that it can tell what is before a cursor and what is not.
@@ -181,7 +189,7 @@ impl<E: Default> Log<E> {
 
     /// What comes next for a reader, and where that leaves it. See [`Entries::plan`].
     pub(crate) fn plan(&self, reading: &Reading<'_>, offsets: &mut Vec<u64>) -> Chunk {
-        self.state().entries.plan(reading, offsets, Instant::now())
+        self.fresh_state().entries.plan(reading, offsets)
     }
 
     /// The publications at these offsets; `None` if some have left the log meanwhile.
@@ -192,7 +200,7 @@ impl<E: Default> Log<E> {
 
     /// The last publications of a subject, oldest first, and whether they are as many as asked for or all there were.
     pub(crate) fn last(&self, subject: &Subject, count: usize) -> (Vec<Arc<Publication>>, bool) {
-        self.state().entries.last(subject, count, Instant::now())
+        self.fresh_state().entries.last(subject, count)
     }
 
     /// Whether everything that `cursor` knows of the sources has come here, too.

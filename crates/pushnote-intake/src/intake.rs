@@ -157,6 +157,7 @@ impl<R: Receiver> Intake<R> {
             && !self.several
         {
             self.publish_gap().await?;
+            self.hub.source_begins(position);
         }
         let taken = match envelope {
             Ok(envelope) => self.publish_envelope(&sender, &envelope, position, old).await?,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::sources::{Origin, Sources};
 use crate::one_or_many::OneOrMany;
-use crate::publication::{Publication, subject_bytes};
+use crate::publication::{Content, Publication, subject_bytes};
 
 /// What an entry takes besides its publication: its slot, allocations' heads, and the room that a queue has grown beyond
 /// what it holds.
@@ -39,8 +39,6 @@ pub(super) struct Entry {
     pub(super) payload_before: u64,
     /// Where it is in the streams that have brought it.
     pub(super) positions: OneOrMany<Position>,
-    /// The places behind all that has come from the sources, with this one.
-    pub(super) highs: Arc<[Position]>,
     bytes: usize,
 }
 
@@ -132,12 +130,14 @@ impl Entries {
         publication.old = old;
         let log = Position { epoch: self.options.epoch, sequence: offset + 1 };
         publication.cursor = Cursor { log, sources: Arc::clone(&marks) };
+        let mut bytes = ENTRY_BYTES + publication.bytes_len() + size_of_val(&*marks);
         if let Some(position) = position {
-            self.sources.came(position);
+            self.sources.brings(position, offset);
+            bytes += Sources::BROUGHT_BYTES;
         }
-        let highs = self.sources.highs();
-        let highs = if highs == marks { Arc::clone(&marks) } else { highs };
-        let mut bytes = ENTRY_BYTES + publication.bytes_len() + size_of_val(&*marks) + size_of_val(&*highs);
+        if *publication.content() == Content::Gap {
+            self.sources.begin_anew();
+        }
         for subject in publication.audience().subjects() {
             bytes += OFFSET_BYTES;
             match self.by_subject.get_mut(subject) {
@@ -155,18 +155,19 @@ impl Entries {
         self.marks = marks;
         let publication = Arc::new(publication);
         let kept = Arc::clone(&publication);
-        self.entries.push_back(Entry { publication: kept, at: now, payload_before, positions, highs, bytes });
+        self.entries.push_back(Entry { publication: kept, at: now, payload_before, positions, bytes });
         publication
     }
 
     /// The publication has come over another source, too.
     pub(super) fn seen_again(&mut self, offset: u64, position: Position) {
-        self.sources.came(position);
+        self.sources.brings(position, offset);
         let at = offset.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
         if let Some(entry) = at.and_then(|at| self.entries.get_mut(at)) {
             entry.positions.push(position);
-            entry.bytes += 2 * size_of::<Position>();
-            self.bytes += 2 * size_of::<Position>();
+            let bytes = 4 * size_of::<Position>() + Sources::BROUGHT_BYTES;
+            entry.bytes += bytes;
+            self.bytes += bytes;
         }
     }
 
@@ -199,11 +200,6 @@ impl Entries {
         }
         positions.as_slice().iter().for_each(|position| self.sources.left(*position));
         self.first_marks = Arc::clone(&publication.cursor.sources);
-    }
-
-    /// Whether it is too old, though nothing has pushed it out.
-    pub(super) fn is_stale(&self, entry: &Entry, now: Instant) -> bool {
-        now.saturating_duration_since(entry.at) > self.options.age_max
     }
 
     /// The cursor of a place.

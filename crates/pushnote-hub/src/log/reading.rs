@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pushnote_core::{Cursor, Subject};
-use tokio::time::Instant;
 
 use super::entries::Entries;
-use super::sources::place_of;
+use super::sources::has_had;
 use crate::publication::Publication;
 
 /// Publications in one piece at most.
@@ -53,7 +52,7 @@ pub(crate) struct Resumed {
 
 impl Entries {
     /// The next piece for a reader: adds its offsets to `offsets`.
-    pub(super) fn plan(&self, reading: &Reading<'_>, offsets: &mut Vec<u64>, now: Instant) -> Chunk {
+    pub(super) fn plan(&self, reading: &Reading<'_>, offsets: &mut Vec<u64>) -> Chunk {
         let &Reading { place, limit, subjects, seen } = reading;
         let has_lost = |(subject, since): &(Subject, u64)| self.has_lost(subject, place.max(*since));
         let lost = place < self.first() && subjects.iter().any(has_lost);
@@ -73,10 +72,10 @@ impl Entries {
                 return Chunk { next: offset, lost };
             }
             let had = match seen {
-                Some(cursor) => had(entry.positions.as_slice(), cursor),
+                Some(cursor) => has_had(cursor, entry.positions.as_slice()),
                 None => entry.publication.old,
             };
-            if !had && !self.is_stale(entry, now) {
+            if !had {
                 offsets.push(offset);
                 bytes += entry.publication.data_len() as u64;
             }
@@ -115,60 +114,29 @@ impl Entries {
                 unknown: false,
             };
         }
-        let known = cursor.sources.iter().filter_map(|source| self.sources.reach_back_to(*source));
-        let mut complete = None;
-        for reaches in known {
-            complete = Some(complete.unwrap_or(true) && reaches);
-        }
-        match complete {
+        match self.sources.reach_back_to(cursor) {
             Some(complete) => {
-                Resumed { place: self.first_unseen(cursor), complete, filtered: true, unknown: false }
+                let place = self.sources.first_unseen(cursor).unwrap_or(end).clamp(self.first(), end);
+                Resumed { place, complete, filtered: true, unknown: false }
             }
             None => Resumed { place: end, complete: false, filtered: false, unknown: true },
         }
     }
 
-    /// Before this place everything has been had by who has the cursor.
-    fn first_unseen(&self, cursor: &Cursor) -> u64 {
-        let places = cursor.sources.iter().filter(|source| self.sources.reach_back_to(**source).is_some());
-        let at = places.map(|source| {
-            let had = |highs: &[_]| place_of(highs, source.epoch).is_none_or(|high| high <= source.sequence);
-            self.entries.partition_point(|entry| had(&entry.highs))
-        });
-        self.first() + at.min().unwrap_or_default() as u64
-    }
-
     /// Whether everything that `cursor` knows of the sources has come.
     pub(super) fn has_all_of(&self, cursor: &Cursor) -> bool {
-        cursor.sources.iter().all(|source| self.sources.reach(*source))
+        self.sources.have_all_of(cursor)
     }
 
     /// The last publications of a subject, oldest first, and whether they are as many as asked for or all there were.
-    pub(super) fn last(
-        &self,
-        subject: &Subject,
-        count: usize,
-        now: Instant,
-    ) -> (Vec<Arc<Publication>>, bool) {
+    pub(super) fn last(&self, subject: &Subject, count: usize) -> (Vec<Arc<Publication>>, bool) {
         let none = VecDeque::new();
-        let concerning = self.by_subject.get(subject);
-        let offsets = concerning.map_or(&none, |concerning| &concerning.offsets);
-        let entries = offsets.iter().rev().take(count).filter_map(|offset| self.entry(*offset));
-        let mut last: Vec<_> = entries
-            .take_while(|entry| !self.is_stale(entry, now))
-            .map(|entry| Arc::clone(&entry.publication))
-            .collect();
-        last.reverse();
-        let complete = last.len() == count || (last.len() == offsets.len() && !self.has_lost(subject, 0));
+        let offsets = self.by_subject.get(subject).map_or(&none, |concerning| &concerning.offsets);
+        let of_subject = offsets.iter().skip(offsets.len().saturating_sub(count));
+        let last: Vec<_> = of_subject.filter_map(|offset| self.at(*offset).cloned()).collect();
+        let complete = last.len() == count || !self.has_lost(subject, 0);
         (last, complete)
     }
-}
-
-/// Whether who has the cursor has had what stands at one of these places.
-fn had(positions: &[pushnote_core::Position], cursor: &Cursor) -> bool {
-    positions.iter().any(|position| {
-        place_of(&cursor.sources, position.epoch).is_some_and(|next| position.sequence < next)
-    })
 }
 
 /// What is still to be read of a subject.

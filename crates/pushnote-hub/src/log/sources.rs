@@ -1,8 +1,9 @@
 //! Where publications come from, as far as those number what they send.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use pushnote_core::Position;
+use pushnote_core::{Cursor, Position};
 
 /// Where a publication comes from.
 #[derive(Debug, Clone, Default)]
@@ -19,77 +20,125 @@ pub struct Origin {
 const SOURCES_MAX: usize = 8;
 
 /// What a log knows of a source's run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Source {
     epoch: u64,
     /// From here on the log has everything.
     begun: u64,
     /// Behind the last that came.
-    high: u64,
+    next: u64,
+    /// What it has brought, in the order of its numbers.
+    brought: VecDeque<Brought>,
+}
+
+/// A publication in the stream of a source.
+#[derive(Debug)]
+struct Brought {
+    sequence: u64,
+    /// The first offset of it and all that follow: another source may have brought those before.
+    first: u64,
+}
+
+impl Source {
+    fn brings(&mut self, sequence: u64, offset: u64) {
+        self.next = self.next.max(sequence.saturating_add(1));
+        // How far the orders of two sources differ is how far this goes back.
+        for before in self.brought.iter_mut().rev().take_while(|before| before.first > offset) {
+            before.first = offset;
+        }
+        // What comes again after a break is there already.
+        if self.brought.back().is_none_or(|last| last.sequence < sequence) {
+            self.brought.push_back(Brought { sequence, first: offset });
+        }
+    }
+
+    /// The first offset of what is not before this place in its stream.
+    fn first_from(&self, sequence: u64) -> Option<u64> {
+        let at = self.brought.partition_point(|brought| brought.sequence < sequence);
+        self.brought.get(at).map(|brought| brought.first)
+    }
 }
 
 /// What a log knows of its sources, the one heard last at the end.
 #[derive(Debug, Default)]
-pub(super) struct Sources(Vec<Source>);
+pub(crate) struct Sources(Vec<Source>);
 
 impl Sources {
-    /// A stream begins here.
+    /// What a publication that a source brings takes here.
+    pub(super) const BROUGHT_BYTES: usize = 2 * size_of::<Brought>();
+
+    /// A stream begins here, or goes on here; what is between that and the last that came, did not come.
     pub(super) fn begins(&mut self, Position { epoch, sequence }: Position) {
-        self.is_at(epoch, sequence, sequence);
+        let source = self.of(epoch, sequence);
+        if sequence > source.next {
+            (source.begun, source.next) = (sequence, sequence);
+        }
     }
 
-    /// A publication came from this place.
-    pub(super) fn came(&mut self, Position { epoch, sequence }: Position) {
-        self.is_at(epoch, sequence, sequence.saturating_add(1));
+    /// Something did not come, over any of them: nobody has everything from before.
+    pub(super) fn begin_anew(&mut self) {
+        self.0.iter_mut().for_each(|source| source.begun = source.next);
     }
 
-    fn is_at(&mut self, epoch: u64, begun: u64, next: u64) {
-        match self.0.iter().position(|source| source.epoch == epoch) {
-            Some(at) => {
-                let source = &mut self.0[at];
-                source.high = source.high.max(next);
-                if at + 1 < self.0.len() {
-                    let source = self.0.remove(at);
-                    self.0.push(source);
-                }
-            }
+    /// A source has brought what is at this offset.
+    pub(super) fn brings(&mut self, Position { epoch, sequence }: Position, offset: u64) {
+        self.of(epoch, sequence).brings(sequence, offset);
+    }
+
+    /// The source of this epoch, which begins at `begun` if it was unknown.
+    fn of(&mut self, epoch: u64, begun: u64) -> &mut Source {
+        let source = match self.0.iter().position(|source| source.epoch == epoch) {
+            Some(at) => self.0.remove(at),
             None => {
                 if self.0.len() == SOURCES_MAX {
                     self.0.remove(0);
                 }
-                self.0.push(Source { epoch, begun, high: next });
+                Source { epoch, begun, next: begun, brought: VecDeque::new() }
             }
-        }
+        };
+        self.0.push(source);
+        let last = self.0.len() - 1;
+        &mut self.0[last]
     }
 
     /// What came from this place has left the log.
     pub(super) fn left(&mut self, position: Position) {
         if let Some(source) = self.0.iter_mut().find(|source| source.epoch == position.epoch) {
             source.begun = source.begun.max(position.sequence.saturating_add(1));
+            while source.brought.front().is_some_and(|first| first.sequence < source.begun) {
+                source.brought.pop_front();
+            }
         }
     }
 
-    /// The places behind all that came.
-    pub(super) fn highs(&self) -> Arc<[Position]> {
-        self.0.iter().map(|source| Position { epoch: source.epoch, sequence: source.high }).collect()
+    /// Whether the log has everything of the sources that the cursor knows from there on; `None` if it knows none of them.
+    /// Each source brings everything, so that one that is unknown here is made up for by the others.
+    pub(super) fn reach_back_to(&self, cursor: &Cursor) -> Option<bool> {
+        let known = self.0.iter().filter_map(|source| Some(source.begun <= place_of(cursor, source.epoch)?));
+        known.reduce(|all, reaches| all && reaches)
     }
 
-    /// Whether the log has everything of that source from this place on; `None` if it does not know it.
-    pub(super) fn reach_back_to(&self, position: Position) -> Option<bool> {
-        let source = self.0.iter().find(|source| source.epoch == position.epoch)?;
-        Some(source.begun <= position.sequence)
+    /// Before this offset, who has the cursor has had everything; `None` if there is nothing else.
+    pub(super) fn first_unseen(&self, cursor: &Cursor) -> Option<u64> {
+        let from = |source: &Source| place_of(cursor, source.epoch).unwrap_or(0);
+        self.0.iter().filter_map(|source| source.first_from(from(source))).min()
     }
 
-    /// Whether all before this place came; so it is of one that is unknown, from which nothing will.
-    pub(super) fn reach(&self, position: Position) -> bool {
-        self.0
-            .iter()
-            .find(|source| source.epoch == position.epoch)
-            .is_none_or(|source| source.high >= position.sequence)
+    /// Whether all that the cursor knows of the sources has come; but for those that are unknown, from which nothing
+    /// will.
+    pub(super) fn have_all_of(&self, cursor: &Cursor) -> bool {
+        let came = |source: &Source| place_of(cursor, source.epoch).is_none_or(|place| source.next >= place);
+        self.0.iter().all(came)
     }
 }
 
-/// The place in one source's stream, among those of several.
-pub(super) fn place_of(places: &[Position], epoch: u64) -> Option<u64> {
-    places.iter().find(|place| place.epoch == epoch).map(|place| place.sequence)
+/// Whether who has the cursor has had what stands at one of these places.
+pub(super) fn has_had(cursor: &Cursor, positions: &[Position]) -> bool {
+    positions
+        .iter()
+        .any(|position| place_of(cursor, position.epoch).is_some_and(|next| position.sequence < next))
+}
+
+fn place_of(cursor: &Cursor, epoch: u64) -> Option<u64> {
+    cursor.sources.iter().find(|place| place.epoch == epoch).map(|place| place.sequence)
 }
