@@ -19,7 +19,7 @@ export function build() {
   });
   const module = outputFiles[0].text;
   // esbuild's own form of a script is longer by what only CommonJS needs.
-  const body = module.replace(/export\{(\w+) as connect\};\n$/, 'return{connect:$1}');
+  const body = module.replace(/export\{([\w$]+) as connect\};\n$/, 'return{connect:$1}');
   return {
     'pushnote.mjs': banner + module,
     'pushnote.js': `${banner}var pushnote=(()=>{"use strict";${body}})();\n`,

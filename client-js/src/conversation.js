@@ -122,14 +122,14 @@ export class Conversation {
   }
 
   /** What the server has sent. */
-  receive(message) {
-    const { type, id } = Object(message);
-    const isAnswer = this.#hello && id === this.#hello.id;
-    if (this.#phase === 'welcome') this.#heard(Object(message));
-    else if (isAnswer && type === 'welcome') this.#welcomed(message);
-    else if (this.#phase === 'plain') this.#host.listeners.call('message', message);
-    else if (isAnswer && type === 'error') this.#unanswered(message.text);
-    else this.#early.push(message);
+  receive(value) {
+    const message = this.#hello ? Object(parsed(value)) : {};
+    const isAnswer = message.id === this.#hello?.id;
+    if (this.#phase === 'welcome') this.#heard(message);
+    else if (isAnswer && message.type === 'welcome') this.#welcomed(message);
+    else if (this.#phase === 'plain') this.#host.listeners.call('message', value);
+    else if (isAnswer && message.type === 'error') this.#unanswered(message.text);
+    else this.#early.push(value);
   }
 
   #welcomed(message) {
@@ -293,6 +293,15 @@ export class Conversation {
 /** Has its token, or needs none. A user without one is nobody yet. */
 function isReady({ channel, token }) {
   return token || (token === null && channel);
+}
+
+/** A server that sends all messages as text (`--message-form=string`) sends these so, too. */
+function parsed(value) {
+  try {
+    return typeof value === 'string' ? JSON.parse(value) : value;
+  } catch {
+    return value; // published as it is
+  }
 }
 
 /** What the page kept, or keeps, over a reload; browsers may refuse to, by an exception. */

@@ -57,14 +57,15 @@ function openHttp(receiving, address, { fetch, credentials }, sink) {
   const outbox = [];
   let outboxLength = 0;
   let isSending = false;
+  let received = 0;
 
   const guard = (work) => work.catch((error) => signal.aborted || sink.lost(describe(error)));
 
-  const post = async (route, body) => {
+  const post = async (route, body, query = '') => {
     // A type that needs no preflight when the page is of another origin.
     const headers = body ? { 'Content-Type': 'text/plain' } : {};
     const options = { method: 'POST', body, headers, cache: 'no-store', credentials, signal };
-    const response = await fetch(`${address}/${route}`, options);
+    const response = await fetch(`${address}/${route}${query}`, options);
     if (body && response.status === 404) throw new Error('the server lost the session');
     if (!response.ok) throw new Error(`${route} was answered with status ${response.status}`);
     return response;
@@ -72,7 +73,8 @@ function openHttp(receiving, address, { fetch, credentials }, sink) {
 
   const receive = async () => {
     while (!signal.aborted) {
-      const reader = (await post(receiving)).body.getReader();
+      // By its number the server knows one that the browser has repeated by itself, and whose first answer is lost.
+      const reader = (await post(receiving, undefined, `?n=${++received}`)).body.getReader();
       const decoder = new TextDecoder();
       const split = lineSplitter();
       let isFramed = false;

@@ -94,7 +94,7 @@ function request(url, options, resolve, reject) {
   options.signal.addEventListener('abort', aborted, { once: true });
   return {
     url,
-    route: url.slice(url.lastIndexOf('/') + 1),
+    route: url.slice(url.lastIndexOf('/') + 1).split('?')[0],
     body: options.body,
     options,
     signal: options.signal,

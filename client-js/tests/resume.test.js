@@ -372,6 +372,14 @@ test('the cursor is kept over a reload if asked, and a browser may refuse to', a
   assert.deepEqual(fourth.seen.errors, []);
 });
 
+test('a server that sends text is understood, too', async (t) => {
+  const { hello, say, seen } = world(t);
+  const { id } = await hello();
+  say('early', JSON.stringify({ type: 'welcome', id, version: 1, cursor: 'c0', complete: true }));
+  say(JSON.stringify(messages('c1', { data: 'text' })));
+  assert.deepEqual(seen.messages, ['text']);
+});
+
 test('without the option there are no channels, and no hello', async (t) => {
   const { connection, last } = fakeWorld(t, connect);
   await settle();

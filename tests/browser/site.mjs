@@ -25,7 +25,7 @@ export async function serve() {
     /**
      * Where a page is that connects as it is told to.
      *
-     * @param {'original' | 'module' | 'script'} page
+     * @param {'original' | 'module' | 'script' | 'resume'} page
      * @param {{url: string, transport?: string, token?: string | null}} parameters
      * @param {string} [host] `localhost` makes it another site, not only another origin
      */

@@ -1,4 +1,4 @@
-// A network path that goes silent: connections stay open, and nothing passes any more.
+// A network path that breaks: it goes silent, so that connections stay open and nothing passes any more, or is cut.
 
 import { once } from 'node:events';
 import net from 'node:net';
@@ -8,12 +8,14 @@ import net from 'node:net';
  *
  * @param t the test, with which it ends
  * @param {number} port
- * @returns {Promise<{origin: string, silence(): void}>} `silence` is for the connections that are there; new ones pass
+ * @returns {Promise<{origin: string, lead(port: number): void, silence(): void, cut(): void}>} `silence` and `cut` are for
+ *   the connections that are there; new ones pass, to the port that `lead` says
  */
 export async function path(t, port) {
   const ends = new Set();
+  let to = port;
   const server = net.createServer((near) => {
-    const far = net.connect(port, '127.0.0.1');
+    const far = net.connect(to, '127.0.0.1');
     near.pipe(far).pipe(near);
     for (const [end, other] of [[near, far], [far, near]]) {
       ends.add(end);
@@ -25,12 +27,17 @@ export async function path(t, port) {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const cut = () => {
+    for (const end of ends) end.destroy();
+  };
   t.after(() => {
     server.close();
-    for (const end of ends) end.destroy();
+    cut();
   });
   return {
     origin: `http://127.0.0.1:${server.address().port}`,
+    lead: (other) => (to = other),
+    cut,
     silence() {
       for (const end of ends) end.unpipe().pause();
     },

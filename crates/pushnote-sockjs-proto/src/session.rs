@@ -218,6 +218,11 @@ impl<M: Payload> Machine<M> {
             return;
         }
         self.release_receiver(now);
+        self.handle_lost(now);
+    }
+
+    /// What was answered to an earlier receiver has not arrived, as its client has made known: the session is over.
+    pub fn handle_lost(&mut self, now: Instant) {
         if self.is_open() {
             self.close_at_once(CloseReason { close: Close::INTERRUPTED, cause: CloseCause::Client }, now);
         }

@@ -48,6 +48,8 @@ struct State {
     receiver: Option<Waker>,
     /// The deadline that the clock waits for.
     clock_at: Option<std::time::Instant>,
+    /// The number of the last request for frames, if it had one.
+    asked: Option<u64>,
 }
 
 /// What others than the receiver wait to see changed.
@@ -77,7 +79,7 @@ impl HttpSession {
         Self {
             transport,
             strings: AtomicBool::new(false),
-            state: Mutex::new(State { machine, receiver: None, clock_at: None }),
+            state: Mutex::new(State { machine, receiver: None, clock_at: None, asked: None }),
             changed: Notify::new(),
         }
     }
@@ -109,6 +111,15 @@ impl HttpSession {
     /// Closes the session because the service ends.
     pub(crate) fn drain(&self, close: Close) {
         self.step(|machine| machine.handle_drain(close, now()));
+    }
+
+    /// A request for frames came, with the number that its client gave it. The same number again is the same request: the
+    /// browser repeats it by itself when a connection breaks before anything of the answer came, which is lost then.
+    pub(crate) fn ask(&self, number: Option<u64>) {
+        let before = std::mem::replace(&mut self.lock().asked, number);
+        if number.is_some() && number == before {
+            self.step(|machine| machine.handle_lost(now()));
+        }
     }
 
     /// Attaches a receiver, after a short wait if another one is in the way.

@@ -61,6 +61,7 @@ async fn attach<H: Handler>(
             Ok(entry) => entry,
             Err(refused) => return unavailable(service, &refused),
         };
+        entry.session.ask(request.number());
         match entry.session.attach(response_limit).await {
             Ok(id) => break receiver::body(Arc::clone(&entry.session), id, wrapping, how.polls).await,
             Err(AttachError::Occupied) => break receiver::refusal(&Close::ANOTHER_RECEIVER, wrapping),

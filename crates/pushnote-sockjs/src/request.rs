@@ -37,6 +37,11 @@ impl Request {
         matches!(self.method, Method::GET | Method::HEAD)
     }
 
+    /// The number that the client gave the request, as `?n=1`.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.query.split('&').find_map(|pair| pair.strip_prefix("n=")?.parse().ok())
+    }
+
     /// How long the body is said to be.
     pub(crate) fn announced_bytes(&self) -> usize {
         let length = self.headers.get(header::CONTENT_LENGTH);

@@ -162,6 +162,18 @@ fn a_lost_receiver_ends_the_session() {
 }
 
 #[test]
+fn a_lost_answer_ends_the_session() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.poll(), "o");
+    bench.send("1").unwrap();
+    bench.machine.handle_lost(bench.now);
+    bench.machine.handle_lost(bench.now);
+    assert_eq!(bench.ended(), Some(CloseCause::Client));
+    assert_eq!(bench.ended(), None, "the application is told once");
+    assert_eq!(bench.poll(), "c[1002,Connection interrupted]");
+}
+
+#[test]
 fn the_drop_of_an_ended_response_means_nothing() {
     let mut bench = Bench::new();
     let first = bench.attach(POLLING);
