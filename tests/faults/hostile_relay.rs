@@ -162,7 +162,7 @@ async fn a_publisher_is_told_that_a_relay_does_not_read() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
     let builder = Publisher::builder().endpoint(&endpoint).unwrap();
-    let publisher = builder.subscriber_timeout(Duration::from_secs(1)).build().unwrap();
+    let publisher = builder.subscriber_timeout(Duration::from_secs(5)).build().unwrap();
     let (stream, _) = listener.accept().await.unwrap();
     let mut stalled = Raw { stream: Box::new(stream) };
     stalled.greet(&ready("SUB", &[]), 1).await.unwrap();

@@ -1,7 +1,7 @@
 //! Publications as the client protocol has them (docs/protocol.md): each says what it is, each batch where it ends.
 
 use bytes::Bytes;
-use pushnote_core::{Cursor, Subject};
+use pushnote_core::{ChannelName, Cursor, Subject};
 use pushnote_hub::{Batch, Content, Publication};
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub(crate) fn elements<E>(batch: &Batch<E>) -> Vec<Bytes> {
             Content::Message { .. } => messages.push(publication),
             Content::Gap => {
                 close(&mut messages, &mut elements);
-                elements.push(gap(publication.cursor()).into());
+                elements.push(gap(None, publication.cursor()).into());
             }
         }
     }
@@ -36,9 +36,13 @@ fn close(messages: &mut Vec<&Publication>, elements: &mut Vec<Bytes>) {
     elements.push(out.into());
 }
 
-/// Messages are missing before this place.
-pub(crate) fn gap(cursor: &Cursor) -> String {
-    json!({"type": "gap", "cursor": cursor.to_string()}).to_string()
+/// Messages are missing before this place: of one channel, or of anything.
+pub(crate) fn gap(channel: Option<&ChannelName>, cursor: &Cursor) -> String {
+    let mut gap = json!({"type": "gap", "cursor": cursor.to_string()});
+    if let Some(channel) = channel {
+        gap["channel"] = json!(channel.as_str());
+    }
+    gap.to_string()
 }
 
 /// An object of the protocol with messages in it.

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use pushnote_core::{CloseCode, Cursor};
+use pushnote_core::{ChannelName, CloseCode, Cursor};
 use pushnote_hub::{Batch, Delivery, Place, Receiver};
 use pushnote_sockjs::{Message, SendError, Session};
 
@@ -65,8 +65,8 @@ impl Receiver for SockJsReceiver {
         told
     }
 
-    fn gap(&self, cursor: &Cursor) -> Option<Delivery> {
-        self.framed.load(Relaxed).then(|| self.send(&Message::json(framing::gap(cursor).into())))
+    fn gap(&self, channel: Option<&ChannelName>, cursor: &Cursor) -> Option<Delivery> {
+        self.framed.load(Relaxed).then(|| self.send(&Message::json(framing::gap(channel, cursor).into())))
     }
 
     fn close(&self, code: CloseCode) {

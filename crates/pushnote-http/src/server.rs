@@ -64,7 +64,9 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<DrainReport, RunError> {
     let limits = settings.limits.clone();
+    let rules = Arc::new(std::mem::take(&mut settings.channel_rules));
     let hub: Hub<SockJsReceiver> = Hub::start(HubOptions {
+        rules: Arc::clone(&rules),
         shards: settings.shards,
         coalescing_window: settings.coalescing_window,
         users_per_connection_max: limits.users_per_connection_max,
@@ -82,12 +84,7 @@ pub async fn run(
     let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
     let mut hearing = tokio::spawn(intake.run(source));
 
-    let clients = Clients::new(
-        hub.clone(),
-        Arc::clone(&settings.verifier),
-        Arc::new(std::mem::take(&mut settings.channel_rules)),
-        settings.strings,
-    );
+    let clients = Clients::new(hub.clone(), Arc::clone(&settings.verifier), rules, settings.strings);
     let expiries = clients.expiries();
     let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));

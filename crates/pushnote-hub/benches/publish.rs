@@ -6,21 +6,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
-use pushnote_core::{Audience, CloseCode, Cursor, Subject, UserId};
+use pushnote_core::{Audience, ChannelName, CloseCode, Cursor, Subject, UserId};
 use pushnote_hub::{
     Attachment, Batch, Delivery, Hub, HubOptions, LogOptions, Origin, Place, Publication, Receiver,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
-const OPTIONS: HubOptions = HubOptions {
-    shards: 1,
-    coalescing_window: Duration::ZERO,
-    users_per_connection_max: 1,
-    channels_per_connection_max: 1,
-    connections_per_user_max: 1,
-    log: LogOptions { epoch: 1, bytes_max: 1 << 20, count_max: 1000, age_max: Duration::from_secs(3600) },
-};
+fn options() -> HubOptions {
+    HubOptions {
+        shards: 1,
+        coalescing_window: Duration::ZERO,
+        users_per_connection_max: 1,
+        channels_per_connection_max: 1,
+        connections_per_user_max: 1,
+        rules: Arc::default(),
+        log: LogOptions { epoch: 1, bytes_max: 1 << 20, count_max: 1000, age_max: Duration::from_secs(3600) },
+    }
+}
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -71,7 +74,7 @@ impl Crowd {
     fn gather(receivers: u64) -> Self {
         let runtime = Builder::new_current_thread().build().expect("a runtime");
         let tally = Arc::new(Tally::default());
-        let hub = runtime.block_on(async { Hub::start(OPTIONS).expect("no window, no thread") });
+        let hub = runtime.block_on(async { Hub::start(options()).expect("no window, no thread") });
         let attach = |n| {
             let mut attachment = hub.attach(Counting(Arc::clone(&tally)));
             attachment.subscribe(Subject::Everyone).expect("it has no limit");
@@ -124,7 +127,7 @@ impl Receiver for Counting {
         Delivery::Accepted
     }
 
-    fn gap(&self, _: &Cursor) -> Option<Delivery> {
+    fn gap(&self, _: Option<&ChannelName>, _: &Cursor) -> Option<Delivery> {
         None
     }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use pushnote_core::rules::ChannelRules;
 use pushnote_core::{CloseCode, Cursor, Position, Subject};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -35,7 +36,7 @@ struct Inner<R: Receiver> {
 }
 
 /// How a hub works, and what one client may hold of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct HubOptions {
     /// Shards; one per core is right.
     pub shards: usize,
@@ -50,6 +51,8 @@ pub struct HubOptions {
     pub connections_per_user_max: usize,
     /// What is kept for those who are slow, or come back.
     pub log: LogOptions,
+    /// What holds for channels.
+    pub rules: Arc<ChannelRules>,
 }
 
 impl<R: Receiver> Clone for Hub<R> {
@@ -71,7 +74,7 @@ impl<R: Receiver> Hub<R> {
     pub fn start(options: HubOptions) -> io::Result<Self> {
         assert!(options.shards > 0, "a hub needs a shard");
         let counters = Arc::new(Counters::default());
-        let log = Arc::new(Log::new(options.log, options.shards));
+        let log = Arc::new(Log::new(options.log, Arc::clone(&options.rules), options.shards));
         let mut shards = Vec::with_capacity(options.shards);
         for number in 0..options.shards {
             let window = Window::new(options.coalescing_window)?;

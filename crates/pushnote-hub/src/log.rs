@@ -9,6 +9,7 @@ mod sources;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pushnote_core::rules::ChannelRules;
 use pushnote_core::{Cursor, Position, Subject};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 use crate::publication::{Encoded, Publication};
 use entries::Entries;
 pub use entries::LogOptions;
-pub(crate) use reading::{Chunk, Reading, Resumed};
+pub(crate) use reading::{Lost, Reading, Resumed};
 pub use sources::Origin;
 
 /// Publications that may wait for a shard before whoever publishes has to wait too.
@@ -49,9 +50,9 @@ struct State<E> {
 }
 
 impl<E: Default> Log<E> {
-    pub(crate) fn new(options: LogOptions, shards: usize) -> Self {
+    pub(crate) fn new(options: LogOptions, rules: Arc<ChannelRules>, shards: usize) -> Self {
         let state = State {
-            entries: Entries::new(options),
+            entries: Entries::new(options, rules),
             fresh: Default::default(),
             taken: vec![0; shards].into(),
         };
@@ -171,9 +172,9 @@ impl<E: Default> Log<E> {
         self.filled.load(Relaxed)
     }
 
-    /// Where a client reads on that comes back with `cursor` for these subjects.
-    pub(crate) fn resume(&self, cursor: &Cursor, subjects: &[(Subject, u64)]) -> Resumed {
-        self.fresh_state().entries.resume(cursor, subjects)
+    /// Where a client reads on that comes back with `cursor`.
+    pub(crate) fn resume(&self, cursor: &Cursor) -> Resumed {
+        self.fresh_state().entries.resume(cursor)
     }
 
     /// Whether the log is so far that it can tell what is before a cursor and what is not.
@@ -187,9 +188,17 @@ impl<E: Default> Log<E> {
         self.state().entries.cursor(place)
     }
 
-    /// What comes next for a reader, and where that leaves it. See [`Entries::plan`].
-    pub(crate) fn plan(&self, reading: &Reading<'_>, offsets: &mut Vec<u64>) -> Chunk {
-        self.fresh_state().entries.plan(reading, offsets)
+    /// What comes next for a reader: adds its offsets to `offsets`, and gives where the reader is when it has had them; or
+    /// what it has lost.
+    pub(crate) fn plan(&self, reading: &Reading<'_>, offsets: &mut Vec<u64>) -> Result<u64, Vec<Lost>> {
+        let entries = &self.fresh_state().entries;
+        let lost = entries.lost(reading.place, reading.subjects, Instant::now());
+        if lost.is_empty() { Ok(entries.plan(reading, offsets)) } else { Err(lost) }
+    }
+
+    /// Of which of these subjects something, from this place on, is not there any more.
+    pub(crate) fn lost(&self, place: u64, subjects: &[(Subject, u64)]) -> Vec<Lost> {
+        self.fresh_state().entries.lost(place, subjects, Instant::now())
     }
 
     /// The publications at these offsets; `None` if some have left the log meanwhile.
@@ -200,7 +209,7 @@ impl<E: Default> Log<E> {
 
     /// The last publications of a subject, oldest first, and whether they are as many as asked for or all there were.
     pub(crate) fn last(&self, subject: &Subject, count: usize) -> (Vec<Arc<Publication>>, bool) {
-        self.fresh_state().entries.last(subject, count)
+        self.fresh_state().entries.last(subject, count, Instant::now())
     }
 
     /// Whether everything that `cursor` knows of the sources has come here, too.

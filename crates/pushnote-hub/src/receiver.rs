@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pushnote_core::{CloseCode, Cursor};
+use pushnote_core::{ChannelName, CloseCode, Cursor};
 
 use crate::publication::{Batch, Publication};
 
@@ -23,8 +23,9 @@ pub trait Receiver: Send + Sync + 'static {
     /// Tells its client something, in its place among the publications.
     fn tell(&self, notice: &Self::Notice, place: &Place) -> Delivery;
 
-    /// Tells its client that messages are missing before this place. `None` if it cannot be told.
-    fn gap(&self, cursor: &Cursor) -> Option<Delivery>;
+    /// Tells its client that messages are missing before this place: of one channel, or of anything. `None` if it cannot be
+    /// told.
+    fn gap(&self, channel: Option<&ChannelName>, cursor: &Cursor) -> Option<Delivery>;
 
     /// Starts an orderly end, behind what was accepted. The receiver detaches itself when it is over.
     fn close(&self, code: CloseCode);

@@ -59,7 +59,7 @@ impl Receiver for Recorder {
         Delivery::Accepted
     }
 
-    fn gap(&self, _: &Cursor) -> Option<Delivery> {
+    fn gap(&self, _: Option<&ChannelName>, _: &Cursor) -> Option<Delivery> {
         None
     }
 
@@ -83,6 +83,7 @@ fn hub_with_window(shards: usize, coalescing_window: Duration) -> Hub<Recorder> 
         users_per_connection_max: 2,
         channels_per_connection_max: 2,
         connections_per_user_max: 2,
+        rules: Arc::default(),
         log: LogOptions { epoch: 1, bytes_max: 1 << 20, count_max: 1000, age_max: Duration::from_secs(3600) },
     })
     .unwrap()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use pushnote_core::rules::{ChannelRule, ChannelRules, HistoryRule, SlowPolicy};
 use pushnote_core::{Audience, ChannelName, CloseCode, Cursor, Position, Subject};
 use pushnote_hub::{
     Attachment, Batch, Delivery, Hub, HubOptions, LogOptions, Origin, Place, Publication, Receiver,
@@ -66,7 +67,7 @@ impl Receiver for Client {
         Delivery::Accepted
     }
 
-    fn gap(&self, cursor: &Cursor) -> Option<Delivery> {
+    fn gap(&self, _: Option<&ChannelName>, cursor: &Cursor) -> Option<Delivery> {
         let mut seen = self.seen.lock().unwrap();
         if self.deaf {
             return None;
@@ -87,15 +88,19 @@ impl Receiver for Client {
 }
 
 fn hub(epoch: u64, count_max: usize) -> Hub<Client> {
-    Hub::start(HubOptions {
+    Hub::start(options(epoch, count_max)).unwrap()
+}
+
+fn options(epoch: u64, count_max: usize) -> HubOptions {
+    HubOptions {
         shards: 2,
         coalescing_window: Duration::ZERO,
         users_per_connection_max: 8,
         channels_per_connection_max: 8,
         connections_per_user_max: 8,
+        rules: Arc::default(),
         log: LogOptions { epoch, bytes_max: 64 << 20, count_max, age_max: Duration::from_secs(3600) },
-    })
-    .unwrap()
+    }
 }
 
 fn channel(number: usize) -> Subject {
@@ -395,6 +400,62 @@ async fn an_unknown_place_is_a_gap_and_what_comes_since_is_had() {
     assert_eq!((&seen.told[..], &seen.numbers[..]), (&[false][..], &[1][..]));
 }
 
+/// A client that has stalled while each of these channels had ten messages, and then goes on.
+async fn stalled_while_busy(rules: Vec<(&str, ChannelRule)>) -> Arc<Mutex<Seen>> {
+    let names: Vec<_> = rules.iter().map(|(name, _)| ChannelName::new(name).unwrap()).collect();
+    let rules = rules.into_iter().map(|(name, rule)| (name.to_owned(), rule));
+    let rules = Arc::new(ChannelRules::new(rules).unwrap());
+    let hub = Hub::start(HubOptions { rules, ..options(1, 1000) }).unwrap();
+    let client = Client::default();
+    let mut attachment = hub.attach(client.clone());
+    for name in &names {
+        attachment.subscribe(name.clone().into()).unwrap();
+    }
+    settle().await;
+    client.seen.lock().unwrap().full = true;
+    for number in 0..10 {
+        for (channel, name) in names.iter().enumerate() {
+            let number = 100 * channel as u64 + number;
+            hub.publish(publication(number, [name.clone().into()]), Origin::default()).await.unwrap();
+        }
+    }
+    settle().await;
+    client.seen.lock().unwrap().full = false;
+    attachment.has_room();
+    settle().await;
+    client.seen
+}
+
+fn rule(history: HistoryRule, slow: SlowPolicy) -> ChannelRule {
+    ChannelRule { history, slow, ..ChannelRule::default() }
+}
+
+#[tokio::test]
+async fn a_channels_rule_bounds_its_history_and_says_what_becomes_of_who_is_slower() {
+    let two = HistoryRule { count: Some(2), ..HistoryRule::default() };
+    let seen = stalled_while_busy(vec![
+        ("all", ChannelRule::default()),
+        ("two", rule(two, SlowPolicy::Gap)),
+        ("newest", rule(two, SlowPolicy::Latest)),
+        // Three digits each.
+        ("bytes", rule(HistoryRule { bytes: Some(9), ..HistoryRule::default() }, SlowPolicy::Gap)),
+    ])
+    .await;
+    let seen = seen.lock().unwrap();
+    let of =
+        |channel: u64| seen.numbers.iter().copied().filter(move |n| n / 100 == channel).collect::<Vec<_>>();
+    assert_eq!(of(0), (0..10).collect::<Vec<_>>());
+    assert_eq!((of(1), of(2), of(3)), (vec![108, 109], vec![209], vec![307, 308, 309]));
+    assert_eq!((seen.gaps, seen.aborted), (1, false));
+}
+
+#[tokio::test]
+async fn a_channels_rule_may_end_the_connection_of_who_is_slower() {
+    let none = HistoryRule { count: Some(0), ..HistoryRule::default() };
+    let seen = stalled_while_busy(vec![("strict", rule(none, SlowPolicy::Disconnect))]).await;
+    assert!(seen.lock().unwrap().aborted);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_too_old_is_not_there() {
     let hub = Hub::start(HubOptions {
@@ -403,6 +464,7 @@ async fn what_is_too_old_is_not_there() {
         users_per_connection_max: 1,
         channels_per_connection_max: 1,
         connections_per_user_max: 1,
+        rules: Arc::default(),
         log: LogOptions { epoch: 1, bytes_max: 1 << 20, count_max: 1000, age_max: Duration::from_secs(60) },
     })
     .unwrap();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use pushnote_core::{Answer, CloseCode, Cursor, Keys, Subject, Verifier};
+use pushnote_core::{Answer, ChannelName, CloseCode, Cursor, Keys, Subject, Verifier};
 use pushnote_hub::{Attachment, Batch, Delivery, Hub, HubOptions, LogOptions, Place, Receiver};
 use pushnote_intake::{Counters, Incoming, Intake, Rejected, Reply, Sender, Source};
 use tokio::sync::mpsc;
@@ -31,7 +31,7 @@ impl Receiver for Page {
         Delivery::Accepted
     }
 
-    fn gap(&self, _: &Cursor) -> Option<Delivery> {
+    fn gap(&self, _: Option<&ChannelName>, _: &Cursor) -> Option<Delivery> {
         None
     }
 
@@ -75,6 +75,7 @@ impl Set {
             users_per_connection_max: 1,
             channels_per_connection_max: 1,
             connections_per_user_max: 1,
+            rules: Arc::default(),
             log: LogOptions {
                 epoch: 1,
                 bytes_max: 1 << 20,

@@ -28,6 +28,7 @@ async fn server(limits: Limits) -> SocketAddr {
         users_per_connection_max: limits.users_per_connection_max,
         channels_per_connection_max: limits.channels_per_connection_max,
         connections_per_user_max: limits.connections_per_user_max,
+        rules: Arc::default(),
         log: LogOptions { epoch: 1, bytes_max: 1 << 20, count_max: 1000, age_max: PATIENCE },
     })
     .unwrap();

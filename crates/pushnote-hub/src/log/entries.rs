@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use pushnote_core::rules::ChannelRules;
 use pushnote_core::sequencer::Item;
 use pushnote_core::{Cursor, Position, Subject};
 use tokio::time::Instant;
@@ -53,6 +54,7 @@ pub(super) struct Concerning {
 #[derive(Debug)]
 pub(crate) struct Entries {
     options: LogOptions,
+    pub(super) rules: Arc<ChannelRules>,
     pub(super) entries: VecDeque<Entry>,
     /// The offset of the first entry.
     first: u64,
@@ -67,10 +69,17 @@ pub(crate) struct Entries {
     first_marks: Arc<[Position]>,
 }
 
+impl Entry {
+    pub(super) fn is_older(&self, age_s: u64, now: Instant) -> bool {
+        now.saturating_duration_since(self.at).as_secs() >= age_s
+    }
+}
+
 impl Entries {
-    pub(super) fn new(options: LogOptions) -> Self {
+    pub(super) fn new(options: LogOptions, rules: Arc<ChannelRules>) -> Self {
         Self {
             options,
+            rules,
             entries: VecDeque::new(),
             first: 0,
             bytes: 0,

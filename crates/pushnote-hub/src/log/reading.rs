@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use pushnote_core::rules::{HistoryRule, SlowPolicy};
 use pushnote_core::{Cursor, Subject};
+use tokio::time::Instant;
 
 use super::entries::Entries;
 use super::sources::has_had;
@@ -29,13 +31,16 @@ pub(crate) struct Reading<'a> {
     pub(crate) seen: Option<&'a Cursor>,
 }
 
-/// What comes next for a reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Chunk {
-    /// Where the reader is when it has had this.
-    pub(crate) next: u64,
-    /// Something that concerned it has left the log.
-    pub(crate) lost: bool,
+/// A subject of which a reader has not had everything, and cannot have it any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lost {
+    pub(crate) subject: Subject,
+    /// From here on it is there.
+    pub(crate) from: u64,
+    /// The last of it that is there; `from` if there is none.
+    pub(crate) last: u64,
+    /// What the rule of a channel wants then.
+    pub(crate) policy: SlowPolicy,
 }
 
 /// Where somebody reads on who comes back.
@@ -51,11 +56,9 @@ pub(crate) struct Resumed {
 }
 
 impl Entries {
-    /// The next piece for a reader: adds its offsets to `offsets`.
-    pub(super) fn plan(&self, reading: &Reading<'_>, offsets: &mut Vec<u64>) -> Chunk {
+    /// The next piece for a reader: adds its offsets to `offsets`, and gives where the reader is when it has had them.
+    pub(super) fn plan(&self, reading: &Reading<'_>, offsets: &mut Vec<u64>) -> u64 {
         let &Reading { place, limit, subjects, seen } = reading;
-        let has_lost = |(subject, since): &(Subject, u64)| self.has_lost(subject, place.max(*since));
-        let lost = place < self.first() && subjects.iter().any(has_lost);
         let place = place.max(self.first());
         let limit = limit.min(self.end());
         let mut lists: Vec<Waiting<'_>> = subjects
@@ -69,7 +72,7 @@ impl Entries {
             let is_new_part = part.replace(here).is_some_and(|before| before != here);
             let enough = if is_new_part { CHUNK_BYTES / 4 } else { CHUNK_BYTES + PART_BYTES / 2 };
             if bytes >= enough || offsets.len() >= CHUNK_LEN_MAX {
-                return Chunk { next: offset, lost };
+                return offset;
             }
             let had = match seen {
                 Some(cursor) => has_had(cursor, entry.positions.as_slice()),
@@ -81,7 +84,7 @@ impl Entries {
             }
             lists.retain_mut(|list| list.pass(offset));
         }
-        Chunk { next: limit.max(place), lost }
+        limit.max(place)
     }
 
     fn waiting<'a>(&'a self, subject: &Subject, from: u64, limit: u64) -> Option<Waiting<'a>> {
@@ -90,26 +93,64 @@ impl Entries {
         Waiting { offsets, at, limit }.unless_empty()
     }
 
-    /// Whether something of these subjects, from this place on, has left the log.
-    fn lost(&self, place: u64, subjects: &[(Subject, u64)]) -> bool {
-        place < self.first() && subjects.iter().any(|(subject, _)| self.has_lost(subject, place))
+    /// Of which of these subjects, each from its place on, something is not there any more.
+    pub(super) fn lost(&self, place: u64, subjects: &[(Subject, u64)], now: Instant) -> Vec<Lost> {
+        let lost = |(subject, since): &(Subject, u64)| {
+            let from = self.readable_from(subject, now);
+            let last = self.by_subject.get(subject).and_then(|concerning| concerning.offsets.back());
+            let (last, policy) = (last.map_or(from, |last| from.max(*last)), self.policy(subject));
+            (from > place.max(*since)).then(|| Lost { subject: subject.clone(), from, last, policy })
+        };
+        subjects.iter().filter_map(lost).collect()
     }
 
-    /// Whether something of the subject, from this place on, has left the log.
-    fn has_lost(&self, subject: &Subject, place: u64) -> bool {
-        self.by_subject.get(subject).map_or(self.forgotten, |concerning| concerning.lost) > place
+    /// The first place from which on all of a subject is there, as far as its rule lets it.
+    fn readable_from(&self, subject: &Subject, now: Instant) -> u64 {
+        let Some(concerning) = self.by_subject.get(subject) else { return self.forgotten };
+        let lost = concerning.lost;
+        let Subject::Channel(channel) = subject else { return lost };
+        let HistoryRule { bytes, count, age_s } = self.rules.of(channel).history;
+        let offsets = &concerning.offsets;
+        let mut kept = count.map_or(offsets.len(), |count| count.min(offsets.len()));
+        if let Some(age_s) = age_s {
+            let is_old = |offset: &u64| self.entry(*offset).is_none_or(|entry| entry.is_older(age_s, now));
+            kept = kept.min(offsets.len() - offsets.partition_point(is_old));
+        }
+        if let Some(bytes) = bytes {
+            kept = kept.min(self.within(offsets, bytes));
+        }
+        match offsets.len() - kept {
+            0 => lost,
+            gone => lost.max(offsets[gone - 1] + 1),
+        }
     }
 
-    /// Where somebody reads on who comes back with `cursor` for these subjects.
-    pub(super) fn resume(&self, cursor: &Cursor, subjects: &[(Subject, u64)]) -> Resumed {
+    /// How many of the last of these take no more than so many bytes.
+    fn within(&self, offsets: &VecDeque<u64>, bytes: usize) -> usize {
+        let mut left = bytes;
+        let fits = |offset: &&u64| {
+            let len = self.at(**offset).map_or(0, |publication| publication.data_len());
+            left.checked_sub(len).map(|rest| left = rest).is_some()
+        };
+        offsets.iter().rev().take_while(fits).count()
+    }
+
+    fn policy(&self, subject: &Subject) -> SlowPolicy {
+        match subject {
+            Subject::Channel(channel) => self.rules.of(channel).slow,
+            Subject::Everyone | Subject::User(_) => SlowPolicy::Gap,
+        }
+    }
+
+    /// Where somebody reads on who comes back with `cursor`.
+    pub(super) fn resume(&self, cursor: &Cursor) -> Resumed {
         let end = self.end();
         if cursor.log.epoch == self.epoch() {
             let place = cursor.log.sequence;
             // Beyond the end is one that somebody has made up, or of a log that was cut.
-            let complete = place <= end && !self.lost(place, subjects);
             return Resumed {
-                place: place.clamp(self.first(), end),
-                complete,
+                place: place.min(end),
+                complete: place <= end,
                 filtered: false,
                 unknown: false,
             };
@@ -129,12 +170,19 @@ impl Entries {
     }
 
     /// The last publications of a subject, oldest first, and whether they are as many as asked for or all there were.
-    pub(super) fn last(&self, subject: &Subject, count: usize) -> (Vec<Arc<Publication>>, bool) {
+    pub(super) fn last(
+        &self,
+        subject: &Subject,
+        count: usize,
+        now: Instant,
+    ) -> (Vec<Arc<Publication>>, bool) {
         let none = VecDeque::new();
         let offsets = self.by_subject.get(subject).map_or(&none, |concerning| &concerning.offsets);
+        let from = self.readable_from(subject, now);
         let of_subject = offsets.iter().skip(offsets.len().saturating_sub(count));
-        let last: Vec<_> = of_subject.filter_map(|offset| self.at(*offset).cloned()).collect();
-        let complete = last.len() == count || !self.has_lost(subject, 0);
+        let there = of_subject.filter(|offset| **offset >= from);
+        let last: Vec<_> = there.filter_map(|offset| self.at(*offset).cloned()).collect();
+        let complete = last.len() == count || from == 0;
         (last, complete)
     }
 }

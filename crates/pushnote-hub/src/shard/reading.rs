@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pushnote_core::rules::SlowPolicy;
 use pushnote_core::{CloseCode, Cursor, Subject};
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ use super::behind::{Behind, Waiting};
 use super::turn::Turn;
 use super::{Encodings, Notice, Shard};
 use crate::index::Key;
-use crate::log::Reading;
+use crate::log::{Lost, Reading};
 use crate::publication::{Batch, Publication};
 use crate::receiver::{Delivery, Place, Receiver};
 
@@ -63,8 +64,9 @@ impl<R: Receiver> Shard<R> {
         let Some(since) = since else {
             return notice.into_iter().for_each(|notice| self.tell(key, notice));
         };
-        let resumed = self.log.resume(&since, &[(subject.clone(), 0)]);
-        let from = resumed.place.min(place);
+        let resumed = self.log.resume(&since);
+        let lost = self.log.lost(resumed.place, &[(subject.clone(), 0)]);
+        let from = lost.first().map_or(resumed.place, |lost| lost.from).min(place);
         // It goes back for this one alone: of the others it has had what is before its place.
         self.index.change_since(key, |other, since| if other == subject { from } else { since.max(place) });
         let behind = self.behind_at(key, place);
@@ -72,7 +74,7 @@ impl<R: Receiver> Shard<R> {
         if let Some(notice) = notice {
             behind.notices.push_back(Waiting {
                 notice,
-                complete: resumed.complete,
+                complete: resumed.complete && lost.is_empty(),
                 publications: Vec::new(),
             });
         }
@@ -190,14 +192,16 @@ impl<R: Receiver> Shard<R> {
     }
 
     fn find_place(&mut self, key: Key, behind: &mut Behind<R>, cursor: Cursor) {
-        let resumed = self.log.resume(&cursor, &self.index.subscriptions(key));
+        let resumed = self.log.resume(&cursor);
         // Else it gets what came since it attached.
         if !resumed.unknown {
             behind.place = resumed.place;
             self.index.change_since(key, |_, _| resumed.place);
         }
+        let lost = self.log.lost(behind.place, &self.index.subscriptions(key));
+        self.pass_over(key, &lost);
         if let Some(first) = behind.notices.front_mut() {
-            first.complete &= resumed.complete;
+            first.complete &= resumed.complete && lost.iter().all(|lost| lost.policy == SlowPolicy::Latest);
         }
         behind.seen = resumed.filtered.then(|| Box::new(cursor));
     }
@@ -211,21 +215,10 @@ impl<R: Receiver> Shard<R> {
             subjects: &subjects,
             seen: behind.seen.as_deref(),
         };
-        let chunk = self.log.plan(&reading, &mut offsets);
-        let Some(receiver) = self.index.get(key) else { return Step::Closed };
-        if chunk.lost {
-            let first = offsets.first().copied().unwrap_or(chunk.next);
-            let Some(told) = receiver.gap(&self.log.cursor(first)) else {
-                // It would be behind without knowing.
-                self.give_up(receiver);
-                return Step::Closed;
-            };
-            if told == Delivery::Accepted {
-                self.counters.gaps.add(1);
-                behind.place = first;
-            }
-            return told.into();
-        }
+        let next = match self.log.plan(&reading, &mut offsets) {
+            Ok(next) => next,
+            Err(lost) => return self.lose(key, behind, &lost),
+        };
         if !offsets.is_empty() {
             let Some(piece) = self.piece(offsets) else { return Step::More };
             let Some(receiver) = self.index.get(key) else { return Step::Closed };
@@ -234,7 +227,7 @@ impl<R: Receiver> Shard<R> {
                 refused => return refused.into(),
             }
         }
-        behind.place = chunk.next;
+        behind.place = next;
         if behind.place < self.next {
             return Step::More;
         }
@@ -242,6 +235,47 @@ impl<R: Receiver> Shard<R> {
             behind.seen = None;
         }
         if behind.seen.is_some() || behind.place > self.next { Step::Follows } else { Step::Live }
+    }
+
+    /// What it has not had is not there any more.
+    fn lose(&mut self, key: Key, behind: &Behind<R>, lost: &[Lost]) -> Step {
+        let Some(receiver) = self.index.get(key) else { return Step::Closed };
+        let of = |policy| lost.iter().filter(move |lost| lost.policy == policy);
+        if of(SlowPolicy::Disconnect).next().is_some() {
+            self.give_up(receiver);
+            return Step::Closed;
+        }
+        if of(SlowPolicy::Gap).next().is_some() {
+            let channel = of(SlowPolicy::Gap).map(|lost| match &lost.subject {
+                Subject::Channel(channel) => Some(channel),
+                Subject::Everyone | Subject::User(_) => None,
+            });
+            // Of several, one word says it.
+            let channel = channel.reduce(|one, other| one.filter(|_| one == other)).flatten();
+            let from = of(SlowPolicy::Gap).map(|lost| lost.from).min().unwrap_or(behind.place);
+            let Some(told) = receiver.gap(channel, &self.log.cursor(from.max(behind.place).min(self.next)))
+            else {
+                // It would be behind without knowing.
+                self.give_up(receiver);
+                return Step::Closed;
+            };
+            if told != Delivery::Accepted {
+                return told.into();
+            }
+            self.counters.gaps.add(1);
+        }
+        self.pass_over(key, lost);
+        Step::More
+    }
+
+    /// Of these subjects it goes on with what is there; of some, with the newest alone.
+    fn pass_over(&mut self, key: Key, lost: &[Lost]) {
+        self.index.change_since(key, |subject, since| {
+            let lost = lost.iter().find(|lost| lost.subject == *subject);
+            lost.map_or(since, |lost| {
+                since.max(if lost.policy == SlowPolicy::Latest { lost.last } else { lost.from })
+            })
+        });
     }
 
     /// The publications at these offsets in one batch, which all share who read the same; `None` if some have left the
