@@ -1,12 +1,13 @@
 //! A browser's WebSocket, by an independent client library.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::PATIENCE;
@@ -14,6 +15,8 @@ use crate::PATIENCE;
 /// A raw WebSocket to a server's SockJS route.
 pub struct Browser {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// What came while it was opened.
+    first: VecDeque<Result<Message, Error>>,
 }
 
 impl Browser {
@@ -28,8 +31,27 @@ impl Browser {
 
     /// Connects, if the server takes it.
     pub async fn try_open(url: &str) -> anyhow::Result<Self> {
-        let (stream, _) = tokio::time::timeout(PATIENCE, tokio_tungstenite::connect_async(url)).await??;
-        Ok(Self { stream })
+        let opened = async {
+            let (mut stream, _) = tokio_tungstenite::connect_async(url).await?;
+            // A server attaches it a moment after the handshake, and answers then: from here on nothing passes by it.
+            stream.send(Message::Ping("attached?".into())).await?;
+            let mut first = VecDeque::new();
+            while let Some(message) = stream.next().await {
+                match message {
+                    Ok(Message::Pong(_)) => break,
+                    other => first.push_back(other),
+                }
+            }
+            Ok(Self { stream, first })
+        };
+        tokio::time::timeout(PATIENCE, opened).await?
+    }
+
+    async fn message(&mut self) -> Option<Result<Message, Error>> {
+        match self.first.pop_front() {
+            Some(message) => Some(message),
+            None => self.stream.next().await,
+        }
     }
 
     /// Says `{"name":"subscribe","data":{"token":…}}`.
@@ -64,7 +86,7 @@ impl Browser {
     pub async fn next_within(&mut self, patience: Duration) -> Option<Result<Value, Option<CloseFrame>>> {
         tokio::time::timeout(patience, async {
             loop {
-                match self.stream.next().await {
+                match self.message().await {
                     Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("JSON")),
                     Some(Ok(Message::Close(frame))) => return Err(frame),
                     Some(Ok(_)) => {}
