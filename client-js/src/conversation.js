@@ -48,8 +48,8 @@ export class Conversation {
     const isText = typeof token === 'string';
     const source = isText ? getToken : (token ?? getToken);
     const key = channel ?? token ?? source;
-    if (!key || !['string', 'function'].includes(typeof key)) {
-      throw new Error('a token must be a string that is not empty, or a function that gets one');
+    if (typeof key !== 'function' && !key?.length) {
+      throw new Error('a token must be a string that is not empty, or a function');
     }
     const before = this.#subscriptions.get(key);
     if (!before && this.#subscriptions.size >= subscriptionsMax) {
@@ -100,8 +100,12 @@ export class Conversation {
     const { resume, openTimeoutMs } = this.#host.settings;
     if (!resume) return this.#bePlain();
     const { cursor } = this;
-    // What is to begin elsewhere than at the cursor begins by itself, after the welcome.
-    const held = [...this.#subscriptions.values()].filter((each) => !each.since && isReady(each));
+    // What is to begin elsewhere than at the cursor begins by itself, after the welcome. So does every user but one: the
+    // welcome would not say which of them it refuses.
+    const ready = [...this.#subscriptions.values()].filter((each) => !each.since && isReady(each));
+    const user = ready.find((each) => !each.channel);
+    const held = ready.filter((each) => each.channel || each === user);
+    for (const each of ready) if (!held.includes(each)) each.since = cursor;
     const subscriptions = held.map(({ channel, token }) => ({ channel, token: token ?? undefined }));
     const timer = setTimeout(() => this.#unanswered(`no answer to hello within ${openTimeoutMs} ms`), openTimeoutMs);
     this.#phase = 'hello';
@@ -140,7 +144,7 @@ export class Conversation {
     this.#heard(message);
     for (const each of this.#subscriptions.values()) {
       const isRefused = message.errors?.some(({ channel }) => channel === each.channel);
-      // Asked for by itself, a refused one gets an answer of its own: it may be one user of several.
+      // Asked for by itself it gets an answer of its own, which is dealt with there.
       if (isRefused) each.since ??= cursor;
       if (held.includes(each) && !isRefused) this.#holds(each, message);
       else this.#begin(each);
@@ -187,12 +191,12 @@ export class Conversation {
   }
 
   #expired({ channel, user, cursor }) {
-    for (const each of this.#subscriptions.values()) {
-      // Whose the token is, is not known of one that hello brought: there may be several that fit.
-      if (each.channel !== channel || (each.user ?? user) !== user) continue;
-      each.since ??= cursor;
-      this.#renew(each);
-    }
+    const alike = [...this.#subscriptions.values()].filter((each) => each.channel === channel);
+    // Whose the token is, is not known of the one that hello brought.
+    const expired = alike.find((each) => each.user === user) ?? alike.find((each) => !each.user);
+    if (!expired) return;
+    expired.since ??= cursor;
+    this.#renew(expired);
   }
 
   /** With a new token if there can be one, else the server says whether the old one will do. */

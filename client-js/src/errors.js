@@ -1,6 +1,6 @@
 /** @returns {Error & {code?: number | string}} */
 export function fault(text, code) {
-  return Object.assign(new Error(text), code === undefined ? {} : { code });
+  return Object.assign(new Error(text), { code });
 }
 
 /** What went wrong, in words: `fetch` hides the cause of a failure behind "fetch failed". */

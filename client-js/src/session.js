@@ -67,7 +67,8 @@ export function openSession(transport, base, io, { openTimeoutMs, silenceMs, bea
 
   const opening = setTimeout(() => fail(`it did not open within ${openTimeoutMs} ms`), openTimeoutMs);
   try {
-    link = transport.open(`${base}/${serverId()}/${sessionId()}`, io, {
+    // The server's part of the URL is of use to load balancers only.
+    link = transport.open(`${base}/${String(Math.random()).slice(2, 5)}/${sessionId()}`, io, {
       heard,
       frame,
       lost: (reason, code = ABNORMAL) => end(code, reason || (opened ? 'it was lost' : 'it did not open')),
@@ -76,11 +77,6 @@ export function openSession(transport, base, io, { openTimeoutMs, silenceMs, bea
     fail(describe(error)); // `new WebSocket` throws when a page may not open one
   }
   return { ended, send: (text) => link.send(text), close: (reason) => end(1000, reason) };
-}
-
-/** Of use to load balancers only. */
-function serverId() {
-  return String(Math.floor(Math.random() * 1000)).padStart(3, '0');
 }
 
 /** Whoever knows it can read the session: 124 bits of a good random source. */

@@ -220,19 +220,28 @@ test('a token that cannot be renewed is an error, and the page may subscribe aga
   assert.deepEqual(asked('subscribe'), { id: asked('subscribe').id, token: '42:b', since: 'c1' });
 });
 
-test('with several users, each is asked for by itself when one is refused or has expired', async (t) => {
-  const { connection, welcome, lose, say, sent, seen } = world(t);
-  const begun = ['42:a', '43:b'].map((token) => connection.subscribe({ token }));
-  await welcome();
-  await Promise.all(begun);
-  say({ type: 'expired', user: '43', cursor: 'c1' });
+test('of several users all but one are asked for by themselves, so that each has its own answer', async (t) => {
+  const { connection, welcome, lose, say, sent, asked, seen } = world(t);
+  for (const token of ['42:a', '43:b', '44:c']) connection.subscribe({ token });
+  assert.deepEqual((await welcome()).subscriptions, [{ token: '42:a' }]);
+  const [, second, third] = sent();
+  assert.deepEqual([second.data.token, third.data.token, third.data.since], ['43:b', '44:c', undefined]);
+  say({ type: 'subscribed', id: second.data.id, user: '43', cursor: 'c1', complete: true });
+  say({ type: 'subscribed', id: third.data.id, user: '44', cursor: 'c1', complete: true });
+
+  say({ type: 'expired', user: '43', cursor: 'c2' });
   await settle();
-  const [first, second] = sent().slice(1);
-  assert.deepEqual([first.data.token, second.data.token, second.data.since], ['42:a', '43:b', 'c1']);
-  say({ type: 'subscribed', id: first.data.id, user: '42', cursor: 'c1', complete: true });
-  say({ type: 'error', id: second.data.id, code: 'token_expired', text: 'token has expired' });
+  assert.deepEqual(asked('subscribe'), { id: asked('subscribe').id, token: '43:b', since: 'c2' });
+  say({ type: 'error', id: asked('subscribe').id, code: 'token_expired', text: 'token has expired' });
+  say({ type: 'expired', user: '42', cursor: 'c3' });
+  await settle();
+  assert.deepEqual(asked('subscribe'), { id: asked('subscribe').id, token: '42:a', since: 'c3' });
+  say({ type: 'subscribed', id: asked('subscribe').id, user: '42', cursor: 'c3', complete: true });
+  say({ type: 'expired', user: 'nobody', cursor: 'c3' });
+
   await lose();
   assert.deepEqual((await welcome()).subscriptions, [{ token: '42:a' }]);
+  assert.deepEqual(asked('subscribe'), { id: asked('subscribe').id, token: '44:c', since: 'c3' });
   assert.equal(seen.errors[0].message, 'user: token has expired');
 });
 

@@ -1,0 +1,105 @@
+// Our own client, in this process, with a real server: what a stream of messages meets while a token is renewed.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import FayeWebSocket from 'faye-websocket';
+import { connect } from '../../client-js/src/pushnote.js';
+import { freePort, System } from './processes.mjs';
+import { Heard, withEvents } from './waiting.mjs';
+
+const system = new System();
+let to;
+let server;
+
+before(async () => {
+  to = `tcp://127.0.0.1:${await freePort()}`;
+  server = await system.server({ mq: to, single: true, flags: ['--channels={prefix = "public.", public = true}'] });
+});
+after(() => system.stop());
+
+/** A page without its browser, whose messages are its events. */
+class Page extends withEvents(Heard) {
+  constructor(t, options) {
+    super();
+    this.name = 'page';
+    this.conn = connect(server.url, { resume: true, WebSocket: FayeWebSocket.Client, ...options });
+    this.conn.on('message', (data) => this.hear({ event: 'message', data }));
+    this.conn.on('gap', (gap) => this.hear({ event: 'gap', ...gap }));
+    this.conn.on('error', ({ message, code }) => this.hear({ event: 'error', message, code }));
+    t.after(() => this.conn.close());
+  }
+
+  get events() {
+    return this.heard;
+  }
+}
+
+/** Counts on, for each of `audiences` in turn; `stop` gives what was published. */
+function stream(t, ...audiences) {
+  const publisher = system.start('examples/shout', ['connect', to]);
+  let count = 0;
+  const timer = setInterval(() => {
+    const audience = audiences[count % audiences.length];
+    publisher.write({ name: 'publish', data: count++, ...audience });
+  }, 10);
+  const stop = () => {
+    clearInterval(timer);
+    return Array.from({ length: count }, (_, n) => n);
+  };
+  t.after(stop);
+  return { stop };
+}
+
+for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
+  test(`${transport}: tokens expire, and nothing is missed until there are new ones`, async (t) => {
+    const asked = [];
+    const getToken = ({ channel, reason }) => {
+      asked.push(`${channel ?? 'user'} ${reason}`);
+      return channel ? system.token('--channel', channel, '--ttl=2s') : system.token('42', '--ttl=2s');
+    };
+    const page = new Page(t, { transports: [transport], getToken });
+    await Promise.all([page.conn.subscribe('news'), page.conn.subscribe()]);
+    const messages = stream(t, { channels: ['news'] }, { users: ['42'] }, { everyone: true });
+    for (const what of ['news', 'user']) {
+      const renewals = () => asked.filter((each) => each === `${what} expired`).length;
+      await page.until(() => renewals() >= 2, `the renewal of ${what}`);
+    }
+    const published = messages.stop();
+    await page.until(() => page.received.length >= published.length, 'all messages');
+    // What the channel missed comes behind what others got meanwhile: the order is that of each.
+    for (const each of [0, 1, 2]) {
+      const its = (list) => list.filter((n) => n % 3 === each);
+      assert.deepEqual(its(page.received), its(published));
+    }
+    assert.deepEqual(page.events.filter(({ event }) => event !== 'message'), []);
+  });
+
+  test(`${transport}: channels, their history, and the end of a subscription`, async (t) => {
+    const page = new Page(t, { transports: [transport] });
+    const name = `public.${transport}`;
+    const channel = page.conn.channel(name);
+    const heard = [];
+    channel.on('headline', (data) => heard.push(data));
+    const { cursor } = await page.conn.subscribe(name);
+    const publisher = system.start('examples/shout', ['connect', to]);
+    for (const data of [1, 2, 3]) publisher.write({ name: 'publish', channels: [name], data, event: data === 2 ? 'headline' : 'other' });
+    await page.message(3);
+    assert.deepEqual(heard, [2]);
+    const { messages, complete } = await channel.history(2);
+    assert.deepEqual([messages, complete], [[
+      { channel: name, event: 'headline', data: 2 },
+      { channel: name, event: 'other', data: 3 },
+    ], true]);
+
+    await page.conn.unsubscribe(name);
+    await assert.rejects(channel.history(1), { code: 'not_subscribed' });
+    publisher.write({ name: 'publish', channels: [name], data: 4 });
+    publisher.write({ name: 'publish', everyone: true, data: 5 });
+    await page.message(5);
+    assert.deepEqual(page.received, [1, 2, 3, 5]);
+    await page.conn.subscribe(name, { since: cursor });
+    await page.message(4);
+    assert.deepEqual(page.received, [1, 2, 3, 5, 1, 2, 3, 4]);
+    await assert.rejects(page.conn.subscribe('private'), { code: 'token_missing' });
+  });
+}
