@@ -9,6 +9,7 @@ mod acks;
 mod blackholes;
 mod crashes;
 mod diagnostics;
+mod durability;
 mod envelopes;
 mod frames;
 mod garbage;

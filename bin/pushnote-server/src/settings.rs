@@ -1,6 +1,6 @@
 //! From flags and environment to what the server is told; each failure names its flag.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use pushnote_cli::{
 };
 use pushnote_config::{MessageForm, Server};
 use pushnote_core::{JwtKeys, Keys, Limits, Verifier};
-use pushnote_http::{Route, Settings};
+use pushnote_http::{OpenError, OpenLogError, OpenedLog, Route, Settings};
 use pushnote_net::{Listener, advice};
 
 const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
@@ -26,8 +26,10 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
     let limits = args.limits(connections_max).map_err(|error| Failure::usage(error.to_string()))?;
     let channel_rules =
         args.channel_rules().map_err(|error| Failure::usage(format!("--channels: {error}")))?;
+    let log = args.data_dir.as_deref().map(|directory| open_log(directory, args, &limits)).transpose()?;
     Ok(Settings {
         route,
+        log,
         channel_rules,
         verifier: Arc::new(verifier(args, &limits)?.into()),
         limits,
@@ -41,6 +43,20 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
         coalescing_window: Duration::from_micros(args.coalescing_window),
         metrics: listen_for_monitors(&args.metrics)?,
         shards: std::thread::available_parallelism().map_or(1, Into::into),
+    })
+}
+
+/// What an earlier run has left.
+fn open_log(directory: &Path, args: &Server, limits: &Limits) -> Result<OpenedLog, Failure> {
+    OpenedLog::open(directory, args.fsync, limits).map_err(|error| {
+        let text = format!("--data-dir: {error}");
+        match error {
+            OpenLogError::Store(OpenError::InUse { .. }) => Failure::unavailable(text),
+            OpenLogError::Store(OpenError::Broken { .. } | OpenError::Newer { .. })
+            | OpenLogError::Record { .. } => Failure::data(text),
+            OpenLogError::Store(OpenError::Foreign { .. }) => Failure::config(text),
+            OpenLogError::Store(_) => Failure::system(text),
+        }
     })
 }
 

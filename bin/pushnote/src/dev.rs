@@ -96,6 +96,7 @@ fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
         actions: vec![publishing(&demo.mq_socket)?],
         shards: 1,
         coalescing_window: Duration::ZERO,
+        log: None,
         metrics: None,
     })
 }

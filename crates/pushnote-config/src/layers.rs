@@ -115,7 +115,7 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
 }
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
-pub(crate) const KNOWN_VARIABLES: [&str; 57] = [
+pub(crate) const KNOWN_VARIABLES: [&str; 59] = [
     "PUSHNOTE_ACK",
     "PUSHNOTE_ACK_SOCKET",
     "PUSHNOTE_ADDRESS",
@@ -134,8 +134,10 @@ pub(crate) const KNOWN_VARIABLES: [&str; 57] = [
     "PUSHNOTE_CURVE_CLIENTS",
     "PUSHNOTE_CURVE_SECRET_KEY_FILE",
     "PUSHNOTE_CURVE_SERVER_KEY",
+    "PUSHNOTE_DATA_DIR",
     "PUSHNOTE_DISCONNECT_DELAY",
     "PUSHNOTE_DRAIN_DEADLINE",
+    "PUSHNOTE_FSYNC",
     "PUSHNOTE_HANDSHAKE_TIMEOUT",
     "PUSHNOTE_HEADER_BYTES_MAX",
     "PUSHNOTE_HEARTBEAT_DELAY",

@@ -9,12 +9,13 @@ use clap::builder::FalseyValueParser;
 use pushnote_core::{ChannelRules, ChannelRulesError, Limits, LimitsError};
 use pushnote_net::Network;
 use pushnote_sockjs::AllowedOrigin;
+use pushnote_store::Fsync;
 use pushnote_zmtp::Endpoint;
 
 use crate::channels::ChannelTables;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
-use crate::values::{age, bytes, count, listed, port, seconds, whole_seconds};
+use crate::values::{age, bytes, count, fsync, listed, port, seconds, whole_seconds};
 
 /// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
 ///
@@ -126,6 +127,17 @@ pub struct Server {
     /// at all
     #[arg(long, env = "PUSHNOTE_COALESCING_WINDOW", value_name = "MICROSECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=100_000))]
     pub coalescing_window: u64,
+
+    /// Directory for the last messages, which are kept there over a restart: within the same limits as in memory. Without it
+    /// they are in memory alone
+    #[arg(long, env = "PUSHNOTE_DATA_DIR", value_name = "PATH")]
+    pub data_dir: Option<PathBuf>,
+
+    /// When the disk is made to have what is kept: with "always" before a receipt is given, with "interval:SECONDS" so long
+    /// after it, with "never" when the system gets round to it. A server that is killed loses nothing in any case; this is
+    /// about a machine that is
+    #[arg(long, env = "PUSHNOTE_FSYNC", value_name = "POLICY", value_parser = fsync, default_value = "interval:1")]
+    pub fsync: Fsync,
 
     /// Time that connections get to leave when the server ends
     #[arg(long, env = "PUSHNOTE_DRAIN_DEADLINE", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().drain_deadline_s)]

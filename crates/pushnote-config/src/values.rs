@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+#[cfg(feature = "server")]
+use pushnote_store::Fsync;
 
 const SENSIBLE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 
@@ -48,6 +50,17 @@ pub(crate) fn age(text: &str) -> Result<u64, String> {
         .filter(|time| time.subsec_nanos() == 0)
         .map(|time| time.as_secs())
         .ok_or_else(|| "give whole seconds, as in 86400 or 24h".to_owned())
+}
+
+/// When the disk is made to have what is kept.
+#[cfg(feature = "server")]
+pub(crate) fn fsync(text: &str) -> Result<Fsync, String> {
+    match text.split_once(':') {
+        None if text == "always" => Ok(Fsync::Always),
+        None if text == "never" => Ok(Fsync::Never),
+        Some(("interval", interval)) => seconds(interval).map(Fsync::Interval),
+        _ => Err("give always, never or interval:SECONDS, as in interval:1".to_owned()),
+    }
 }
 
 /// One of several, which may have a space after the comma before it.
@@ -101,6 +114,22 @@ mod tests {
             assert!(whole_seconds(text).is_err(), "{text}");
         }
         assert_eq!([age("0"), age("24h"), age("86400")], [Ok(0), Ok(86_400), Ok(86_400)]);
+    }
+
+    #[test]
+    #[cfg(feature = "server")]
+    fn when_to_sync() {
+        for (text, policy) in [
+            ("always", Fsync::Always),
+            ("never", Fsync::Never),
+            ("interval:1", Fsync::Interval(Duration::from_secs(1))),
+            ("interval:250ms", Fsync::Interval(Duration::from_millis(250))),
+        ] {
+            assert_eq!(fsync(text), Ok(policy), "{text}");
+        }
+        for text in ["", "interval", "interval:", "interval:0", "always:1", "1"] {
+            assert!(fsync(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! - `client`: the client protocol on a SockJS session
 //! - `expiries`: connections whose tokens expire
 //! - `receiver`: what the hub delivers into
+//! - `kept`: the log on disk
 //! - `metrics`: what is measured
 //! - `serve`: accepts connections and drains them
 
@@ -14,6 +15,7 @@ mod client;
 mod expiries;
 mod framing;
 mod front;
+mod kept;
 mod metrics;
 mod notice;
 mod page;
@@ -25,9 +27,11 @@ mod serve;
 mod server;
 mod settings;
 
+pub use kept::{OpenLogError, OpenedLog};
 pub use page::{Action, Page, Take};
 pub use pushnote_intake::sources::zeromq::ZeroMq;
 pub use pushnote_sockjs::{AllowedOrigin, Network};
+pub use pushnote_store::{Fsync, OpenError};
 pub use route::{Route, RouteError};
 pub use server::{DrainReport, RunError, run};
 pub use settings::Settings;

@@ -9,6 +9,7 @@ use pushnote_sockjs::SockJs;
 use pushnote_zmtp::{CloseCause, Monitor, Stats};
 
 use crate::client::Clients;
+use crate::kept::Keeper;
 use crate::receiver::SockJsReceiver;
 use pushnote_net::Admission;
 
@@ -20,6 +21,8 @@ pub(crate) struct Gauges {
     pub(crate) sockjs: SockJs<Clients>,
     /// The ZeroMQ sockets, each with the flag that names its endpoints.
     pub(crate) sockets: Vec<(&'static str, Monitor)>,
+    /// Keeps the log on disk.
+    pub(crate) keeper: Option<Arc<Keeper>>,
 }
 
 impl Measured for Gauges {
@@ -28,6 +31,9 @@ impl Measured for Gauges {
         page.info("pushnote_server_build", "The version that runs", &version)?;
         self.intake(page)?;
         self.hub(page)?;
+        if let Some(keeper) = &self.keeper {
+            kept(keeper, page)?;
+        }
         self.browsers(page)?;
         let sockets: Vec<_> = self.sockets.iter().map(|(end, monitor)| (*end, monitor.stats())).collect();
         zeromq(page, &sockets)
@@ -114,6 +120,12 @@ impl Gauges {
             refused,
         )
     }
+}
+
+fn kept(keeper: &Keeper, page: &mut Page<'_>) -> fmt::Result {
+    let failed = u64::from(keeper.failure().is_some());
+    page.gauge("pushnote_server_log_failed", "Whether the log cannot be kept on disk at the moment", failed)?;
+    counters(page, &[("log_lost_messages", "Messages that could not be kept on disk", &keeper.lost)])
 }
 
 fn counters(page: &mut Page<'_>, table: &[(&str, &str, &Counter)]) -> fmt::Result {

@@ -15,6 +15,7 @@ use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
 use crate::client::Clients;
+use crate::kept::Keeper;
 use crate::page::{ACTION_BYTES_MAX, Action, Page, is_from_own_page};
 use crate::settings::Settings;
 
@@ -30,6 +31,7 @@ pub(crate) fn all(
     settings: Settings,
     clients: Clients,
     draining: &Arc<AtomicBool>,
+    keeper: Option<Arc<Keeper>>,
 ) -> (BoxedFilter<(Response,)>, SockJs<Clients>) {
     let Settings {
         route,
@@ -57,7 +59,7 @@ pub(crate) fn all(
     }
     let sockjs = sockjs.build(clients);
     let own = fixed(pages).or(asked(actions)).unify();
-    let routes = sockjs.filter(route.as_str()).or(own).unify().or(health(draining)).unify();
+    let routes = sockjs.filter(route.as_str()).or(own).unify().or(health(draining, keeper)).unify();
     (routes.recover(not_found).unify().boxed(), sockjs)
 }
 
@@ -112,8 +114,9 @@ fn asked(actions: Vec<Action>) -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-/// What load balancers ask: whether there is a server, and whether it takes clients.
-fn health(draining: &Arc<AtomicBool>) -> BoxedFilter<(Response,)> {
+/// What load balancers ask: whether there is a server, and whether it takes clients. One that keeps no log on disk any more
+/// does, and says so to people.
+fn health(draining: &Arc<AtomicBool>, keeper: Option<Arc<Keeper>>) -> BoxedFilter<(Response,)> {
     let draining = Arc::clone(draining);
     warp::method()
         .and(warp::path::full())
@@ -124,9 +127,11 @@ fn health(draining: &Arc<AtomicBool>) -> BoxedFilter<(Response,)> {
                 _ => false,
             };
             let answer = if draining.load(Relaxed) {
-                warp::reply::with_status("draining\n", StatusCode::SERVICE_UNAVAILABLE)
+                warp::reply::with_status("draining\n".to_owned(), StatusCode::SERVICE_UNAVAILABLE)
             } else {
-                warp::reply::with_status("ok\n", StatusCode::OK)
+                let failure = keeper.as_ref().and_then(|keeper| keeper.failure());
+                let not_kept = failure.map(|why| format!("log not kept: {why}\n")).unwrap_or_default();
+                warp::reply::with_status(format!("ok\n{not_kept}"), StatusCode::OK)
             };
             let answer = warp::reply::with_header(answer, CACHE_CONTROL, "no-store");
             ready(if asked { Ok(answer.into_response()) } else { Err(warp::reject::not_found()) })

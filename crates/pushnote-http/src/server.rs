@@ -16,6 +16,7 @@ use pushnote_zmtp::Monitor;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::Clients;
+use crate::kept::OpenedLog;
 use crate::metrics::Gauges;
 use crate::receiver::SockJsReceiver;
 use crate::settings::Settings;
@@ -65,7 +66,9 @@ pub async fn run(
 ) -> Result<DrainReport, RunError> {
     let limits = settings.limits.clone();
     let rules = Arc::new(std::mem::take(&mut settings.channel_rules));
-    let hub: Hub<SockJsReceiver> = Hub::start(HubOptions {
+    let log = settings.log.take();
+    let keeper = log.as_ref().map(|log| Arc::clone(&log.keeper));
+    let options = HubOptions {
         rules: Arc::clone(&rules),
         shards: settings.shards,
         coalescing_window: settings.coalescing_window,
@@ -74,13 +77,22 @@ pub async fn run(
         connections_per_user_max: limits.connections_per_user_max,
         log: LogOptions {
             // At random, so that cursors of another run are known for that; 0 is no log's.
-            epoch: getrandom::u64().unwrap_or_else(|_| unix_now()).max(1),
+            epoch: match &keeper {
+                Some(keeper) => keeper.epoch(),
+                None => getrandom::u64().unwrap_or_else(|_| unix_now()).max(1),
+            },
             bytes_max: limits.log_bytes_max,
             count_max: limits.log_messages_max,
             age_max: Duration::from_secs(limits.log_age_s),
         },
-    })?;
-    let intake = Intake::new(hub.clone(), Arc::clone(&settings.verifier), limits.message_bytes_max);
+    };
+    let kept = log.map(OpenedLog::into_kept);
+    let earlier = kept.as_ref().map(|kept| (kept.recovered.clone(), kept.next_offset));
+    let hub: Hub<SockJsReceiver> = Hub::go_on(options, kept)?;
+    let mut intake = Intake::new(hub.clone(), Arc::clone(&settings.verifier), limits.message_bytes_max);
+    if let Some((recovered, next_offset)) = earlier {
+        intake.go_on(&recovered, next_offset);
+    }
     let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
     let mut hearing = tokio::spawn(intake.run(source));
 
@@ -89,12 +101,19 @@ pub async fn run(
     let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
-    let (routes, sockjs) = routes::all(settings, clients, &draining);
+    let (routes, sockjs) = routes::all(settings, clients, &draining, keeper.clone());
     let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
     let mut telling = Serving::default();
     if let Some(listener) = metrics {
         let admission = Arc::clone(&admission);
-        let gauges = Gauges { hub: hub.clone(), taken_in, admission, sockjs: sockjs.clone(), sockets };
+        let gauges = Gauges {
+            hub: hub.clone(),
+            taken_in,
+            admission,
+            sockjs: sockjs.clone(),
+            sockets,
+            keeper: keeper.clone(),
+        };
         telling = listener.serve(gauges, Arc::clone(&draining)).map_err(RunError::Metrics)?;
     }
     let mut crashed = None;
@@ -122,6 +141,9 @@ pub async fn run(
     let left = open.drained(deadline.saturating_sub(started.elapsed())).await;
     hearing.abort();
     expiring.abort();
+    if let Some(keeper) = keeper {
+        keeper.close().await;
+    }
     match crashed {
         Some(Err(crash)) => Err(crash.into()),
         _ => Ok(DrainReport { told, left }),

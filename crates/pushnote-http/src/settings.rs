@@ -7,6 +7,7 @@ use pushnote_core::{ChannelRules, CurrentVerifier, Limits};
 use pushnote_net::metrics::Listener;
 use pushnote_sockjs::{AllowedOrigin, Network};
 
+use crate::kept::OpenedLog;
 use crate::page::{Action, Page};
 use crate::route::Route;
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub shards: usize,
     /// Under a steady stream, how long messages wait for each other to leave together; zero for not at all.
     pub coalescing_window: Duration,
+    /// The log on disk to go on with; without it the log is in memory alone.
+    pub log: Option<OpenedLog>,
     /// Where it tells what is to be measured of it.
     pub metrics: Option<Listener>,
 }

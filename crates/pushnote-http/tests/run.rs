@@ -47,7 +47,8 @@ impl Server {
             actions: Vec::new(),
             shards: 2,
             coalescing_window: Duration::ZERO,
-            metrics: None,
+            log: None,
+        metrics: None,
         };
         let any: Endpoint = "tcp://127.0.0.1:*".parse().unwrap();
         let subscriber = Subscriber::bind(&any, Options::default()).await.unwrap();

@@ -12,8 +12,10 @@ use std::time::Duration;
 use pushnote_core::rules::ChannelRules;
 use pushnote_core::{CloseCode, Cursor, Position, Subject};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
 
 use crate::counters::Counters;
+use crate::kept::KeptLog;
 use crate::log::{Log, LogOptions, Origin};
 use crate::publication::Publication;
 use crate::receiver::Receiver;
@@ -33,6 +35,8 @@ struct Inner<R: Receiver> {
     // Taken on subscribing and detaching only, never on a message's way.
     connections_of: Mutex<HashMap<Subject, usize>>,
     counters: Arc<Counters>,
+    /// Ends with the hub: what lets the shards have what is kept.
+    _releasing: JoinSet<()>,
 }
 
 /// How a hub works, and what one client may hold of it.
@@ -72,9 +76,27 @@ impl<R: Receiver> Hub<R> {
     ///
     /// Outside a Tokio runtime, or with no shards.
     pub fn start(options: HubOptions) -> io::Result<Self> {
+        Self::go_on(options, None)
+    }
+
+    /// As [`start`](Self::start), with a log that goes on where an earlier run left it.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    pub fn go_on(options: HubOptions, kept: Option<KeptLog>) -> io::Result<Self> {
         assert!(options.shards > 0, "a hub needs a shard");
         let counters = Arc::new(Counters::default());
-        let log = Arc::new(Log::new(options.log, Arc::clone(&options.rules), options.shards));
+        let log = Arc::new(Log::new(options.log, Arc::clone(&options.rules), options.shards, kept));
+        let mut releasing = JoinSet::new();
+        if log.keeps() {
+            let log = Arc::clone(&log);
+            releasing.spawn(async move { log.release_what_is_kept().await });
+        }
         let mut shards = Vec::with_capacity(options.shards);
         for number in 0..options.shards {
             let window = Window::new(options.coalescing_window)?;
@@ -90,6 +112,7 @@ impl<R: Receiver> Hub<R> {
                 options,
                 connections_of: Mutex::default(),
                 counters,
+                _releasing: releasing,
             }),
         })
     }
@@ -128,6 +151,22 @@ impl<R: Receiver> Hub<R> {
             offset = inner.log.append(publication, origin) => Ok(offset),
             () = closed => Err(ShardGone),
         }
+    }
+
+    /// Whether the log outlives the process.
+    pub fn keeps(&self) -> bool {
+        self.inner.log.keeps()
+    }
+
+    /// Waits until the publication at `offset` is kept, or without one, all that have been published. At once if nothing is
+    /// kept here.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not kept.
+    pub async fn kept(&self, offset: Option<u64>) -> Result<(), String> {
+        let log = &self.inner.log;
+        log.kept(offset.map_or_else(|| log.appended(), |offset| offset + 1)).await
     }
 
     /// A source's stream begins here, or goes on here: the log has all that follows.

@@ -6,6 +6,7 @@
 //! - `shard`: one task per core, which owns its share of the receivers and writes to them
 //! - [`Publication`], [`Batch`]: what is delivered, and the cache of its encodings
 //! - [`Receiver`]: what a front end implements to be delivered to
+//! - [`Keep`], [`KeptLog`]: a log that outlives its process
 //! - `mask`: which of a turn's publications a receiver gets
 //! - `window`: lets messages of a steady stream wait for each other
 //! - [`Counters`]: what is counted
@@ -13,6 +14,7 @@
 mod counters;
 mod hub;
 pub mod index;
+mod kept;
 mod log;
 mod mask;
 mod one_or_many;
@@ -23,6 +25,7 @@ mod window;
 
 pub use counters::{Counter, Counters};
 pub use hub::{Attachment, Hub, HubOptions, Remote, ShardGone, SubscribeError};
+pub use kept::{Keep, KeptLog, RecordError, Recovered, Waiting};
 pub use log::{LogOptions, Origin};
 pub use publication::{Batch, Content, Encoded, Publication};
 pub use receiver::{Delivery, Place, Receiver};

@@ -6,6 +6,7 @@ mod entries;
 mod reading;
 mod sources;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +15,7 @@ use pushnote_core::{Cursor, Position, Subject};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::kept::{self, Keep, KeptLog, Recovered};
 use crate::publication::{Encoded, Publication};
 use entries::Entries;
 pub use entries::LogOptions;
@@ -29,15 +31,20 @@ const WAITING_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Log<E> {
+    epoch: u64,
     state: Mutex<State<E>>,
-    /// The offset behind the last publication: to see without the lock whether there are any.
+    /// The offset behind the last publication that shards may have: to see without the lock whether there are any.
     end: AtomicU64,
+    /// Where who lets them have what is kept waits for what is new.
+    appended: Notify,
     /// Where the shards wait for what is new.
     news: Box<[Notify]>,
     /// Where those who publish wait for the shards.
     room: Notify,
     /// What sources had before this server was there is here, as far as it comes.
     filled: AtomicBool,
+    /// Keeps it beyond the process.
+    keep: Option<Arc<dyn Keep>>,
 }
 
 #[derive(Debug)]
@@ -50,18 +57,34 @@ struct State<E> {
 }
 
 impl<E: Default> Log<E> {
-    pub(crate) fn new(options: LogOptions, rules: Arc<ChannelRules>, shards: usize) -> Self {
-        let state = State {
-            entries: Entries::new(options, rules),
-            fresh: Default::default(),
-            taken: vec![0; shards].into(),
-        };
+    pub(crate) fn new(
+        options: LogOptions,
+        rules: Arc<ChannelRules>,
+        shards: usize,
+        kept: Option<KeptLog>,
+    ) -> Self {
+        let mut entries = Entries::new(options, rules);
+        let keep = kept.map(|kept| {
+            let KeptLog { keep, next_offset, recovered } = kept;
+            let now = Instant::now();
+            entries.begin_at(next_offset - recovered.len() as u64);
+            for Recovered { publication, origin, age } in recovered {
+                entries.push(publication, origin, now.checked_sub(age).unwrap_or(now));
+            }
+            entries.evict(next_offset, now);
+            keep
+        });
+        let end = entries.end();
+        let state = State { entries, fresh: Default::default(), taken: vec![end; shards].into() };
         Self {
+            epoch: options.epoch,
             state: Mutex::new(state),
-            end: AtomicU64::new(0),
+            end: AtomicU64::new(end),
+            appended: Notify::new(),
             news: (0..shards).map(|_| Notify::new()).collect(),
             room: Notify::new(),
             filled: AtomicBool::new(true),
+            keep,
         }
     }
 
@@ -77,19 +100,44 @@ impl<E: Default> Log<E> {
         state
     }
 
-    /// Appends a publication and gives its offset. Waits while a shard is too far behind, never for a receiver.
+    /// Appends a publication and gives its offset. Waits while a shard is too far behind, or the disk, never for a receiver.
     pub(crate) async fn append(&self, publication: Publication, origin: Origin) -> u64 {
+        let kept = self.keep.as_ref().map(|keep| (keep, kept::record(&publication, &origin)));
         loop {
             let mut room = std::pin::pin!(self.room.notified());
             room.as_mut().enable();
-            {
+            let full = {
                 let mut state = self.state();
-                if state.has_room() {
-                    return self.append_locked(&mut state, publication, origin);
+                // Under the lock, so that it is kept in this order.
+                match &kept {
+                    _ if !state.has_room() => None,
+                    Some((keep, record)) if !keep.keep(state.entries.end(), record) => Some(keep),
+                    _ => return self.append_locked(&mut state, publication, origin),
                 }
+            };
+            match full {
+                Some(keep) => keep.room().await,
+                None => room.await,
             }
-            room.await;
         }
+    }
+
+    /// Whether something keeps it beyond the process.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keep.is_some()
+    }
+
+    /// Waits until everything before `place` is kept, if something keeps it.
+    pub(crate) async fn kept(&self, place: u64) -> Result<(), String> {
+        match &self.keep {
+            Some(keep) => keep.kept(place).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The offset behind the last publication, which shards may not have yet.
+    pub(crate) fn appended(&self) -> u64 {
+        self.state().entries.end()
     }
 
     fn append_locked(&self, state: &mut State<E>, publication: Publication, origin: Origin) -> u64 {
@@ -98,11 +146,31 @@ impl<E: Default> Log<E> {
         state.fresh.push_back(Arc::new(Encoded::from(publication)));
         let needed = state.slowest();
         state.entries.evict(needed, Instant::now());
-        self.end.store(offset + 1, Relaxed);
+        match self.keep {
+            None => self.release(offset + 1),
+            Some(_) => self.appended.notify_one(),
+        }
+        offset
+    }
+
+    /// Shards may have everything before `end`.
+    fn release(&self, end: u64) {
+        self.end.store(end, Relaxed);
         for news in &self.news {
             news.notify_one();
         }
-        offset
+    }
+
+    /// Lets shards have what is kept, as soon as it is: so nobody is ever at a place that a crash takes away. What cannot
+    /// be kept is delivered all the same.
+    pub(crate) async fn release_what_is_kept(&self) {
+        loop {
+            self.appended.notified().await;
+            let end = self.appended();
+            // Why not, whoever keeps it says.
+            let _ = self.kept(end).await;
+            self.release(end);
+        }
     }
 
     /// A source's stream begins here.
@@ -125,6 +193,7 @@ impl<E: Default> Log<E> {
         let state = self.state();
         let skipped = (from - state.slowest()) as usize;
         let (mut taken, mut bytes) = (Vec::new(), 0);
+        let count_max = count_max.min((self.end() - from) as usize);
         for encoded in state.fresh.iter().skip(skipped).take(count_max) {
             bytes += encoded.publication().data_len();
             taken.push(Arc::clone(encoded));
@@ -149,7 +218,7 @@ impl<E: Default> Log<E> {
         drop(gone); // not under the lock
     }
 
-    /// The offset behind the last publication.
+    /// The offset behind the last publication that shards may have.
     pub(crate) fn end(&self) -> u64 {
         self.end.load(Relaxed)
     }
@@ -174,11 +243,25 @@ impl<E: Default> Log<E> {
 
     /// Where a client reads on that comes back with `cursor`.
     pub(crate) fn resume(&self, cursor: &Cursor) -> Resumed {
-        self.fresh_state().entries.resume(cursor)
+        self.fresh_state().entries.resume(&self.of_this_run(cursor))
+    }
+
+    /// The cursor of an earlier run as one of this run, which has gone on with its offsets. Where sources tell places, it is
+    /// these that count: they may have brought something while no server was there.
+    fn of_this_run<'a>(&self, cursor: &'a Cursor) -> Cow<'a, Cursor> {
+        let Position { epoch, sequence } = cursor.log;
+        match &self.keep {
+            Some(keep) if cursor.sources.is_empty() && keep.holds(epoch, sequence) => {
+                let log = Position { epoch: self.epoch, sequence };
+                Cow::Owned(Cursor { log, sources: Arc::default() })
+            }
+            _ => Cow::Borrowed(cursor),
+        }
     }
 
     /// Whether the log is so far that it can tell what is before a cursor and what is not.
     pub(crate) fn can_tell(&self, cursor: &Cursor) -> bool {
+        let cursor = &*self.of_this_run(cursor);
         let entries = &self.state().entries;
         entries.epoch() == cursor.log.epoch || (self.is_filled() && entries.has_all_of(cursor))
     }

@@ -11,7 +11,7 @@ use pushnote_core::{Audience, Cursor, Position, Subject};
 const SUBJECT_BYTES: usize = 48;
 
 /// One accepted message: parsed once, shared by the log, every shard and every receiver.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Publication {
     content: Content,
     audience: Audience,

@@ -114,8 +114,8 @@ impl<R: Receiver> Shard<R> {
         );
         let shard = Self {
             number,
+            next: log.end(),
             log,
-            next: 0,
             index,
             keys,
             behind,

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use lru::LruCache;
 use pushnote_core::sequencer::Item;
 use pushnote_core::{Answer, CurrentVerifier, Position, PublicationId, Receipt, SequencerCounts};
-use pushnote_hub::{Hub, Origin, Publication, Receiver, ShardGone};
+use pushnote_hub::{Hub, Origin, Publication, Receiver, Recovered, ShardGone};
 use pushnote_net::{LogOnce, unix_now};
 use pushnote_zmtp::Beginning;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::counters::Counters;
-use crate::order::Order;
+use crate::order::{Order, PATIENCE};
 use crate::parser::{Accepted, Parser};
 use crate::source::{Expected, Incoming, Reply, Sender, Source};
 use crate::streams::Streams;
@@ -51,9 +52,10 @@ pub struct Intake<R: Receiver> {
 #[derive(Debug)]
 struct Arrival {
     publication: Publication,
-    id: Option<PublicationId>,
-    position: Option<Position>,
-    old: bool,
+    /// The marks are added when it is published.
+    origin: Origin,
+    /// Who wants to hear its offset.
+    told: Option<oneshot::Sender<u64>>,
 }
 
 impl Item for Arrival {
@@ -88,6 +90,27 @@ impl<R: Receiver> Intake<R> {
             acknowledged: 0,
             counters,
             log: LogOnce::new(),
+        }
+    }
+
+    /// Goes on where an earlier run left off: what that has had and comes again is dropped. `recovered` ends before
+    /// `next_offset`.
+    pub fn go_on(&mut self, recovered: &[Recovered], next_offset: u64) {
+        let now = Instant::now().into_std();
+        let first = next_offset - recovered.len() as u64;
+        for (offset, Recovered { publication, origin, .. }) in (first..).zip(recovered) {
+            let Some(id) = &origin.id else { continue };
+            let arrival = Arrival { publication: publication.clone(), origin: Origin::default(), told: None };
+            self.order.accept(&Sender::of_key(origin.sender), id, arrival, now, &mut self.ready);
+            self.published.put(id.clone(), offset);
+        }
+        self.order.handle_timeout(now + PATIENCE, &mut self.ready);
+        // All of that has been published, and counted.
+        self.ready.clear();
+        self.order.take_counts();
+        if let Some(last) = recovered.last() {
+            let positions: Vec<_> = recovered.iter().filter_map(|one| one.origin.position).collect();
+            self.streams.go_on(&last.origin.marks, &positions);
         }
     }
 
@@ -151,6 +174,9 @@ impl<R: Receiver> Intake<R> {
 
     async fn take(&mut self, incoming: Incoming<impl Reply>) -> Result<(), ShardGone> {
         let Incoming { sender, envelope, reply, position, old } = incoming;
+        if position.is_some_and(|position| self.streams.had(position)) {
+            return Ok(());
+        }
         // Over one of several streams, what another brings is not missing.
         if let Some(position) = position
             && self.streams.came(position)
@@ -159,8 +185,18 @@ impl<R: Receiver> Intake<R> {
             self.publish_gap().await?;
             self.hub.source_begins(position);
         }
+        let (told, offset) = match &reply {
+            Some(_) if self.hub.keeps() => {
+                let (told, offset) = oneshot::channel();
+                (Some(told), Some(offset))
+            }
+            _ => (None, None),
+        };
         let taken = match envelope {
-            Ok(envelope) => self.publish_envelope(&sender, &envelope, position, old).await?,
+            Ok(envelope) => {
+                let origin = Origin { position, old, sender: sender.key(), ..Origin::default() };
+                self.publish_envelope(&sender, &envelope, origin, told).await?
+            }
             Err(rejected) => {
                 self.parser.refuse(rejected.kind, &rejected.why);
                 Err(rejected.why)
@@ -169,8 +205,11 @@ impl<R: Receiver> Intake<R> {
         if let (Some(_), Err(_)) = (position, &taken) {
             self.hub.sources_are_at(self.streams.marks());
         }
-        if let Some(reply) = reply {
-            reply.answer(&self.answer(taken));
+        let Some(reply) = reply else { return Ok(()) };
+        let answer = self.answer(taken);
+        match (offset, &answer) {
+            (Some(offset), Answer::Receipt(_)) => self.answer_when_kept(reply, answer, offset),
+            _ => reply.answer(&answer),
         }
         Ok(())
     }
@@ -180,24 +219,25 @@ impl<R: Receiver> Intake<R> {
         &mut self,
         sender: &Sender,
         envelope: &Bytes,
-        position: Option<Position>,
-        old: bool,
+        origin: Origin,
+        told: Option<oneshot::Sender<u64>>,
     ) -> Result<Result<(), String>, ShardGone> {
         let Accepted { publication, id } = match self.parser.accept(envelope, unix_now()) {
             Ok(accepted) => accepted,
             Err(error) => return Ok(Err(error.to_string())),
         };
+        let position = origin.position;
         let Some(id) = id else {
-            self.publish(Arrival { publication, id: None, position, old }).await?;
+            self.publish(Arrival { publication, origin, told }).await?;
             return Ok(Ok(()));
         };
-        let arrival = Arrival { publication, id: Some(id.clone()), position, old };
+        let arrival = Arrival { publication, origin: Origin { id: Some(id.clone()), ..origin }, told };
         let now = Instant::now().into_std();
         let came_before = self.order.accept(sender, &id, arrival, now, &mut self.ready);
         if let Some(position) = position {
             if came_before {
                 self.came_again(&id, position);
-            } else if !self.ready.iter().any(|ready| ready.position == Some(position)) {
+            } else if !self.ready.iter().any(|ready| ready.origin.position == Some(position)) {
                 self.streams.is_held(position);
             }
         }
@@ -222,6 +262,26 @@ impl<R: Receiver> Intake<R> {
         Answer::Receipt(Receipt { id, servers: 1, of: 1 })
     }
 
+    /// Accepted is what is kept. That takes its time, and the next message does not wait for it.
+    fn answer_when_kept(&self, reply: impl Reply, answer: Answer, offset: oneshot::Receiver<u64>) {
+        let hub = self.hub.clone();
+        // What came before, and still waits for those before it, is published after that.
+        let patience = self.order.poll_timeout().map(|_| PATIENCE);
+        tokio::spawn(async move {
+            let offset = offset.await.ok();
+            if let (None, Some(patience)) = (offset, patience) {
+                sleep(patience).await;
+            }
+            match hub.kept(offset).await {
+                Ok(()) => reply.answer(&answer),
+                Err(why) => {
+                    let error = format!("it is delivered, but not kept: {why}");
+                    reply.answer(&Answer::Refused { error, retry: false });
+                }
+            }
+        });
+    }
+
     async fn time_passed(&mut self) -> Result<(), ShardGone> {
         self.order.handle_timeout(Instant::now().into_std(), &mut self.ready);
         self.publish_ready(None).await
@@ -240,21 +300,20 @@ impl<R: Receiver> Intake<R> {
     }
 
     async fn publish(&mut self, arrival: Arrival) -> Result<(), ShardGone> {
-        let Arrival { publication, id, position, old } = arrival;
-        if let Some(position) = position {
+        let Arrival { publication, mut origin, told } = arrival;
+        if let Some(position) = origin.position {
             self.streams.is_settled(position);
         }
-        let marks = self.streams.marks();
+        origin.marks = self.streams.marks();
         if publication.is_for_nobody() {
-            self.hub.sources_are_at(marks);
+            self.hub.sources_are_at(origin.marks);
             return Ok(());
         }
-        let offset = self.hub.publish(publication, Origin { position, marks, old }).await?;
-        if self.several
-            && let Some(id) = id
-        {
-            self.published.put(id, offset);
-        }
+        let id = origin.id.clone().filter(|_| self.several);
+        let offset = self.hub.publish(publication, origin).await?;
+        // Who asked may be gone.
+        told.map(|told| told.send(offset));
+        id.map(|id| self.published.put(id, offset));
         Ok(())
     }
 

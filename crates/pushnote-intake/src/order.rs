@@ -12,7 +12,7 @@ use crate::source::Sender;
 
 /// How long a message waits for those before it, which may come after it: over another forwarder, or because their
 /// publisher connected again and its old connection is not yet read to the end.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 /// What one sender may occupy.
 const LIMITS: SequencerLimits = SequencerLimits {
     patience: PATIENCE,

@@ -19,6 +19,22 @@ pub enum Sender {
     Key(Arc<PublicKey>),
 }
 
+impl Sender {
+    /// The key's bytes, if there is one.
+    pub(crate) fn key(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Anybody => None,
+            Self::Key(key) => Some(*key.as_bytes()),
+        }
+    }
+
+    /// The sender that had these bytes.
+    pub(crate) fn of_key(key: Option<[u8; 32]>) -> Self {
+        let key = key.and_then(|key| PublicKey::from_bytes(key).ok());
+        key.map_or(Self::Anybody, |key| Self::Key(Arc::new(key)))
+    }
+}
+
 /// What a source yields.
 #[derive(Debug)]
 pub struct Incoming<R> {
@@ -53,7 +69,7 @@ pub struct Expected {
 }
 
 /// Where an answer goes.
-pub trait Reply: Send {
+pub trait Reply: Send + 'static {
     /// Answers. Whoever is gone does not get it.
     fn answer(self, answer: &Answer);
 }

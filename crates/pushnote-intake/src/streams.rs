@@ -16,6 +16,8 @@ struct Stream {
     next: u64,
     /// What came and is neither published nor refused yet.
     held: BTreeSet<u64>,
+    /// What is before this, an earlier run has had, but for what is held.
+    had: u64,
 }
 
 /// See the module's documentation.
@@ -26,22 +28,52 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// One begins here.
-    pub(crate) fn begins(&mut self, Position { epoch, sequence }: Position) {
-        if !self.streams.iter().any(|stream| stream.epoch == epoch) {
-            self.streams.insert(0, Stream { epoch, next: sequence, held: BTreeSet::new() });
-            self.streams.truncate(STREAMS_MAX);
+    /// An earlier run has had what is before these marks, and what was at `positions`.
+    pub(crate) fn go_on(&mut self, marks: &[Position], positions: &[Position]) {
+        for &Position { epoch, sequence: mark } in marks {
+            let beyond: BTreeSet<u64> = positions
+                .iter()
+                .filter(|position| position.epoch == epoch && position.sequence >= mark)
+                .map(|position| position.sequence)
+                .collect();
+            let next = beyond.last().map_or(mark, |last| last.saturating_add(1));
+            let held = (mark..next).filter(|sequence| !beyond.contains(sequence)).collect();
+            self.streams.push(Stream { epoch, next, held, had: next });
         }
+        self.streams.truncate(STREAMS_MAX);
+    }
+
+    /// Whether an earlier run has had what comes from this place.
+    pub(crate) fn had(&mut self, position: Position) -> bool {
+        let sequence = position.sequence;
+        self.of(position).is_some_and(|stream| sequence < stream.had && !stream.held.contains(&sequence))
+    }
+
+    /// One begins here.
+    pub(crate) fn begins(&mut self, position: Position) {
+        let Position { epoch, sequence } = position;
+        if let Some(stream) = self.of(position) {
+            // What an earlier run had not had, and is not there any more, never comes.
+            let gone = sequence.min(stream.had);
+            stream.held.retain(|held| *held >= gone);
+            return;
+        }
+        self.streams.insert(0, Stream { epoch, next: sequence, held: BTreeSet::new(), had: 0 });
+        self.streams.truncate(STREAMS_MAX);
     }
 
     /// A message came from this place. `true`: others before it did not.
     pub(crate) fn came(&mut self, position: Position) -> bool {
         let sequence = position.sequence;
         let next = sequence.saturating_add(1);
-        self.begins(position);
+        if self.of(position).is_none() {
+            self.begins(position);
+        }
         let Some(stream) = self.of(position) else { return false };
         let skipped = sequence > stream.next;
         stream.next = stream.next.max(next);
+        // If an earlier run has held it, it is this run's now.
+        stream.held.remove(&sequence);
         skipped
     }
 
@@ -81,6 +113,22 @@ mod tests {
 
     fn at(epoch: u64, sequence: u64) -> Position {
         Position { epoch, sequence }
+    }
+
+    #[test]
+    fn what_an_earlier_run_had_is_known_and_what_it_held_is_not() {
+        let mut streams = Streams::default();
+        streams.go_on(&[at(1, 5), at(2, 9)], &[at(1, 3), at(1, 5), at(1, 8), at(3, 1)]);
+        let had = |streams: &mut Streams| (0..12).filter(|n| streams.had(at(1, *n))).collect::<Vec<_>>();
+        assert_eq!(had(&mut streams), [0, 1, 2, 3, 4, 5, 8]);
+        assert_eq!(streams.marks()[..], [at(1, 6), at(2, 9)]);
+
+        streams.begins(at(1, 7));
+        assert_eq!(streams.marks()[..], [at(1, 7), at(2, 9)], "6 never comes");
+        assert!(!streams.came(at(1, 7)));
+        assert!(!streams.came(at(1, 8)) && streams.had(at(1, 8)));
+        assert!(streams.came(at(1, 10)), "9 did not come");
+        assert_eq!(streams.marks()[..], [at(1, 11), at(2, 9)]);
     }
 
     #[test]

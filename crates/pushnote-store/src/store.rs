@@ -45,6 +45,11 @@ impl Store {
         Ok((Self { file, queue, progress, writer: Some(writer) }, recovered))
     }
 
+    /// The file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// Takes a record to be stored. Offsets rise; where one is left out (because the record before it was not taken),
     /// the file forgets what lies before the hole.
     ///

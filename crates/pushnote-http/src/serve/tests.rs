@@ -46,10 +46,11 @@ async fn server(limits: Limits) -> SocketAddr {
         actions: Vec::new(),
         shards: 1,
         coalescing_window: Duration::ZERO,
+        log: None,
         metrics: None,
     };
     let (routes, _) =
-        routes::all(settings, Clients::new(hub, verifier, Arc::default(), false), &Arc::default());
+        routes::all(settings, Clients::new(hub, verifier, Arc::default(), false), &Arc::default(), None);
     let listener = Listener::tcp([Ipv4Addr::LOCALHOST.into()], 0).unwrap();
     let address = listener.local_addresses().unwrap()[0];
     tokio::spawn(async move {

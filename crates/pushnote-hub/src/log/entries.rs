@@ -92,6 +92,12 @@ impl Entries {
         }
     }
 
+    /// Begins behind what is known of an earlier run no more.
+    pub(super) fn begin_at(&mut self, offset: u64) {
+        self.first = offset;
+        self.forgotten = offset;
+    }
+
     pub(super) fn epoch(&self) -> u64 {
         self.options.epoch
     }
@@ -133,7 +139,7 @@ impl Entries {
         now: Instant,
     ) -> Arc<Publication> {
         let offset = self.end();
-        let Origin { position, marks, old } = origin;
+        let Origin { position, marks, old, .. } = origin;
         // What it was read with is much larger, and would be kept with it.
         publication.detach();
         publication.old = old;

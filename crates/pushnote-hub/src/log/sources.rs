@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use pushnote_core::{Cursor, Position};
+use pushnote_core::{Cursor, Position, PublicationId};
 
 /// Where a publication comes from.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,10 @@ pub struct Origin {
     pub marks: Arc<[Position]>,
     /// The source had it before this server was there.
     pub old: bool,
+    /// By what it is known if it comes again, with the key of who sent it, where that is proved.
+    pub id: Option<PublicationId>,
+    /// See `id`.
+    pub sender: Option<[u8; 32]>,
 }
 
 /// Runs of sources that are remembered: those heard last.

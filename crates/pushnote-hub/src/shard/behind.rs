@@ -15,8 +15,9 @@ pub(super) struct Behind<R: Receiver> {
     pub(super) place: u64,
     /// Where it goes on is still to be found, and since when: the log may not be so far yet.
     pub(super) cursor: Option<(Cursor, Instant)>,
-    /// It comes from another server, and has had some of what follows.
-    pub(super) seen: Option<Box<Cursor>>,
+    /// It comes from another server, and has had some of what follows; before this place there may be what is old, which is
+    /// fanned out to nobody.
+    pub(super) seen: Option<(Box<Cursor>, u64)>,
     /// What it is told before it reads on.
     pub(super) notices: VecDeque<Waiting<R>>,
     /// Its client has to take what it has before it gets more.

@@ -203,7 +203,7 @@ impl<R: Receiver> Shard<R> {
         if let Some(first) = behind.notices.front_mut() {
             first.complete &= resumed.complete && lost.iter().all(|lost| lost.policy == SlowPolicy::Latest);
         }
-        behind.seen = resumed.filtered.then(|| Box::new(cursor));
+        behind.seen = resumed.filtered.then(|| (Box::new(cursor), self.log.appended()));
     }
 
     fn read_piece(&mut self, key: Key, behind: &mut Behind<R>) -> Step {
@@ -213,7 +213,7 @@ impl<R: Receiver> Shard<R> {
             place: behind.place,
             limit: self.next,
             subjects: &subjects,
-            seen: behind.seen.as_deref(),
+            seen: behind.seen.as_ref().map(|(cursor, _)| &**cursor),
         };
         let next = match self.log.plan(&reading, &mut offsets) {
             Ok(next) => next,
@@ -231,7 +231,7 @@ impl<R: Receiver> Shard<R> {
         if behind.place < self.next {
             return Step::More;
         }
-        if behind.seen.as_ref().is_some_and(|seen| self.log.has_all_of(seen)) {
+        if behind.seen.as_ref().is_some_and(|(seen, to)| behind.place >= *to && self.log.has_all_of(seen)) {
             behind.seen = None;
         }
         if behind.seen.is_some() || behind.place > self.next { Step::Follows } else { Step::Live }

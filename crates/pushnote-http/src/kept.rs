@@ -1,0 +1,138 @@
+//! The log on disk: the hub's, kept by a store.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use pushnote_core::Limits;
+use pushnote_hub::{Counter, Keep, KeptLog, RecordError, Recovered, Waiting};
+use pushnote_store::{AppendError, Epochs, Fsync, OpenError, Options, Record, Store};
+
+/// A log that was opened, to go on with.
+#[derive(Debug)]
+pub struct OpenedLog {
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) next_offset: u64,
+    pub(crate) recovered: Vec<Recovered>,
+}
+
+/// Why a log cannot be gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenLogError {
+    /// The file cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// What is in it cannot be read.
+    #[error("{}: {source}: use a newer version of pushnote, or another directory", file.display())]
+    Record {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: RecordError,
+    },
+}
+
+impl OpenedLog {
+    /// Opens the log in a directory, which is made if it is missing. It is kept within the bounds of the one in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenLogError`], which names the file.
+    pub fn open(directory: &Path, fsync: Fsync, limits: &Limits) -> Result<Self, OpenLogError> {
+        let options = Options {
+            fsync,
+            bytes_max: limits.log_bytes_max as u64,
+            count_max: limits.log_messages_max as u64,
+            age_max: Duration::from_secs(limits.log_age_s),
+            ..Options::default()
+        };
+        let (store, opened) = Store::open(directory, &options)?;
+        let now_ms = unix_ms();
+        let read = |record: Record| {
+            Recovered::read(&record.body, Duration::from_millis(now_ms.saturating_sub(record.unix_ms)))
+        };
+        let recovered = opened.records.into_iter().map(read).collect::<Result<_, _>>();
+        let recovered =
+            recovered.map_err(|source| OpenLogError::Record { file: store.file().to_owned(), source })?;
+        let (epochs, lost) = (opened.epochs, Counter::default());
+        let keeper = Arc::new(Keeper { store, epochs, lost, lost_to: AtomicU64::new(0) });
+        Ok(Self { keeper, next_offset: opened.next_offset, recovered })
+    }
+
+    pub(crate) fn into_kept(self) -> KeptLog {
+        KeptLog { keep: self.keeper, next_offset: self.next_offset, recovered: self.recovered }
+    }
+}
+
+/// Keeps the hub's log in a store.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    store: Store,
+    epochs: Epochs,
+    /// Publications that were not kept.
+    pub(crate) lost: Counter,
+    /// The place behind the last of them: once there is room again, the log on disk begins there.
+    lost_to: AtomicU64,
+}
+
+impl Keeper {
+    /// The number of this run.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epochs.current()
+    }
+
+    /// Why nothing is kept; `None` if all is well.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.store.failure().map(|failure| failure.to_string())
+    }
+
+    /// Keeps what waits for it, and nothing that comes later.
+    pub(crate) async fn close(&self) {
+        // The store has logged what is wrong.
+        let _ = self.store.close().await;
+    }
+}
+
+impl Keep for Keeper {
+    fn keep(&self, offset: u64, body: &Bytes) -> bool {
+        let taken = self.store.append(Record { offset, unix_ms: unix_ms(), body: body.clone() });
+        match taken {
+            Ok(()) => true,
+            Err(AppendError::Full) => false,
+            Err(AppendError::Failed(_)) => {
+                self.lost.add(1);
+                self.lost_to.store(offset + 1, Relaxed);
+                true
+            }
+        }
+    }
+
+    fn room(&self) -> Waiting<'_, ()> {
+        Box::pin(self.store.ready())
+    }
+
+    fn kept(&self, place: u64) -> Waiting<'_, Result<(), String>> {
+        Box::pin(async move {
+            if let Some(last) = place.checked_sub(1) {
+                self.store.durable(last).await.map_err(|failure| failure.to_string())?;
+            }
+            // What lies before a hole is forgotten with it.
+            if place <= self.lost_to.load(Relaxed) {
+                return Err("the disk was full".to_owned());
+            }
+            Ok(())
+        })
+    }
+
+    fn holds(&self, epoch: u64, place: u64) -> bool {
+        self.epochs.hold(epoch, place)
+    }
+}
+
+/// Milliseconds since 1970; 0 if the clock stands before that.
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
