@@ -1,11 +1,12 @@
 //! The whole server: hub, routes and accept loop, as a function of listener, settings and shutdown.
 
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use pushnote_core::CloseCode;
+use pushnote_core::{ChannelRules, CloseCode};
 use pushnote_hub::{Hub, HubOptions, LogOptions, ShardGone};
 use pushnote_intake::Intake;
 use pushnote_intake::sources::zeromq::ZeroMq;
@@ -66,33 +67,8 @@ pub async fn run(
 ) -> Result<DrainReport, RunError> {
     let limits = settings.limits.clone();
     let rules = Arc::new(std::mem::take(&mut settings.channel_rules));
-    let log = settings.log.take();
-    let keeper = log.as_ref().map(|log| Arc::clone(&log.keeper));
-    let options = HubOptions {
-        rules: Arc::clone(&rules),
-        shards: settings.shards,
-        coalescing_window: settings.coalescing_window,
-        users_per_connection_max: limits.users_per_connection_max,
-        channels_per_connection_max: limits.channels_per_connection_max,
-        connections_per_user_max: limits.connections_per_user_max,
-        log: LogOptions {
-            // At random, so that cursors of another run are known for that; 0 is no log's.
-            epoch: match &keeper {
-                Some(keeper) => keeper.epoch(),
-                None => getrandom::u64().unwrap_or_else(|_| unix_now()).max(1),
-            },
-            bytes_max: limits.log_bytes_max,
-            count_max: limits.log_messages_max,
-            age_max: Duration::from_secs(limits.log_age_s),
-        },
-    };
-    let kept = log.map(OpenedLog::into_kept);
-    let earlier = kept.as_ref().map(|kept| (kept.recovered.clone(), kept.next_offset));
-    let hub: Hub<SockJsReceiver> = Hub::go_on(options, kept)?;
-    let mut intake = Intake::new(hub.clone(), Arc::clone(&settings.verifier), limits.message_bytes_max);
-    if let Some((recovered, next_offset)) = earlier {
-        intake.go_on(&recovered, next_offset);
-    }
+    let keeper = settings.log.as_ref().map(|log| Arc::clone(&log.keeper));
+    let (hub, intake) = start(&mut settings, &rules)?;
     let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
     let mut hearing = tokio::spawn(intake.run(source));
 
@@ -148,6 +124,40 @@ pub async fn run(
         Some(Err(crash)) => Err(crash.into()),
         _ => Ok(DrainReport { told, left }),
     }
+}
+
+/// The hub and what publishes to it; both go on where an earlier run left off, if the log is on disk.
+fn start(
+    settings: &mut Settings,
+    rules: &Arc<ChannelRules>,
+) -> io::Result<(Hub<SockJsReceiver>, Intake<SockJsReceiver>)> {
+    let (limits, log) = (&settings.limits, settings.log.take());
+    let options = HubOptions {
+        rules: Arc::clone(rules),
+        shards: settings.shards,
+        coalescing_window: settings.coalescing_window,
+        users_per_connection_max: limits.users_per_connection_max,
+        channels_per_connection_max: limits.channels_per_connection_max,
+        connections_per_user_max: limits.connections_per_user_max,
+        log: LogOptions {
+            // At random, so that cursors of another run are known for that; 0 is no log's.
+            epoch: match &log {
+                Some(log) => log.keeper.epoch(),
+                None => getrandom::u64().unwrap_or_else(|_| unix_now()).max(1),
+            },
+            bytes_max: limits.log_bytes_max,
+            count_max: limits.log_messages_max,
+            age_max: Duration::from_secs(limits.log_age_s),
+        },
+    };
+    let kept = log.map(OpenedLog::into_kept);
+    let earlier = kept.as_ref().map(|kept| (kept.recovered.clone(), kept.next_offset));
+    let hub = Hub::go_on(options, kept)?;
+    let mut intake = Intake::new(hub.clone(), Arc::clone(&settings.verifier), limits.message_bytes_max);
+    if let Some((recovered, next_offset)) = earlier {
+        intake.go_on(&recovered, next_offset);
+    }
+    Ok((hub, intake))
 }
 
 /// The sockets that messages come from, each with the flag that names its endpoints.

@@ -48,7 +48,7 @@ impl Server {
             shards: 2,
             coalescing_window: Duration::ZERO,
             log: None,
-        metrics: None,
+            metrics: None,
         };
         let any: Endpoint = "tcp://127.0.0.1:*".parse().unwrap();
         let subscriber = Subscriber::bind(&any, Options::default()).await.unwrap();

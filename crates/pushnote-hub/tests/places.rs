@@ -321,7 +321,7 @@ async fn a_subscription_since_a_place_brings_that_subject_alone() {
 async fn publish_at(hub: &Hub<Client>, number: u64, epoch: u64, sequence: u64, marks: &[(u64, u64)]) -> u64 {
     let marks =
         marks.iter().map(|(epoch, sequence)| Position { epoch: *epoch, sequence: *sequence }).collect();
-    let origin = Origin { position: Some(Position { epoch, sequence }), marks, old: false };
+    let origin = Origin { position: Some(Position { epoch, sequence }), marks, ..Origin::default() };
     hub.publish(publication(number, [Subject::Everyone]), origin).await.unwrap()
 }
 
