@@ -65,7 +65,7 @@ async fn fill(subject: impl Fn(u64) -> Subject, data_len: usize) -> usize {
         let data = Bytes::from(vec![b'1'; 4 * data_len]).slice(..data_len);
         let position = Position { epoch: 7, sequence: number };
         let marks = [Position { sequence: number + 1, ..position }].into();
-        let origin = Origin { position: Some(position), marks, old: false };
+        let origin = Origin { position: Some(position), marks, ..Origin::default() };
         hub.publish(Publication::new(data, None, audience), origin).await.unwrap();
         number += 1;
         if number.is_multiple_of(512) {
