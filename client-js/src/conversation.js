@@ -156,7 +156,7 @@ export class Conversation {
     const request = this.#requests.get(id);
     this.#requests.delete(id);
     if (type === 'gap' || (cursor && complete === false)) this.#missed({ channel, user, cursor });
-    for (const each of message.type === 'messages' ? message.messages : []) {
+    for (const each of type === 'history' ? [] : message.messages ?? []) {
       if (this.#host.signal.aborted) return; // a listener has closed it
       this.#deliver(each);
     }

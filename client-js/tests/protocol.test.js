@@ -65,9 +65,9 @@ test('every message of the server is understood', async (t) => {
   for (const each of examples('server')) {
     last().receive(`a${JSON.stringify([each.type === 'welcome' ? { ...each, id } : each])}`);
   }
-  assert.deepEqual(seen.messages, [{ text: 'Hi' }, 1, 2, 'for everyone']);
+  assert.deepEqual(seen.messages, [{ text: 'Hi' }, 1, 2, 'for everyone', 1]);
   assert.deepEqual(heard, [
-    ['message', { text: 'Hi' }], ['headline', { text: 'Hi' }], ['message', 2],
+    ['message', { text: 'Hi' }], ['headline', { text: 'Hi' }], ['message', 2], ['message', 1],
     ['gap', undefined, '1~5f2a.90'], ['gap', 'news', '1~5f2a.90'],
     ['presence', 2], ['join', '44'], ['leave', '44'],
   ]);

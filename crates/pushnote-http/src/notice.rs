@@ -40,7 +40,12 @@ impl Notice {
                 let mut subscribed =
                     json!({"type": "subscribed", "id": id, "cursor": cursor, "complete": complete});
                 name(&mut subscribed, subject);
-                subscribed.to_string()
+                match place.publications.as_slice() {
+                    [] => subscribed.to_string(),
+                    past => {
+                        framing::with_messages(&subscribed, past.iter().map(|publication| &**publication))
+                    }
+                }
             }
             Self::Unsubscribed { id, channel } => {
                 json!({"type": "unsubscribed", "id": id, "channel": channel.as_str()}).to_string()

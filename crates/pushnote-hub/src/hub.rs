@@ -267,8 +267,8 @@ impl<R: Receiver> Attachment<R> {
         self.subscribe_since(subject, None, None)
     }
 
-    /// As [`subscribe`](Self::subscribe), and also gets what went to `subject` since a place that it had, as far as it is
-    /// here; first it is told `notice`.
+    /// As [`subscribe`](Self::subscribe), and the receiver is told `notice`, with what went to `subject` since a place that it
+    /// had, as far as it is here and did not come for another subject.
     ///
     /// # Errors
     ///

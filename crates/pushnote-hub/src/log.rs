@@ -295,6 +295,17 @@ impl<E: Default> Log<E> {
         self.fresh_state().entries.last(subject, count, Instant::now())
     }
 
+    /// What there was of a subject from a cursor up to `place`, but for what the others have brought; and whether that is all.
+    pub(crate) fn since(
+        &self,
+        subject: &Subject,
+        cursor: &Cursor,
+        place: u64,
+        others: &[(Subject, u64)],
+    ) -> (Vec<Arc<Publication>>, bool) {
+        self.fresh_state().entries.since(subject, cursor, place, others, Instant::now())
+    }
+
     /// Whether everything that `cursor` knows of the sources has come here, too.
     pub(crate) fn has_all_of(&self, cursor: &Cursor) -> bool {
         self.state().entries.has_all_of(cursor)

@@ -21,6 +21,8 @@ struct Seen {
     full: bool,
     /// Of the notices: whether nothing was missing.
     told: Vec<bool>,
+    /// What came with them.
+    past: Vec<u64>,
     gaps: usize,
     aborted: bool,
 }
@@ -42,6 +44,21 @@ impl Client {
     }
 }
 
+impl Client {
+    /// The same, on another connection: what is on its way to the old one, it does not get.
+    fn elsewhere(&self) -> Self {
+        let mut seen = self.seen.lock().unwrap();
+        seen.full = true;
+        let (numbers, cursor) = (seen.numbers.clone(), seen.cursor.clone());
+        let seen = Seen { numbers, cursor, ..Seen::default() };
+        Self { seen: Arc::new(Mutex::new(seen)), deaf: false }
+    }
+}
+
+fn number(data: &Bytes) -> u64 {
+    str::from_utf8(data).unwrap().parse().unwrap()
+}
+
 impl Receiver for Client {
     type Encodings = ();
     type Notice = ();
@@ -51,7 +68,6 @@ impl Receiver for Client {
         if seen.full {
             return Delivery::Full;
         }
-        let number = |data: &Bytes| str::from_utf8(data).unwrap().parse::<u64>().unwrap();
         seen.numbers.extend(batch.payloads().map(number));
         seen.cursor = batch.publications().last().map(|last| last.cursor().clone());
         Delivery::Accepted
@@ -63,6 +79,8 @@ impl Receiver for Client {
             return Delivery::Full;
         }
         seen.told.push(place.complete);
+        let past = place.publications.iter().filter_map(|publication| publication.data());
+        seen.past.extend(past.map(number));
         seen.cursor = Some(place.cursor.clone());
         Delivery::Accepted
     }
@@ -203,13 +221,7 @@ impl Model {
             }
             Step::Reconnect(number) => {
                 let (client, _) = &self.clients[number];
-                let mut seen = client.seen.lock().unwrap();
-                // What is on its way to the old connection, the client does not get.
-                let again = Client::default();
-                *again.seen.lock().unwrap() =
-                    Seen { numbers: seen.numbers.clone(), cursor: seen.cursor.clone(), ..Seen::default() };
-                seen.full = true;
-                drop(seen);
+                let again = client.elsewhere();
                 let cursor = again.cursor();
                 let mut attachment = attach(&self.hub, &again);
                 // Live values before the welcome, clients ignore; here they are refused.
@@ -306,15 +318,18 @@ async fn a_subscription_since_a_place_brings_that_subject_alone() {
     settle().await;
     let start = client.cursor().unwrap();
     for number in 0..10 {
-        let of = if number % 2 == 0 { channel(1) } else { Subject::Everyone };
-        hub.publish(publication(number, [of]), Origin::default()).await.unwrap();
+        let of = if number % 2 == 0 { &[channel(1)][..] } else { &[Subject::Everyone, channel(1)] };
+        hub.publish(publication(number, of.iter().cloned()), Origin::default()).await.unwrap();
     }
     settle().await;
     assert_eq!(client.numbers(), [1, 3, 5, 7, 9]);
     attachment.subscribe_since(channel(1), Some(start), Some(())).unwrap();
     hub.publish(publication(10, [channel(1), Subject::Everyone]), Origin::default()).await.unwrap();
     settle().await;
-    assert_eq!(client.numbers(), [1, 3, 5, 7, 9, 0, 2, 4, 6, 8, 10]);
+    let seen = client.seen.lock().unwrap();
+    // With the answer; 10 is for both, and comes once.
+    assert_eq!((&seen.past[..], &seen.told[..]), (&[0, 2, 4, 6, 8][..], &[true, true][..]));
+    assert_eq!(seen.numbers, [1, 3, 5, 7, 9, 10]);
 }
 
 /// The publication that a forwarder has at this place in its stream.

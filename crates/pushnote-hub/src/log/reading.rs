@@ -7,7 +7,7 @@ use pushnote_core::rules::{HistoryRule, SlowPolicy};
 use pushnote_core::{Cursor, Subject};
 use tokio::time::Instant;
 
-use super::entries::Entries;
+use super::entries::{Entries, Entry};
 use super::sources::has_had;
 use crate::publication::Publication;
 
@@ -18,6 +18,10 @@ const CHUNK_BYTES: u64 = 64 * 1024;
 /// Pieces end where the payloads since the log's start pass a multiple of this, if they are large enough, so that readers
 /// who began at different places have the same pieces soon, and share their encodings.
 const PART_BYTES: u64 = 64 * 1024;
+
+/// Publications that come with a subscription at most, and their bytes.
+const SINCE_LEN_MAX: usize = 1000;
+const SINCE_BYTES_MAX: usize = 1 << 20;
 
 /// Who reads, and from where.
 pub(crate) struct Reading<'a> {
@@ -162,6 +166,42 @@ impl Entries {
             }
             None => Resumed { place: end, complete: false, filtered: false, unknown: true },
         }
+    }
+
+    /// What there was of a subject from a cursor up to `place`, but for what concerned one of the others, too, each from its
+    /// place on; and whether that is all.
+    pub(super) fn since(
+        &self,
+        subject: &Subject,
+        cursor: &Cursor,
+        place: u64,
+        others: &[(Subject, u64)],
+        now: Instant,
+    ) -> (Vec<Arc<Publication>>, bool) {
+        let resumed = self.resume(cursor);
+        let from = resumed.place.max(self.readable_from(subject, now));
+        let mut complete = resumed.complete && from == resumed.place;
+        let none = VecDeque::new();
+        let offsets = self.by_subject.get(subject).map_or(&none, |concerning| &concerning.offsets);
+        let first = offsets.partition_point(|offset| *offset < from);
+        let was_had = |offset: u64, entry: &Entry| {
+            let subjects = entry.publication.audience().subjects();
+            others.iter().any(|(other, since)| *since <= offset && subjects.contains(other))
+                || (resumed.filtered && has_had(cursor, entry.positions.as_slice()))
+        };
+        let (mut publications, mut bytes) = (Vec::new(), 0);
+        // The newest first: if there are too many, those count.
+        for offset in offsets.range(first..).rev().copied().filter(|offset| *offset < place) {
+            let Some(entry) = self.entry(offset).filter(|entry| !was_had(offset, entry)) else { continue };
+            bytes += entry.publication.data_len();
+            if publications.len() == SINCE_LEN_MAX || bytes > SINCE_BYTES_MAX {
+                complete = false;
+                break;
+            }
+            publications.push(Arc::clone(&entry.publication));
+        }
+        publications.reverse();
+        (publications, complete)
     }
 
     /// Whether everything that `cursor` knows of the sources has come.

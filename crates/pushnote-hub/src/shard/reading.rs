@@ -51,7 +51,7 @@ impl From<Delivery> for Step {
 }
 
 impl<R: Receiver> Shard<R> {
-    /// Subscribes a receiver, from now on or from a place that it had.
+    /// Subscribes a receiver from now on; with the answer comes what there was since a place that it had.
     pub(super) fn subscribe(
         &mut self,
         key: Key,
@@ -60,25 +60,13 @@ impl<R: Receiver> Shard<R> {
         notice: Option<Notice<R>>,
     ) {
         let place = self.behind.get(&key).map_or(self.next, |behind| behind.place);
+        // What it has had does not come again: for another subject, or for this one, if it only has another token.
+        let had = self.index.subscriptions(key);
         self.index.subscribe(key, subject.clone(), place.max(self.next));
-        let Some(since) = since else {
-            return notice.into_iter().for_each(|notice| self.tell(key, notice));
-        };
-        let resumed = self.log.resume(&since);
-        let lost = self.log.lost(resumed.place, &[(subject.clone(), 0)]);
-        let from = lost.first().map_or(resumed.place, |lost| lost.from).min(place);
-        // It goes back for this one alone: of the others it has had what is before its place.
-        self.index.change_since(key, |other, since| if other == subject { from } else { since.max(place) });
-        let behind = self.behind_at(key, place);
-        behind.place = from;
-        if let Some(notice) = notice {
-            behind.notices.push_back(Waiting {
-                notice,
-                complete: resumed.complete && lost.is_empty(),
-                publications: Vec::new(),
-            });
-        }
-        self.is_ready(key);
+        let Some(notice) = notice else { return };
+        let Some(since) = since else { return self.tell(key, notice) };
+        let (publications, complete) = self.log.since(subject, &since, place, &had);
+        self.tell_about(key, notice, complete, publications);
     }
 
     /// Goes on from where it was, with all that it has subscribed to.
