@@ -105,6 +105,30 @@ async fn with_a_forwarder_what_came_meanwhile_is_added_and_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_two_forwarders_pages_go_from_server_to_server_and_over_crashes() {
+    let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let forwarders = [Forwarder::start(), Forwarder::start()];
+    let builder = Publisher::builder().endpoint(&forwarders[0].sub).unwrap();
+    let publisher = builder.endpoint(&forwarders[1].sub).unwrap().build().unwrap();
+    let mq_socket = format!("--mq_socket={},{}", forwarders[0].publ, forwarders[1].publ);
+    let start = |at: usize| Server::of(kept_in(directories[at].path()).arguments([&mq_socket])).subscribed();
+    let mut servers = [start(0), start(1)];
+    let mut page = Page::open(&servers[0].websocket_url()).await;
+    for round in 0..6_u64 {
+        for number in round * 100..(round + 1) * 100 {
+            publisher.notify_all(number).unwrap();
+        }
+        page.until(round * 100 + 50).await;
+        let here = usize::try_from(round % 2).unwrap();
+        servers[1 - here].process.kill();
+        servers[1 - here] = start(1 - here);
+        assert!(page.comes_back(&servers[1 - here].websocket_url()).await, "round {round}");
+    }
+    page.until(599).await;
+    assert_eq!(page.had, (0..600).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_and_a_start_keep_what_was_published_without_asking() {
     let directory = tempfile::tempdir().unwrap();
     let launch = kept_in(directory.path());

@@ -291,8 +291,9 @@ impl<E: Default> Log<E> {
     }
 
     /// The last publications of a subject, oldest first, and whether they are as many as asked for or all there were.
-    pub(crate) fn last(&self, subject: &Subject, count: usize) -> (Vec<Arc<Publication>>, bool) {
-        self.fresh_state().entries.last(subject, count, Instant::now())
+    /// What is at `limit` or behind it, who asks is still to get.
+    pub(crate) fn last(&self, subject: &Subject, count: usize, limit: u64) -> (Vec<Arc<Publication>>, bool) {
+        self.fresh_state().entries.last(subject, count, limit, Instant::now())
     }
 
     /// What there was of a subject from a cursor up to `place`, but for what the others have brought; and whether that is all.

@@ -197,8 +197,11 @@ impl<R: Receiver> Shard<R> {
                     // It may have ended meanwhile.
                     let is_subscribed =
                         self.index.subscriptions(key).iter().any(|(other, _)| *other == subject);
-                    let (publications, complete) =
-                        if is_subscribed { self.log.last(&subject, count) } else { (Vec::new(), false) };
+                    let (publications, complete) = if is_subscribed {
+                        self.log.last(&subject, count, self.next)
+                    } else {
+                        (Vec::new(), false)
+                    };
                     self.tell_about(key, notice, complete, publications);
                 }
             }

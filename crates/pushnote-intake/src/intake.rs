@@ -140,7 +140,7 @@ impl<R: Receiver> Intake<R> {
                     self.time_passed().await?;
                 }
                 begun = next_beginning(expected.as_mut()) => if begun {
-                    self.streams_begin(expected.as_ref());
+                    self.streams_begin(expected.as_ref()).await?;
                 } else {
                     expected = None; // its socket is gone
                 },
@@ -153,14 +153,17 @@ impl<R: Receiver> Intake<R> {
     }
 
     /// Streams have said where they begin.
-    fn streams_begin(&mut self, expected: Option<&Expected>) {
-        let Some(Expected { beginnings, .. }) = expected else { return };
+    async fn streams_begin(&mut self, expected: Option<&Expected>) -> Result<(), ShardGone> {
+        let Some(Expected { beginnings, .. }) = expected else { return Ok(()) };
+        let mut missing = false;
         for beginning in beginnings.borrow().values() {
             let from = Position { epoch: beginning.from.epoch, sequence: beginning.from.sequence };
-            self.streams.begins(from);
+            missing |= self.streams.begins(from);
             self.hub.source_begins(from);
         }
         self.hub.sources_are_at(self.streams.marks());
+        // Of several, another may bring it.
+        if missing && !self.several { self.publish_gap().await } else { Ok(()) }
     }
 
     /// Whether all streams have brought what they had before.
@@ -174,7 +177,14 @@ impl<R: Receiver> Intake<R> {
 
     async fn take(&mut self, incoming: Incoming<impl Reply>) -> Result<(), ShardGone> {
         let Incoming { sender, envelope, reply, position, old } = incoming;
-        if position.is_some_and(|position| self.streams.had(position)) {
+        if let Some(position) = position
+            && self.streams.had(position)
+        {
+            if self.several
+                && let Some(id) = envelope.ok().and_then(|envelope| self.parser.id_of(&envelope))
+            {
+                self.came_again(&id, position);
+            }
             return Ok(());
         }
         // Over one of several streams, what another brings is not missing.

@@ -60,6 +60,11 @@ impl Parser {
         }
     }
 
+    /// By what a message is known that was accepted before.
+    pub(crate) fn id_of(&self, bytes: &Bytes) -> Option<PublicationId> {
+        Envelope::parse(bytes, self.data_bytes_max).ok()?.id
+    }
+
     /// Counts a message that was refused, and logs it, limited for each kind.
     pub(crate) fn refuse(&self, kind: &'static str, why: &dyn std::fmt::Display) {
         self.counters.envelopes_refused.add(1);

@@ -18,6 +18,8 @@ struct Stream {
     held: BTreeSet<u64>,
     /// What is before this, an earlier run has had, but for what is held.
     had: u64,
+    /// Something has come in this run.
+    heard: bool,
 }
 
 /// See the module's documentation.
@@ -38,7 +40,7 @@ impl Streams {
                 .collect();
             let next = beyond.last().map_or(mark, |last| last.saturating_add(1));
             let held = (mark..next).filter(|sequence| !beyond.contains(sequence)).collect();
-            self.streams.push(Stream { epoch, next, held, had: next });
+            self.streams.push(Stream { epoch, next, held, had: next, heard: false });
         }
         self.streams.truncate(STREAMS_MAX);
     }
@@ -49,17 +51,22 @@ impl Streams {
         self.of(position).is_some_and(|stream| sequence < stream.had && !stream.held.contains(&sequence))
     }
 
-    /// One begins here.
-    pub(crate) fn begins(&mut self, position: Position) {
+    /// One begins here. `true`: what an earlier run had not had is not there any more.
+    pub(crate) fn begins(&mut self, position: Position) -> bool {
         let Position { epoch, sequence } = position;
-        if let Some(stream) = self.of(position) {
-            // What an earlier run had not had, and is not there any more, never comes.
-            let gone = sequence.min(stream.had);
-            stream.held.retain(|held| *held >= gone);
-            return;
+        let Some(stream) = self.of(position) else {
+            let stream = Stream { epoch, next: sequence, held: BTreeSet::new(), had: 0, heard: true };
+            self.streams.insert(0, stream);
+            self.streams.truncate(STREAMS_MAX);
+            return false;
+        };
+        let (begins_later, held) = (!stream.heard && sequence > stream.next, stream.held.len());
+        if begins_later {
+            stream.next = sequence;
         }
-        self.streams.insert(0, Stream { epoch, next: sequence, held: BTreeSet::new(), had: 0 });
-        self.streams.truncate(STREAMS_MAX);
+        let gone = sequence.min(stream.had);
+        stream.held.retain(|held| *held >= gone);
+        begins_later || stream.held.len() < held
     }
 
     /// A message came from this place. `true`: others before it did not.
@@ -72,6 +79,7 @@ impl Streams {
         let Some(stream) = self.of(position) else { return false };
         let skipped = sequence > stream.next;
         stream.next = stream.next.max(next);
+        stream.heard = true;
         // If an earlier run has held it, it is this run's now.
         stream.held.remove(&sequence);
         skipped
@@ -123,12 +131,14 @@ mod tests {
         assert_eq!(had(&mut streams), [0, 1, 2, 3, 4, 5, 8]);
         assert_eq!(streams.marks()[..], [at(1, 6), at(2, 9)]);
 
-        streams.begins(at(1, 7));
-        assert_eq!(streams.marks()[..], [at(1, 7), at(2, 9)], "6 never comes");
+        assert!(streams.begins(at(1, 7)), "6 never comes");
+        assert!(streams.begins(at(2, 12)), "9 to 11 neither");
+        assert!(!streams.begins(at(4, 3)), "what was before that, nobody can say");
+        assert_eq!(streams.marks()[..], [at(4, 3), at(1, 7), at(2, 12)]);
         assert!(!streams.came(at(1, 7)));
         assert!(!streams.came(at(1, 8)) && streams.had(at(1, 8)));
         assert!(streams.came(at(1, 10)), "9 did not come");
-        assert_eq!(streams.marks()[..], [at(1, 11), at(2, 9)]);
+        assert_eq!(streams.marks()[..], [at(4, 3), at(1, 11), at(2, 12)]);
     }
 
     #[test]

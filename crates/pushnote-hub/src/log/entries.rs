@@ -178,7 +178,10 @@ impl Entries {
     pub(super) fn seen_again(&mut self, offset: u64, position: Position) {
         self.sources.brings(position, offset);
         let at = offset.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
-        if let Some(entry) = at.and_then(|at| self.entries.get_mut(at)) {
+        if let Some(entry) = at.and_then(|at| self.entries.get_mut(at))
+            // One that an earlier run knew comes again.
+            && !entry.positions.as_slice().contains(&position)
+        {
             entry.positions.push(position);
             let bytes = 4 * size_of::<Position>() + Sources::BROUGHT_BYTES;
             entry.bytes += bytes;

@@ -214,12 +214,14 @@ impl Entries {
         &self,
         subject: &Subject,
         count: usize,
+        limit: u64,
         now: Instant,
     ) -> (Vec<Arc<Publication>>, bool) {
         let none = VecDeque::new();
         let offsets = self.by_subject.get(subject).map_or(&none, |concerning| &concerning.offsets);
         let from = self.readable_from(subject, now);
-        let of_subject = offsets.iter().skip(offsets.len().saturating_sub(count));
+        let to = offsets.partition_point(|offset| *offset < limit);
+        let of_subject = offsets.range(to.saturating_sub(count)..to);
         let there = of_subject.filter(|offset| **offset >= from);
         let last: Vec<_> = there.filter_map(|offset| self.at(*offset).cloned()).collect();
         let complete = last.len() == count || from == 0;
