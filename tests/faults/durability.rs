@@ -131,7 +131,7 @@ async fn with_two_forwarders_pages_go_from_server_to_server_and_over_crashes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_and_a_start_keep_what_was_published_without_asking() {
     let directory = tempfile::tempdir().unwrap();
-    let launch = kept_in(directory.path());
+    let launch = kept_in(directory.path()).arguments(["--drain-deadline=1"]);
     let mut single = Single::of(launch.clone());
     let mut page = Page::open(&single.server.websocket_url()).await;
     let publisher = publisher(&single.endpoint);
@@ -188,6 +188,11 @@ impl SmallDisk {
             .output();
         mounted.is_ok_and(|output| output.status.success()).then_some(Self(directory))
     }
+
+    fn grow(&self) {
+        let grown = Command::new("mount").args(["-o", "remount,size=50m"]).arg(self.0.path()).status();
+        assert!(grown.unwrap().success());
+    }
 }
 
 impl Drop for SmallDisk {
@@ -204,7 +209,7 @@ async fn a_full_disk_is_told_and_all_else_goes_on() {
     };
     let ack = free_endpoint();
     let launch = kept_in(disk.0.path()).arguments([format!("--ack={ack}"), "--metrics=127.0.0.1:0".into()]);
-    let single = Single::of(launch);
+    let mut single = Single::of(launch);
     let metrics = Metrics::of(&single.server.process);
     let mut page = Page::open(&single.server.websocket_url()).await;
     let builder = Publisher::builder().endpoint(&single.endpoint).unwrap().ack_endpoint(&ack).unwrap();
@@ -240,6 +245,19 @@ async fn a_full_disk_is_told_and_all_else_goes_on() {
     page.until(1).await;
     metrics.until("pushnote_server_log_failed", |failed| failed > 0.0);
     metrics.until("pushnote_server_log_lost_messages_total", |lost| lost > 0.0);
+
+    disk.grow();
+    metrics.until("pushnote_server_log_failed", |failed| failed == 0.0);
+    assert_eq!(health(&single.server.address), "ok\n");
+    let asking = Arc::clone(&publisher);
+    let receipt = tokio::task::spawn_blocking(move || asking.notify_all_acked(2, PATIENCE)).await.unwrap();
+    assert_eq!(receipt.unwrap().servers, 1);
+    let mut absent = Page::open(&single.server.websocket_url()).await;
+    absent.cursor.clone_from(&page.cursor);
+    single.crash_and_restart();
+    assert!(absent.comes_back(&single.server.websocket_url()).await);
+    absent.until(2).await;
+    assert_eq!(absent.had, [2]);
 }
 
 /// What `/health` says with 200.

@@ -304,7 +304,8 @@ impl<E: Default> Log<E> {
         place: u64,
         others: &[(Subject, u64)],
     ) -> (Vec<Arc<Publication>>, bool) {
-        self.fresh_state().entries.since(subject, cursor, place, others, Instant::now())
+        let cursor = self.of_this_run(cursor);
+        self.fresh_state().entries.since(subject, &cursor, place, others, Instant::now())
     }
 
     /// Whether everything that `cursor` knows of the sources has come here, too.

@@ -92,7 +92,10 @@ impl Receiver for Page {
     }
 
     fn tell(&self, (): &(), place: &Place) -> Delivery {
-        self.0.lock().unwrap().1.push(place.complete);
+        let mut seen = self.0.lock().unwrap();
+        seen.1.push(place.complete);
+        let past = place.publications.iter().filter_map(|publication| publication.data());
+        seen.0.extend(past.map(|data| String::from_utf8(data.to_vec()).unwrap()));
         Delivery::Accepted
     }
 
@@ -206,13 +209,16 @@ async fn the_next_run_goes_on_and_cursors_of_the_one_before_hold() {
         ((7, 1), false, &[]),
     ];
     for ((epoch, sequence), complete, had) in of_earlier {
-        let (page, attachment) = attach(&hub);
         let cursor = Cursor { log: Position { epoch, sequence }, sources: Arc::default() };
-        attachment.resume(Some(cursor), ());
+        let (page, attachment) = attach(&hub);
+        attachment.resume(Some(cursor.clone()), ());
+        let subscribed = Page::default();
+        let mut attachment = hub.attach(subscribed.clone());
+        attachment.subscribe_since(Subject::Everyone, Some(cursor), Some(())).unwrap();
         settle().await;
-        assert_eq!(
-            (page.told(), page.had()),
-            (vec![complete], had.iter().map(|data| (*data).to_owned()).collect())
-        );
+        for page in [page, subscribed] {
+            let had: Vec<_> = had.iter().map(|data| (*data).to_owned()).collect();
+            assert_eq!((page.told(), page.had()), (vec![complete], had));
+        }
     }
 }
