@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod forms;
+mod presence;
 mod resume;
 mod unix_socket;
 

@@ -113,6 +113,8 @@ fn publishing(mq_socket: &str) -> Result<Action, Failure> {
             Subject::Everyone => message.everyone(),
             Subject::User(user) => message.user(user),
             Subject::Channel(channel) => message.channel(channel.as_str()),
+            // The server's own, and in no envelope.
+            Subject::Presence(_) => message,
         });
         match &envelope.event {
             Some(event) => message.event(event).send()?,

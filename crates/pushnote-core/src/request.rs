@@ -60,8 +60,8 @@ pub enum Request {
         id: u64,
         /// Which.
         channel: ChannelName,
-        /// Whether it wants to hear who comes and goes from now on; `false` for no more.
-        events: bool,
+        /// Whether it wants to hear who comes and goes from now on; `None` leaves that as it is.
+        events: Option<bool>,
     },
 }
 
@@ -149,10 +149,9 @@ impl Request {
                 Some(last @ 1..=HISTORY_LEN_MAX) => Ok(Self::History { id, channel, last }),
                 _ => Err(format!("\"last\" must be a number from 1 to {HISTORY_LEN_MAX}")),
             }),
-            "presence" => Self::of_channel(data).map(|(channel, of)| {
-                let events = of.events.unwrap_or_default();
-                Self::Presence { id, channel, events }
-            }),
+            "presence" => {
+                Self::of_channel(data).map(|(channel, of)| Self::Presence { id, channel, events: of.events })
+            }
             _ => Err("\"name\" is none of hello, subscribe, unsubscribe, history, presence".to_owned()),
         };
         request.map_err(|text| RequestError { id: Some(id), text })
@@ -234,7 +233,7 @@ mod tests {
             ),
             (
                 r#"{"name":"presence","data":{"id":0,"channel":"news"}}"#,
-                Request::Presence { id: 0, channel: news(), events: false },
+                Request::Presence { id: 0, channel: news(), events: None },
             ),
         ] {
             assert_eq!(Request::parse(text).unwrap(), request, "{text}");

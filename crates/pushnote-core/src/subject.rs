@@ -21,6 +21,8 @@ pub enum Subject {
     User(UserId),
     /// A topic that the application has named.
     Channel(ChannelName),
+    /// Who comes to a channel, and who leaves it.
+    Presence(ChannelName),
 }
 
 impl Subject {
@@ -29,7 +31,7 @@ impl Subject {
         match self {
             Self::Everyone => 0,
             Self::User(user) => user.as_str().len(),
-            Self::Channel(channel) => channel.as_str().len(),
+            Self::Channel(channel) | Self::Presence(channel) => channel.as_str().len(),
         }
     }
 }
@@ -168,7 +170,7 @@ impl Audience {
     pub fn channels(&self) -> impl Iterator<Item = &ChannelName> {
         self.0.iter().filter_map(|subject| match subject {
             Subject::Channel(channel) => Some(channel),
-            Subject::Everyone | Subject::User(_) => None,
+            Subject::Everyone | Subject::User(_) | Subject::Presence(_) => None,
         })
     }
 
@@ -176,7 +178,7 @@ impl Audience {
     pub fn user_ids(&self) -> impl Iterator<Item = &UserId> {
         self.0.iter().filter_map(|subject| match subject {
             Subject::User(user) => Some(user),
-            Subject::Everyone | Subject::Channel(_) => None,
+            Subject::Everyone | Subject::Channel(_) | Subject::Presence(_) => None,
         })
     }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use pushnote_core::rules::ChannelRules;
-use pushnote_core::{ClientCommand, CloseCode, CurrentVerifier, Subject, TokenError, Wanted};
+use pushnote_core::{ClientCommand, CloseCode, CurrentVerifier, Subject, TokenError, UserId, Wanted};
 use pushnote_hub::{Attachment, Hub, SubscribeError};
 use pushnote_sockjs::{Close, CloseReason, Connection, Handler, Session, SessionInfo};
 
 use crate::expiries::{Ending, Expiries, Expiry};
+use crate::presence::Presence;
 use crate::receiver::SockJsReceiver;
 use crate::rights::{Allowed, Refusal, Rights};
 
@@ -18,20 +19,27 @@ pub(crate) struct Clients {
     hub: Hub<SockJsReceiver>,
     /// Whether strings are sent, also to who did not ask for them.
     strings: bool,
-    rights: Arc<Rights>,
+    shared: Arc<Shared>,
+}
+
+/// What all clients share.
+struct Shared {
+    rights: Rights,
     expiries: Arc<Expiries>,
+    presence: Arc<Presence>,
 }
 
 /// One browser: attached to the hub from its opening to its end.
 pub(crate) struct Client {
     session: Session,
-    rights: Arc<Rights>,
-    expiries: Arc<Expiries>,
+    shared: Arc<Shared>,
     attachment: Attachment<SockJsReceiver>,
     /// Boxed: a connection without a token, or with one for ever, has none, and idle ones are many.
     expiry: Option<Box<Expiry>>,
     /// It speaks the client protocol.
     framed: bool,
+    /// It was in a channel with presence, and may be.
+    present: bool,
 }
 
 impl Clients {
@@ -42,11 +50,17 @@ impl Clients {
         strings: bool,
     ) -> Self {
         let rights = Rights::new(verifier, rules, Arc::clone(hub.counters()));
-        Self { hub, strings, rights: Arc::new(rights), expiries: Arc::default() }
+        let presence = Arc::default();
+        let expiries = Arc::new(Expiries::new(Arc::clone(&presence)));
+        Self { hub, strings, shared: Arc::new(Shared { rights, expiries, presence }) }
     }
 
     pub(crate) fn expiries(&self) -> Arc<Expiries> {
-        Arc::clone(&self.expiries)
+        Arc::clone(&self.shared.expiries)
+    }
+
+    pub(crate) fn presence(&self) -> Arc<Presence> {
+        Arc::clone(&self.shared.presence)
     }
 }
 
@@ -61,8 +75,8 @@ impl Handler for Clients {
         let mut attachment = self.hub.attach(SockJsReceiver::new(session.clone()));
         // To this there is no limit.
         let _ = attachment.subscribe(Subject::Everyone);
-        let (rights, expiries) = (Arc::clone(&self.rights), Arc::clone(&self.expiries));
-        Ok(Client { session: session.clone(), rights, expiries, attachment, expiry: None, framed: false })
+        let (session, shared) = (session.clone(), Arc::clone(&self.shared));
+        Ok(Client { session, shared, attachment, expiry: None, framed: false, present: false })
     }
 }
 
@@ -96,14 +110,14 @@ impl Client {
     /// As the original has it: a token, and no answer but the end of the connection.
     fn subscribe(&mut self, token: String) {
         let wanted = Wanted { channel: None, token: Some(token) };
-        let subscribed = self.rights.allow(&wanted).and_then(|Allowed { subject, until }| {
+        let subscribed = self.shared.rights.allow(&wanted).and_then(|Allowed { subject, until, .. }| {
             self.attachment.subscribe(subject.clone())?;
             Ok((subject, until))
         });
         match subscribed {
             Ok((subject, until)) => self.lasts(subject, until),
             Err(refusal) => {
-                self.rights.note(&refusal);
+                self.shared.rights.note(&refusal);
                 self.close(match refusal {
                     Refusal::Token(TokenError::Expired) => CloseCode::TokenExpired,
                     Refusal::Token(TokenError::FromFuture { .. }) => CloseCode::TokenFromFuture,
@@ -127,13 +141,35 @@ impl Client {
         } else {
             Ending::Session(self.session.clone())
         };
-        let expiries = &self.expiries;
+        let expiries = &self.shared.expiries;
         let expiry = self.expiry.get_or_insert_with(|| Box::new(Expiry::new(Arc::clone(expiries))));
         expiry.renew(subject, until, ending);
     }
 
+    /// Takes note of where it is, and as whom, if that is a channel with presence.
+    fn is_in(&mut self, subject: &Subject, shown: Option<UserId>) {
+        let Shared { rights, presence, .. } = &*self.shared;
+        let id = self.attachment.id();
+        match subject {
+            Subject::Channel(channel) if rights.rule(channel).presence => {
+                presence.enter(id, channel, self.attachment.users().cloned(), shown);
+                self.present = true;
+            }
+            Subject::User(user) if self.present => presence.named(id, user),
+            _ => {}
+        }
+    }
+
     fn close(&self, code: CloseCode) {
         self.session.close(code.code(), code.reason());
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if self.present {
+            self.shared.presence.gone(self.attachment.id());
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use pushnote_net::unix_now;
 use pushnote_sockjs::Session;
 
 use crate::notice::Notice;
+use crate::presence::Presence;
 use crate::receiver::SockJsReceiver;
 
 /// Between two looks at the clock; so much later than its token a subscription may end.
@@ -19,8 +20,11 @@ const LOOK: Duration = Duration::from_secs(5);
 const ENDED_AT_ONCE: usize = 64;
 
 /// Every subscription that has a token which expires, by the second at which it does.
-#[derive(Default)]
-pub(crate) struct Expiries(Mutex<Due>);
+pub(crate) struct Expiries {
+    due: Mutex<Due>,
+    /// Whose subscription to a channel ends is there no more.
+    presence: Arc<Presence>,
+}
 
 #[derive(Default)]
 struct Due {
@@ -40,6 +44,10 @@ pub(crate) enum Ending {
 type Place = (u64, u64);
 
 impl Expiries {
+    pub(crate) fn new(presence: Arc<Presence>) -> Self {
+        Self { due: Mutex::default(), presence }
+    }
+
     /// Ends subscriptions as their tokens expire, for ever.
     pub(crate) async fn watch(&self) {
         loop {
@@ -66,7 +74,12 @@ impl Expiries {
             match ending {
                 Ending::Session(session) => session.close(code.code(), code.reason()),
                 Ending::Subscription(remote) => {
-                    remote.unsubscribe(subject.clone(), Notice::Expired { subject });
+                    if let Subject::Channel(channel) = &subject
+                        && self.presence.left(remote.id(), channel)
+                    {
+                        remote.unsubscribe(Subject::Presence(channel.clone()), None);
+                    }
+                    remote.unsubscribe(subject.clone(), Some(Notice::Expired { subject }));
                 }
             }
         }
@@ -75,7 +88,7 @@ impl Expiries {
 
     fn lock(&self) -> MutexGuard<'_, Due> {
         // Nothing under this lock can panic half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Publications as the client protocol has them (docs/protocol.md): each says what it is, each batch where it ends.
 
 use bytes::Bytes;
-use pushnote_core::{ChannelName, Cursor, Subject};
+use pushnote_core::{ChannelName, Cursor, Subject, UserId};
 use pushnote_hub::{Batch, Content, Publication};
 use serde_json::{Value, json};
 
@@ -15,6 +15,14 @@ pub(crate) fn elements<E>(batch: &Batch<E>) -> Vec<Bytes> {
             Content::Gap => {
                 close(&mut messages, &mut elements);
                 elements.push(gap(None, publication.cursor()).into());
+            }
+            Content::Joined(channel, user) => {
+                close(&mut messages, &mut elements);
+                elements.push(came_or_went("join", channel, user).into());
+            }
+            Content::Left(channel, user) => {
+                close(&mut messages, &mut elements);
+                elements.push(came_or_went("leave", channel, user).into());
             }
         }
     }
@@ -45,6 +53,11 @@ pub(crate) fn gap(channel: Option<&ChannelName>, cursor: &Cursor) -> String {
     gap.to_string()
 }
 
+/// Somebody has come to a channel, or has left it.
+fn came_or_went(what: &str, channel: &ChannelName, user: &UserId) -> String {
+    json!({"type": what, "channel": channel.as_str(), "user": user.as_str()}).to_string()
+}
+
 /// An object of the protocol with messages in it.
 pub(crate) fn with_messages<'a>(head: &Value, messages: impl Iterator<Item = &'a Publication>) -> String {
     let mut out = head.to_string().into_bytes();
@@ -72,7 +85,7 @@ fn put_message(message: &Publication, out: &mut Vec<u8>) {
     let subjects = message.audience().subjects();
     let mut channels = subjects.iter().filter_map(|subject| match subject {
         Subject::Channel(channel) => Some(channel.as_str()),
-        Subject::Everyone | Subject::User(_) => None,
+        Subject::Everyone | Subject::User(_) | Subject::Presence(_) => None,
     });
     match (channels.next(), channels.next()) {
         (Some(channel), None) => put_field("channel", channel, out),

@@ -6,6 +6,7 @@
 //! - `routes`: every route
 //! - `client`: the client protocol on a SockJS session
 //! - `expiries`: connections whose tokens expire
+//! - `presence`: who is in which channel
 //! - `receiver`: what the hub delivers into
 //! - `kept`: the log on disk
 //! - `metrics`: what is measured
@@ -19,6 +20,7 @@ mod kept;
 mod metrics;
 mod notice;
 mod page;
+mod presence;
 mod receiver;
 mod rights;
 mod route;

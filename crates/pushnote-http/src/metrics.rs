@@ -10,6 +10,7 @@ use pushnote_zmtp::{CloseCause, Monitor, Stats};
 
 use crate::client::Clients;
 use crate::kept::Keeper;
+use crate::presence::Presence;
 use crate::receiver::SockJsReceiver;
 use pushnote_net::Admission;
 
@@ -17,6 +18,7 @@ use pushnote_net::Admission;
 pub(crate) struct Gauges {
     pub(crate) hub: Hub<SockJsReceiver>,
     pub(crate) taken_in: Arc<pushnote_intake::Counters>,
+    pub(crate) presence: Arc<Presence>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) sockjs: SockJs<Clients>,
     /// The ZeroMQ sockets, each with the flag that names its endpoints.
@@ -34,6 +36,7 @@ impl Measured for Gauges {
         if let Some(keeper) = &self.keeper {
             kept(keeper, page)?;
         }
+        self.presence(page)?;
         self.browsers(page)?;
         let sockets: Vec<_> = self.sockets.iter().map(|(end, monitor)| (*end, monitor.stats())).collect();
         zeromq(page, &sockets)
@@ -102,6 +105,20 @@ impl Gauges {
             messages as u64,
         )?;
         page.gauge("pushnote_server_log_bytes", "Bytes of memory that these take", bytes as u64)
+    }
+
+    fn presence(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (channels, members) = self.presence.size();
+        page.gauge(
+            "pushnote_server_presence_channels",
+            "Channels with presence in which somebody is",
+            channels as u64,
+        )?;
+        page.gauge(
+            "pushnote_server_presence_members",
+            "Users in these, and sessions without a user",
+            members as u64,
+        )
     }
 
     fn browsers(&self, page: &mut Page<'_>) -> fmt::Result {

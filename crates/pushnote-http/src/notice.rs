@@ -1,10 +1,11 @@
 //! What the client protocol answers (docs/protocol.md).
 
-use pushnote_core::{ChannelName, Subject};
+use pushnote_core::{ChannelName, Subject, UserId};
 use pushnote_hub::Place;
 use serde_json::{Value, json};
 
 use crate::framing;
+use crate::presence::Who;
 use crate::rights::Refusal;
 
 /// An answer, or what the server has to say of itself.
@@ -15,6 +16,7 @@ pub(crate) enum Notice {
     Unsubscribed { id: u64, channel: ChannelName },
     Expired { subject: Subject },
     History { id: u64, channel: ChannelName },
+    Presence { id: u64, channel: ChannelName, who: Who },
     Error { id: Option<u64>, code: &'static str, text: String },
 }
 
@@ -60,6 +62,14 @@ impl Notice {
                     json!({"type": "history", "id": id, "channel": channel.as_str(), "complete": complete});
                 framing::with_messages(&head, place.publications.iter().map(|publication| &**publication))
             }
+            Self::Presence { id, channel, who: Who { count, users, anonymous } } => {
+                let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
+                json!({
+                    "type": "presence", "id": id, "channel": channel.as_str(),
+                    "count": count, "users": users, "anonymous": anonymous,
+                })
+                .to_string()
+            }
             Self::Error { id, code, text } => {
                 let mut error = json!({"type": "error", "code": code, "text": text});
                 if let Some(id) = id {
@@ -84,6 +94,6 @@ fn name(value: &mut Value, subject: &Subject) {
     match subject {
         Subject::Channel(channel) => value["channel"] = json!(channel.as_str()),
         Subject::User(user) => value["user"] = json!(user.as_str()),
-        Subject::Everyone => {}
+        Subject::Everyone | Subject::Presence(_) => {}
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pushnote_core::rules::{ChannelRule, ChannelRules};
-use pushnote_core::{CurrentVerifier, Subject, TokenError, Wanted};
+use pushnote_core::{CurrentVerifier, Subject, TokenError, UserId, Wanted};
 use pushnote_hub::{Counters, SubscribeError};
 use pushnote_net::{LogOnce, unix_now};
 
@@ -18,6 +18,8 @@ pub(crate) struct Rights {
 /// A subscription that is allowed.
 pub(crate) struct Allowed {
     pub(crate) subject: Subject,
+    /// Whose token it is, if one was shown and it says so.
+    pub(crate) user: Option<UserId>,
     /// In Unix seconds; `None` for as long as the connection lives.
     pub(crate) until: Option<u64>,
 }
@@ -67,15 +69,16 @@ impl Rights {
     pub(crate) fn allow(&self, wanted: &Wanted) -> Result<Allowed, Refusal> {
         let public = wanted.channel.as_ref().filter(|channel| self.rule(channel).public);
         if let (Some(channel), None) = (public, &wanted.token) {
-            return Ok(Allowed { subject: channel.clone().into(), until: None });
+            return Ok(Allowed { subject: channel.clone().into(), user: None, until: None });
         }
         let access = self.verifier.access(wanted.token.as_ref().ok_or(Refusal::TokenMissing)?, unix_now())?;
         let subject = match &wanted.channel {
-            None => access.user.map(Subject::User),
+            None => access.user.clone().map(Subject::User),
             Some(channel) if public.is_some() || access.allows(channel) => Some(channel.clone().into()),
             Some(_) => None,
         };
-        Ok(Allowed { subject: subject.ok_or(Refusal::NotAllowed)?, until: access.expires_at })
+        let subject = subject.ok_or(Refusal::NotAllowed)?;
+        Ok(Allowed { subject, user: access.user, until: access.expires_at })
     }
 
     /// Counts and logs, limited, that a client was refused something.

@@ -74,6 +74,8 @@ pub async fn run(
 
     let clients = Clients::new(hub.clone(), Arc::clone(&settings.verifier), rules, settings.strings);
     let expiries = clients.expiries();
+    let presence = clients.presence();
+    let mut telling_presence = tokio::spawn(Arc::clone(&presence).tell(hub.clone()));
     let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
@@ -85,6 +87,7 @@ pub async fn run(
         let gauges = Gauges {
             hub: hub.clone(),
             taken_in,
+            presence,
             admission,
             sockjs: sockjs.clone(),
             sockets,
@@ -98,7 +101,10 @@ pub async fn run(
             () = shutdown => {}
             never = telling.failed() => match never {},
             ended = &mut hearing => crashed = Some(ended.unwrap_or(Err(ShardGone))),
+            gone = &mut telling_presence => crashed = Some(Err(gone.unwrap_or(ShardGone))),
         }
+        // Whom this server tells to leave goes to another: that is no leave.
+        telling_presence.abort();
     };
     let deadline = Duration::from_secs(limits.drain_deadline_s);
     let draining_over = async {

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use pushnote_core::rules::ChannelRules;
-use pushnote_core::{CloseCode, Cursor, Position, Subject};
+use pushnote_core::{CloseCode, Cursor, Position, Subject, UserId};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
@@ -239,10 +239,15 @@ pub struct Remote<R: Receiver> {
 }
 
 impl<R: Receiver> Remote<R> {
-    /// From now on the receiver does not get what goes to `subject` alone, and is told so by `notice`.
-    pub fn unsubscribe(&self, subject: Subject, notice: R::Notice) {
+    /// Whose they are: the [`id`](Attachment::id) of its attachment.
+    pub fn id(&self) -> ReceiverId {
+        self.id
+    }
+
+    /// From now on the receiver does not get what goes to `subject` alone, and is told `notice`.
+    pub fn unsubscribe(&self, subject: Subject, notice: Option<R::Notice>) {
         // Fails only if the shard panicked, which publish reports.
-        let _ = self.shard.send(ShardCommand::Unsubscribe(self.id, subject, Some(notice)));
+        let _ = self.shard.send(ShardCommand::Unsubscribe(self.id, subject, notice));
     }
 }
 
@@ -287,7 +292,9 @@ impl<R: Receiver> Attachment<R> {
             let options = &self.hub.inner.options;
             let max = match subject {
                 Subject::Channel(_) => options.channels_per_connection_max,
-                _ => options.users_per_connection_max,
+                Subject::User(_) => options.users_per_connection_max,
+                // Of channels that it is in, which are limited.
+                Subject::Presence(_) | Subject::Everyone => usize::MAX,
             };
             let alike = |other: &&Subject| discriminant(*other) == discriminant(&subject);
             if self.subjects.iter().filter(alike).count() >= max {
@@ -298,6 +305,19 @@ impl<R: Receiver> Attachment<R> {
         }
         self.command(ShardCommand::Subscribe(self.id, subject, since, notice));
         Ok(())
+    }
+
+    /// Its number, which no other attachment ever has.
+    pub fn id(&self) -> ReceiverId {
+        self.id
+    }
+
+    /// The users that the receiver has subscribed as.
+    pub fn users(&self) -> impl Iterator<Item = &UserId> {
+        self.subjects.iter().filter_map(|subject| match subject {
+            Subject::User(user) => Some(user),
+            _ => None,
+        })
     }
 
     /// Whether the receiver has subscribed to this user or channel.

@@ -101,7 +101,7 @@ pub(crate) fn record(publication: &Publication, origin: &Origin) -> Bytes {
     let Origin { position, marks, old, id, sender } = origin;
     let (data, event) = match publication.content() {
         Content::Message { data, event } => (&data[..], event.as_deref()),
-        Content::Gap => (&[][..], None),
+        Content::Gap | Content::Joined(..) | Content::Left(..) => (&[][..], None),
     };
     let flags = [
         (GAP, *publication.content() == Content::Gap),
@@ -122,14 +122,15 @@ pub(crate) fn record(publication: &Publication, origin: &Origin) -> Bytes {
         out.extend(number.to_le_bytes());
     }
     sender.iter().for_each(|sender| out.extend(sender));
-    let subjects = publication.audience().subjects();
-    put_len(&mut out, subjects.len());
-    for subject in subjects {
-        let (kind, name) = match subject {
-            Subject::Everyone => (0, ""),
-            Subject::User(user) => (1, user.as_str()),
-            Subject::Channel(channel) => (2, channel.as_str()),
-        };
+    let subjects = publication.audience().subjects().iter().filter_map(|subject| match subject {
+        Subject::Everyone => Some((0, "")),
+        Subject::User(user) => Some((1, user.as_str())),
+        Subject::Channel(channel) => Some((2, channel.as_str())),
+        // Who came and went before a restart is no news: it is kept as something for nobody, in its place.
+        Subject::Presence(_) => None,
+    });
+    put_len(&mut out, subjects.clone().count());
+    for (kind, name) in subjects {
         out.push(kind);
         put_text(&mut out, name);
     }

@@ -29,3 +29,4 @@ pub use kept::{Keep, KeptLog, RecordError, Recovered, Waiting};
 pub use log::{LogOptions, Origin};
 pub use publication::{Batch, Content, Encoded, Publication};
 pub use receiver::{Delivery, Place, Receiver};
+pub use shard::ReceiverId;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pushnote_core::sequencer::Item;
-use pushnote_core::{Audience, Cursor, Position, Subject};
+use pushnote_core::{Audience, ChannelName, Cursor, Position, Subject, UserId};
 
 /// About what a subject takes besides its name.
 const SUBJECT_BYTES: usize = 48;
@@ -33,6 +33,10 @@ pub enum Content {
     },
     /// Here messages are missing.
     Gap,
+    /// Somebody has come to a channel.
+    Joined(ChannelName, UserId),
+    /// Somebody has left one.
+    Left(ChannelName, UserId),
 }
 
 impl Publication {
@@ -44,6 +48,18 @@ impl Publication {
     /// Says to everybody that messages are missing here.
     pub fn gap() -> Self {
         Self::of(Content::Gap, Audience::everyone())
+    }
+
+    /// Says, to those who want to know, that somebody has come to a channel.
+    pub fn joined(channel: ChannelName, user: UserId) -> Self {
+        let audience = [Subject::Presence(channel.clone())].into_iter().collect();
+        Self::of(Content::Joined(channel, user), audience)
+    }
+
+    /// Says, to those who want to know, that somebody has left a channel.
+    pub fn left(channel: ChannelName, user: UserId) -> Self {
+        let audience = [Subject::Presence(channel.clone())].into_iter().collect();
+        Self::of(Content::Left(channel, user), audience)
     }
 
     fn of(content: Content, audience: Audience) -> Self {
@@ -60,7 +76,7 @@ impl Publication {
     pub fn data(&self) -> Option<&Bytes> {
         match &self.content {
             Content::Message { data, .. } => Some(data),
-            Content::Gap => None,
+            Content::Gap | Content::Joined(..) | Content::Left(..) => None,
         }
     }
 
@@ -87,7 +103,11 @@ impl Publication {
 impl Item for Publication {
     fn bytes_len(&self) -> usize {
         let subjects: usize = self.audience.subjects().iter().map(subject_bytes).sum();
-        size_of::<Self>() + self.data_len() + subjects
+        let user = match &self.content {
+            Content::Joined(_, user) | Content::Left(_, user) => user.as_str().len(),
+            Content::Message { .. } | Content::Gap => 0,
+        };
+        size_of::<Self>() + self.data_len() + subjects + user
     }
 
     fn fingerprint(&self) -> u64 {

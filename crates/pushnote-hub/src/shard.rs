@@ -39,7 +39,7 @@ const DRAINED_PER_TICK: usize = 100;
 const DRAIN_TICK: Duration = Duration::from_millis(10);
 
 /// Names an attached receiver; never used twice.
-pub(crate) type ReceiverId = u64;
+pub type ReceiverId = u64;
 
 type Encodings<R> = <R as Receiver>::Encodings;
 type Notice<R> = <R as Receiver>::Notice;

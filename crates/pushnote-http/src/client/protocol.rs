@@ -1,5 +1,7 @@
 //! The client protocol (docs/protocol.md): each request is answered, in its place among the messages.
 
+use std::sync::Arc;
+
 use pushnote_core::request::PROTOCOL_VERSION;
 use pushnote_core::{ChannelName, Cursor, Position, Request, Subject, Wanted};
 
@@ -27,11 +29,7 @@ impl Client {
                     self.attachment.history(channel.into(), last, notice);
                 }
             }
-            Ok(Request::Presence { id, channel, .. }) => {
-                if self.has_subscribed(id, &channel) {
-                    self.refuse(id, "no_presence", "nobody learns who is in this channel");
-                }
-            }
+            Ok(Request::Presence { id, channel, events }) => self.presence(id, channel, events),
             Err(error) => {
                 let notice = Notice::Error { id: error.id, code: "bad_request", text: error.text };
                 self.attachment.tell(notice);
@@ -67,17 +65,22 @@ impl Client {
         wanted: &Wanted,
         subscribe: impl FnOnce(&mut Self, Subject) -> Result<(), pushnote_hub::SubscribeError>,
     ) -> Result<(), Refusal> {
-        let subscribed = self.rights.allow(wanted).and_then(|Allowed { subject, until }| {
+        let subscribed = self.shared.rights.allow(wanted).and_then(|Allowed { subject, user, until }| {
             subscribe(self, subject.clone())?;
+            self.is_in(&subject, user);
             self.lasts(subject, until);
             Ok(())
         });
-        subscribed.inspect_err(|refusal| self.rights.note(refusal))
+        subscribed.inspect_err(|refusal| self.shared.rights.note(refusal))
     }
 
     fn unsubscribe(&mut self, id: u64, channel: ChannelName) {
         if self.has_subscribed(id, &channel) {
             let notice = Notice::Unsubscribed { id, channel: channel.clone() };
+            if self.present {
+                self.shared.presence.left(self.attachment.id(), &channel);
+                self.attachment.unsubscribe(Subject::Presence(channel.clone()), None);
+            }
             let subject = Subject::Channel(channel);
             if let Some(expiry) = &mut self.expiry {
                 expiry.forget(&subject);
@@ -86,13 +89,43 @@ impl Client {
         }
     }
 
+    /// Who is there, and from now on, if wanted, who comes and goes.
+    fn presence(&mut self, id: u64, channel: ChannelName, events: Option<bool>) {
+        let shared = Arc::clone(&self.shared);
+        if !shared.rights.rule(&channel).presence {
+            if self.has_subscribed(id, &channel) {
+                self.refuse(id, "no_presence", "nobody learns who is in this channel");
+            }
+            return;
+        }
+        if !shared.presence.hears(self.attachment.id(), &channel, events) {
+            return self.refuse_stranger(id);
+        }
+        let subject = Subject::Presence(channel.clone());
+        match events {
+            Some(true) => {
+                // To these there is no limit.
+                let _ = self.attachment.subscribe(subject);
+            }
+            Some(false) => self.attachment.unsubscribe(subject, None),
+            None => {}
+        }
+        // Later than the subscription, so that nobody who comes is in neither.
+        let who = shared.presence.who(&channel);
+        self.attachment.tell(Notice::Presence { id, channel, who });
+    }
+
     /// Whether it has subscribed to the channel; it is told if not.
     fn has_subscribed(&self, id: u64, channel: &ChannelName) -> bool {
         let has = self.attachment.is_subscribed(&channel.clone().into());
         if !has {
-            self.refuse(id, "not_subscribed", "the connection is not subscribed to this channel");
+            self.refuse_stranger(id);
         }
         has
+    }
+
+    fn refuse_stranger(&self, id: u64) {
+        self.refuse(id, "not_subscribed", "the connection is not subscribed to this channel");
     }
 
     fn refuse(&self, id: u64, code: &'static str, text: &str) {

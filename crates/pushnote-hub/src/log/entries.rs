@@ -143,6 +143,7 @@ impl Entries {
         // What it was read with is much larger, and would be kept with it.
         publication.detach();
         publication.old = old;
+        let marks = if marks.is_empty() { Arc::clone(&self.marks) } else { marks };
         let log = Position { epoch: self.options.epoch, sequence: offset + 1 };
         publication.cursor = Cursor { log, sources: Arc::clone(&marks) };
         let mut bytes = ENTRY_BYTES + publication.bytes_len() + size_of_val(&*marks);

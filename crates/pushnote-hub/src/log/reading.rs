@@ -142,7 +142,7 @@ impl Entries {
     fn policy(&self, subject: &Subject) -> SlowPolicy {
         match subject {
             Subject::Channel(channel) => self.rules.of(channel).slow,
-            Subject::Everyone | Subject::User(_) => SlowPolicy::Gap,
+            Subject::Everyone | Subject::User(_) | Subject::Presence(_) => SlowPolicy::Gap,
         }
     }
 

@@ -10,7 +10,8 @@ use pushnote_core::{Cursor, Position, PublicationId};
 pub struct Origin {
     /// Its place in the stream of the source that brought it: of the publication itself, not behind it.
     pub position: Option<Position>,
-    /// The places up to which everything of each source has been published, with this one.
+    /// The places up to which everything of each source has been published, with this one. None for what comes from no
+    /// source: they are what they were.
     pub marks: Arc<[Position]>,
     /// The source had it before this server was there.
     pub old: bool,

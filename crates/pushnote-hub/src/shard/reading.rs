@@ -235,7 +235,7 @@ impl<R: Receiver> Shard<R> {
         }
         if of(SlowPolicy::Gap).next().is_some() {
             let channel = of(SlowPolicy::Gap).map(|lost| match &lost.subject {
-                Subject::Channel(channel) => Some(channel),
+                Subject::Channel(channel) | Subject::Presence(channel) => Some(channel),
                 Subject::Everyone | Subject::User(_) => None,
             });
             // Of several, one word says it.

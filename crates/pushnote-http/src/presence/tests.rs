@@ -1,0 +1,210 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use pushnote_hub::Content;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+
+fn name(text: &str) -> ChannelName {
+    ChannelName::new(text).unwrap()
+}
+
+fn user(text: &str) -> UserId {
+    UserId::new(text).unwrap()
+}
+
+/// A connection enters `news` as these users.
+fn enters(presence: &Presence, id: ReceiverId, users: &[&str]) {
+    presence.enter(id, &name("news"), users.iter().map(|text| user(text)), None);
+}
+
+/// One that hears who comes and goes; it has no user.
+fn witness(presence: &Presence) {
+    enters(presence, 0, &[]);
+    assert!(presence.hears(0, &name("news"), Some(true)));
+}
+
+fn who(presence: &Presence) -> (Vec<String>, usize) {
+    let Who { count, users, anonymous } = presence.who(&name("news"));
+    assert_eq!(count, users.len());
+    (users.iter().map(ToString::to_string).collect(), anonymous)
+}
+
+/// What is told next, within a time: `+42` for a join, `-42` for a leave.
+async fn told_within(presence: &Presence, time: Duration) -> Option<String> {
+    let change = timeout(time, presence.next_change()).await.ok()?;
+    assert!(change.data().is_none());
+    match change.content() {
+        Content::Joined(channel, user) if *channel == name("news") => Some(format!("+{user}")),
+        Content::Left(channel, user) if *channel == name("news") => Some(format!("-{user}")),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn told(presence: &Presence) -> Option<String> {
+    told_within(presence, Duration::from_secs(60)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_is_no_leave_and_no_join() {
+    let presence = Presence::default();
+    witness(&presence);
+    enters(&presence, 1, &["42"]);
+    assert_eq!(told(&presence).await.unwrap(), "+42");
+    for round in 1..5 {
+        presence.gone(round);
+        sleep(Duration::from_millis(4900)).await;
+        assert_eq!(who(&presence), (vec!["42".to_owned()], 1), "it has not left");
+        enters(&presence, round + 1, &["42"]);
+    }
+    assert_eq!(told(&presence).await, None);
+    presence.gone(5);
+    assert_eq!(told_within(&presence, Duration::from_millis(4990)).await, None);
+    assert_eq!(told_within(&presence, Duration::from_millis(20)).await.unwrap(), "-42");
+    assert_eq!(who(&presence), (vec![], 1));
+    enters(&presence, 6, &["42"]);
+    assert_eq!(told(&presence).await.unwrap(), "+42");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_is_there_with_the_first_connection_and_leaves_with_the_last() {
+    let presence = Presence::default();
+    witness(&presence);
+    for id in 1..4 {
+        enters(&presence, id, &["42"]);
+        enters(&presence, id, &["42"]);
+    }
+    assert_eq!(told(&presence).await.unwrap(), "+42");
+    presence.gone(1);
+    presence.gone(1);
+    assert!(!presence.left(2, &name("news")), "it did not hear who comes and goes");
+    assert!(!presence.left(2, &name("news")));
+    assert_eq!(told(&presence).await, None);
+    presence.gone(3);
+    assert_eq!(told(&presence).await.unwrap(), "-42");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_names_itself_later_was_anonymous() {
+    let presence = Presence::default();
+    witness(&presence);
+    enters(&presence, 1, &[]);
+    assert_eq!(who(&presence), (vec![], 2));
+    assert_eq!(told(&presence).await, None);
+    for id in ["42", "42", "43"] {
+        presence.named(1, &user(id));
+    }
+    presence.named(7, &user("nobody"));
+    assert_eq!(who(&presence), (vec!["42".to_owned(), "43".to_owned()], 1));
+    assert_eq!(told(&presence).await.unwrap(), "+42");
+    assert_eq!(told(&presence).await.unwrap(), "+43");
+    presence.gone(1);
+    assert_eq!(told(&presence).await.unwrap(), "-42");
+    assert_eq!(told(&presence).await.unwrap(), "-43");
+    assert_eq!(who(&presence), (vec![], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_for_the_channel_names_who_has_no_other_name() {
+    let presence = Presence::default();
+    presence.enter(1, &name("news"), std::iter::empty(), Some(user("42")));
+    presence.enter(1, &name("news"), std::iter::empty(), Some(user("43")));
+    presence.enter(2, &name("news"), std::iter::once(user("44")), Some(user("45")));
+    assert_eq!(who(&presence), (vec!["42".to_owned(), "44".to_owned()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_who_wants_to_know_costs_a_publication() {
+    let presence = Presence::default();
+    enters(&presence, 1, &["42"]);
+    assert!(!presence.hears(2, &name("news"), Some(true)), "it is not there");
+    enters(&presence, 2, &["43"]);
+    presence.gone(1);
+    assert_eq!(told(&presence).await, None);
+    assert_eq!(who(&presence), (vec!["43".to_owned()], 0), "it has left all the same");
+    assert!(presence.hears(2, &name("news"), Some(true)));
+    assert!(presence.hears(2, &name("news"), Some(true)));
+    assert!(presence.hears(2, &name("news"), None));
+    enters(&presence, 1, &["42"]);
+    assert_eq!(told(&presence).await.unwrap(), "+42");
+    assert!(presence.hears(2, &name("news"), Some(false)));
+    presence.gone(1);
+    assert_eq!(told(&presence).await, None);
+    assert!(presence.hears(2, &name("news"), Some(true)));
+    assert!(presence.left(2, &name("news")), "it heard who comes and goes");
+    enters(&presence, 1, &["42"]);
+    assert_eq!(told(&presence).await, None);
+}
+
+#[test]
+fn of_a_large_channel_some_are_named_and_all_counted() {
+    let presence = Presence::default();
+    for id in 0..1000 {
+        enters(&presence, id, &[&id.to_string()]);
+    }
+    let Who { count, users, anonymous } = presence.who(&name("news"));
+    assert_eq!((count, users.len(), anonymous), (1000, 100, 0));
+    assert_eq!(presence.size(), (1, 1000));
+    (0..1000).for_each(|id| presence.gone(id));
+    assert_eq!(presence.size(), (0, 0), "where nobody is, nothing is kept");
+    let state = presence.lock();
+    assert!(state.connections.is_empty() && state.channels.is_idle());
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Enter(ReceiverId, u8),
+    Name(ReceiverId, u8),
+    Leave(ReceiverId),
+    End(ReceiverId),
+    Hears(ReceiverId, bool),
+    Wait(u64),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let id = || 1..6_u64;
+    prop_oneof![
+        (id(), 0..4_u8).prop_map(|(id, user)| Act::Enter(id, user)),
+        (id(), 1..4_u8).prop_map(|(id, user)| Act::Name(id, user)),
+        id().prop_map(Act::Leave),
+        id().prop_map(Act::End),
+        (id(), any::<bool>()).prop_map(|(id, hears)| Act::Hears(id, hears)),
+        (0..8_u64).prop_map(Act::Wait),
+    ]
+}
+
+proptest! {
+    /// Who asked at the start and heard all that was told since knows who is there.
+    #[test]
+    fn what_was_told_adds_up_to_who_is_there(acts in prop::collection::vec(act(), 0..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let presence = Presence::default();
+            witness(&presence);
+            let mut known = std::collections::BTreeSet::new();
+            for act in acts {
+                match act {
+                    Act::Enter(id, 0) => enters(&presence, id, &[]),
+                    Act::Enter(id, user) => enters(&presence, id, &[&user.to_string()]),
+                    Act::Name(id, name) => presence.named(id, &user(&name.to_string())),
+                    Act::Leave(id) => _ = presence.left(id, &name("news")),
+                    Act::End(id) => presence.gone(id),
+                    Act::Hears(id, hears) => _ = presence.hears(id, &name("news"), Some(hears)),
+                    Act::Wait(seconds) => sleep(Duration::from_secs(seconds)).await,
+                }
+                while let Some(told) = told_within(&presence, Duration::from_nanos(1)).await {
+                    let changed = match told.split_at(1) {
+                        ("+", user) => known.insert(user.to_owned()),
+                        (_, user) => known.remove(user),
+                    };
+                    assert!(changed, "{told} twice");
+                }
+                assert_eq!(who(&presence).0, known.iter().cloned().collect::<Vec<_>>());
+            }
+            (0..6).for_each(|id| presence.gone(id));
+            assert_eq!(presence.size(), (0, 0));
+            assert!(presence.lock().channels.is_idle());
+        });
+    }
+}

@@ -1,0 +1,187 @@
+//! Who is in a channel, and who comes and goes: docs/protocol.md, on a real server.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use pushnote_tests::{Browser, Metrics, Process, SECRET, Single, token};
+use serde_json::{Value, json};
+
+/// So long the server waits for somebody to come back, until that is a leave.
+const LEAVE_DELAY: Duration = Duration::from_secs(5);
+
+fn server() -> Single {
+    let rules =
+        r#"[{ prefix = "news", public = true, presence = true }, { prefix = "open", public = true }]"#;
+    Single::with(&[&format!("--channels={rules}"), "--metrics=127.0.0.1:0"])
+}
+
+fn short_token(user: &str) -> String {
+    let made = Process::output("pushnote", &["token", user, "--ttl=1s"], &[("PUSHNOTE_SECRET", SECRET)]);
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+/// A page that speaks the client protocol.
+struct Page {
+    browser: Browser,
+    next_id: u64,
+    /// What came before the answers that it waited for.
+    heard: VecDeque<Value>,
+}
+
+impl Page {
+    /// It is in `news`, as a user or as none.
+    async fn of(single: &Single, token: Option<&str>) -> Self {
+        let mut subscriptions = vec![json!({"channel": "news"})];
+        subscriptions.extend(token.map(|token| json!({"token": token})));
+        let browser = Browser::open(&single.server.websocket_url()).await;
+        let mut page = Self { browser, next_id: 1, heard: VecDeque::new() };
+        let welcome = page.asks("hello", json!({"version": 1, "subscriptions": subscriptions})).await;
+        assert_eq!((&welcome["type"], &welcome["errors"]), (&json!("welcome"), &Value::Null));
+        page
+    }
+
+    /// Its answer.
+    async fn asks(&mut self, name: &str, mut data: Value) -> Value {
+        data["id"] = json!(self.next_id);
+        self.next_id += 1;
+        self.browser.say(&json!({"name": name, "data": data}).to_string()).await;
+        loop {
+            let answer = self.browser.next().await;
+            if answer["id"] == data["id"] {
+                return answer;
+            }
+            self.heard.push_back(answer);
+        }
+    }
+
+    async fn presence(&mut self, data: Value) -> (u64, Vec<String>, u64) {
+        let answer = self.asks("presence", data).await;
+        assert_eq!((&answer["type"], &answer["channel"]), (&json!("presence"), &json!("news")));
+        let users = answer["users"].as_array().unwrap().iter().map(|user| user.as_str().unwrap().to_owned());
+        (answer["count"].as_u64().unwrap(), users.collect(), answer["anonymous"].as_u64().unwrap())
+    }
+
+    async fn hears(&mut self, what: &str, user: &str) {
+        let heard = match self.heard.pop_front() {
+            Some(heard) => heard,
+            None => self.browser.next().await,
+        };
+        assert_eq!(heard, json!({"type": what, "channel": "news", "user": user}));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_to_know_hears_who_comes_and_goes_but_not_of_a_reload() {
+    let single = server();
+    let metrics = Metrics::of(&single.server.process);
+    let mut witness = Page::of(&single, None).await;
+    assert_eq!(witness.presence(json!({"channel": "news", "events": true})).await, (0, vec![], 1));
+    let token = token("42");
+    let mut page = Page::of(&single, Some(&token)).await;
+    witness.hears("join", "42").await;
+    assert_eq!(page.presence(json!({"channel": "news"})).await, (1, vec!["42".to_owned()], 1));
+    metrics.until("pushnote_server_presence_members", |members| members == 2.0);
+    for _ in 0..3 {
+        drop(page);
+        page = Page::of(&single, Some(&token)).await;
+    }
+    // Another one comes, and none of that was said before.
+    let other = Page::of(&single, Some(&self::token("43"))).await;
+    witness.hears("join", "43").await;
+    let left = Instant::now();
+    drop(page);
+    witness.hears("leave", "42").await;
+    assert!(left.elapsed() >= LEAVE_DELAY, "{:?}", left.elapsed());
+    assert_eq!(witness.presence(json!({"channel": "news"})).await, (1, vec!["43".to_owned()], 1));
+    // It wants to hear no more.
+    assert_eq!(witness.presence(json!({"channel": "news", "events": false})).await.0, 1);
+    let _third = Page::of(&single, Some(&token)).await;
+    assert_eq!(witness.presence(json!({"channel": "news"})).await.0, 2);
+    assert!(witness.heard.is_empty(), "{:?}", witness.heard);
+    drop((witness, other));
+    metrics.until("pushnote_server_presence_members", |members| members == 1.0);
+    metrics.until("pushnote_server_presence_channels", |channels| channels == 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_of_the_documentation_are_what_is_said() {
+    let documentation = std::fs::read_to_string("../docs/protocol.md").unwrap();
+    let (_, section) = documentation.split_once("## presence\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let mut examples = section.split("```json ").skip(1).map(|block| {
+        let (whose, text) = block.split_once('\n').unwrap();
+        let (text, _) = text.split_once("\n```").unwrap();
+        (whose, text)
+    });
+    let single = server();
+    let (_a, _b) = (Page::of(&single, Some(&token("42"))).await, Page::of(&single, Some(&token("43"))).await);
+    let mut page = Page::of(&single, None).await;
+    let (whose, request) = examples.next().unwrap();
+    assert_eq!(whose, "client");
+    page.browser.say(request).await;
+    let mut other = None;
+    let mut told = 0;
+    for (whose, text) in examples {
+        if whose == "client" {
+            page.browser.say(text).await;
+            continue;
+        }
+        let example: Value = serde_json::from_str(text).unwrap();
+        match example["type"].as_str().unwrap() {
+            "join" => other = Some(Page::of(&single, Some(&token("44"))).await),
+            "leave" => other = None,
+            _ => {}
+        }
+        assert_eq!(page.browser.next().await, example);
+        told += 1;
+    }
+    assert!(other.is_none() && told == 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_there_as_long_as_it_is_subscribed() {
+    let single = server();
+    let mut witness = Page::of(&single, None).await;
+    witness.presence(json!({"channel": "news", "events": true})).await;
+    // First the channel, and its user later.
+    let mut page = Page::of(&single, None).await;
+    assert_eq!(witness.presence(json!({"channel": "news"})).await, (0, vec![], 2));
+    page.presence(json!({"channel": "news", "events": true})).await;
+    page.asks("subscribe", json!({"token": token("42")})).await;
+    witness.hears("join", "42").await;
+    page.hears("join", "42").await;
+    page.asks("unsubscribe", json!({"channel": "news"})).await;
+    for channel in ["news", "open", "newest"] {
+        let refused = page.asks("presence", json!({"channel": channel, "events": true})).await;
+        assert_eq!((&refused["type"], &refused["code"]), (&json!("error"), &json!("not_subscribed")));
+    }
+    page.asks("subscribe", json!({"channel": "open"})).await;
+    let refused = page.asks("presence", json!({"channel": "open"})).await;
+    assert_eq!(refused["code"], "no_presence");
+    witness.hears("leave", "42").await;
+    let _other = Page::of(&single, Some(&token("43"))).await;
+    witness.hears("join", "43").await;
+    page.asks("history", json!({"channel": "open", "last": 1})).await;
+    assert!(page.heard.is_empty(), "it hears no more of a channel that it has left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_token_expires_is_there_no_more() {
+    let single = server();
+    let mut witness = Page::of(&single, None).await;
+    witness.presence(json!({"channel": "news", "events": true})).await;
+    let mut page = Page::of(&single, None).await;
+    // As whom it subscribed to the channel, if it has not said so otherwise.
+    page.presence(json!({"channel": "news", "events": true})).await;
+    page.asks("subscribe", json!({"channel": "news", "token": short_token("42")})).await;
+    witness.hears("join", "42").await;
+    page.hears("join", "42").await;
+    let expired = page.browser.next().await;
+    assert_eq!((&expired["type"], &expired["channel"]), (&json!("expired"), &json!("news")));
+    let refused = page.asks("presence", json!({"channel": "news"})).await;
+    assert_eq!(refused["code"], "not_subscribed");
+    witness.hears("leave", "42").await;
+    page.asks("subscribe", json!({"channel": "news"})).await;
+    witness.hears("join", "42").await;
+    assert_eq!(page.presence(json!({"channel": "news"})).await, (1, vec!["42".to_owned()], 1));
+}
