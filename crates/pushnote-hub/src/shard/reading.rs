@@ -133,6 +133,9 @@ impl<R: Receiver> Shard<R> {
 
     /// Lets those read on who can, one piece each in turn, for as long as a turn is.
     pub(super) async fn read_on(&mut self) {
+        if self.ready.is_empty() {
+            return;
+        }
         let turn = Turn::of_reading();
         while let Some(key) = self.ready.pop_front() {
             let Some(mut behind) = self.behind.remove(&key) else { continue };
