@@ -43,7 +43,7 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use limits::{HISTORY_BYTES_MAX, Limits, LimitsError};
 pub use publication_id::{PublicationId, PublicationIdError};
 pub use receipt::{Answer, Receipt};
-pub use request::{Request, RequestError, Wanted};
+pub use request::{Request, RequestError, Unusable, Wanted};
 pub use rules::{ChannelRule, ChannelRules, ChannelRulesError, HistoryRule, SlowPolicy};
 pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits};
 pub use subject::{Audience, ChannelName, ChannelNameError, Subject};

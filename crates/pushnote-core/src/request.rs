@@ -26,8 +26,8 @@ pub enum Request {
         version: u64,
         /// Where it was.
         cursor: Option<String>,
-        /// What it had subscribed to.
-        subscriptions: Vec<Wanted>,
+        /// What it had subscribed to. One that can be none harms no other.
+        subscriptions: Vec<Result<Wanted, Unusable>>,
     },
     /// A subscription, or another token for it.
     Subscribe {
@@ -72,6 +72,15 @@ pub struct Wanted {
     pub channel: Option<ChannelName>,
     /// What allows it; a public channel needs none.
     pub token: Option<String>,
+}
+
+/// A subscription that can be none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// The channel, as it was said.
+    pub channel: Option<String>,
+    /// What is wrong.
+    pub text: String,
 }
 
 /// A message that is none of the protocol's. The text is for the client, and never quotes it.
@@ -160,7 +169,11 @@ impl Request {
     fn hello(id: u64, data: &RawValue) -> Result<Self, String> {
         let Hello { version, cursor, subscriptions } =
             read(data, "hello takes \"version\", \"cursor\" and \"subscriptions\"")?;
-        let subscriptions = subscriptions.into_iter().map(Wanted::new).collect::<Result<_, _>>()?;
+        let wanted = |raw: RawWanted| {
+            let channel = raw.channel.clone();
+            Wanted::new(raw).map_err(|text| Unusable { channel, text })
+        };
+        let subscriptions = subscriptions.into_iter().map(wanted).collect();
         Ok(Self::Hello { id, version, cursor, subscriptions })
     }
 
@@ -207,12 +220,19 @@ mod tests {
         let wanted = |channel, token: Option<&str>| Wanted { channel, token: token.map(str::to_owned) };
         for (text, request) in [
             (
-                r#"{"name":"hello","data":{"id":1,"version":1,"cursor":"c","subscriptions":[{"token":"t"},{"channel":"news"}]}}"#,
+                r#"{"name":"hello","data":{"id":1,"version":1,"cursor":"c","subscriptions":[{"token":"t"},{"channel":"news"},{"channel":""}]}}"#,
                 Request::Hello {
                     id: 1,
                     version: 1,
                     cursor: Some("c".to_owned()),
-                    subscriptions: vec![wanted(None, Some("t")), wanted(Some(news()), None)],
+                    subscriptions: vec![
+                        Ok(wanted(None, Some("t"))),
+                        Ok(wanted(Some(news()), None)),
+                        Err(Unusable {
+                            channel: Some(String::new()),
+                            text: "channel name is empty".to_owned(),
+                        }),
+                    ],
                 },
             ),
             (
@@ -253,7 +273,7 @@ mod tests {
             (r#"{"name":"subscribe","data":{"id":1,"token":["secret"]}}"#, Some(1), "subscribe takes"),
             (r#"{"name":"subscribe","data":{"id":1,"channel":""}}"#, Some(1), "empty"),
             (r#"{"name":"hello","data":{"id":1}}"#, Some(1), "hello takes"),
-            (r#"{"name":"hello","data":{"id":1,"version":1,"subscriptions":[{}]}}"#, Some(1), "neither"),
+            (r#"{"name":"hello","data":{"id":1,"version":1,"subscriptions":[5]}}"#, Some(1), "hello takes"),
             (r#"{"name":"history","data":{"id":1,"channel":"news","last":101}}"#, Some(1), "1 to 100"),
             (r#"{"name":"history","data":{"id":1,"channel":"news"}}"#, Some(1), "1 to 100"),
             (r#"{"name":"presence","data":{"id":1,"channel":5}}"#, Some(1), "\"channel\""),

@@ -82,10 +82,10 @@ impl Notice {
 }
 
 /// A subscription that `hello` named and that was refused.
-pub(crate) fn refused(channel: Option<&ChannelName>, refusal: &Refusal) -> Value {
-    let mut refused = json!({"code": refusal.code(), "text": refusal.to_string()});
+pub(crate) fn refused(channel: Option<&str>, code: &str, text: &str) -> Value {
+    let mut refused = json!({"code": code, "text": text});
     if let Some(channel) = channel {
-        refused["channel"] = json!(channel.as_str());
+        refused["channel"] = json!(channel);
     }
     refused
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pushnote_core::request::PROTOCOL_VERSION;
-use pushnote_core::{ChannelName, Cursor, Position, Request, Subject, Wanted};
+use pushnote_core::{ChannelName, Cursor, Position, Request, Subject, Unusable, Wanted};
 
 use super::Client;
 use crate::notice::{self, Notice};
@@ -38,12 +38,21 @@ impl Client {
     }
 
     /// It goes on where it was, with all that it had subscribed to.
-    fn hello(&mut self, id: u64, cursor: Option<&str>, subscriptions: &[Wanted]) {
+    fn hello(&mut self, id: u64, cursor: Option<&str>, subscriptions: &[Result<Wanted, Unusable>]) {
         self.framed = true;
         let mut refused = Vec::new();
         for wanted in subscriptions {
-            if let Err(refusal) = self.allow(wanted, |client, subject| client.attachment.subscribe(subject)) {
-                refused.push(notice::refused(wanted.channel.as_ref(), &refusal));
+            match wanted {
+                Ok(wanted) => {
+                    let allowed = self.allow(wanted, |client, subject| client.attachment.subscribe(subject));
+                    let channel = wanted.channel.as_ref().map(ChannelName::as_str);
+                    let because =
+                        |refusal: Refusal| notice::refused(channel, refusal.code(), &refusal.to_string());
+                    refused.extend(allowed.err().map(because));
+                }
+                Err(Unusable { channel, text }) => {
+                    refused.push(notice::refused(channel.as_deref(), "bad_request", text));
+                }
             }
         }
         self.attachment.resume(cursor.map(cursor_of), Notice::Welcome { id, refused });
