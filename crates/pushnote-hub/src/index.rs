@@ -186,6 +186,15 @@ impl<T> Index<T> {
         }
     }
 
+    /// Whether a connection has subscribed to a subject.
+    pub fn is_subscribed(&self, key: Key, subject: &Subject) -> bool {
+        let Some(connection) = self.connections.get(key.0 as usize) else { return false };
+        match subject {
+            Subject::Everyone => connection.everyone_since != NEVER,
+            _ => connection.subscriptions.as_slice().iter().any(|other| other.subject == *subject),
+        }
+    }
+
     /// What a connection has subscribed to, each with the place from which on it counts.
     pub fn subscriptions(&self, key: Key) -> Vec<(Subject, u64)> {
         let Some(connection) = self.connections.get(key.0 as usize) else { return Vec::new() };

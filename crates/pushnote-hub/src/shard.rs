@@ -19,7 +19,7 @@ use crate::mask::Mask;
 use crate::publication::{Batch, Encoded};
 use crate::receiver::{Delivery, Receiver};
 use crate::window::Window;
-use behind::Behind;
+use behind::{Behind, Past};
 use turn::Turn;
 
 /// Most publications in one batch.
@@ -184,7 +184,7 @@ impl<R: Receiver> Shard<R> {
             ShardCommand::Unsubscribe(id, subject, notice) => {
                 if let Some(&key) = self.keys.get(&id) {
                     self.index.unsubscribe(key, &subject);
-                    notice.into_iter().for_each(|notice| self.tell(key, notice));
+                    notice.into_iter().for_each(|notice| self.tell(key, notice, Past::Nothing));
                 }
             }
             ShardCommand::Resume(id, cursor, notice) => {
@@ -194,20 +194,12 @@ impl<R: Receiver> Shard<R> {
             }
             ShardCommand::History(id, subject, count, notice) => {
                 if let Some(&key) = self.keys.get(&id) {
-                    // It may have ended meanwhile.
-                    let is_subscribed =
-                        self.index.subscriptions(key).iter().any(|(other, _)| *other == subject);
-                    let (publications, complete) = if is_subscribed {
-                        self.log.last(&subject, count, self.next)
-                    } else {
-                        (Vec::new(), false)
-                    };
-                    self.tell_about(key, notice, complete, publications);
+                    self.tell(key, notice, Past::Last(subject, count));
                 }
             }
             ShardCommand::Tell(id, notice) => {
                 if let Some(&key) = self.keys.get(&id) {
-                    self.tell(key, notice);
+                    self.tell(key, notice, Past::Nothing);
                 }
             }
             ShardCommand::Room(id) => {

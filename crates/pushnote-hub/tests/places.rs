@@ -310,6 +310,48 @@ async fn a_gap_concerns_only_whose_messages_are_gone() {
 }
 
 #[tokio::test]
+async fn a_subscription_of_who_is_slow_leaves_nothing_out() {
+    let hub = hub(1, 100);
+    let client = Client::default();
+    let mut attachment = attach(&hub, &client);
+    attachment.resume(None, ());
+    settle().await;
+    let start = client.cursor().unwrap();
+    client.seen.lock().unwrap().full = true;
+    for number in 0..6 {
+        let of = if number % 2 == 0 { channel(1) } else { Subject::Everyone };
+        hub.publish(publication(number, [of]), Origin::default()).await.unwrap();
+    }
+    settle().await;
+    attachment.subscribe_since(channel(1), Some(start), Some(())).unwrap();
+    settle().await;
+    client.seen.lock().unwrap().full = false;
+    attachment.has_room();
+    settle().await;
+    let seen = client.seen.lock().unwrap();
+    assert_eq!((&seen.past[..], &seen.numbers[..]), (&[0, 2, 4][..], &[1, 3, 5][..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_claims_to_have_had_what_never_comes_is_told_of_a_gap() {
+    let hub = hub(1, 100);
+    publish_at(&hub, 0, 7, 0, &[(7, 1)]).await;
+    settle().await;
+    let (log, sources) =
+        (Position { epoch: 9, sequence: 0 }, [Position { epoch: 7, sequence: u64::MAX }].into());
+    let client = Client::default();
+    let attachment = attach(&hub, &client);
+    attachment.resume(Some(Cursor { log, sources }), ());
+    settle().await;
+    publish_at(&hub, 1, 7, 1, &[(7, 2)]).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    publish_at(&hub, 2, 7, 2, &[(7, 3)]).await;
+    settle().await;
+    let seen = client.seen.lock().unwrap();
+    assert_eq!((&seen.told[..], &seen.numbers[..]), (&[false][..], &[1, 2][..]));
+}
+
+#[tokio::test]
 async fn a_subscription_since_a_place_brings_that_subject_alone() {
     let hub = hub(1, 100);
     let client = Client::default();

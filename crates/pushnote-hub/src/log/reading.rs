@@ -13,6 +13,8 @@ use crate::publication::Publication;
 
 /// Publications in one piece at most.
 const CHUNK_LEN_MAX: usize = 1024;
+/// Publications that are looked at in one go, under the log's lock, whether the reader has had them or not.
+const LOOKED_AT_MAX: usize = 8 * CHUNK_LEN_MAX;
 /// Bytes of payload in one piece, about: less than a socket takes at once.
 const CHUNK_BYTES: u64 = 64 * 1024;
 /// Pieces end where the payloads since the log's start pass a multiple of this, if they are large enough, so that readers
@@ -59,6 +61,12 @@ pub(crate) struct Resumed {
     pub(crate) unknown: bool,
 }
 
+impl Resumed {
+    /// Of a cursor that is of no log that is known here.
+    pub(crate) const NOWHERE: Self =
+        Self { place: u64::MAX, complete: false, filtered: false, unknown: true };
+}
+
 impl Entries {
     /// The next piece for a reader: adds its offsets to `offsets`, and gives where the reader is when it has had them.
     pub(super) fn plan(&self, reading: &Reading<'_>, offsets: &mut Vec<u64>) -> u64 {
@@ -69,13 +77,14 @@ impl Entries {
             .iter()
             .filter_map(|(subject, since)| self.waiting(subject, place.max(*since), limit))
             .collect();
-        let (mut bytes, mut part) = (0, None);
+        let (mut bytes, mut part, mut looked_at) = (0, None, 0);
         while let Some(offset) = lists.iter().map(Waiting::first).min() {
             let Some(entry) = self.entry(offset) else { break };
             let here = entry.payload_before / PART_BYTES;
             let is_new_part = part.replace(here).is_some_and(|before| before != here);
             let enough = if is_new_part { CHUNK_BYTES / 4 } else { CHUNK_BYTES + PART_BYTES / 2 };
-            if bytes >= enough || offsets.len() >= CHUNK_LEN_MAX {
+            looked_at += 1;
+            if bytes >= enough || offsets.len() >= CHUNK_LEN_MAX || looked_at > LOOKED_AT_MAX {
                 return offset;
             }
             let had = match seen {
@@ -164,7 +173,7 @@ impl Entries {
                 let place = self.sources.first_unseen(cursor).unwrap_or(end).clamp(self.first(), end);
                 Resumed { place, complete, filtered: true, unknown: false }
             }
-            None => Resumed { place: end, complete: false, filtered: false, unknown: true },
+            None => Resumed::NOWHERE,
         }
     }
 
@@ -191,7 +200,11 @@ impl Entries {
         };
         let (mut publications, mut bytes) = (Vec::new(), 0);
         // The newest first: if there are too many, those count.
-        for offset in offsets.range(first..).rev().copied().filter(|offset| *offset < place) {
+        let up_to = offsets.partition_point(|offset| *offset < place).max(first);
+        if up_to - first > LOOKED_AT_MAX {
+            complete = false;
+        }
+        for offset in offsets.range(first..up_to).rev().take(LOOKED_AT_MAX).copied() {
             let Some(entry) = self.entry(offset).filter(|entry| !was_had(offset, entry)) else { continue };
             bytes += entry.publication.data_len();
             if publications.len() == SINCE_LEN_MAX || bytes > SINCE_BYTES_MAX {

@@ -1,12 +1,10 @@
 //! A receiver that is not at the end of the log.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use pushnote_core::Cursor;
+use pushnote_core::{Cursor, Subject};
 use tokio::time::Instant;
 
-use crate::publication::Publication;
 use crate::receiver::Receiver;
 
 /// A receiver with a place in the log.
@@ -27,8 +25,22 @@ pub(super) struct Behind<R: Receiver> {
 /// Something that waits to be told.
 pub(super) struct Waiting<R: Receiver> {
     pub(super) notice: R::Notice,
+    pub(super) past: Past,
     pub(super) complete: bool,
-    pub(super) publications: Vec<Arc<Publication>>,
+}
+
+/// What is told with it. It is looked up when it is told: what waits keeps nothing from leaving the log.
+pub(super) enum Past {
+    Nothing,
+    /// The last so many of a subject.
+    Last(Subject, usize),
+    /// What there was of a subject from a cursor up to a place, but for what these have brought, each from its place on.
+    Since {
+        subject: Subject,
+        cursor: Cursor,
+        to: u64,
+        had: Vec<(Subject, u64)>,
+    },
 }
 
 impl<R: Receiver> Behind<R> {

@@ -9,11 +9,11 @@ use pushnote_core::rules::SlowPolicy;
 use pushnote_core::{CloseCode, Cursor, Subject};
 use tokio::time::Instant;
 
-use super::behind::{Behind, Waiting};
+use super::behind::{Behind, Past, Waiting};
 use super::turn::Turn;
 use super::{Encodings, Notice, Shard};
 use crate::index::Key;
-use crate::log::{Lost, Reading};
+use crate::log::{Lost, Reading, Resumed};
 use crate::publication::{Batch, Publication};
 use crate::receiver::{Delivery, Place, Receiver};
 
@@ -59,14 +59,13 @@ impl<R: Receiver> Shard<R> {
         since: Option<Cursor>,
         notice: Option<Notice<R>>,
     ) {
-        let place = self.behind.get(&key).map_or(self.next, |behind| behind.place);
         // What it has had does not come again: for another subject, or for this one, if it only has another token.
         let had = self.index.subscriptions(key);
-        self.index.subscribe(key, subject.clone(), place.max(self.next));
+        let to = self.behind.get(&key).map_or(self.next, |behind| behind.place.max(self.next));
+        self.index.subscribe(key, subject.clone(), to);
         let Some(notice) = notice else { return };
-        let Some(since) = since else { return self.tell(key, notice) };
-        let (publications, complete) = self.log.since(subject, &since, place, &had);
-        self.tell_about(key, notice, complete, publications);
+        let past = since.map(|cursor| Past::Since { subject: subject.clone(), cursor, to, had });
+        self.tell(key, notice, past.unwrap_or(Past::Nothing));
     }
 
     /// Goes on from where it was, with all that it has subscribed to.
@@ -75,25 +74,14 @@ impl<R: Receiver> Shard<R> {
         let behind = self.behind_at(key, begun);
         behind.place = begun;
         behind.cursor = cursor.map(|cursor| (cursor, Instant::now()));
-        behind.notices.push_back(Waiting { notice, complete: true, publications: Vec::new() });
+        behind.notices.push_back(Waiting { notice, past: Past::Nothing, complete: true });
         self.is_ready(key);
     }
 
     /// Tells a receiver something, behind what it has been given.
-    pub(super) fn tell(&mut self, key: Key, notice: Notice<R>) {
-        self.tell_about(key, notice, true, Vec::new());
-    }
-
-    /// As [`tell`](Self::tell), with what was asked for from the past.
-    pub(super) fn tell_about(
-        &mut self,
-        key: Key,
-        notice: Notice<R>,
-        complete: bool,
-        publications: Vec<Arc<Publication>>,
-    ) {
+    pub(super) fn tell(&mut self, key: Key, notice: Notice<R>, past: Past) {
         let behind = self.behind_at(key, self.next);
-        behind.notices.push_back(Waiting { notice, complete, publications });
+        behind.notices.push_back(Waiting { notice, past, complete: true });
         if behind.notices.len() <= NOTICES_MAX {
             self.is_ready(key);
         } else if let Some(receiver) = self.index.get(key) {
@@ -163,18 +151,21 @@ impl<R: Receiver> Shard<R> {
             return Step::Full;
         }
         if let Some((cursor, since)) = behind.cursor.take() {
-            if !self.log.can_tell(&cursor) && since.elapsed() < CATCH_UP_MAX {
+            let can_tell = self.log.can_tell(&cursor);
+            if !can_tell && since.elapsed() < CATCH_UP_MAX {
                 behind.cursor = Some((cursor, since));
                 return Step::Follows;
             }
-            self.find_place(key, behind, cursor);
+            // Who is said to have had what never comes is at no place that is known here.
+            self.find_place(key, behind, cursor, can_tell);
         }
         let Some(receiver) = self.index.get(key) else { return Step::Closed };
-        let Some(Waiting { notice, complete, publications }) = behind.notices.front() else {
+        let Some(Waiting { notice, past, complete }) = behind.notices.front() else {
             return self.read_piece(key, behind);
         };
         let cursor = self.log.cursor(behind.place);
-        let place = Place { cursor, complete: *complete, publications: publications.clone() };
+        let (publications, all) = self.past(key, past);
+        let place = Place { cursor, complete: *complete && all, publications };
         let step = receiver.tell(notice, &place).into();
         if matches!(step, Step::More) {
             behind.notices.pop_front();
@@ -182,8 +173,19 @@ impl<R: Receiver> Shard<R> {
         step
     }
 
-    fn find_place(&mut self, key: Key, behind: &mut Behind<R>, cursor: Cursor) {
-        let resumed = self.log.resume(&cursor);
+    /// What was asked for from the past, and whether that is all.
+    fn past(&self, key: Key, past: &Past) -> (Vec<Arc<Publication>>, bool) {
+        match past {
+            Past::Nothing => (Vec::new(), true),
+            // The subscription may have ended meanwhile.
+            Past::Last(subject, _) if !self.index.is_subscribed(key, subject) => (Vec::new(), false),
+            Past::Last(subject, count) => self.log.last(subject, *count, self.next),
+            Past::Since { subject, cursor, to, had } => self.log.since(subject, cursor, *to, had),
+        }
+    }
+
+    fn find_place(&mut self, key: Key, behind: &mut Behind<R>, cursor: Cursor, can_tell: bool) {
+        let resumed = if can_tell { self.log.resume(&cursor) } else { Resumed::NOWHERE };
         // Else it gets what came since it attached.
         if !resumed.unknown {
             behind.place = resumed.place;
