@@ -108,9 +108,11 @@ impl<R: Receiver> Intake<R> {
         // All of that has been published, and counted.
         self.ready.clear();
         self.order.take_counts();
-        if let Some(last) = recovered.last() {
-            let positions: Vec<_> = recovered.iter().filter_map(|one| one.origin.position).collect();
-            self.streams.go_on(&last.origin.marks, &positions);
+        let positions: Vec<_> = recovered.iter().filter_map(|one| one.origin.position).collect();
+        // What comes from no source has none.
+        let marks = recovered.iter().rev().map(|one| &one.origin.marks).find(|marks| !marks.is_empty());
+        if let Some(marks) = marks {
+            self.streams.go_on(marks, &positions);
         }
     }
 

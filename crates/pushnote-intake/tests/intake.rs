@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use pushnote_core::{Answer, ChannelName, CloseCode, Cursor, Keys, Subject, Verifier};
-use pushnote_hub::{Attachment, Batch, Delivery, Hub, HubOptions, LogOptions, Place, Receiver};
+use pushnote_core::{Answer, Audience, ChannelName, CloseCode, Cursor, Keys, Position, Subject, Verifier};
+use pushnote_hub::{
+    Attachment, Batch, Delivery, Hub, HubOptions, LogOptions, Origin, Place, Publication, Receiver, Recovered,
+};
 use pushnote_intake::{Counters, Incoming, Intake, Rejected, Reply, Sender, Source};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -69,6 +71,10 @@ struct Set {
 
 impl Set {
     fn start() -> Self {
+        Self::going_on(&[])
+    }
+
+    fn going_on(recovered: &[Recovered]) -> Self {
         let options = HubOptions {
             shards: 1,
             coalescing_window: Duration::ZERO,
@@ -88,7 +94,8 @@ impl Set {
         let mut attached = hub.attach(Page(deliveries));
         attached.subscribe(Subject::Everyone).unwrap();
         let keys = Keys::parse("a-secret-of-these-tests-0123456789abcdef").unwrap();
-        let intake = Intake::new(hub, Arc::new(Verifier::new(&keys).into()), 100);
+        let mut intake = Intake::new(hub, Arc::new(Verifier::new(&keys).into()), 100);
+        intake.go_on(recovered, recovered.len() as u64);
         let counters = Arc::clone(intake.counters());
         let (application, spoken) = mpsc::unbounded_channel();
         tokio::spawn(intake.run(Spoken(spoken)));
@@ -110,6 +117,39 @@ impl Set {
     async fn next(&mut self) -> String {
         timeout(PATIENCE, self.page.recv()).await.expect("nothing came").unwrap()
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_run_has_had_comes_once() {
+    let at = |sequence| Position { epoch: 7, sequence };
+    let recovered = |data: &'static str, origin| {
+        let publication = Publication::new(Bytes::from_static(data.as_bytes()), None, Audience::everyone());
+        Recovered { publication, origin, age: Duration::ZERO }
+    };
+    let of = |position, marks, id: Option<&str>| Origin {
+        position: Some(at(position)),
+        marks: [at(marks)].into(),
+        id: id.map(|id| id.parse().unwrap()),
+        ..Origin::default()
+    };
+    let mut set = Set::going_on(&[
+        recovered("1", of(1, 2, Some("web/1"))),
+        recovered("2", of(2, 3, None)),
+        recovered("3", of(4, 3, None)),    // what was at 3, waited for others
+        recovered("4", Origin::default()), // of no source
+    ]);
+    for (data, position) in [(1, 1), (2, 2), (5, 3), (3, 4), (6, 5)] {
+        let envelope = Ok(format!(r#"{{"name":"notify_all","data":{data}}}"#).into());
+        let (sender, position) = (Sender::Anybody, Some(at(position)));
+        set.application.send(Incoming { sender, envelope, reply: None, position, old: false }).unwrap();
+    }
+    // Another way than by its place.
+    set.publish(1, "web/1");
+    set.publish(7, "web/2");
+    for data in ["5", "6", "7"] {
+        assert_eq!(set.next().await, data);
+    }
+    assert_eq!(set.counters.duplicates.total(), 1);
 }
 
 #[tokio::test(start_paused = true)]
