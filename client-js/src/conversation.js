@@ -83,7 +83,7 @@ export class Conversation {
       history: (last) => this.#request('history', { channel: name, last }),
       presence: ({ events } = {}) => {
         const subscription = this.#subscriptions.get(name);
-        if (subscription) subscription.events ||= events;
+        if (subscription) subscription.events = events ?? subscription.events;
         return this.#request('presence', { channel: name, events });
       },
     };

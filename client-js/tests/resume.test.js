@@ -295,6 +295,14 @@ test('history and presence are asked of the server that is there', async (t) => 
   assert.deepEqual(sent().map(({ name }) => name), ['hello', 'presence']);
   say({ type: 'presence', id: asked('presence').id, channel: 'news', count: 1, users: ['44'], anonymous: 0 });
   assert.deepEqual(heard, [['presence', 2], ['join', '44'], ['leave', '42'], ['presence', 1]]);
+  channel.presence().catch(() => {});
+  await lose();
+  await welcome();
+  assert.deepEqual(sent().map(({ name }) => name), ['hello', 'presence'], 'who only asks hears on');
+  channel.presence({ events: false }).catch(() => {});
+  await lose();
+  await welcome();
+  assert.deepEqual(sent().map(({ name }) => name), ['hello']);
 
   const refused = channel.history(1000);
   say({ type: 'error', id: asked('history').id, code: 'bad_request', text: 'last is 1 to 100' });

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use pushnote_tests::{Browser, Metrics, Process, SECRET, Single, token};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// So long the server waits for somebody to come back, until that is a leave.
 const LEAVE_DELAY: Duration = Duration::from_secs(5);
@@ -163,6 +165,70 @@ async fn a_page_is_there_as_long_as_it_is_subscribed() {
     witness.hears("join", "43").await;
     page.asks("history", json!({"channel": "open", "last": 1})).await;
     assert!(page.heard.is_empty(), "it hears no more of a channel that it has left");
+}
+
+/// A page that polls, over HTTP.
+struct Polling {
+    address: String,
+    heard: VecDeque<Value>,
+}
+
+impl Polling {
+    async fn post(&self, what: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let head = format!(
+            "POST /sockjs/000/polling/{what} HTTP/1.1\r\nhost: {}\r\nconnection: close",
+            self.address
+        );
+        let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    async fn says(&self, name: &str, data: Value) {
+        let message = json!({"name": name, "data": data}).to_string();
+        self.post("xhr_send", &json!([message]).to_string()).await;
+    }
+
+    async fn hears(&mut self) -> Value {
+        while self.heard.is_empty() {
+            let answer = self.post("xhr", "").await;
+            let frames = answer.lines().filter(|line| line.starts_with("a["));
+            self.heard
+                .extend(frames.flat_map(|frame| serde_json::from_str::<Vec<Value>>(&frame[1..]).unwrap()));
+        }
+        self.heard.pop_front().unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_polls_is_there_between_two_polls_and_leaves_when_it_polls_no_more() {
+    let single = server();
+    let mut witness = Page::of(&single, None).await;
+    witness.presence(json!({"channel": "news", "events": true})).await;
+    let mut page = Polling { address: single.server.address.clone(), heard: VecDeque::new() };
+    assert!(page.post("xhr", "").await.ends_with("o\n"), "it is open");
+    page.says(
+        "hello",
+        json!({"id": 1, "version": 1, "subscriptions": [{"token": token("42")}, {"channel": "news"}]}),
+    )
+    .await;
+    assert_eq!(page.hears().await["type"], "welcome");
+    witness.hears("join", "42").await;
+    page.says("presence", json!({"id": 2, "channel": "news", "events": true})).await;
+    let answer = page.hears().await;
+    assert_eq!((&answer["id"], &answer["count"], &answer["anonymous"]), (&json!(2), &json!(1), &json!(1)));
+    let _other = Page::of(&single, Some(&token("43"))).await;
+    witness.hears("join", "43").await;
+    let mut heard = page.hears().await;
+    if heard["user"] == "42" {
+        // It asked in the moment in which it came.
+        heard = page.hears().await;
+    }
+    assert_eq!(heard, json!({"type": "join", "channel": "news", "user": "43"}));
+    witness.hears("leave", "42").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

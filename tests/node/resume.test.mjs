@@ -7,13 +7,16 @@ import { connect } from '../../client-js/src/pushnote.js';
 import { freePort, System } from './processes.mjs';
 import { Heard, withEvents } from './waiting.mjs';
 
+/** Rules of channels. */
+const RULES = '[{prefix = "public.", public = true}, {prefix = "public.room.", public = true, presence = true}]';
+
 const system = new System();
 let to;
 let server;
 
 before(async () => {
   to = `tcp://127.0.0.1:${await freePort()}`;
-  server = await system.server({ mq: to, single: true, flags: ['--channels={prefix = "public.", public = true}'] });
+  server = await system.server({ mq: to, single: true, flags: [`--channels=${RULES}`] });
 });
 after(() => system.stop());
 
@@ -101,5 +104,26 @@ for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
     await page.message(4);
     assert.deepEqual(page.received, [1, 2, 3, 5, 1, 2, 3, 4]);
     await assert.rejects(page.conn.subscribe('private'), { code: 'token_missing' });
+  });
+
+  test(`${transport}: who is in a channel, who comes and who goes`, async (t) => {
+    const name = `public.room.${transport}`;
+    const [page, other, outside] = [new Page(t, { transports: [transport] }), new Page(t), new Page(t)];
+    for (const event of ['join', 'leave']) page.conn.channel(name).on(event, (user) => page.hear({ event, user }));
+    const seen = () => page.events.map(({ event, user }) => `${event} ${user}`);
+    await page.conn.subscribe(name);
+    const alone = await page.conn.channel(name).presence({ events: true });
+    assert.deepEqual([alone.count, alone.users, alone.anonymous], [0, [], 1]);
+    await other.conn.subscribe({ token: await system.token('42') });
+    await other.conn.subscribe(name);
+    await page.until(() => seen().includes('join 42'), 'the join');
+    const { count, users, anonymous } = await page.conn.channel(name).presence();
+    assert.deepEqual([count, users, anonymous], [1, ['42'], 1]);
+    await other.conn.unsubscribe(name);
+    await assert.rejects(other.conn.channel(name).presence(), { code: 'not_subscribed' });
+    await page.until(() => seen().includes('leave 42'), 'the leave');
+    assert.deepEqual(seen(), ['join 42', 'leave 42']);
+    await outside.conn.subscribe('public.street');
+    await assert.rejects(outside.conn.channel('public.street').presence(), { code: 'no_presence' });
   });
 }

@@ -255,6 +255,18 @@ mod tests {
     }
 
     #[test]
+    fn who_came_and_went_is_kept_as_something_for_nobody() {
+        let (channel, user) = (ChannelName::new("news").unwrap(), UserId::new("42").unwrap());
+        for publication in
+            [Publication::joined(channel.clone(), user.clone()), Publication::left(channel, user)]
+        {
+            let body = record(&publication, &Origin::default());
+            let read = Recovered::read(&body, Duration::ZERO).unwrap();
+            assert!(read.publication.is_for_nobody());
+        }
+    }
+
+    #[test]
     fn a_later_version_is_told_from_damage() {
         let mut body = record(&publication(), &origin()).to_vec();
         body[0] = 2;
