@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 use pushnote_core::rules::{ChannelRule, ChannelRules, HistoryRule, SlowPolicy};
-use pushnote_core::{Audience, ChannelName, CloseCode, Cursor, Position, Subject};
+use pushnote_core::{Audience, ChannelName, CloseCode, Cursor, Position, Subject, UserId};
 use pushnote_hub::{
     Attachment, Batch, Delivery, Hub, HubOptions, LogOptions, Origin, Place, Publication, Receiver,
 };
@@ -380,6 +380,22 @@ async fn publish_at(hub: &Hub<Client>, number: u64, epoch: u64, sequence: u64, m
         marks.iter().map(|(epoch, sequence)| Position { epoch: *epoch, sequence: *sequence }).collect();
     let origin = Origin { position: Some(Position { epoch, sequence }), marks, ..Origin::default() };
     hub.publish(publication(number, [Subject::Everyone]), origin).await.unwrap()
+}
+
+#[tokio::test]
+async fn who_came_and_went_is_for_who_asked_and_moves_no_source() {
+    let hub = hub(1, 100);
+    let (asking, other) = (Client::default(), Client::default());
+    let (mut asks, _other) = (attach(&hub, &asking), attach(&hub, &other));
+    let (name, user) = (ChannelName::new("news").unwrap(), UserId::new("42").unwrap());
+    asks.subscribe(Subject::Presence(name.clone())).unwrap();
+    publish_at(&hub, 0, 7, 0, &[(7, 1)]).await;
+    hub.publish(Publication::joined(name.clone(), user.clone()), Origin::default()).await.unwrap();
+    hub.publish(Publication::left(name, user), Origin::default()).await.unwrap();
+    settle().await;
+    let (behind, before) = (asking.cursor().unwrap(), other.cursor().unwrap());
+    assert_eq!((before.log.sequence, behind.log.sequence), (1, 3));
+    assert_eq!((&before.sources, before.sources[0].sequence), (&behind.sources, 1));
 }
 
 #[tokio::test]
