@@ -175,7 +175,9 @@ impl<E: Default> Log<E> {
 
     /// A source's stream begins here.
     pub(crate) fn source_begins(&self, from: Position) {
-        self.state().entries.sources.begins(from);
+        let entries = &mut self.state().entries;
+        let end = entries.end();
+        entries.sources.begins(from, end);
     }
 
     /// The publication at `offset` has come over another source, too.

@@ -431,6 +431,34 @@ async fn another_server_goes_on_where_this_one_was() {
 }
 
 #[tokio::test]
+async fn what_forwarders_brought_that_are_no_more_is_not_repeated() {
+    let hub = hub(1, 1000);
+    // One after the other, each restarted: 7, then 8, then 9.
+    for (number, epoch, at) in [(0, 7, 0), (1, 7, 1), (2, 8, 0), (3, 8, 1), (4, 9, 0), (5, 9, 1)] {
+        publish_at(&hub, number, epoch, at, &[(epoch, at + 1)]).await;
+    }
+    settle().await;
+    for (sources, numbers) in [
+        // A server that was started later has never heard of those before.
+        (&[(9, 1)][..], &[5][..]),
+        (&[(9, 0)], &[4, 5]),
+        (&[(9, 2)], &[]),
+        // One that was stopped earlier, of those after.
+        (&[(7, 1)], &[1, 2, 3, 4, 5]),
+        (&[(8, 1), (7, 2)], &[3, 4, 5]),
+    ] {
+        let sources = sources.iter().map(|&(epoch, sequence)| Position { epoch, sequence }).collect();
+        let client = Client::default();
+        let attachment = attach(&hub, &client);
+        let cursor = Cursor { log: Position { epoch: 2, sequence: 1 }, sources };
+        attachment.resume(Some(cursor), ());
+        settle().await;
+        let seen = client.seen.lock().unwrap();
+        assert_eq!((&seen.told[..], &seen.numbers[..]), (&[true][..], numbers));
+    }
+}
+
+#[tokio::test]
 async fn what_a_server_has_missed_itself_is_a_gap_also_to_who_comes_from_another() {
     let hub = hub(1, 1000);
     let cursor_at = |sequence| {

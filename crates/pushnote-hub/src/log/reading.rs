@@ -55,16 +55,15 @@ pub(crate) struct Resumed {
     pub(crate) place: u64,
     /// Nothing is missing, as far as the log knows.
     pub(crate) complete: bool,
-    /// The cursor tells which of what follows was had already.
-    pub(crate) filtered: bool,
+    /// Which of what follows was had already, if it comes from another server.
+    pub(crate) seen: Option<Cursor>,
     /// Nothing tells where it was: it is of no log that is known here.
     pub(crate) unknown: bool,
 }
 
 impl Resumed {
     /// Of a cursor that is of no log that is known here.
-    pub(crate) const NOWHERE: Self =
-        Self { place: u64::MAX, complete: false, filtered: false, unknown: true };
+    pub(crate) const NOWHERE: Self = Self { place: u64::MAX, complete: false, seen: None, unknown: true };
 }
 
 impl Entries {
@@ -161,17 +160,13 @@ impl Entries {
         if cursor.log.epoch == self.epoch() {
             let place = cursor.log.sequence;
             // Beyond the end is one that somebody has made up, or of a log that was cut.
-            return Resumed {
-                place: place.min(end),
-                complete: place <= end,
-                filtered: false,
-                unknown: false,
-            };
+            return Resumed { place: place.min(end), complete: place <= end, seen: None, unknown: false };
         }
         match self.sources.reach_back_to(cursor) {
             Some(complete) => {
-                let place = self.sources.first_unseen(cursor).unwrap_or(end).clamp(self.first(), end);
-                Resumed { place, complete, filtered: true, unknown: false }
+                let seen = self.sources.with_those_before(cursor);
+                let place = self.sources.first_unseen(&seen).unwrap_or(end).clamp(self.first(), end);
+                Resumed { place, complete, seen: Some(seen), unknown: false }
             }
             None => Resumed::NOWHERE,
         }
@@ -196,7 +191,7 @@ impl Entries {
         let was_had = |offset: u64, entry: &Entry| {
             let subjects = entry.publication.audience().subjects();
             others.iter().any(|(other, since)| *since <= offset && subjects.contains(other))
-                || (resumed.filtered && has_had(cursor, entry.positions.as_slice()))
+                || resumed.seen.as_ref().is_some_and(|seen| has_had(seen, entry.positions.as_slice()))
         };
         let (mut publications, mut bytes) = (Vec::new(), 0);
         // The newest first: if there are too many, those count.

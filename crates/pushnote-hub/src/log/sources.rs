@@ -32,6 +32,8 @@ struct Source {
     begun: u64,
     /// Behind the last that came.
     next: u64,
+    /// The offset behind the last that it brought, or, if there is none, where the log was when it began.
+    end: u64,
     /// What it has brought, in the order of its numbers.
     brought: VecDeque<Brought>,
 }
@@ -47,6 +49,7 @@ struct Brought {
 impl Source {
     fn brings(&mut self, sequence: u64, offset: u64) {
         self.next = self.next.max(sequence.saturating_add(1));
+        self.end = self.end.max(offset + 1);
         // How far the orders of two sources differ is how far this goes back.
         for before in self.brought.iter_mut().rev().take_while(|before| before.first > offset) {
             before.first = offset;
@@ -72,9 +75,9 @@ impl Sources {
     /// What a publication that a source brings takes here.
     pub(super) const BROUGHT_BYTES: usize = 2 * size_of::<Brought>();
 
-    /// A stream begins here, or goes on here; what is between that and the last that came, did not come.
-    pub(super) fn begins(&mut self, Position { epoch, sequence }: Position) {
-        let source = self.of(epoch, sequence);
+    /// A stream begins here, or goes on here, when the log is at `offset`; what is between that and the last that came, did not come.
+    pub(super) fn begins(&mut self, Position { epoch, sequence }: Position, offset: u64) {
+        let source = self.of(epoch, sequence, offset);
         if sequence > source.next {
             (source.begun, source.next) = (sequence, sequence);
         }
@@ -87,18 +90,18 @@ impl Sources {
 
     /// A source has brought what is at this offset.
     pub(super) fn brings(&mut self, Position { epoch, sequence }: Position, offset: u64) {
-        self.of(epoch, sequence).brings(sequence, offset);
+        self.of(epoch, sequence, offset).brings(sequence, offset);
     }
 
     /// The source of this epoch, which begins at `begun` if it was unknown.
-    fn of(&mut self, epoch: u64, begun: u64) -> &mut Source {
+    fn of(&mut self, epoch: u64, begun: u64, end: u64) -> &mut Source {
         let source = match self.0.iter().position(|source| source.epoch == epoch) {
             Some(at) => self.0.remove(at),
             None => {
                 if self.0.len() == SOURCES_MAX {
                     self.0.remove(0);
                 }
-                Source { epoch, begun, next: begun, brought: VecDeque::new() }
+                Source { epoch, begun, next: begun, end, brought: VecDeque::new() }
             }
         };
         self.0.push(source);
@@ -121,6 +124,18 @@ impl Sources {
     pub(super) fn reach_back_to(&self, cursor: &Cursor) -> Option<bool> {
         let known = self.0.iter().filter_map(|source| Some(source.begun <= place_of(cursor, source.epoch)?));
         known.reduce(|all, reaches| all && reaches)
+    }
+
+    /// The cursor with the sources that were over before the place where it is, and that it does not name: whoever wrote it
+    /// has forgotten them, or never heard them. What they brought is of before.
+    pub(super) fn with_those_before(&self, cursor: &Cursor) -> Cursor {
+        let place =
+            |source: &Source| Some(source.first_from(place_of(cursor, source.epoch)?).unwrap_or(source.end));
+        let here = self.0.iter().filter_map(place).max().unwrap_or_default();
+        let is_before = |source: &&Source| source.end <= here && place_of(cursor, source.epoch).is_none();
+        let before = self.0.iter().filter(is_before);
+        let before = before.map(|source| Position { epoch: source.epoch, sequence: source.next });
+        Cursor { log: cursor.log, sources: cursor.sources.iter().copied().chain(before).collect() }
     }
 
     /// Before this offset, who has the cursor has had everything; `None` if there is nothing else.

@@ -157,7 +157,7 @@ impl<R: Receiver> Shard<R> {
                 return Step::Follows;
             }
             // Who is said to have had what never comes is at no place that is known here.
-            self.find_place(key, behind, cursor, can_tell);
+            self.find_place(key, behind, &cursor, can_tell);
         }
         let Some(receiver) = self.index.get(key) else { return Step::Closed };
         let Some(Waiting { notice, past, complete }) = behind.notices.front() else {
@@ -184,8 +184,8 @@ impl<R: Receiver> Shard<R> {
         }
     }
 
-    fn find_place(&mut self, key: Key, behind: &mut Behind<R>, cursor: Cursor, can_tell: bool) {
-        let resumed = if can_tell { self.log.resume(&cursor) } else { Resumed::NOWHERE };
+    fn find_place(&mut self, key: Key, behind: &mut Behind<R>, cursor: &Cursor, can_tell: bool) {
+        let resumed = if can_tell { self.log.resume(cursor) } else { Resumed::NOWHERE };
         // Else it gets what came since it attached.
         if !resumed.unknown {
             behind.place = resumed.place;
@@ -196,7 +196,7 @@ impl<R: Receiver> Shard<R> {
         if let Some(first) = behind.notices.front_mut() {
             first.complete &= resumed.complete && lost.iter().all(|lost| lost.policy == SlowPolicy::Latest);
         }
-        behind.seen = resumed.filtered.then(|| (Box::new(cursor), self.log.appended()));
+        behind.seen = resumed.seen.map(|seen| (Box::new(seen), self.log.appended()));
     }
 
     fn read_piece(&mut self, key: Key, behind: &mut Behind<R>) -> Step {
