@@ -97,3 +97,6 @@ fn name(value: &mut Value, subject: &Subject) {
         Subject::Everyone | Subject::Presence(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;
