@@ -3,6 +3,7 @@
 
 mod forms;
 mod presence;
+mod protocol;
 mod resume;
 mod unix_socket;
 

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::publisher;
 
-fn all_up_to(number: u64) -> Vec<u64> {
-    (0..=number).collect()
+fn has_all_up_to(page: &Page, number: u64) {
+    assert!(page.had().eq(0..=number), "{:?}", page.told);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,7 +25,7 @@ async fn what_was_published_meanwhile_comes_once_and_in_order() {
         }
     }
     page.until(999).await;
-    assert_eq!(page.had, all_up_to(999));
+    has_all_up_to(&page, 999);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,7 +45,7 @@ async fn it_goes_on_at_another_server_and_after_a_restart() {
         assert!(page.comes_back(&servers[1 - here].websocket_url()).await, "round {round}");
     }
     page.until(599).await;
-    assert_eq!(page.had, all_up_to(599));
+    has_all_up_to(&page, 599);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +69,7 @@ async fn with_two_forwarders_nothing_is_repeated() {
         assert!(page.comes_back(&servers[1 - here].websocket_url()).await, "round {round}");
     }
     page.until(599).await;
-    assert_eq!(page.had, all_up_to(599));
+    has_all_up_to(&page, 599);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +108,7 @@ async fn who_is_slower_than_the_log_is_long_is_told_so() {
     witness.until(4999).await;
     assert!(!page.comes_back(&url).await, "far too much for the log");
     page.until(4999).await;
-    assert!(page.had.len() > 100 && page.had.is_sorted());
+    assert!(page.had().count() > 100 && page.had().is_sorted());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,7 +144,7 @@ async fn users_and_channels_are_told_apart_and_every_request_is_answered() {
         ),
         (json!("nonsense"), json!({"type": "error", "code": "bad_request"})),
     ] {
-        page.browser.say(&request.to_string()).await;
+        page.say(&request.to_string()).await;
         let answered = page.next().await;
         for (key, value) in answer.as_object().unwrap() {
             assert_eq!(&answered[key], value, "{request}: {answered}");

@@ -23,6 +23,7 @@ mod resets;
 mod resources;
 mod slow_subscribers;
 mod socket_files;
+mod stalled_clients;
 mod stalls;
 mod target;
 mod witness;

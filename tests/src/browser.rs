@@ -3,14 +3,18 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use anyhow::Context;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::PATIENCE;
+
+/// Bytes for what a narrow one does not read; the kernel may make it a little more.
+const NARROW: u32 = 4096;
 
 /// A raw WebSocket to a server's SockJS route.
 pub struct Browser {
@@ -31,20 +35,24 @@ impl Browser {
 
     /// Connects, if the server takes it.
     pub async fn try_open(url: &str) -> anyhow::Result<Self> {
-        let opened = async {
-            let (mut stream, _) = tokio_tungstenite::connect_async(url).await?;
-            // A server attaches it a moment after the handshake, and answers then: from here on nothing passes by it.
-            stream.send(Message::Ping("attached?".into())).await?;
-            let mut first = VecDeque::new();
-            while let Some(message) = stream.next().await {
-                match message {
-                    Ok(Message::Pong(_)) => break,
-                    other => first.push_back(other),
-                }
+        tokio::time::timeout(PATIENCE, async {
+            let (stream, _) = tokio_tungstenite::connect_async(url).await?;
+            Self::attached(stream).await
+        })
+        .await?
+    }
+
+    /// A server attaches it a moment after the handshake, and answers then: from here on nothing passes by it.
+    async fn attached(mut stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> anyhow::Result<Self> {
+        stream.send(Message::Ping("attached?".into())).await?;
+        let mut first = VecDeque::new();
+        while let Some(message) = stream.next().await {
+            match message {
+                Ok(Message::Pong(_)) => break,
+                other => first.push_back(other),
             }
-            Ok(Self { stream, first })
-        };
-        tokio::time::timeout(PATIENCE, opened).await?
+        }
+        Ok(Self { stream, first })
     }
 
     async fn message(&mut self) -> Option<Result<Message, Error>> {
@@ -52,6 +60,23 @@ impl Browser {
             Some(message) => Some(message),
             None => self.stream.next().await,
         }
+    }
+
+    /// Connects with as little room for what is not read as the kernel has for a socket.
+    ///
+    /// # Errors
+    ///
+    /// The server does not take it.
+    pub async fn open_narrow(url: &str) -> anyhow::Result<Self> {
+        let address = url.trim_start_matches("ws://").split('/').next().context("an address")?;
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(NARROW)?;
+        tokio::time::timeout(PATIENCE, async {
+            let stream = MaybeTlsStream::Plain(socket.connect(address.parse()?).await?);
+            let (stream, _) = tokio_tungstenite::client_async(url, stream).await?;
+            Self::attached(stream).await
+        })
+        .await?
     }
 
     /// Says `{"name":"subscribe","data":{"token":…}}`.
@@ -65,7 +90,12 @@ impl Browser {
     ///
     /// If the connection is gone.
     pub async fn say(&mut self, text: &str) {
-        self.stream.send(Message::text(text)).await.expect("an open connection");
+        self.try_say(text).await.expect("an open connection");
+    }
+
+    /// The same, where the connection may be gone.
+    pub async fn try_say(&mut self, text: &str) -> anyhow::Result<()> {
+        Ok(self.stream.send(Message::text(text)).await?)
     }
 
     /// The next message, parsed.
@@ -84,18 +114,19 @@ impl Browser {
     /// The next message within `patience`; `None` if none comes, an error with the close frame if the
     /// connection ends.
     pub async fn next_within(&mut self, patience: Duration) -> Option<Result<Value, Option<CloseFrame>>> {
-        tokio::time::timeout(patience, async {
-            loop {
-                match self.message().await {
-                    Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("JSON")),
-                    Some(Ok(Message::Close(frame))) => return Err(frame),
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return Err(None),
-                }
+        tokio::time::timeout(patience, self.next_or_end()).await.ok()
+    }
+
+    /// The next message, whenever it comes; an error with the close frame if the connection ends.
+    pub async fn next_or_end(&mut self) -> Result<Value, Option<CloseFrame>> {
+        loop {
+            match self.message().await {
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("JSON")),
+                Some(Ok(Message::Close(frame))) => return Err(frame),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(None),
             }
-        })
-        .await
-        .ok()
+        }
     }
 
     /// Reads to the end and returns the close code, if there was one.

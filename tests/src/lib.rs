@@ -2,6 +2,7 @@
 
 mod browser;
 mod hex;
+mod http_session;
 mod launch;
 mod metrics;
 mod page;
@@ -14,9 +15,10 @@ use std::time::Duration;
 
 pub use browser::Browser;
 pub use hex::{hex, unhex};
+pub use http_session::HttpSession;
 pub use launch::{Launch, SECRET};
 pub use metrics::{Metrics, sum};
-pub use page::Page;
+pub use page::{Account, Page, Told, Transport};
 pub use process::Process;
 pub use proxy::Proxy;
 pub use python::PythonPublisher;

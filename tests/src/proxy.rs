@@ -13,6 +13,7 @@ pub struct Proxy {
     /// Where to connect to.
     pub endpoint: String,
     is_hole: watch::Sender<bool>,
+    cut: watch::Sender<()>,
     given_up: watch::Receiver<GivenUp>,
     accepting: JoinHandle<()>,
 }
@@ -36,14 +37,33 @@ impl Proxy {
         let endpoint = format!("tcp://{}", listener.local_addr().expect("its address"));
         let (is_hole, hole) = watch::channel(false);
         let (give_up, given_up) = watch::channel(GivenUp::default());
+        let (cut, cutting) = watch::channel(());
         let accepting = tokio::spawn(async move {
             let mut links = JoinSet::new();
             loop {
                 let Ok((near, _)) = listener.accept().await else { continue };
-                links.spawn(carry(near, address.clone(), hole.clone(), give_up.clone()));
+                let mut is_cut = cutting.clone();
+                is_cut.mark_unchanged();
+                let carried = carry(near, address.clone(), hole.clone(), give_up.clone());
+                links.spawn(async move {
+                    tokio::select! {
+                        () = carried => {}
+                        _ = is_cut.changed() => {}
+                    }
+                });
             }
         });
-        Self { endpoint, is_hole, given_up, accepting }
+        Self { endpoint, is_hole, cut, given_up, accepting }
+    }
+
+    /// `IP:PORT` of its endpoint.
+    pub fn address(&self) -> &str {
+        self.endpoint.trim_start_matches("tcp://")
+    }
+
+    /// Ends all connections at once, with whatever was on its way. New ones pass.
+    pub fn cut(&self) {
+        self.cut.send_replace(());
     }
 
     /// From now on nothing passes, and everything stays open.
