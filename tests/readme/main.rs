@@ -2,6 +2,7 @@
 
 mod blocks;
 mod compose;
+mod guarantees;
 mod shell;
 
 use std::time::Duration;
