@@ -18,6 +18,8 @@ use pushnote_hub::{
 struct Seen {
     numbers: Vec<u64>,
     cursor: Option<Cursor>,
+    /// Where it was when it was last told something.
+    told_at: Option<u64>,
     full: bool,
     /// Of the notices: whether nothing was missing.
     told: Vec<bool>,
@@ -82,6 +84,7 @@ impl Receiver for Client {
         let past = place.publications.iter().filter_map(|publication| publication.data());
         seen.past.extend(past.map(number));
         seen.cursor = Some(place.cursor.clone());
+        seen.told_at = Some(place.cursor.log.sequence);
         Delivery::Accepted
     }
 
@@ -428,6 +431,8 @@ async fn another_server_goes_on_where_this_one_was() {
     settle().await;
     let seen = again.seen.lock().unwrap();
     assert_eq!((&seen.told[..], &seen.numbers[..]), (&[true][..], &[11, 10, 12][..]));
+    // What it had already is before the place that it is told first.
+    assert_eq!(seen.told_at, Some(4));
 }
 
 #[tokio::test]

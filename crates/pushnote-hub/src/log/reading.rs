@@ -165,7 +165,13 @@ impl Entries {
         match self.sources.reach_back_to(cursor) {
             Some(complete) => {
                 let seen = self.sources.with_those_before(cursor);
-                let place = self.sources.first_unseen(&seen).unwrap_or(end).clamp(self.first(), end);
+                let from = self.sources.first_unseen(&seen).unwrap_or(end).clamp(self.first(), end);
+                // The place is a cursor, too, which does not say what behind it was had: as little as can be.
+                let was_had = |offset: &u64| {
+                    self.entry(*offset).is_some_and(|entry| has_had(&seen, entry.positions.as_slice()))
+                };
+                let had = (from..end).take(LOOKED_AT_MAX).take_while(was_had).count();
+                let place = from + had as u64;
                 Resumed { place, complete, seen: Some(seen), unknown: false }
             }
             None => Resumed::NOWHERE,
