@@ -77,6 +77,8 @@ pub(crate) struct Client {
     pub(crate) started_ns: u64,
     open: bool,
     stage: Stage,
+    /// Where a welcome put it.
+    pub(crate) cursor: Option<String>,
     /// Names the SockJS session, and the target.
     session: usize,
     /// Sent as soon as the server is ready for messages.
@@ -98,6 +100,7 @@ impl Client {
         role: Role,
         sequence: Sequence,
         subscribe: Option<String>,
+        cursor: Option<String>,
     ) -> io::Result<Self> {
         let url = &shared.targets[session % shared.targets.len()];
         let mut connection = Self {
@@ -106,6 +109,7 @@ impl Client {
             started_ns: shared.clock.now_ns(),
             open: false,
             stage: Stage::Head,
+            cursor,
             session,
             subscribe,
             unsent: Vec::new(),
@@ -182,6 +186,7 @@ impl Client {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(over(&error)),
             };
+            sink.tally.bytes += bytes as u64;
             let input = &scratch[..before + bytes];
             let taken = self.take(shared, input, &mut sink)?;
             if taken < input.len() || before > 0 {
@@ -233,7 +238,7 @@ impl Client {
             return Err(Ending::Over(format!("no WebSocket: HTTP {}", head.status)));
         }
         self.stage = Stage::Frames;
-        self.react(shared.preset.opened())?;
+        self.react(shared.preset.opened(self.cursor.as_deref()))?;
         Ok(taken)
     }
 
@@ -296,9 +301,11 @@ impl Client {
     fn text(&mut self, shared: &Shared, text: &[u8], now_ns: u64, sink: &mut Sink<'_>) -> Result<(), Ending> {
         let sequence = &mut self.sequence;
         let count = |stamp: Stamp| sink.tally.arrived(sink.role, sequence, stamp, now_ns);
-        if shared.messages.find(text, count) > 0 {
+        let heard = self.open || !shared.preset.welcomes();
+        if heard && shared.messages.find(text, count) > 0 {
             return Ok(());
         }
+        self.cursor = shared.preset.cursor(text).or(self.cursor.take());
         self.react(shared.preset.read(text))
     }
 

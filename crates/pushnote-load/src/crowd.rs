@@ -14,6 +14,8 @@ use crate::tally::{Role, Tally};
 
 /// Handshakes under way at once: below the smallest listen backlog in use (128).
 const OPENING_MAX: usize = 64;
+/// The same when all come back at once, to a server that is made for it.
+const COMING_BACK_MAX: usize = 1000;
 
 /// More than any one read brings under a sensible load; only what is used is ever touched.
 const SCRATCH_BYTES: usize = 1 << 20;
@@ -21,7 +23,7 @@ const SCRATCH_BYTES: usize = 1 << 20;
 /// Seconds that a connection stays which comes and goes.
 const CHURN_STAY_S: u64 = 1;
 
-/// Every connection has a slot: first the counted ones, then the stalled, then those that come and go.
+/// Every connection has a slot: first the counted ones, then the stalled (or pausing), then those that come and go.
 pub(crate) struct Crowd {
     pub(crate) tally: Tally,
     pub(crate) shared: Shared,
@@ -29,20 +31,25 @@ pub(crate) struct Crowd {
     scratch: Vec<u8>,
     counted: usize,
     stalled: usize,
+    /// What those are: stalled for good, or pausing.
+    stalled_role: Role,
     tokens: Vec<String>,
     /// Counted connections that are open, by user; one entry when messages go to all.
     audience: Vec<u64>,
     /// Slots that have been started.
     started: usize,
     opening: usize,
+    opening_max: usize,
+    /// Where the connections of these slots were when they broke off.
+    cursors: Vec<Option<String>>,
     pub(crate) open: usize,
     churned: u64,
     churn_per_second: u64,
-    stalled_sleep: bool,
+    asleep: bool,
 }
 
 impl Crowd {
-    pub(crate) fn new(plan: &Plan, run: u32, clock: Clock) -> Self {
+    pub(crate) fn new(plan: &Plan, run: u32, clock: Clock, stalled_role: Role) -> Self {
         let churn_per_second = u64::from(plan.churn_per_second);
         let slots = plan.connections() + (churn_per_second * CHURN_STAY_S) as usize;
         Self {
@@ -58,14 +65,17 @@ impl Crowd {
             scratch: vec![0; SCRATCH_BYTES],
             counted: plan.counted,
             stalled: plan.stalled,
+            stalled_role,
             tokens: plan.tokens.clone(),
             audience: vec![0; plan.tokens.len().max(1)],
             started: 0,
             opening: 0,
+            opening_max: OPENING_MAX,
+            cursors: Vec::new(),
             open: 0,
             churned: 0,
             churn_per_second,
-            stalled_sleep: true,
+            asleep: stalled_role == Role::Stalled,
         }
     }
 
@@ -78,7 +88,7 @@ impl Crowd {
     /// Starts as many of the lasting connections as may be under way. Says whether all are open.
     pub(crate) fn open_more(&mut self, registry: &Registry) -> Result<bool, LoadError> {
         let wanted = self.counted + self.stalled;
-        while self.started < wanted && self.opening < OPENING_MAX {
+        while self.started < wanted && self.opening < self.opening_max {
             let slot = self.started;
             self.started += 1;
             self.start(registry, slot, slot).map_err(|error| {
@@ -119,7 +129,7 @@ impl Crowd {
         let slot = event.token().0;
         let role = self.role(slot);
         let Some(connection) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        if role == Role::Stalled && self.stalled_sleep && connection.is_open() {
+        if self.asleep && matches!(role, Role::Stalled | Role::Pausing) && connection.is_open() {
             return;
         }
         if event.is_writable()
@@ -165,19 +175,43 @@ impl Crowd {
 
     /// Deliveries that never came, after all that will come has come.
     pub(crate) fn give_up(&mut self) {
-        self.tally.lost += self.tally.outstanding;
-        self.tally.outstanding = 0;
+        self.tally.lost += self.tally.outstanding + self.tally.behind;
+        (self.tally.outstanding, self.tally.behind) = (0, 0);
     }
 
-    /// Lets the stalled read at last, to learn what became of them.
+    /// Whether all that reads has what was published.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.tally.outstanding == 0 && (self.asleep || self.tally.behind == 0)
+    }
+
+    /// Ends all connections, each of which takes note of where it is.
+    pub(crate) fn break_off(&mut self) {
+        self.cursors = self.slots.iter_mut().map(|slot| slot.take()?.cursor).collect();
+        (self.started, self.opening, self.open) = (0, 0, 0);
+        self.opening_max = COMING_BACK_MAX;
+        self.audience.fill(0);
+    }
+
+    /// Stops to read what the stalled get.
+    pub(crate) fn sleep_stalled(&mut self) {
+        self.asleep = true;
+    }
+
+    /// Lets the stalled read again.
     pub(crate) fn wake_stalled(&mut self, registry: &Registry) {
-        self.stalled_sleep = false;
+        self.asleep = false;
+        self.tally.read_on();
         for slot in self.counted..self.counted + self.stalled {
             if let Some(connection) = &mut self.slots[slot] {
                 connection.read_fast();
             }
             self.read(registry, slot, true);
         }
+    }
+
+    /// Connections that pause now and then, and are to get everything.
+    pub(crate) fn pausing(&self) -> u64 {
+        if self.stalled_role == Role::Pausing { self.stalled_open() as u64 } else { 0 }
     }
 
     /// Stalled connections that have not ended.
@@ -190,7 +224,7 @@ impl Crowd {
         if slot < self.counted {
             Role::Counted
         } else if slot < self.counted + self.stalled {
-            Role::Stalled
+            self.stalled_role
         } else {
             Role::Churning
         }
@@ -205,7 +239,8 @@ impl Crowd {
             _ => (Sequence::new((slot % users) as u64, users as u64), Some(&self.tokens[slot % users])),
         };
         let subscribe = token.map(|token| self.shared.preset.subscribe(token));
-        let mut connection = Client::start(&self.shared, session, role, sequence, subscribe)?;
+        let cursor = self.cursors.get_mut(slot).and_then(Option::take);
+        let mut connection = Client::start(&self.shared, session, role, sequence, subscribe, cursor)?;
         register(registry, &mut connection, slot)?;
         self.slots[slot] = Some(connection);
         Ok(())
@@ -240,6 +275,7 @@ impl Crowd {
         match role {
             Role::Churning => self.tally.churn_failed(reason),
             Role::Stalled if was_open => *self.tally.stalled_endings.entry(reason).or_default() += 1,
+            Role::Pausing => self.tally.pausing_ended(&connection.sequence, reason),
             Role::Counted | Role::Stalled => {
                 let pending = if was_open { connection.sequence.pending(self.tally.published) } else { 0 };
                 self.tally.ended(pending, reason);

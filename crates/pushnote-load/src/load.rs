@@ -11,11 +11,17 @@ use crate::error::LoadError;
 use crate::measurement::{Connecting, Idle, Measurement, Memory, Running, Stalled};
 use crate::message::Stamp;
 use crate::pace::Schedule;
-use crate::plan::Plan;
+use crate::plan::{Plan, Publish};
 use crate::process::{CpuTimes, Processes};
 use crate::progress::Progress;
 use crate::publisher::Publisher;
-use crate::tally::Tally;
+use crate::tally::{Role, Tally};
+
+mod resume;
+mod stall;
+
+pub use self::resume::resume;
+pub use self::stall::stall;
 
 const PUBLISHER: Token = Token(usize::MAX - 1);
 const EVENTS: usize = 1024;
@@ -33,7 +39,11 @@ const TURN: Duration = Duration::from_millis(100);
 /// No load could be made, or nothing measured. What went wrong with deliveries is no error but part of the
 /// measurement: [`Measurement::fault`].
 pub fn run(plan: &Plan, progress: &mut dyn FnMut(Progress)) -> Result<Measurement, LoadError> {
-    let mut load = Load::new(plan, progress)?;
+    run_as(run_number(), plan, progress)
+}
+
+fn run_as(run: u32, plan: &Plan, progress: &mut dyn FnMut(Progress)) -> Result<Measurement, LoadError> {
+    let mut load = Load::new(run, plan, Role::Stalled, progress)?;
     let memory_before = load.resident()?;
     let connecting = load.connect()?;
     load.settle(SETTLE)?;
@@ -42,9 +52,8 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(Progress)) -> Result<Measuremen
     match &plan.publish {
         None => idle = Some(load.idle()?),
         Some(publish) => {
-            let mut publisher = Publisher::connect(publish, plan.preset)?;
-            load.register(&mut publisher)?;
-            running = Some(load.drive(publisher)?);
+            load.connect_publisher(publish)?;
+            running = Some(load.drive(plan.warmup, plan.duration)?);
         }
     }
     let memory = match (memory_before, memory_idle, load.resident()?) {
@@ -79,13 +88,18 @@ struct Start {
 }
 
 impl<'a> Load<'a> {
-    fn new(plan: &'a Plan, progress: &'a mut dyn FnMut(Progress)) -> Result<Self, LoadError> {
+    fn new(
+        run: u32,
+        plan: &'a Plan,
+        stalled_role: Role,
+        progress: &'a mut dyn FnMut(Progress),
+    ) -> Result<Self, LoadError> {
         let clock = Clock::start();
         Ok(Self {
             plan,
             poll: Poll::new().map_err(|error| LoadError::System(format!("epoll: {error}")))?,
             events: Events::with_capacity(EVENTS),
-            crowd: Crowd::new(plan, run_number(), clock),
+            crowd: Crowd::new(plan, run, clock, stalled_role),
             publisher: None,
             publisher_failed: None,
             clock,
@@ -100,7 +114,8 @@ impl<'a> Load<'a> {
         if server.is_empty() { Ok(None) } else { server.resident_bytes().map(Some) }
     }
 
-    fn register(&mut self, publisher: &mut Publisher) -> Result<(), LoadError> {
+    fn connect_publisher(&mut self, publish: &Publish) -> Result<(), LoadError> {
+        let publisher = self.publisher.insert(Publisher::connect(publish, self.plan.preset)?);
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registered = self.poll.registry().register(&mut publisher.socket, PUBLISHER, interest);
         registered.map_err(|error| LoadError::System(format!("epoll: {error}")))
@@ -154,23 +169,22 @@ impl<'a> Load<'a> {
     }
 
     /// Publishes as the plan paces it, first to warm up, then to measure, and waits for what is still to come.
-    fn drive(&mut self, publisher: Publisher) -> Result<Running, LoadError> {
-        self.publisher = Some(publisher);
+    fn drive(&mut self, warmup: Duration, duration: Duration) -> Result<Running, LoadError> {
         let begin_ns = self.clock.now_ns();
-        let warm_ns = begin_ns + nanoseconds(self.plan.warmup);
+        let warm_ns = begin_ns + nanoseconds(warmup);
         self.churn_from_ns = (self.plan.churn_per_second > 0).then_some(begin_ns);
         self.crowd.tally.last_arrival_ns = begin_ns;
         let mut schedule = Schedule::new(self.plan.pace, begin_ns);
         let mut measured: Option<Start> = None;
         loop {
             let now_ns = self.clock.now_ns();
-            let quiet = self.crowd.tally.outstanding == 0;
+            let quiet = self.crowd.is_quiet();
             let round_over = quiet || !schedule.has_rounds();
             if measured.is_none() && now_ns >= warm_ns && round_over {
                 self.crowd.tally.start_measuring(now_ns);
                 measured = Some(self.start(now_ns)?);
             }
-            let left = measured.as_ref().map_or(u64::MAX, |start| self.left(start, now_ns));
+            let left = measured.as_ref().map_or(u64::MAX, |start| self.left(start, duration, now_ns));
             if left == 0 && quiet {
                 break;
             }
@@ -196,8 +210,10 @@ impl<'a> Load<'a> {
     }
 
     /// Messages that may still be published.
-    fn left(&self, start: &Start, now_ns: u64) -> u64 {
-        if now_ns - start.ns >= nanoseconds(self.plan.duration) {
+    fn left(&self, start: &Start, duration: Duration, now_ns: u64) -> u64 {
+        let caught_up = self.crowd.tally.missed == 0;
+        let longest = if caught_up { duration } else { duration + self.plan.timeout };
+        if now_ns - start.ns >= nanoseconds(longest) {
             return 0;
         }
         self.plan.messages_max.saturating_sub(self.crowd.tally.published - start.published)
@@ -225,6 +241,7 @@ impl<'a> Load<'a> {
             publisher.push(user, &message)?;
             self.crowd.tally.published += 1;
             self.crowd.tally.outstanding += audience;
+            self.crowd.tally.behind += self.crowd.pausing();
             left = left.saturating_sub(1);
         }
         publisher.flush()

@@ -160,21 +160,6 @@ impl Measurement {
     /// What must not happen and did, for people to read.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
-        let Tally { lost, duplicates, out_of_order, misdelivered, .. } = self.tally;
-        let counts = [
-            (lost, "lost"),
-            (duplicates, "twice"),
-            (out_of_order, "out of order"),
-            (misdelivered, "to the wrong user"),
-        ];
-        let mut faults: Vec<_> = counts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}"))
-            .collect();
-        if !self.tally.endings.is_empty() {
-            faults.push(format!("connections ended: {}", self.tally.why_ended()));
-        }
-        (!faults.is_empty()).then(|| faults.join(", "))
+        self.tally.fault()
     }
 }

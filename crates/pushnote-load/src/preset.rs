@@ -17,6 +17,8 @@ const CHANNEL: &str = "bench";
 pub enum Preset {
     /// A plain WebSocket, one message a frame: pushnote's raw route, Nchan
     Raw,
+    /// pushnote's client protocol over its raw route: hello, cursors
+    Pushnote,
     /// SockJS over WebSocket; the URL is the route, as in `http://127.0.0.1:8080/sockjs`
     SockjsWebsocket,
     /// SockJS over streamed HTTP answers; the URL is the route
@@ -42,8 +44,9 @@ pub(crate) enum Reaction {
 
 impl Preset {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Raw,
+        Self::Pushnote,
         Self::SockjsWebsocket,
         Self::SockjsXhrStreaming,
         Self::Centrifugo,
@@ -56,6 +59,7 @@ impl Preset {
     pub fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw",
+            Self::Pushnote => "pushnote",
             Self::SockjsWebsocket => "sockjs-websocket",
             Self::SockjsXhrStreaming => "sockjs-xhr-streaming",
             Self::Centrifugo => "centrifugo",
@@ -69,6 +73,7 @@ impl Preset {
     pub fn description(self) -> &'static str {
         match self {
             Self::Raw => "A plain WebSocket, one message a frame: pushnote's raw route, Nchan",
+            Self::Pushnote => "pushnote's client protocol over its raw route: hello, cursors",
             Self::SockjsWebsocket => {
                 "SockJS over WebSocket; the URL is the route, as in http://127.0.0.1:8080/sockjs"
             }
@@ -92,6 +97,11 @@ impl Preset {
         matches!(self, Self::Raw | Self::SockjsWebsocket)
     }
 
+    /// Whether what comes before the server is ready comes again behind its welcome.
+    pub(crate) fn welcomes(self) -> bool {
+        self == Self::Pushnote
+    }
+
     /// The HTTP request that opens a connection. `session` is unlike that of all other connections.
     pub(crate) fn request(self, url: &Url, session: &str) -> String {
         let (host, authorization) = (&url.host, url.authorization());
@@ -105,7 +115,7 @@ impl Preset {
             Self::SockjsWebsocket => format!("{base}/000/{session}/websocket"),
             Self::Centrifugo if base.is_empty() => "/connection/websocket".to_owned(),
             Self::Socketio if base.is_empty() => "/socket.io/?EIO=4&transport=websocket".to_owned(),
-            Self::Raw | Self::Centrifugo | Self::Pusher | Self::Socketio => url.path.clone(),
+            Self::Raw | Self::Pushnote | Self::Centrifugo | Self::Pusher | Self::Socketio => url.path.clone(),
         };
         format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\n{authorization}Upgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -113,10 +123,17 @@ impl Preset {
         )
     }
 
-    /// What follows the HTTP answer.
-    pub(crate) fn opened(self) -> Reaction {
+    /// What follows the HTTP answer. `cursor`: where one was who comes back.
+    pub(crate) fn opened(self, cursor: Option<&str>) -> Reaction {
         match self {
             Self::Raw => Reaction::Ready,
+            Self::Pushnote => {
+                let mut data = json!({"id": 1, "version": 1});
+                if let Some(cursor) = cursor {
+                    data["cursor"] = cursor.into();
+                }
+                Reaction::Send(json!({"name": "hello", "data": data}).to_string())
+            }
             Self::Centrifugo => Reaction::Send(format!(
                 "{}\n{}",
                 json!({"id": 1, "connect": {}}),
@@ -132,11 +149,23 @@ impl Preset {
     pub(crate) fn read(self, text: &[u8]) -> Reaction {
         match self {
             Self::Raw => Reaction::Nothing,
+            Self::Pushnote => read_pushnote(text),
             Self::SockjsWebsocket | Self::SockjsXhrStreaming => read_sockjs(text),
             Self::Centrifugo => read_centrifugo(text),
             Self::Pusher => read_pusher(text),
             Self::Socketio => read_socketio(text),
         }
+    }
+
+    /// Where a connection is that was welcomed with `text`.
+    pub(crate) fn cursor(self, text: &[u8]) -> Option<String> {
+        const KEY: &[u8] = br#""cursor":""#;
+        if !self.welcomes() {
+            return None;
+        }
+        let rest = &text[memmem::find(text, KEY)? + KEY.len()..];
+        let cursor = &rest[..memchr::memchr(b'"', rest)?];
+        String::from_utf8(cursor.to_vec()).ok()
     }
 
     /// What makes a connection one of a user's.
@@ -153,8 +182,26 @@ impl Preset {
             Self::Pusher => {
                 json!({"name": "bench", "channel": CHANNEL, "data": text}).to_string().into_bytes()
             }
-            Self::Raw | Self::SockjsWebsocket | Self::SockjsXhrStreaming | Self::Socketio => message.to_vec(),
+            Self::Raw
+            | Self::Pushnote
+            | Self::SockjsWebsocket
+            | Self::SockjsXhrStreaming
+            | Self::Socketio => message.to_vec(),
         }
+    }
+}
+
+/// A welcome that is not complete, and a gap, are messages lost: the connection has failed.
+fn read_pushnote(text: &[u8]) -> Reaction {
+    if contains(text, br#""type":"welcome""#) && contains(text, br#""complete":true"#) {
+        Reaction::Ready
+    } else if [&br#""type":"welcome""#[..], br#""type":"gap""#, br#""type":"error""#]
+        .iter()
+        .any(|part| contains(text, part))
+    {
+        end(text)
+    } else {
+        Reaction::Nothing
     }
 }
 
@@ -222,9 +269,14 @@ mod tests {
     #[test]
     fn each_protocol_is_greeted_as_it_wants() {
         let send = |text: &str| Reaction::Send(text.to_owned());
-        assert_eq!(Preset::Raw.opened(), Reaction::Ready);
+        assert_eq!(Preset::Raw.opened(None), Reaction::Ready);
+        let hello = r#"{"data":{"cursor":"1~5","id":1,"version":1},"name":"hello"}"#;
+        assert_eq!(Preset::Pushnote.opened(Some("1~5")), send(hello));
+        let welcome = r#"{"type":"welcome","id":1,"version":1,"cursor":"1~6","complete":true}"#;
+        assert_eq!(reads(Preset::Pushnote, welcome), Reaction::Ready);
+        assert_eq!(Preset::Pushnote.cursor(welcome.as_bytes()).as_deref(), Some("1~6"));
         assert_eq!(
-            Preset::Centrifugo.opened(),
+            Preset::Centrifugo.opened(None),
             send("{\"connect\":{},\"id\":1}\n{\"id\":2,\"subscribe\":{\"channel\":\"bench\"}}")
         );
         assert_eq!(reads(Preset::Centrifugo, "{\"id\":1,\"connect\":{}}"), Reaction::Nothing);
@@ -248,6 +300,8 @@ mod tests {
     fn refusals_carry_the_servers_words() {
         for (preset, text) in [
             (Preset::SockjsWebsocket, r#"c[3000,"Go away!"]"#),
+            (Preset::Pushnote, r#"{"type":"welcome","id":1,"version":1,"cursor":"1~6","complete":false}"#),
+            (Preset::Pushnote, r#"{"type":"gap","cursor":"1~6"}"#),
             (Preset::Centrifugo, r#"{"id":1,"error":{"code":103}}"#),
             (Preset::Pusher, r#"{"event":"pusher:error","data":{"code":4001}}"#),
             (Preset::Socketio, r#"44{"message":"no"}"#),

@@ -14,6 +14,8 @@ pub(crate) enum Role {
     Counted,
     /// Reads nothing once it is open.
     Stalled,
+    /// Does not read for a while, then reads on; is to miss nothing.
+    Pausing,
     /// Comes and goes; what it gets is checked for order, not for completeness.
     Churning,
 }
@@ -39,6 +41,17 @@ pub struct Tally {
     pub misdelivered: u64,
     /// Deliveries that are still to come.
     pub(crate) outstanding: u64,
+    /// The same of those that pause.
+    pub(crate) behind: u64,
+    /// Of these, what was published before they read on, and how much that was at first.
+    pub(crate) missed: u64,
+    pub(crate) missed_at_first: u64,
+    /// When they had it.
+    pub(crate) caught_up_ns: Option<u64>,
+    /// The first message that was published after that.
+    pub(crate) reads_on_at: u64,
+    /// Bytes that were read.
+    pub(crate) bytes: u64,
     /// Deliveries that will never come: their connection ended, or time did.
     pub lost: u64,
     /// Why counted connections ended that should not have.
@@ -65,6 +78,12 @@ impl Tally {
             out_of_order: 0,
             misdelivered: 0,
             outstanding: 0,
+            behind: 0,
+            missed: 0,
+            missed_at_first: 0,
+            caught_up_ns: None,
+            reads_on_at: 0,
+            bytes: 0,
             lost: 0,
             endings: BTreeMap::new(),
             stalled_endings: BTreeMap::new(),
@@ -81,6 +100,13 @@ impl Tally {
         self.measured_from_ns = now_ns;
     }
 
+    /// Those that pause read on.
+    pub(crate) fn read_on(&mut self) {
+        self.missed = self.behind;
+        self.missed_at_first = self.behind;
+        self.reads_on_at = self.published;
+    }
+
     #[inline]
     pub(crate) fn arrived(&mut self, role: Role, sequence: &mut Sequence, stamp: Stamp, now_ns: u64) {
         match sequence.arrived(stamp.number) {
@@ -93,6 +119,15 @@ impl Tally {
             Arrival::Misdelivered => {
                 self.misdelivered += 1;
                 return;
+            }
+        }
+        if role == Role::Pausing {
+            self.behind = self.behind.saturating_sub(1);
+            if stamp.number < self.reads_on_at && self.missed > 0 {
+                self.missed -= 1;
+                if self.missed == 0 {
+                    self.caught_up_ns = Some(now_ns);
+                }
             }
         }
         if role == Role::Counted {
@@ -120,6 +155,36 @@ impl Tally {
         self.lost += pending;
         self.outstanding = self.outstanding.saturating_sub(pending);
         *self.endings.entry(reason).or_default() += 1;
+    }
+
+    /// The same of one that pauses.
+    pub(crate) fn pausing_ended(&mut self, sequence: &Sequence, reason: String) {
+        let pending = sequence.pending(self.published);
+        self.lost += pending;
+        self.behind = self.behind.saturating_sub(pending);
+        self.missed = self.missed.saturating_sub(sequence.pending(self.reads_on_at));
+        *self.endings.entry(reason).or_default() += 1;
+    }
+
+    /// What must not happen and did, for people to read.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let Self { lost, duplicates, out_of_order, misdelivered, .. } = *self;
+        let counts = [
+            (lost, "lost"),
+            (duplicates, "twice"),
+            (out_of_order, "out of order"),
+            (misdelivered, "to the wrong user"),
+        ];
+        let mut faults: Vec<_> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        if !self.endings.is_empty() {
+            faults.push(format!("connections ended: {}", self.why_ended()));
+        }
+        (!faults.is_empty()).then(|| faults.join(", "))
     }
 }
 

@@ -269,3 +269,110 @@ fn stalled_connections_hold_up_nobody_and_say_at_last_how_they_ended() {
     assert_eq!((stalled.connections, stalled.open), (1, 0));
     assert_eq!(measurement.tally.stalled_endings["closed with code 3008"], 1);
 }
+
+/// Answers one connection's request and its hello, which it returns.
+fn welcome(listener: &TcpListener) -> io::Result<(TcpStream, String)> {
+    let (mut stream, _) = listener.accept()?;
+    head(&mut stream)?;
+    write!(stream, "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n")?;
+    // Two bytes say how long it is, four are the mask.
+    let mut frame = [0; 6];
+    stream.read_exact(&mut frame)?;
+    let mut hello = vec![0; usize::from(frame[1] & 0x7f)];
+    stream.read_exact(&mut hello)?;
+    let answer = br#"{"type":"welcome","id":1,"version":1,"cursor":"1~7","complete":true}"#;
+    stream.write_all(&[text(b"\"before the welcome\""), text(answer)].concat())?;
+    Ok((stream, String::from_utf8_lossy(&hello).into_owned()))
+}
+
+/// `connections` come and go; one stays and gets what is published; then the others get what `missed` makes of it.
+fn serve_log(
+    listener: &TcpListener,
+    connections: usize,
+    missed: impl Fn(usize, &mut Vec<Vec<u8>>),
+) -> io::Result<()> {
+    let gone: Vec<_> = (0..connections).map(|_| welcome(listener)).collect::<io::Result<_>>()?;
+    let (mut witness, _) = welcome(listener)?;
+    let (mut publisher, _) = listener.accept()?;
+    head(&mut publisher)?;
+    let mut log = Vec::new();
+    for line in BufReader::new(publisher).split(b'\n') {
+        let message = [br#"{"type":"messages","messages":[{"data":"#.as_slice(), &line?, b"}]}"].concat();
+        witness.write_all(&text(&message))?;
+        log.push(text(&message));
+    }
+    drop(gone);
+    let mut back = Vec::new();
+    for index in 0..connections {
+        let (mut stream, hello) = welcome(listener)?;
+        assert!(hello.contains(r#""cursor":"1~7""#), "{hello}");
+        let mut messages = log.clone();
+        missed(index, &mut messages);
+        stream.write_all(&messages.concat())?;
+        back.push(stream);
+    }
+    // Until they leave.
+    back.iter_mut().try_for_each(|stream| stream.read(&mut [0]).map(drop))
+}
+
+#[test]
+fn those_who_come_back_say_where_they_were_and_are_counted_until_they_have_everything() {
+    let (address, server) = listen(|listener| serve_log(&listener, 20, |_, _| {}));
+    let mut plan = plan(address, 20, Pace::Closed { in_flight: 1 });
+    // Only the messages themselves are published.
+    plan.warmup = Duration::from_secs(1);
+    let resumed = load::resume(&plan, &mut |_| {}).unwrap();
+    assert_eq!((resumed.connections, resumed.messages, resumed.tally.fault()), (20, 120, None));
+    assert_eq!((resumed.tally.deliveries, resumed.tally.handshake.len()), (120 * 20, 20));
+    // The answer, the welcome and 120 messages of 128 bytes with what is around them.
+    assert!(resumed.bytes > 20 * 120 * 168 && resumed.limit_payload_bytes() > 128);
+    server.join().unwrap().unwrap();
+}
+
+#[test]
+fn what_those_who_come_back_miss_or_get_twice_is_found_out() {
+    let missed = |index: usize, messages: &mut Vec<Vec<u8>>| match index {
+        0 => drop(messages.remove(50)),
+        1 => messages.insert(50, messages[49].clone()),
+        2 => messages.swap(50, 51),
+        _ => {}
+    };
+    let (address, _server) = listen(move |listener| serve_log(&listener, 4, missed));
+    let resumed = load::resume(&plan(address, 4, Pace::Closed { in_flight: 1 }), &mut |_| {}).unwrap();
+    assert_eq!(resumed.tally.fault().unwrap(), "1 lost, 1 twice, 1 out of order");
+}
+
+/// Ten connections, two of which do not read for a while.
+fn stalling(address: SocketAddr) -> Plan {
+    let mut plan = plan(address, 8, Pace::Open { per_second: 400.0 });
+    plan.stalled = 2;
+    plan.messages_max = u64::MAX;
+    plan.duration = Duration::from_millis(200);
+    plan
+}
+
+#[test]
+fn those_who_pause_read_on_and_have_everything_in_the_end() {
+    let (address, server) = listen(|listener| limit::serve(&listener));
+    let stall = load::stall(&stalling(address), &mut |_| {}).unwrap();
+    server.join().unwrap().unwrap();
+    assert_eq!((stall.reading, stall.pausing, stall.tally.fault()), (8, 2, None));
+    let published = stall.phases.each_ref().map(|phase| phase.running.published);
+    assert!(published[0] >= 79 && published[2] >= 399, "{published:?}");
+    assert_eq!(stall.missed, 2 * published[1]);
+    assert!(stall.caught_up_ns.is_some() && stall.p99_ratio(2).is_some());
+    for phase in &stall.phases {
+        // All but the first, which were due before the phase began.
+        let latencies = phase.running.published * 8;
+        assert!((latencies / 2..latencies).contains(&phase.latency.len()), "{}", phase.latency.len());
+    }
+}
+
+#[test]
+fn what_those_who_paused_never_get_is_lost() {
+    let lost = |number, index| (number, index) == (90, 9);
+    let address =
+        tampering(10, move |number, index, line| if lost(number, index) { Vec::new() } else { text(line) });
+    let stall = load::stall(&stalling(address), &mut |_| {}).unwrap();
+    assert_eq!((stall.tally.fault().as_deref(), stall.caught_up_ns), (Some("1 lost"), None));
+}

@@ -7,6 +7,9 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use pushnote_load::Preset;
 
+/// A flag without a value that is given: one that is not has a value, too.
+const GIVEN: &str = "true";
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -14,6 +17,8 @@ Examples:
   pushnote bench --preset sockjs-websocket --url http://127.0.0.1:8080/sockjs --publish tcp://127.0.0.1:8002 \\
       --in-flight 16 --limit --pid PID --pin-server 0 --pin-generator 1 --json out.json
   pushnote bench --url ws://127.0.0.1:8080/sockjs/websocket -n 10000 --messages 0 --duration 30s --pid PID
+  pushnote bench --resume --limit --url ws://127.0.0.1:8080/sockjs/websocket --publish tcp://127.0.0.1:8002 --pid PID
+  pushnote bench --stall --url ws://127.0.0.1:8080/sockjs/websocket --publish tcp://127.0.0.1:8002 --pid PID
   pushnote bench --limit")]
 pub(crate) struct BenchArgs {
     /// Server to connect to, as in ws://127.0.0.1:8080/sockjs/websocket; repeat to share out the connections
@@ -36,20 +41,32 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "HEADER")]
     pub(crate) publish_header: Vec<String>,
 
+    /// Those who come back: all connections say hello and break off, --messages (1000) are published meanwhile, and all
+    /// come back at once with their cursors and read until each has every message; the preset is pushnote
+    #[arg(long, conflicts_with_all = ["stall", "rate", "in_flight", "users", "stalled_percent", "churn", "svg"])]
+    pub(crate) resume: bool,
+
+    /// Those who are slow: in the middle of a steady rate, --stalled-percent (10) of the connections do not read for
+    /// --duration, and read on; tells the others' latencies without, with and after that, and the server's memory
+    #[arg(long, conflicts_with_all = ["in_flight", "users", "churn", "limit", "messages", "svg"])]
+    pub(crate) stall: bool,
+
     /// Closed loop: publish so many messages at once, and the next when all connections have them
     #[arg(long, value_name = "W", default_value_t = 1, conflicts_with = "rate")]
     pub(crate) in_flight: u32,
 
     /// Open loop: messages per second, sent when due whatever the server does; latency counts from then
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", default_value_if("stall", GIVEN, "100"))]
     pub(crate) rate: Option<f64>,
 
-    /// Bytes of one message, 44 to 65536
-    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    /// Bytes of one message, 44 to 65536; 200 with --resume and --stall
+    #[arg(long, value_name = "BYTES", default_value_t = 128, default_value_ifs = [
+        ("resume", GIVEN, "200"), ("stall", GIVEN, "200"),
+    ])]
     pub(crate) payload_bytes: usize,
 
     /// Messages to measure, at most; 0 publishes none and measures idle connections for --duration
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", default_value_if("resume", GIVEN, "1000"))]
     pub(crate) messages: Option<u64>,
 
     /// How long to measure, at most, as in 10s
@@ -77,8 +94,8 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     pub(crate) pid: Vec<u32>,
 
-    /// Percentage of the connections that never read
-    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    /// Percentage of the connections that never read, or with --stall not for a while
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, default_value_if("stall", GIVEN, "10"))]
     pub(crate) stalled_percent: f64,
 
     /// Further connections that come and go, so many a second

@@ -2,20 +2,20 @@
 
 mod args;
 mod failure;
+mod measure;
 mod plan;
 mod progress;
 mod report;
-
-use std::path::Path;
-use std::process::Command;
+mod resume;
+mod stall;
 
 use pushnote_cli::Failure;
-use pushnote_load::{Limit, Measurement, Plan, allow_files, pin_self, plot, run_limit};
+use pushnote_load::{Measurement, allow_files, pin_self, plot, run_limit};
 use serde_json::json;
 
 pub(crate) use self::args::BenchArgs;
 use self::failure::failure;
-use self::progress::ProgressLine;
+use self::measure::{measure, start_limit, write};
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     if args.serve_limit {
@@ -25,6 +25,12 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     allow_files(args.connections + args.churn as usize).map_err(failure)?;
     if let Some(core) = args.pin_generator {
         pin_self(core).map_err(failure)?;
+    }
+    if let (true, Some(plan)) = (args.resume, &server) {
+        return resume::run(plan, args);
+    }
+    if let (true, Some(plan)) = (args.stall, &server) {
+        return stall::run(plan, args);
     }
     let limit = if args.limit { Some(measure_limit(args)?) } else { None };
     if let Some(limit) = &limit {
@@ -56,28 +62,12 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
 }
 
 fn measure_limit(args: &BenchArgs) -> Result<Measurement, Failure> {
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::system(format!("cannot start the bare limit: {error}")))?;
-    let mut command = Command::new(program);
-    command.args(["bench", "--serve-limit"]);
-    let limit = Limit::start(command).map_err(failure)?;
+    let limit = start_limit()?;
     let plan = plan::of_limit(args, limit.address, limit.pid())?;
     measure(&plan, args)
-}
-
-fn measure(plan: &Plan, args: &BenchArgs) -> Result<Measurement, Failure> {
-    if let Some(core) = args.pin_server {
-        plan.server.pin(core).map_err(failure)?;
-    }
-    let mut line = ProgressLine::new(&plan.label);
-    pushnote_load::run(plan, &mut |progress| line.show(progress)).map_err(failure)
 }
 
 /// Server CPU time per delivery as a multiple of the limit's.
 fn ratio(server: Option<&Measurement>, limit: Option<&Measurement>) -> Option<f64> {
     Some(server?.cpu_per_delivery_ns()? / limit?.cpu_per_delivery_ns()?)
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|error| Failure::system(format!("{}: {error}", path.display())))
 }

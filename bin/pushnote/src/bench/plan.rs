@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pushnote_cli::{Failure, read_secret};
 use pushnote_core::{Keys, Tokenizer, UserId};
-use pushnote_load::{MESSAGE_BYTES_MIN, Pace, Plan, Preset, Processes, Publish, Url, user_id, zmq_address};
+use pushnote_load::{
+    MESSAGE_BYTES_MIN, Pace, Plan, Preset, Processes, Publish, Resumption, Url, user_id, zmq_address,
+};
 
 use super::args::BenchArgs;
 use super::failure::failure;
@@ -16,6 +18,8 @@ const IN_FLIGHT_MAX: u32 = 1024;
 const PER_SECOND_MAX: f64 = 100_000.0;
 const CHURN_MAX: u32 = 5000;
 const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+/// As many as the messages in the log of one server may well be.
+const MISSED_MAX: u64 = 100_000;
 const DURATION_MAX: Duration = Duration::from_secs(3600);
 
 /// What the flags ask for beside the bare limit; `None` when they name no server.
@@ -27,6 +31,9 @@ pub(crate) fn of_server(args: &BenchArgs) -> Result<Option<Plan>, Failure> {
     let targets = args.url.iter().map(parse).collect::<Result<Vec<_>, _>>();
     let targets = targets.map_err(|error| Failure::usage(format!("--url: {error}")))?;
     let stalled = percentage(args.stalled_percent, args.connections)?;
+    if args.stall && stalled == 0 {
+        return Err(Failure::usage("--stalled-percent: with --stall one connection at least is to stall"));
+    }
     if args.churn > CHURN_MAX {
         return Err(Failure::usage(format!("--churn: at most {CHURN_MAX} connections a second")));
     }
@@ -57,10 +64,30 @@ pub(crate) fn of_limit(args: &BenchArgs, address: SocketAddr, pid: u32) -> Resul
     })
 }
 
+/// The same bytes on the bare limit as came to those who came back: all at once, to connections that are there.
+pub(crate) fn of_resumed_limit(
+    args: &BenchArgs,
+    resumed: &Resumption,
+    address: SocketAddr,
+    pid: u32,
+) -> Result<Plan, Failure> {
+    let in_flight = resumed.messages.try_into().unwrap_or(u32::MAX);
+    Ok(Plan {
+        pace: Pace::Closed { in_flight },
+        payload_bytes: resumed.limit_payload_bytes(),
+        messages_max: resumed.messages,
+        warmup: Duration::ZERO,
+        ..of_limit(args, address, pid)?
+    })
+}
+
 /// What the server and the limit have in common.
 fn shared(args: &BenchArgs) -> Result<Plan, Failure> {
     within("--connections", args.connections, 1..=CONNECTIONS_MAX)?;
     within("--payload-bytes", args.payload_bytes, MESSAGE_BYTES_MIN..=PAYLOAD_BYTES_MAX)?;
+    if args.resume {
+        within("--messages", args.messages.unwrap_or(0), 1..=MISSED_MAX)?;
+    }
     within("--in-flight", args.in_flight, 1..=IN_FLIGHT_MAX)?;
     within("--duration (seconds)", args.duration.as_secs(), 0..=DURATION_MAX.as_secs())?;
     within("--warmup (seconds)", args.warmup.as_secs(), 0..=DURATION_MAX.as_secs())?;
@@ -202,6 +229,20 @@ mod tests {
     }
 
     #[test]
+    fn those_who_come_back_and_those_who_stall_have_loads_of_their_own() {
+        let base = "--url ws://127.0.0.1:1/ --publish tcp://127.0.0.1:2";
+        let resume = plan(&format!("{base} --resume")).unwrap().unwrap();
+        assert_eq!((resume.messages_max, resume.payload_bytes, resume.stalled), (1000, 200, 0));
+        let stall = plan(&format!("{base} --stall -n 50")).unwrap().unwrap();
+        assert_eq!((stall.pace, stall.payload_bytes), (Pace::Open { per_second: 100.0 }, 200));
+        assert_eq!((stall.counted, stall.stalled), (45, 5));
+        let stall = plan(&format!("{base} --stall --rate 20 --stalled-percent 50 --payload-bytes 44 -n 50"));
+        let stall = stall.unwrap().unwrap();
+        assert_eq!((stall.pace, stall.payload_bytes), (Pace::Open { per_second: 20.0 }, 44));
+        assert_eq!(stall.stalled, 25);
+    }
+
+    #[test]
     fn idle_connections_need_no_publisher() {
         assert!(plan("--url ws://127.0.0.1:1/ --messages 0").unwrap().unwrap().publish.is_none());
         assert!(plan("--limit").unwrap().is_none());
@@ -223,6 +264,10 @@ mod tests {
             (&format!("{base} --duration 2h"), "--duration"),
             (&format!("{base} --stalled-percent 100"), "--stalled-percent"),
             (&format!("{base} --in-flight 2 --rate 5"), "cannot be used with"),
+            (&format!("{base} --resume --rate 5"), "cannot be used with"),
+            (&format!("{base} --resume --messages 0"), "--messages"),
+            (&format!("{base} --resume --stall"), "cannot be used with"),
+            (&format!("{base} --stall --stalled-percent 0"), "--stalled-percent"),
             (&format!("{base} --user 5 --preset socketio"), "presets raw and sockjs-websocket"),
             ("--url ws://127.0.0.1:1/ --publish http://127.0.0.1:2/ --user 5", "needs ZeroMQ"),
         ] {

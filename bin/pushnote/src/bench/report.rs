@@ -45,10 +45,7 @@ pub(crate) fn text(measurement: &Measurement) -> String {
                 running.published
             ),
         );
-        line(
-            "checked",
-            measurement.fault().unwrap_or_else(|| "none lost, none twice, all in order".to_owned()),
-        );
+        line("checked", checked(measurement.fault()));
         line("latency", quantiles(&measurement.tally.latency));
         if let (Some(cpu_ns), Some(total_ns)) = (measurement.cpu_per_delivery_ns(), running.server_cpu_ns) {
             let share = total_ns as f64 / running.wall_ns as f64;
@@ -78,6 +75,11 @@ pub(crate) fn text(measurement: &Measurement) -> String {
     out
 }
 
+/// What was wrong, or that nothing was.
+pub(super) fn checked(fault: Option<String>) -> String {
+    fault.unwrap_or_else(|| "none lost, none twice, all in order".to_owned())
+}
+
 fn load(measurement: &Measurement) -> String {
     let pace = match measurement.pace {
         _ if measurement.running.is_none() => "no messages".to_owned(),
@@ -105,7 +107,7 @@ fn churned(measurement: &Measurement) -> Option<u64> {
     churned.or(measurement.idle.as_ref().map(|idle| idle.churned)).filter(|&churned| churned > 0)
 }
 
-fn quantiles(histogram: &Histogram<u64>) -> String {
+pub(super) fn quantiles(histogram: &Histogram<u64>) -> String {
     let quantiles = Measurement::quantiles(histogram);
     let quantiles = quantiles.map(|(name, ns)| format!("{name} {:.2}", ns as f64 / 1e6));
     format!("{} ms", quantiles.join(", "))
@@ -162,6 +164,6 @@ pub(crate) fn json(measurement: &Measurement) -> Value {
     })
 }
 
-fn latencies(histogram: &Histogram<u64>) -> Value {
+pub(super) fn latencies(histogram: &Histogram<u64>) -> Value {
     Measurement::quantiles(histogram).into_iter().map(|(name, ns)| (name.to_owned(), json!(ns))).collect()
 }
