@@ -1,6 +1,7 @@
 //! What a person sees: one line that names what is wrong and what to do, and an exit code of `sysexits.h`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bench;
 mod doctor;
 mod metrics;
 mod mq;
