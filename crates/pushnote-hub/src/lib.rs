@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //!
-//! - [`Hub`]: the handle; starts the shards, attaches receivers, takes publications
+//! - [`Hub`]: the handle; starts the shards, takes publications
+//! - [`Attachment`]: a receiver's side of it
 //! - `shard`: one task per core, which owns its share of the receivers and writes to them
 //! - [`Publication`], [`Batch`]: what is delivered, and the cache of its encodings
 //! - [`Receiver`]: what a front end implements to be delivered to
@@ -11,6 +12,7 @@
 //! - `window`: lets messages of a steady stream wait for each other
 //! - [`Counters`]: what is counted
 
+mod attachment;
 mod counters;
 mod hub;
 pub mod index;
@@ -23,8 +25,9 @@ mod receiver;
 mod shard;
 mod window;
 
+pub use attachment::{Attachment, Remote, SubscribeError};
 pub use counters::{Counter, Counters};
-pub use hub::{Attachment, Hub, HubOptions, Remote, ShardGone, SubscribeError};
+pub use hub::{Hub, HubOptions, ShardGone};
 pub use kept::{Keep, KeptLog, RecordError, Recovered, Waiting};
 pub use log::{LogOptions, Origin};
 pub use publication::{Batch, Content, Encoded, Publication};
