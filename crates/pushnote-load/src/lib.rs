@@ -24,7 +24,9 @@ mod preset;
 mod process;
 mod progress;
 mod publisher;
+mod resume;
 mod sequence;
+mod stall;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -32,7 +34,7 @@ mod url;
 
 pub use self::error::{HttpError, LoadError};
 pub use self::limit::{Limit, run as run_limit};
-pub use self::load::{resume, run, stall};
+pub use self::load::run;
 pub use self::measurement::{Connecting, Idle, Measurement, Memory, Running, Stalled};
 pub use self::message::BYTES_MIN as MESSAGE_BYTES_MIN;
 pub use self::outcome::{Phase, Resumption, Stall};
@@ -41,5 +43,7 @@ pub use self::plan::{Plan, Publish, user_id};
 pub use self::preset::Preset;
 pub use self::process::{Processes, allow_files, pin_self};
 pub use self::progress::Progress;
+pub use self::resume::resume;
+pub use self::stall::stall;
 pub use self::tally::Tally;
 pub use self::url::{Url, UrlError, zmq_address};

@@ -17,20 +17,14 @@ use crate::progress::Progress;
 use crate::publisher::Publisher;
 use crate::tally::{Role, Tally};
 
-mod resume;
-mod stall;
-
-pub use self::resume::resume;
-pub use self::stall::stall;
-
 const PUBLISHER: Token = Token(usize::MAX - 1);
 const EVENTS: usize = 1024;
 /// How long after the last handshake memory is read and messages begin.
-const SETTLE: Duration = Duration::from_millis(500);
+pub(crate) const SETTLE: Duration = Duration::from_millis(500);
 /// How long stalled connections may have no news before they count as open.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// The longest turn: how exactly phases end and progress is shown.
-const TURN: Duration = Duration::from_millis(100);
+pub(crate) const TURN: Duration = Duration::from_millis(100);
 
 /// Makes the load that `plan` says and measures what comes of it.
 ///
@@ -42,7 +36,11 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(Progress)) -> Result<Measuremen
     run_as(run_number(), plan, progress)
 }
 
-fn run_as(run: u32, plan: &Plan, progress: &mut dyn FnMut(Progress)) -> Result<Measurement, LoadError> {
+pub(crate) fn run_as(
+    run: u32,
+    plan: &Plan,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Measurement, LoadError> {
     let mut load = Load::new(run, plan, Role::Stalled, progress)?;
     let memory_before = load.resident()?;
     let connecting = load.connect()?;
@@ -64,31 +62,31 @@ fn run_as(run: u32, plan: &Plan, progress: &mut dyn FnMut(Progress)) -> Result<M
     Ok(Measurement::new(plan, load.crowd.tally, connecting, memory, idle, running, stalled))
 }
 
-struct Load<'a> {
-    plan: &'a Plan,
-    poll: Poll,
-    events: Events,
-    crowd: Crowd,
-    publisher: Option<Publisher>,
-    publisher_failed: Option<LoadError>,
-    clock: Clock,
-    generator: Processes,
-    progress: &'a mut dyn FnMut(Progress),
+pub(crate) struct Load<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) poll: Poll,
+    pub(crate) events: Events,
+    pub(crate) crowd: Crowd,
+    pub(crate) publisher: Option<Publisher>,
+    pub(crate) publisher_failed: Option<LoadError>,
+    pub(crate) clock: Clock,
+    pub(crate) generator: Processes,
+    pub(crate) progress: &'a mut dyn FnMut(Progress),
     /// Connections come and go from then on.
-    churn_from_ns: Option<u64>,
+    pub(crate) churn_from_ns: Option<u64>,
 }
 
 /// Where a stretch of time begins that is measured.
-struct Start {
-    ns: u64,
-    published: u64,
-    server: CpuTimes,
-    generator: CpuTimes,
-    churned: u64,
+pub(crate) struct Start {
+    pub(crate) ns: u64,
+    pub(crate) published: u64,
+    pub(crate) server: CpuTimes,
+    pub(crate) generator: CpuTimes,
+    pub(crate) churned: u64,
 }
 
 impl<'a> Load<'a> {
-    fn new(
+    pub(crate) fn new(
         run: u32,
         plan: &'a Plan,
         stalled_role: Role,
@@ -109,19 +107,19 @@ impl<'a> Load<'a> {
         })
     }
 
-    fn resident(&self) -> Result<Option<u64>, LoadError> {
+    pub(crate) fn resident(&self) -> Result<Option<u64>, LoadError> {
         let server = &self.plan.server;
         if server.is_empty() { Ok(None) } else { server.resident_bytes().map(Some) }
     }
 
-    fn connect_publisher(&mut self, publish: &Publish) -> Result<(), LoadError> {
+    pub(crate) fn connect_publisher(&mut self, publish: &Publish) -> Result<(), LoadError> {
         let publisher = self.publisher.insert(Publisher::connect(publish, self.plan.preset)?);
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registered = self.poll.registry().register(&mut publisher.socket, PUBLISHER, interest);
         registered.map_err(|error| LoadError::System(format!("epoll: {error}")))
     }
 
-    fn connect(&mut self) -> Result<Connecting, LoadError> {
+    pub(crate) fn connect(&mut self) -> Result<Connecting, LoadError> {
         let start = self.start(self.clock.now_ns())?;
         let wanted = self.plan.connections();
         let (mut open_before, mut since_ns) = (0, start.ns);
@@ -142,7 +140,7 @@ impl<'a> Load<'a> {
         Ok(Connecting { wall_ns: now_ns - start.ns, server_cpu_ns: self.server_cpu(&start)? })
     }
 
-    fn settle(&mut self, duration: Duration) -> Result<(), LoadError> {
+    pub(crate) fn settle(&mut self, duration: Duration) -> Result<(), LoadError> {
         let until_ns = self.clock.now_ns() + nanoseconds(duration);
         while self.clock.now_ns() < until_ns {
             self.turn(TURN.min(duration))?;
@@ -150,7 +148,7 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    fn idle(&mut self) -> Result<Idle, LoadError> {
+    pub(crate) fn idle(&mut self) -> Result<Idle, LoadError> {
         let start = self.start(self.clock.now_ns())?;
         self.churn_from_ns = (self.plan.churn_per_second > 0).then_some(start.ns);
         let until_ns = start.ns + nanoseconds(self.plan.duration);
@@ -169,7 +167,7 @@ impl<'a> Load<'a> {
     }
 
     /// Publishes as the plan paces it, first to warm up, then to measure, and waits for what is still to come.
-    fn drive(&mut self, warmup: Duration, duration: Duration) -> Result<Running, LoadError> {
+    pub(crate) fn drive(&mut self, warmup: Duration, duration: Duration) -> Result<Running, LoadError> {
         let begin_ns = self.clock.now_ns();
         let warm_ns = begin_ns + nanoseconds(warmup);
         self.churn_from_ns = (self.plan.churn_per_second > 0).then_some(begin_ns);
@@ -210,7 +208,7 @@ impl<'a> Load<'a> {
     }
 
     /// Messages that may still be published.
-    fn left(&self, start: &Start, duration: Duration, now_ns: u64) -> u64 {
+    pub(crate) fn left(&self, start: &Start, duration: Duration, now_ns: u64) -> u64 {
         let caught_up = self.crowd.tally.missed == 0;
         let longest = if caught_up { duration } else { duration + self.plan.timeout };
         if now_ns - start.ns >= nanoseconds(longest) {
@@ -219,7 +217,12 @@ impl<'a> Load<'a> {
         self.plan.messages_max.saturating_sub(self.crowd.tally.published - start.published)
     }
 
-    fn publish_due(&mut self, schedule: &mut Schedule, now_ns: u64, left: u64) -> Result<(), LoadError> {
+    pub(crate) fn publish_due(
+        &mut self,
+        schedule: &mut Schedule,
+        now_ns: u64,
+        left: u64,
+    ) -> Result<(), LoadError> {
         let Some(publisher) = &mut self.publisher else { return Ok(()) };
         let (mut message, mut left) = (Vec::new(), left);
         while (left > 0 || schedule.in_round())
@@ -247,7 +250,7 @@ impl<'a> Load<'a> {
         publisher.flush()
     }
 
-    fn finish(&mut self, start: &Start) -> Result<Running, LoadError> {
+    pub(crate) fn finish(&mut self, start: &Start) -> Result<Running, LoadError> {
         let now_ns = self.clock.now_ns();
         Ok(Running {
             wall_ns: now_ns - start.ns,
@@ -260,7 +263,7 @@ impl<'a> Load<'a> {
 
     /// Learns what became of the connections that did not read: what the server had written to them, and its word of
     /// farewell, come in as fast as they are read.
-    fn stalled(&mut self) -> Result<Option<Stalled>, LoadError> {
+    pub(crate) fn stalled(&mut self) -> Result<Option<Stalled>, LoadError> {
         if self.plan.stalled == 0 {
             return Ok(None);
         }
@@ -275,7 +278,7 @@ impl<'a> Load<'a> {
         Ok(Some(Stalled { connections: self.plan.stalled, open }))
     }
 
-    fn start(&self, ns: u64) -> Result<Start, LoadError> {
+    pub(crate) fn start(&self, ns: u64) -> Result<Start, LoadError> {
         Ok(Start {
             ns,
             published: self.crowd.tally.published,
@@ -285,13 +288,13 @@ impl<'a> Load<'a> {
         })
     }
 
-    fn server_cpu(&self, start: &Start) -> Result<Option<u64>, LoadError> {
+    pub(crate) fn server_cpu(&self, start: &Start) -> Result<Option<u64>, LoadError> {
         let server = &self.plan.server;
         if server.is_empty() { Ok(None) } else { Ok(Some(server.cpu_times()?.since(&start.server))) }
     }
 
     /// Waits for the next events and deals with them.
-    fn turn(&mut self, timeout: Duration) -> Result<(), LoadError> {
+    pub(crate) fn turn(&mut self, timeout: Duration) -> Result<(), LoadError> {
         // epoll counts in milliseconds, rounded up: what is due sooner is waited for by asking again.
         let timeout = if timeout < Duration::from_millis(1) { Duration::ZERO } else { timeout };
         match self.poll.poll(&mut self.events, Some(timeout)) {
@@ -318,18 +321,18 @@ impl<'a> Load<'a> {
         self.publisher_failed.take().map_or(Ok(()), Err)
     }
 
-    fn show(&mut self, measuring: bool) {
+    pub(crate) fn show(&mut self, measuring: bool) {
         let Tally { deliveries, outstanding, .. } = self.crowd.tally;
         (self.progress)(Progress::Running { measuring, deliveries, outstanding });
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     duration.as_nanos().try_into().unwrap_or(u64::MAX)
 }
 
 /// Unlike that of any other run on this machine for a long time.
-fn run_number() -> u32 {
+pub(crate) fn run_number() -> u32 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (now.as_nanos() as u32) ^ std::process::id().rotate_left(16)
 }

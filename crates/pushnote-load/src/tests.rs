@@ -321,7 +321,7 @@ fn those_who_come_back_say_where_they_were_and_are_counted_until_they_have_every
     let mut plan = plan(address, 20, Pace::Closed { in_flight: 1 });
     // Only the messages themselves are published.
     plan.warmup = Duration::from_secs(1);
-    let resumed = load::resume(&plan, &mut |_| {}).unwrap();
+    let resumed = crate::resume(&plan, &mut |_| {}).unwrap();
     assert_eq!((resumed.connections, resumed.messages, resumed.tally.fault()), (20, 120, None));
     assert_eq!((resumed.tally.deliveries, resumed.tally.handshake.len()), (120 * 20, 20));
     // The answer, the welcome and 120 messages of 128 bytes with what is around them.
@@ -338,7 +338,7 @@ fn what_those_who_come_back_miss_or_get_twice_is_found_out() {
         _ => {}
     };
     let (address, _server) = listen(move |listener| serve_log(&listener, 4, missed));
-    let resumed = load::resume(&plan(address, 4, Pace::Closed { in_flight: 1 }), &mut |_| {}).unwrap();
+    let resumed = crate::resume(&plan(address, 4, Pace::Closed { in_flight: 1 }), &mut |_| {}).unwrap();
     assert_eq!(resumed.tally.fault().unwrap(), "1 lost, 1 twice, 1 out of order");
 }
 
@@ -354,7 +354,7 @@ fn stalling(address: SocketAddr) -> Plan {
 #[test]
 fn those_who_pause_read_on_and_have_everything_in_the_end() {
     let (address, server) = listen(|listener| limit::serve(&listener));
-    let stall = load::stall(&stalling(address), &mut |_| {}).unwrap();
+    let stall = crate::stall(&stalling(address), &mut |_| {}).unwrap();
     server.join().unwrap().unwrap();
     assert_eq!((stall.reading, stall.pausing, stall.tally.fault()), (8, 2, None));
     let published = stall.phases.each_ref().map(|phase| phase.running.published);
@@ -373,6 +373,6 @@ fn what_those_who_paused_never_get_is_lost() {
     let lost = |number, index| (number, index) == (90, 9);
     let address =
         tampering(10, move |number, index, line| if lost(number, index) { Vec::new() } else { text(line) });
-    let stall = load::stall(&stalling(address), &mut |_| {}).unwrap();
+    let stall = crate::stall(&stalling(address), &mut |_| {}).unwrap();
     assert_eq!((stall.tally.fault().as_deref(), stall.caught_up_ns), (Some("1 lost"), None));
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Load, SETTLE, run_number};
 use crate::error::LoadError;
+use crate::load::{Load, SETTLE, run_number};
 use crate::measurement::Running;
 use crate::outcome::{Phase, Stall};
 use crate::pace::Pace;

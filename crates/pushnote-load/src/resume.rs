@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Load, SETTLE, TURN, nanoseconds, run_as, run_number};
 use crate::error::LoadError;
+use crate::load::{Load, SETTLE, TURN, nanoseconds, run_as, run_number};
 use crate::measurement::{Connecting, Memory};
 use crate::outcome::Resumption;
 use crate::pace::Pace;
