@@ -3,9 +3,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
+import { minify_sync as minify } from 'terser';
 
 const { version, license } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
 const banner = `/*! pushnote ${version}, ${license} */\n`;
+
+/** Properties of objects that no page, server or browser sees: short names will do. */
+const OWN_PROPERTIES =
+  /^(beats|call|ended|fail|frame|heard|held|io|key|kind|list|listeners|lost|opened|prepare|receive|settings|silenceMs|source|timer)$/;
 
 /** @returns {Record<string, string>} the text of each file of dist/ */
 export function build() {
@@ -13,15 +18,15 @@ export function build() {
     entryPoints: [fileURLToPath(new URL('src/pushnote.js', import.meta.url))],
     bundle: true,
     format: 'esm',
-    minify: true,
     target: 'es2022',
+    mangleProps: OWN_PROPERTIES,
     write: false,
   });
-  const module = outputFiles[0].text;
-  // esbuild's own form of a script is longer by what only CommonJS needs.
-  const body = module.replace(/export\{([\w$]+) as connect\};\n$/, 'return{connect:$1}');
+  // esbuild bundles, and terser makes less of it.
+  const { code } = minify(outputFiles[0].text, { module: true, ecma: 2022, compress: { passes: 3 } });
+  const body = code.replace(/export\{([\w$]+) as connect\};$/, 'return{connect:$1}');
   return {
-    'pushnote.mjs': banner + module,
+    'pushnote.mjs': `${banner}${code}\n`,
     'pushnote.js': `${banner}var pushnote=(()=>{"use strict";${body}})();\n`,
   };
 }

@@ -15,6 +15,8 @@ const ON_THE_WAY_MS = 2_500;
 
 const CLOSED = 'the connection is closed';
 
+const CHANNELS_NEED = 'channels need the option resume: true';
+
 /**
  * What a page holds: a stream of messages that outlives the sessions which carry it.
  *
@@ -86,6 +88,8 @@ export class Connection {
     try {
       if (this.#life.signal.aborted) throw new Error(CLOSED);
       if (resume) return this.#conversation.subscribe(typeof what === 'string' ? { ...options, channel: what } : { ...what });
+      // The server would only say that the token is invalid, and end the connection for good.
+      if (options || what?.match?.(/^[^:.]+$/)) throw new Error(`that is no token; ${CHANNELS_NEED}`);
       this.#conversation.subscribe({ token: what });
       return true;
     } catch (error) {
@@ -168,7 +172,7 @@ export class Connection {
     const limits = { openTimeoutMs: this.#settings.openTimeoutMs, ...this.#silence(info.heartbeat_delay) };
     const failures = [];
     for (const transport of this.#settings.transports) {
-      if (transport.name === 'websocket' && !(io.WebSocket && info.websocket !== false)) continue;
+      if (transport === 'websocket' && !(io.WebSocket && info.websocket !== false)) continue;
       const session = openSession(transport, base, io, limits, {
         open: () => this.#opened(session, transport),
         message: (data) => this.#conversation.receive(data),
@@ -176,7 +180,7 @@ export class Connection {
       this.#session = session;
       const end = await session.ended;
       if (end.opened || signal.aborted || isFinal(end.code)) return end;
-      failures.push(`${transport.name}: ${end.reason}`);
+      failures.push(`${transport}: ${end.reason}`);
     }
     throw new Error(`no transport works at ${base} (${failures.join('; ') || 'none is left to try'})`);
   }
@@ -189,12 +193,12 @@ export class Connection {
   }
 
   #opened(session, transport) {
-    this.#transport = transport.name;
+    this.#transport = transport;
     const stable = setTimeout(() => (this.#failures = 0), STABLE_MS);
     session.ended.then(() => clearTimeout(stable));
     this.#conversation.opened(session);
     for (const text of this.#queue.splice(0)) session.send(text);
-    this.#enter('connected', { transport: transport.name });
+    this.#enter('connected', { transport });
   }
 
   async #info() {
@@ -222,7 +226,7 @@ export class Connection {
   }
 
   get #resuming() {
-    if (!this.#settings.resume) throw new TypeError('pushnote: channels need the option resume: true');
+    if (!this.#settings.resume) throw new TypeError(`pushnote: ${CHANNELS_NEED}`);
     return this.#conversation;
   }
 
@@ -243,5 +247,5 @@ export class Connection {
 
 /** What a server says with codes of these ranges will be no other after a reconnect. */
 function isFinal(code) {
-  return (code >= 3500 && code <= 3999) || (code >= 4500 && code <= 4999);
+  return /^[34][5-9]\d\d$/.test(code);
 }

@@ -256,7 +256,6 @@ export class Conversation {
     const { message, code } = error;
     if (!code || this.#subscriptions.get(key) !== subscription) return; // the next hello brings it, or nobody wants it
     if (code === 'token_expired' && source && reason !== 'expired') return this.#renew(subscription);
-    if (code === 'token_from_future') return this.#session.close(message);
     this.#subscriptions.delete(key);
     this.#host.fail(`${channel}: ${message}`, code);
     reject(error);

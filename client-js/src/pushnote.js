@@ -12,6 +12,8 @@ const DEFAULTS = {
   subscriptionsMax: 128,
 };
 
+const OPTIONS = ['token', 'transports', 'fetch', 'WebSocket', 'resume', 'getToken', 'persist', ...Object.keys(DEFAULTS)];
+
 /**
  * Connects to a pushnote server and stays connected.
  *
@@ -23,15 +25,16 @@ const DEFAULTS = {
  */
 export function connect(url, options = {}) {
   const settings = { ...options };
+  const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+  if (unknown) throw new TypeError(`pushnote: there is no option ${unknown}; is ${nearest(unknown)} meant?`);
   for (const [name, byDefault] of Object.entries(DEFAULTS)) {
     settings[name] = Number(options[name] ?? byDefault);
     if (!(settings[name] >= 0)) throw new TypeError(`pushnote: ${name} must be a number, not ${options[name]}`);
   }
-  settings.transports = (options.transports ?? TRANSPORTS.map(({ name }) => name)).map((name) => {
-    const transport = TRANSPORTS.find((each) => each.name === name);
-    if (!transport) throw new TypeError(`pushnote: there is no transport ${JSON.stringify(name)}`);
-    return transport;
-  });
+  settings.transports ??= Object.keys(TRANSPORTS);
+  for (const name of settings.transports) {
+    if (!TRANSPORTS[name]) throw new TypeError(`pushnote: there is no transport ${JSON.stringify(name)}`);
+  }
   settings.io = {
     // As a method of anything but the window, a browser's fetch throws.
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
@@ -47,4 +50,11 @@ export function connect(url, options = {}) {
   // Where the cursor is kept over a reload.
   settings.key = options.persist && `pushnote ${base}`;
   return new Connection(base, settings);
+}
+
+/** The option that has most pairs of letters in common with a word. */
+function nearest(word) {
+  const pairs = [...word.toLowerCase()].map((letter, at, all) => letter + all[at + 1]);
+  const likeness = (option) => pairs.filter((pair) => option.toLowerCase().includes(pair)).length;
+  return OPTIONS.reduce((best, option) => (likeness(option) > likeness(best) ? option : best));
 }

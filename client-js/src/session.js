@@ -1,5 +1,6 @@
 import { describe } from './errors.js';
 import { parseFrame } from './frames.js';
+import { TRANSPORTS } from './transports.js';
 import { watch } from './watch.js';
 
 /** Close code of a session that ended without one (RFC 6455 section 7.4.1). */
@@ -9,7 +10,7 @@ const ABNORMAL = 1006;
  * One SockJS session over one transport, from the request for it to its end. It opens once, ends once, and is
  * never opened again: who reconnects makes a new one.
  *
- * @param {object} transport one of TRANSPORTS
+ * @param {string} transport name of one of TRANSPORTS
  * @param {string} base URL of the SockJS service, without a trailing slash
  * @param {object} io see transports.js
  * @param {{openTimeoutMs: number, silenceMs: number, beats: boolean}} limits `beats`: the server says that it sends
@@ -38,7 +39,8 @@ export function openSession(transport, base, io, { openTimeoutMs, silenceMs, bea
 
   /** Any byte is a sign of life: a long frame on a slow line must not look like silence. */
   const heard = () => {
-    if (!opened || !(beats || transport.beats) || isOver) return;
+    // Not every server's WebSocket beats: a ping, which a page cannot see, is enough for SockJS.
+    if (!opened || !(beats || transport !== 'websocket') || isOver) return;
     silence ??= watch(silenceMs, () => fail(`the server was silent for ${silenceMs} ms`));
     silence.heard();
   };
@@ -68,7 +70,7 @@ export function openSession(transport, base, io, { openTimeoutMs, silenceMs, bea
   const opening = setTimeout(() => fail(`it did not open within ${openTimeoutMs} ms`), openTimeoutMs);
   try {
     // The server's part of the URL is of use to load balancers only.
-    link = transport.open(`${base}/${String(Math.random()).slice(2, 5)}/${sessionId()}`, io, {
+    link = TRANSPORTS[transport](`${base}/${String(Math.random()).slice(2, 5)}/${sessionId()}`, io, {
       heard,
       frame,
       lost: (reason, code = ABNORMAL) => end(code, reason || (opened ? 'it was lost' : 'it did not open')),

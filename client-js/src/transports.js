@@ -1,4 +1,4 @@
-// How frames travel. A transport is `open(address, io, sink)`, which returns `{ send(text), close() }`:
+// How frames travel. A transport is a function of (address, io, sink) that returns `{ send(text), close() }`:
 //   address  URL of the session, `…/SERVER/SESSION`
 //   io       { fetch, WebSocket, credentials }
 //   sink     { heard(), frame(text), lost(reason, code) }; nothing is called before `open` has returned, and
@@ -15,16 +15,11 @@ const OUTBOX_LENGTH_MAX = 1024 * 1024;
 const BATCH_LENGTH_MAX = 32 * 1024;
 
 /** In order of preference. */
-export const TRANSPORTS = [
-  {
-    name: 'websocket',
-    /** Not every server's does: a ping, which a page cannot see, is enough for SockJS. */
-    beats: false,
-    open: openWebSocket,
-  },
-  { name: 'xhr-streaming', beats: true, open: (...args) => openHttp('xhr_streaming', ...args) },
-  { name: 'xhr-polling', beats: true, open: (...args) => openHttp('xhr', ...args) },
-];
+export const TRANSPORTS = {
+  websocket: openWebSocket,
+  'xhr-streaming': (...args) => openHttp('xhr_streaming', ...args),
+  'xhr-polling': (...args) => openHttp('xhr', ...args),
+};
 
 function openWebSocket(address, { WebSocket }, sink) {
   const socket = new WebSocket(`${address.replace(/^http/, 'ws')}/websocket`);

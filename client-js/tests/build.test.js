@@ -5,6 +5,7 @@ import vm from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { build } from '../build.mjs';
 import * as module from '../dist/pushnote.mjs';
+import { advance, settle, world } from './fakes.mjs';
 
 const dist = new URL('../dist/', import.meta.url);
 
@@ -29,6 +30,29 @@ test('the module exports connect, the script makes one global of it and no other
   vm.runInContext(build()['pushnote.js'], page);
   assert.deepEqual(Object.keys(page), ['pushnote']);
   assert.equal(typeof page.pushnote.connect, 'function');
+});
+
+test('what a page loads speaks the protocol as its sources do', async (t) => {
+  const { connection, last, seen } = world(t, module.connect, { resume: true });
+  const news = connection.subscribe('news', { token: 'news:a' });
+  const details = [];
+  connection.channel('news').on('headline', (...args) => details.push(args));
+  await settle();
+  last().receive('o');
+  const { id, subscriptions } = JSON.parse(last().sent[0]).data;
+  assert.deepEqual(subscriptions, [{ channel: 'news', token: 'news:a' }]);
+  const message = { channel: 'news', event: 'headline', data: 1 };
+  const welcome = { type: 'welcome', id, version: 1, cursor: 'c0', complete: true };
+  last().receive(`a${JSON.stringify([welcome, { type: 'messages', messages: [message], cursor: 'c1' }])}`);
+  assert.deepEqual(await news, { user: undefined, cursor: 'c0', complete: true });
+  assert.deepEqual(details, [[1, message]]);
+  assert.equal(connection.cursor, 'c1');
+  last().drop(1006, 'gone');
+  await advance(t, 500);
+  assert.deepEqual(seen.states, ['connected', 'connecting']);
+  assert.match(seen.errors[0].message, /^gone; next try in 0\.\d s$/);
+  connection.close();
+  assert.deepEqual(seen.details.at(-1), { code: 1000, reason: 'closed by the page' });
 });
 
 test('the package brings the license of the repository', () => {

@@ -40,6 +40,11 @@ test('an address is tidied, and a wrong one is said so at once', async (t) => {
   assert.throws(() => connect('ws://push.example/sockjs'), /of http or https, not ws:/);
   assert.throws(() => connect(URL, { transports: ['carrier-pigeon'] }), /no transport "carrier-pigeon"/);
   assert.throws(() => connect(URL, { backoffMaxMs: 'soon' }), /backoffMaxMs must be a number/);
+  assert.throws(() => connect(URL, { resmue: true }), /there is no option resmue; is resume meant\?/);
+  for (const [wrong, right] of [['timeout', 'openTimeoutMs'], ['Transport', 'transports'], ['backoffMax', 'backoffMaxMs'],
+    ['getTokens', 'getToken'], ['persit', 'persist']]) {
+    assert.throws(() => connect(URL, { [wrong]: 1 }), { name: 'TypeError', message: RegExp(`is ${right} meant`) });
+  }
   const other = connect('http://push.example:81/a/b//?x=1#y', { fetch: server.fetch, transports: ['xhr-polling'] });
   t.after(() => other.close());
   assert.throws(() => other.on('mesage', () => {}), /no event "mesage", only message, state, error, gap/);
@@ -204,10 +209,10 @@ test('a closing listener at the moment of opening does no harm', async (t) => {
 });
 
 test('what waits for a connection is bounded, and a refusal is said so', async (t) => {
-  const { last, connection, seen } = world(t, { queueMax: 2, subscriptionsMax: 2, token: 'a' });
+  const { last, connection, seen } = world(t, { queueMax: 2, subscriptionsMax: 2, token: ':a' });
   assert.deepEqual([1, 2, 3].map((n) => connection.emit('n', n)), [true, true, false]);
   assert.match(seen.errors[0].message, /2 events are waiting/);
-  assert.deepEqual(['b', 'b', 'c', ''].map((token) => connection.subscribe(token)), [true, true, false, false]);
+  assert.deepEqual([':b', ':b', ':c', ''].map((token) => connection.subscribe(token)), [true, true, false, false]);
   assert.match(seen.errors[1].message, /2 subscriptions already/);
   assert.match(seen.errors[2].message, /must be a string that is not empty/);
   assert.equal(connection.emit('subscribe', { token: false }), false);

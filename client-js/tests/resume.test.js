@@ -257,14 +257,20 @@ test('a refusal rejects the promise, and is an error', async (t) => {
   await assert.rejects(connection.subscribe({ token: 42 }), /must be a string that is not empty/);
   await assert.rejects(connection.subscribe({}), /must be a string that is not empty/);
 
-  // By the server's clock: later it may be good.
-  connection.subscribe('sport', { token: 'sport:a' });
+  // By the server's clock. It is the page's to try again, later; all else goes on.
+  const sport = connection.subscribe('sport', { token: 'sport:a' });
+  const music = connection.subscribe('music');
   await settle();
-  say({ type: 'error', id: asked('subscribe').id, code: 'token_from_future', text: 'check the clocks' });
-  await advance(t, 20_000);
-  assert.match(seen.errors.at(-1).message, /^check the clocks; next try/);
-  assert.deepEqual((await welcome()).subscriptions, [{ channel: 'sport', token: 'sport:a' }]);
+  const { id } = asked('subscribe');
+  say({ type: 'error', id: id - 1, code: 'token_from_future', text: 'check the clocks' });
+  say({ type: 'subscribed', id, channel: 'music', cursor: 'c1', complete: true });
+  await assert.rejects(sport, { message: 'check the clocks', code: 'token_from_future' });
+  await music;
+  assert.equal(seen.errors.at(-1).message, 'sport: check the clocks');
+  await advance(t, 60_000);
+  assert.equal(connection.state, 'connected');
   await lose();
+  assert.deepEqual((await welcome()).subscriptions, [{ channel: 'music' }]);
 });
 
 test('history and presence are asked of the server that is there', async (t) => {
@@ -398,12 +404,17 @@ test('a server that sends text is understood, too', async (t) => {
 });
 
 test('without the option there are no channels, and no hello', async (t) => {
-  const { connection, last } = fakeWorld(t, connect);
+  const { connection, last, seen } = fakeWorld(t, connect);
   await settle();
   last().receive('o', 'a[{"type":"welcome"}]');
   assert.deepEqual(last().sent, []);
   assert.throws(() => connection.channel('news'), /need the option resume: true/);
   assert.throws(() => connection.unsubscribe('news'), /need the option resume: true/);
+  assert.equal(connection.subscribe('news'), false);
+  assert.equal(connection.subscribe('chat:7', { token: 'chat:7:a' }), false);
+  const texts = seen.errors.map(({ message }) => message);
+  assert.deepEqual(texts, Array(2).fill('that is no token; channels need the option resume: true'));
+  assert.equal(connection.subscribe('eyJhbGciOiJIUzI1NiJ9.e30.x'), true);
 });
 
 test('close within a batch keeps the rest, also for the next page', async (t) => {
