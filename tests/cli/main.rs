@@ -197,6 +197,8 @@ fn publishing_to_nobody_is_an_error() {
     let nobody = pushnote_tests::free_endpoint();
     let arguments = ["publish", "--timeout=300ms", "-s", &nobody, "1"];
     fails("pushnote", &arguments, &[], 69, &[&nobody]);
+    let ack = ["publish", "--timeout=300ms", "--ack", &nobody, "1"];
+    fails("pushnote", &ack, &[], 69, &["--ack: not connected to", &nobody, "with this --ack?"]);
     fails("pushnote", &["publish", "-s", &nobody, "{msg:1}"], &[], 65, &["JSON"]);
     fails("pushnote", &["publish", "-s", &nobody, "1", "--channel="], &[], 65, &["channel name is empty"]);
     fails("pushnote", &["publish", "-s", &nobody, "1", "--event="], &[], 65, &["event name has 0 bytes"]);
@@ -208,8 +210,28 @@ fn tokens_need_a_secret_and_a_user() {
     fails("pushnote", &["token", "42"], &[], 78, &["PUSHNOTE_SECRET"]);
     fails("pushnote", &["token", ""], WITH_SECRET, 64, &["user"]);
     fails("pushnote", &["token", "42", "--ttl", "soon"], WITH_SECRET, 64, &["--ttl"]);
-    fails("pushnote", &["token"], WITH_SECRET, 64, &["<USER|--channel <CHANNEL>>"]);
+    fails("pushnote", &["token"], WITH_SECRET, 64, &["<USER|--channel <CHANNEL>|--check <TOKEN>>"]);
     fails("pushnote", &["token", "--channel", "news.*"], WITH_SECRET, 64, &["--channel", "ends in *"]);
+}
+
+#[test]
+fn a_token_is_looked_into() {
+    let tool = |arguments: &[&str]| {
+        let output = Process::output("pushnote", &[&["token"], arguments].concat(), WITH_SECRET);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let said = tool(&["--check", &tool(&["42", "--ttl", "1h"])]);
+    assert!(said.starts_with("good for another 3") && said.ends_with(" s: user 42"), "{said}");
+    assert!(tool(&["--check", &tool(&["--channel", "news"])]).ends_with(" s: channel news"));
+    let invalid = |token: &str, words: &[&str]| {
+        fails("pushnote", &["token", "--check", token], WITH_SECRET, 65, &[&["invalid"][..], words].concat());
+    };
+    invalid("42:abc", &["no secret of this server has signed it", "pushnote.timestamped"]);
+    // {"alg":"HS256"} and {"sub":"42"}, signed with another key.
+    invalid("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.AAAA", &["no secret", "not decoded from base64"]);
+    invalid("eyJhbGciOiJIUzM4NCJ9.eyJzdWIiOiI0MiJ9.AAAA", &["\"alg\" is none of HS256"]);
+    fails("pushnote", &["token", "--check", "x", "--ttl", "1h"], WITH_SECRET, 64, &["--ttl"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The client protocol (docs/protocol.md), said to the real server from hello to the last answer.
 
-use pushnote_tests::{Page, Single, token};
+use pushnote_tests::{Browser, Page, Single, token};
 use serde_json::{Value, json};
 
 use crate::publisher;
@@ -47,6 +47,24 @@ async fn a_channel_from_its_subscription_to_its_end() {
     let missed = json!([message(0), message(1), message(2), {"channel": channel, "data": 3}]);
     asks(&mut page, since, json!({"type": "subscribed", "id": 5, "complete": true, "messages": missed}))
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_before_hello_is_told_so() {
+    let single = Single::with(&[r#"--channels={prefix = "public.", public = true}"#]);
+    let mut page = Browser::open(&single.server.websocket_url()).await;
+    for (name, id) in [("subscribe", 2), ("history", 3)] {
+        page.say(&json!({"name": name, "data": {"id": id, "channel": "public.weather"}}).to_string()).await;
+        let answer = page.next().await;
+        assert_eq!(
+            (&answer["type"], &answer["id"], &answer["code"]),
+            (&json!("error"), &json!(id), &json!("bad_request"))
+        );
+        assert!(answer["text"].as_str().unwrap().contains("hello comes first"), "{answer}");
+    }
+    // It goes on as it was.
+    publisher(&single.endpoint).notify_all("all").unwrap();
+    assert_eq!(page.next().await, json!("all"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,19 @@
-//! What the README prints.
+//! What the README and the pages of docs/ print.
 
 const README: &str = include_str!("../../README.md");
 
-/// The fenced block below `heading` that contains `part`.
+/// The fenced block of the README below `heading` that contains `part`.
 ///
 /// # Panics
 ///
 /// If there is none, or more than one.
 pub(crate) fn block(heading: &str, part: &str) -> String {
-    let (_, section) = README.split_once(&format!("{heading}\n")).unwrap_or_else(|| panic!("no {heading:?}"));
+    block_of(README, heading, part)
+}
+
+/// The same of another page.
+pub(crate) fn block_of(page: &str, heading: &str, part: &str) -> String {
+    let (_, section) = page.split_once(&format!("{heading}\n")).unwrap_or_else(|| panic!("no {heading:?}"));
     let section = section.split("\n## ").next().unwrap_or(section);
     // Fences divide a section: text, block, text, block …
     let blocks = section.split("```").skip(1).step_by(2);

@@ -11,7 +11,7 @@ use pushnote_tests::{Browser, SECRET};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use blocks::block;
+use blocks::{block, block_of};
 use compose::Compose;
 use shell::Shell;
 
@@ -106,6 +106,20 @@ async fn expect(pages: &mut [Browser], messages: &[&Value]) {
             assert_eq!(&page.next().await, message);
         }
     }
+}
+
+#[test]
+fn a_json_web_token_is_made_and_looked_into() {
+    const PAGE: &str = include_str!("../../docs/tokens.md");
+    let shell = Shell::new();
+    shell.run(&block("## The real set-up", "openssl rand"));
+    let token = shell.python(&block_of(PAGE, "## JSON Web Tokens", "jwt.encode"));
+    let check = block_of(PAGE, "## What is wrong with a token", "--check");
+    let said = shell.run(&format!("TOKEN={}\n{check}", token.trim()));
+    let printed = block_of(PAGE, "## What is wrong with a token", "good for");
+    // It may have grown older by some seconds.
+    assert_eq!(said.split_once(" s: ").unwrap().1, printed.split_once(" s: ").unwrap().1, "{said}");
+    assert!(said.starts_with("good for another 3"), "{said}");
 }
 
 #[test]

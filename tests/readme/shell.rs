@@ -66,7 +66,7 @@ impl Shell {
     pub(crate) fn python(&self, program: &str) -> String {
         let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
         assert!(python.exists(), "{} is missing: run 'make test-setup' first", python.display());
-        output(Command::new(python).args(["-c", program]), program)
+        output(Command::new(python).args(["-c", program]).current_dir(self.folder()), program)
     }
 }
 

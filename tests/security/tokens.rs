@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pushnote_core::{ChannelName, JwtKeys, Keys, TokenError, Tokenizer, Verifier};
+use pushnote_core::{Access, ChannelName, JwtKeys, Keys, TokenError, Tokenizer, Verifier};
 use pushnote_tests::SECRET;
 use serde_json::Value;
 
@@ -41,6 +41,7 @@ fn tokens_of_django_and_pyjwt_allow_what_they_say() {
         let token = tokens[kind].as_str().unwrap_or_else(|| panic!("no {kind}"));
         verifier.access(token, now())
     };
+    let is_invalid = |found: Result<Access, TokenError>| matches!(found, Err(TokenError::Invalid(_)));
     let allows = |verifier: &Verifier, kind: &str| {
         let access = access(verifier, kind).unwrap_or_else(|error| panic!("{kind}: {error}"));
         let names = ["news.a", "sport", "news", "Straße", "channel number 199"];
@@ -64,7 +65,7 @@ fn tokens_of_django_and_pyjwt_allow_what_they_say() {
             assert_eq!(allows(&verifier, kind), expected, "{kind} {file}");
         }
         for kind in ["none", "HS512", "stranger", "for another"] {
-            assert_eq!(access(&verifier, kind), Err(TokenError::Invalid), "{kind} {file}");
+            assert!(is_invalid(access(&verifier, kind)), "{kind} {file}");
         }
         assert_eq!(access(&verifier, "expired"), Err(TokenError::Expired));
     }
@@ -72,8 +73,8 @@ fn tokens_of_django_and_pyjwt_allow_what_they_say() {
         let with = |file: &str| {
             Verifier::new(&Keys::parse(SECRET).unwrap()).with_jwt_keys(keys(folder.path(), file))
         };
-        assert_eq!(access(&verifier, kind), Err(TokenError::Invalid), "{kind} without its key");
+        assert!(is_invalid(access(&verifier, kind)), "{kind} without its key");
         assert!(access(&with(&format!("{kind}.pem")), kind).is_ok(), "{kind} with its key alone");
-        assert_eq!(access(&with("stranger.pem"), kind), Err(TokenError::Invalid), "{kind} with another key");
+        assert!(is_invalid(access(&with("stranger.pem"), kind)), "{kind} with another key");
     }
 }

@@ -30,7 +30,7 @@ pub(crate) enum ToolCommand {
     Keygen(KeygenArgs),
     /// Publishes one message
     Publish(PublishArgs),
-    /// Makes a token with which a browser subscribes as a user, or to a channel
+    /// Makes a token with which a browser subscribes as a user, or to a channel; says what is wrong with one
     Token(TokenArgs),
 }
 
@@ -96,11 +96,12 @@ pub(crate) struct PublishArgs {
     #[arg(value_name = "JSON")]
     pub(crate) json: String,
 
-    /// User to send it to; repeat for several, or put commas between them; everyone without it and --channel
+    /// User to send it to; repeat for several, or put commas between them. With --channel, too, it goes to both, and to each
+    /// page once; without either, to everyone
     #[arg(short, long, value_delimiter = ',')]
     pub(crate) user: Vec<String>,
 
-    /// Channel to send it to, for all who have subscribed to that; repeat for several
+    /// Channel to send it to, for all who have subscribed to that; repeat for several (a comma is part of its name)
     #[arg(short, long)]
     pub(crate) channel: Vec<String>,
 
@@ -138,6 +139,15 @@ pub(crate) struct TokenArgs {
     /// Channel that whoever has the token may subscribe to, instead of a user
     #[arg(short, long, group = "whose")]
     pub(crate) channel: Option<String>,
+
+    /// Says whom and what this token is for and how long it is good, or what is wrong with it; - reads it from standard
+    /// input
+    #[arg(long, value_name = "TOKEN", group = "whose", conflicts_with = "ttl")]
+    pub(crate) check: Option<String>,
+
+    /// With --check: files with public keys of those who sign JWTs, as of pushnote-server
+    #[arg(long, value_name = "PATH", requires = "check")]
+    pub(crate) jwt_keys: Vec<PathBuf>,
 
     /// How long it is valid, as in 1h or 30m; without it, as long as the server takes tokens of its age
     #[arg(long, value_parser = pushnote_config::duration)]

@@ -59,6 +59,12 @@ fn acknowledged(publisher: &Publisher, json: &RawValue, args: &PublishArgs) -> R
             say(format_args!("{id}: taken by {servers} of {of} servers"));
             if servers > 0 { Ok(()) } else { Err(Failure::unavailable("no server has taken the message")) }
         }
+        Err(AckError::NoAnswer { within, endpoints, obstacle: Some(Obstacle::NotConnected) }) => {
+            Err(Failure::unavailable(format!(
+                "--ack: not connected to {endpoints} within {within:?}: does a pushnote-mq or pushnote-server --single listen \
+                 there, with this --ack?"
+            )))
+        }
         Err(error @ (AckError::NoAnswer { .. } | AckError::NotTaken(_) | AckError::TooMany)) => {
             Err(Failure::unavailable(error.to_string()))
         }

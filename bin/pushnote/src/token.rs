@@ -1,11 +1,18 @@
-//! `pushnote token`: a token for one user, or for one channel.
+//! `pushnote token`: a token for one user, or for one channel; and what one says.
 
+use std::io::Read;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pushnote_cli::{Failure, read_secret, say, secret_source};
-use pushnote_core::{ChannelName, Keys, Tokenizer, UserId};
+use pushnote_cli::{Failure, read_secret, read_setting, say, secret_source};
+use pushnote_core::{Access, ChannelName, JwtKeys, Keys, TokenError, Tokenizer, UserId, Verifier};
 
 use crate::args::TokenArgs;
+
+/// A file that is longer, in bytes, has something else in it.
+const JWT_KEYS_BYTES_MAX: u64 = 1 << 20;
+
+/// More than any server takes.
+const TOKEN_BYTES_MAX: u64 = 1 << 16;
 
 pub(crate) fn run(args: &TokenArgs) -> Result<(), Failure> {
     let secret = read_secret(args.secret_file.as_deref())?;
@@ -17,6 +24,7 @@ pub(crate) fn run(args: &TokenArgs) -> Result<(), Failure> {
         ));
     }
     match (&args.channel, &args.user) {
+        _ if args.check.is_some() => return check(&keys, args),
         (Some(channel), _) => {
             let channel = ChannelName::new(channel);
             let channel = channel.map_err(|error| Failure::usage(format!("--channel: {error}")))?;
@@ -29,6 +37,45 @@ pub(crate) fn run(args: &TokenArgs) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Says what a token allows, as a server with this secret and `--token-max-age` as it is by default takes it.
+fn check(keys: &Keys, args: &TokenArgs) -> Result<(), Failure> {
+    let token = read_token(args.check.as_deref().unwrap_or_default())?;
+    let mut public_keys = JwtKeys::default();
+    for path in &args.jwt_keys {
+        let text = read_setting("--jwt-keys", path, JWT_KEYS_BYTES_MAX)?;
+        let read = JwtKeys::parse(&text)
+            .map_err(|error| Failure::config(format!("--jwt-keys: {}: {error}", path.display())))?;
+        public_keys = public_keys.and(read);
+    }
+    let verifier = Verifier::new(keys).with_jwt_keys(public_keys);
+    match verifier.access(&token, now()) {
+        Ok(Access { user, channels, expires_at }) => {
+            let user = user.map(|user| format!("user {user}"));
+            let channels = channels.iter().map(|channel| format!("channel {channel}"));
+            let allowed: Vec<_> = user.into_iter().chain(channels).collect();
+            let until = expires_at.map_or_else(
+                || "for ever".to_owned(),
+                |at| format!("for another {} s", at.saturating_sub(now())),
+            );
+            say(format_args!("good {until}: {}", allowed.join(", ")));
+            Ok(())
+        }
+        Err(TokenError::Invalid(flaw)) => Err(Failure::data(format!("the token is invalid: {flaw}"))),
+        Err(error) => Err(Failure::data(error.to_string())),
+    }
+}
+
+/// Arguments of programs can be seen by others on the machine: `-` reads standard input.
+fn read_token(argument: &str) -> Result<String, Failure> {
+    if argument != "-" {
+        return Ok(argument.to_owned());
+    }
+    let mut token = String::new();
+    let read = std::io::stdin().take(TOKEN_BYTES_MAX).read_to_string(&mut token);
+    read.map_err(|error| Failure::data(format!("standard input: {error}")))?;
+    Ok(token.trim().to_owned())
 }
 
 /// A token for `user`, made now.

@@ -9,6 +9,7 @@
 //! | `subscribe` with a token, in an object or bare | [`ClientCommand::Subscribe`] |
 //! | `subscribe` with the token missing, `""`, `null` or `false` (what templates print for a visitor) | ignored |
 //! | `{"name":"form","data":"string"}`: a client of SockJS that knows strings alone | [`ClientCommand::UseStrings`] |
+//! | `subscribe`, `unsubscribe`, `history` or `presence` with an `id` and a `channel`: a request of the client protocol, which begins with `hello` | [`ClientCommand::TooEarly`] |
 //! | `hello`: the first message of the client protocol (docs/protocol.md) | [`ClientCommand::Hello`] |
 //! | no `name`, or no `data` | ignored |
 //! | another `name`, or one that begins with `_` | ignored |
@@ -35,6 +36,11 @@ pub enum ClientCommand<'a> {
     Subscribe {
         /// Not empty; of any length that the transport lets through.
         token: Cow<'a, str>,
+    },
+    /// A request of the client protocol, before hello: to be answered, that this is missing.
+    TooEarly {
+        /// As the answer repeats it.
+        id: u64,
     },
     /// Send strings that hold JSON texts from now on, not values.
     UseStrings,
@@ -110,7 +116,11 @@ impl<'a> ClientCommand<'a> {
             }
         };
         let (Some(name), Some(data)) = (fields.name, fields.data) else { return Ok(Self::Ignored) };
-        match string(name).ok_or(ClientError::NameNotText)?.as_ref() {
+        let name = string(name).ok_or(ClientError::NameNotText)?;
+        if let ("subscribe" | "unsubscribe" | "history" | "presence", Some(id)) = (&*name, request_id(data)) {
+            return Ok(Self::TooEarly { id });
+        }
+        match name.as_ref() {
             "subscribe" => Self::subscribe(data),
             "hello" => Ok(Self::Hello),
             "form" if data.get() == "\"string\"" => Ok(Self::UseStrings),
@@ -135,6 +145,17 @@ impl<'a> ClientCommand<'a> {
             },
         }
     }
+}
+
+/// The id of what only a client can mean that knows the client protocol: the original has neither ids nor channels.
+fn request_id(data: &RawValue) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct OfChannel<'a> {
+        id: u64,
+        #[serde(borrow, rename = "channel")]
+        _channel: &'a RawValue,
+    }
+    json::object(data.get().as_bytes()).ok().map(|of: OfChannel<'_>| of.id)
 }
 
 /// A string that is borrowed unless it has escapes.
@@ -180,6 +201,23 @@ mod tests {
         assert_eq!(ClientCommand::parse(r#"{"name":"form","data":"string"}"#), Ok(ClientCommand::UseStrings));
         for other in [r#"{"name":"form","data":"value"}"#, r#"{"name":"form","data":["string"]}"#] {
             assert_eq!(ClientCommand::parse(other), Ok(ClientCommand::Ignored), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_request_of_the_client_protocol_comes_after_hello() {
+        for name in ["subscribe", "unsubscribe", "history", "presence"] {
+            let text = format!(r#"{{"name":"{name}","data":{{"id":7,"channel":"news","token":"42:abc"}}}}"#);
+            assert_eq!(ClientCommand::parse(&text), Ok(ClientCommand::TooEarly { id: 7 }));
+        }
+        assert_eq!(
+            ClientCommand::parse(r#"{"name":"news","data":{"id":7,"channel":"news"}}"#),
+            Ok(ClientCommand::Ignored)
+        );
+        // As the original has it, whatever else stands there.
+        for data in [r#"{"id":7,"token":"42:abc"}"#, r#"{"id":"7","channel":"news","token":"42:abc"}"#] {
+            let text = format!(r#"{{"name":"subscribe","data":{data}}}"#);
+            assert_eq!(ClientCommand::parse(&text), subscribe("42:abc"), "{data}");
         }
     }
 

@@ -15,7 +15,7 @@ pub enum CloseCode {
     SlowConsumer,
     /// 3012: no answer to a ping.
     NoPong,
-    /// 3013: the token was made in the future by this server's clock; it is good when the clocks agree.
+    /// 3013: by this server's clock the token was made in the future, or is not good before its `nbf`.
     TokenFromFuture,
     /// 3500: the token was not made with this server's secret.
     TokenInvalid,
@@ -77,7 +77,7 @@ impl CloseCode {
             Self::SlowConsumer => (3008, "messages came faster than you read them", true, "slow_consumer"),
             Self::NoPong => (3012, "no answer to a ping", true, "no_pong"),
             Self::TokenFromFuture => {
-                (3013, "token is from the future, check the clocks", true, "token_from_future")
+                (3013, "token is not good yet: check the clocks, or its nbf", true, "token_from_future")
             }
             Self::TokenInvalid => (3500, "token is invalid", false, "token_invalid"),
             Self::BadRequest => (3501, "message is not the client protocol", false, "bad_request"),

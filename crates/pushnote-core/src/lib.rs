@@ -49,6 +49,6 @@ pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits};
 pub use subject::{Audience, ChannelName, ChannelNameError, Subject};
 pub use token::{
     Access, ChannelPattern, CurrentVerifier, JwtKeys, JwtKeysError, Keys, Secret, SecretError, TokenError,
-    Tokenizer, Verified, Verifier,
+    TokenFlaw, Tokenizer, Verified, Verifier,
 };
 pub use user::{UserId, UserIdError};

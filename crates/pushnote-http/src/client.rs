@@ -87,6 +87,9 @@ impl Connection for Client {
         }
         match ClientCommand::parse(text) {
             Ok(ClientCommand::Subscribe { token }) => self.subscribe(token.into_owned()),
+            Ok(ClientCommand::TooEarly { id }) => {
+                self.refuse(id, "bad_request", "hello comes first, and then requests: see docs/protocol.md");
+            }
             Ok(ClientCommand::UseStrings) => self.session.use_strings(),
             Ok(ClientCommand::Hello) => self.request(text),
             Ok(ClientCommand::Ignored) => {}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pushnote_core::rules::{ChannelRule, ChannelRules};
-use pushnote_core::{CurrentVerifier, Subject, TokenError, UserId, Wanted};
+use pushnote_core::{CurrentVerifier, Subject, TokenError, TokenFlaw, UserId, Wanted};
 use pushnote_hub::{Counters, SubscribeError};
 use pushnote_net::{LogOnce, unix_now};
 
@@ -12,7 +12,8 @@ pub(crate) struct Rights {
     verifier: Arc<CurrentVerifier>,
     rules: Arc<ChannelRules>,
     counters: Arc<Counters>,
-    log: LogOnce,
+    /// By code, and by what is wrong with an invalid token.
+    log: LogOnce<(&'static str, Option<TokenFlaw>)>,
 }
 
 /// A subscription that is allowed.
@@ -43,7 +44,7 @@ impl Refusal {
         match self {
             Self::Token(TokenError::Expired) => "token_expired",
             Self::Token(TokenError::FromFuture { .. }) => "token_from_future",
-            Self::Token(TokenError::Invalid | TokenError::TooLong { .. }) => "token_invalid",
+            Self::Token(TokenError::Invalid(_) | TokenError::TooLong { .. }) => "token_invalid",
             Self::TokenMissing => "token_missing",
             Self::NotAllowed => "not_allowed",
             Self::Limit(_) => "limit",
@@ -87,10 +88,17 @@ impl Rights {
             Refusal::Token(_) => self.counters.tokens_refused.add(1),
             _ => self.counters.subscriptions_refused.add(1),
         }
-        let Some(unlogged) = self.log.due(refusal.code()) else { return };
-        match refusal {
-            Refusal::Token(error) => tracing::info!(%error, unlogged, "token refused"),
-            error => tracing::info!(%error, unlogged, "subscription refused"),
+        let flaw = match refusal {
+            Refusal::Token(TokenError::Invalid(flaw)) => Some(*flaw),
+            _ => None,
+        };
+        let Some(unlogged) = self.log.due((refusal.code(), flaw)) else { return };
+        match (refusal, flaw) {
+            (Refusal::Token(error), Some(flaw)) => {
+                tracing::info!(%error, %flaw, unlogged, "token refused");
+            }
+            (Refusal::Token(error), None) => tracing::info!(%error, unlogged, "token refused"),
+            (error, _) => tracing::info!(%error, unlogged, "subscription refused"),
         }
     }
 }

@@ -5,14 +5,16 @@ use std::io::{self, Read};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::read::ZlibDecoder;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Number;
 use serde_json::ser::{Formatter, Serializer};
+use serde_json::{Map, Number, Value};
 
 use super::JWT_AUDIENCE;
 use super::access::{Access, ChannelPattern};
-use super::error::TokenError;
+use super::error::{TokenError, TokenFlaw};
 use super::timestamp::{check_not_in_future, unexpired};
+use crate::json;
 use crate::user::UserId;
 
 /// Most bytes that a compressed object may grow to. A few hundred bytes of zlib can unfold to a thousand times
@@ -62,7 +64,7 @@ impl Audiences {
 impl Claims {
     /// What `json` says.
     pub(super) fn parse(json: &[u8]) -> Result<Self, TokenError> {
-        serde_json::from_slice(json).map_err(|_| TokenError::Invalid)
+        json::object(json).map_err(|_| flaw(json).into())
     }
 
     /// When it was made, in Unix seconds, if it says so.
@@ -73,10 +75,10 @@ impl Claims {
     /// What they allow `now`; without an `exp`, until `otherwise`.
     pub(super) fn access(self, now: u64, otherwise: Option<u64>) -> Result<Access, TokenError> {
         if self.user.is_none() && self.channels.is_none() {
-            return Err(TokenError::Invalid);
+            return Err(TokenFlaw::Empty.into());
         }
         if self.aud.is_some_and(|aud| !aud.have(JWT_AUDIENCE)) {
-            return Err(TokenError::Invalid);
+            return Err(TokenFlaw::Audience.into());
         }
         for from in [&self.nbf, &self.iat].into_iter().flatten().filter_map(seconds) {
             check_not_in_future(from, now)?;
@@ -84,6 +86,32 @@ impl Claims {
         let expires_at = unexpired(self.exp.as_ref().and_then(seconds).or(otherwise), now)?;
         Ok(Access { user: self.user, channels: self.channels.unwrap_or_default(), expires_at })
     }
+}
+
+const USER_WANTED: &str = "a user's id, a text of 1 to 128 bytes or a whole number";
+
+/// A claim, what it must be, and whether it is.
+type Check = (&'static str, &'static str, fn(Value) -> bool);
+
+/// What is wrong with claims that cannot be read. In our words: serde's quote the value.
+fn flaw(json: &[u8]) -> TokenFlaw {
+    let Ok(claims) = serde_json::from_slice::<Map<String, Value>>(json) else { return TokenFlaw::Claims };
+    let checks: [Check; 7] = [
+        ("sub", USER_WANTED, is::<Option<UserId>>),
+        ("user", USER_WANTED, is::<Option<UserId>>),
+        ("channels", r#"a list of texts, as in ["news", "sport.*"]"#, is::<Option<Vec<ChannelPattern>>>),
+        ("exp", "a number, of Unix seconds", is::<Option<Number>>),
+        ("nbf", "a number, of Unix seconds", is::<Option<Number>>),
+        ("iat", "a number, of Unix seconds", is::<Option<Number>>),
+        ("aud", "a text or a list of texts", is::<Option<Audiences>>),
+    ];
+    let wrong =
+        checks.into_iter().find(|(name, _, is)| claims.get(*name).is_some_and(|value| !is(value.clone())));
+    wrong.map_or(TokenFlaw::Claims, |(name, wanted, _)| TokenFlaw::Claim { name, wanted })
+}
+
+fn is<T: DeserializeOwned>(value: Value) -> bool {
+    T::deserialize(value).is_ok()
 }
 
 /// The first whole second that is not before `moment`.

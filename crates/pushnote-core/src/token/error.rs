@@ -1,18 +1,22 @@
 //! Why a token is refused.
 
-/// Why a token is refused. What exactly is wrong with an invalid one is nobody's business: the answer to a
-/// forger is always the same.
+use super::{CLAIMS_SALT, JWT_AUDIENCE};
+
+/// Why a token is refused. What exactly is wrong with an invalid one is the application's business, and not a
+/// browser's: its text is always the same, and the [`TokenFlaw`] is for logs and tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// It was good once. The page can get a new one and go on.
     #[error("token has expired, get a new one")]
     Expired,
     /// Not made with a secret that is known here, of a kind that is not taken, or damaged.
-    #[error("token is invalid; is it whole, and made with this server's secret?")]
-    Invalid,
-    /// Made with a known secret, by a clock that is more than [`CLOCK_SKEW_S`](super::CLOCK_SKEW_S) ahead. It is good
-    /// when the clocks agree.
-    #[error("token was made {ahead_s} s in the future; do the clocks of server and application agree?")]
+    #[error("token is invalid; is it whole, and made with this server's secret? The server's log says more")]
+    Invalid(TokenFlaw),
+    /// Made with a known secret, and good from a later moment on: by a clock that is more than
+    /// [`CLOCK_SKEW_S`](super::CLOCK_SKEW_S) ahead, or by its `nbf`.
+    #[error(
+        "token is good in {ahead_s} s only: by its nbf, or by an application's clock that is ahead of the server's"
+    )]
     FromFuture {
         /// How far, in seconds.
         ahead_s: u64,
@@ -32,9 +36,70 @@ impl TokenError {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Expired => "expired",
-            Self::Invalid => "invalid",
+            Self::Invalid(_) => "invalid",
             Self::FromFuture { .. } => "from_future",
             Self::TooLong { .. } => "too_long",
         }
+    }
+}
+
+/// What is wrong with an invalid token, for whoever makes tokens. The texts quote nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum TokenFlaw {
+    /// Something else, or half of it.
+    #[error(
+        "it has no colon, as what Django signs has, and not the three parts in base64url, with dots between them, of a JWT"
+    )]
+    NoToken,
+    /// Of what Django signs.
+    #[error(
+        "no secret of this server has signed it, with a salt of ours: \"pushnote.timestamped\" for a user"
+    )]
+    Signature,
+    /// Signed, and not what its salt says.
+    #[error("what is signed is no user's id, no channel's name, or no object that signing.dumps made")]
+    Value,
+    /// RFC 7515 section 4.1.11.
+    #[error("its header has a \"crit\", and no extension is known here")]
+    Critical,
+    /// RFC 7515 section 4.1.1.
+    #[error("its \"alg\" is none of HS256, RS256, ES256 and EdDSA")]
+    Algorithm,
+    /// Of a JWT by one of the secrets.
+    #[error(
+        "no secret of this server has signed it: the key of HS256 is the secret's text as it is, not decoded from base64"
+    )]
+    SecretSignature,
+    /// Of a JWT by a public key.
+    #[error("no public key of --jwt-keys for its \"alg\" fits its signature, whatever its \"kid\" is")]
+    KeySignature,
+    /// A claim that cannot be read.
+    #[error("its \"{name}\" is not {wanted}")]
+    Claim {
+        /// Which.
+        name: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// A list, a text, or no JSON.
+    #[error("its claims are no JSON object, or have one of them twice")]
+    Claims,
+    /// It would allow nothing.
+    #[error("it has neither a \"sub\" (the user; \"user\" with the salt {CLAIMS_SALT:?}) nor \"channels\"")]
+    Empty,
+    /// It is for a user, where one is needed.
+    #[error("it is of no user")]
+    NoUser,
+    /// Made for somebody else.
+    #[error("its \"aud\" is not {JWT_AUDIENCE:?}; a token may do without one")]
+    Audience,
+    /// A JWT that would never expire.
+    #[error("it has neither an \"exp\" nor an \"iat\": without them only --token-max-age=0 takes it")]
+    Ageless,
+}
+
+impl From<TokenFlaw> for TokenError {
+    fn from(flaw: TokenFlaw) -> Self {
+        Self::Invalid(flaw)
     }
 }

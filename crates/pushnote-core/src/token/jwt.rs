@@ -6,7 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
-use super::jwt_keys::JwtKeys;
+use super::error::TokenFlaw;
+use super::jwt_keys::{JwtKeys, PUBLIC_ALGS};
 use super::keys::{Keys, Secret};
 
 /// Finds whether a token was signed with a secret of the server's or by the owner of a public key. Each key has one
@@ -31,25 +32,45 @@ impl JwtVerifier {
     }
 
     /// The payload of `token`, if its signature is good.
-    pub(super) fn payload(&self, token: &str) -> Option<Vec<u8>> {
-        let (signed, signature) = token.rsplit_once('.')?;
-        let (header, payload) = signed.split_once('.')?;
-        let header: Map<String, Value> =
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+    pub(super) fn payload(&self, token: &str) -> Result<Vec<u8>, TokenFlaw> {
+        let Parts { signed, header, payload, signature } = parts(token).ok_or(TokenFlaw::NoToken)?;
         // Extensions that whoever does not know them must refuse; we know none.
         if header.contains_key("crit") {
-            return None;
+            return Err(TokenFlaw::Critical);
         }
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        let good = match header.get("alg")?.as_str()? {
-            "HS256" => self.is_ours(signed.as_bytes(), &signature),
-            alg => self.keys.have_signed(alg, signed.as_bytes(), &signature),
-        };
-        if good { URL_SAFE_NO_PAD.decode(payload).ok() } else { None }
+        match header.get("alg").and_then(Value::as_str) {
+            Some("HS256") if self.is_ours(signed.as_bytes(), &signature) => Ok(payload),
+            Some("HS256") => Err(TokenFlaw::SecretSignature),
+            Some(alg) if self.keys.have_signed(alg, signed.as_bytes(), &signature) => Ok(payload),
+            Some(alg) if PUBLIC_ALGS.contains(&alg) => Err(TokenFlaw::KeySignature),
+            _ => Err(TokenFlaw::Algorithm),
+        }
     }
 
     /// Compares in constant time.
     fn is_ours(&self, signed: &[u8], signature: &[u8]) -> bool {
         self.secrets.iter().any(|mac| mac.clone().chain_update(signed).verify_slice(signature).is_ok())
     }
+}
+
+/// A JWT, taken apart.
+struct Parts<'a> {
+    /// What is signed.
+    signed: &'a str,
+    header: Map<String, Value>,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+fn parts(token: &str) -> Option<Parts<'_>> {
+    let (signed, signature) = token.rsplit_once('.')?;
+    let (header, payload) = signed.split_once('.')?;
+    let [header, payload, signature] =
+        [header, payload, signature].map(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    Some(Parts {
+        signed,
+        header: serde_json::from_slice(&header?).ok()?,
+        payload: payload?,
+        signature: signature?,
+    })
 }

@@ -12,6 +12,9 @@ use signature::Verifier;
 /// Shortest RSA key, in bytes: what RFC 7518 asks for.
 const RSA_BYTES_MIN: usize = 2048 / 8;
 
+/// The algorithms of public keys, by their names in a JWT's header (RFC 7518, 8037, 9864).
+pub(super) const PUBLIC_ALGS: [&str; 4] = ["RS256", "ES256", "EdDSA", "Ed25519"];
+
 /// Public keys by which JWTs are verified that others than the application signed, or the application without giving its
 /// secret away: RSA (RS256), P-256 (ES256) and Ed25519 (EdDSA).
 #[derive(Debug, Clone, Default)]

@@ -6,6 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use super::tests::kind;
 use super::*;
 use crate::subject::ChannelName;
 use crate::user::UserId;
@@ -77,7 +78,7 @@ fn what_pyjwt_makes_is_taken_and_what_is_wrong_is_not() {
             | "empty sub (anonymous, Centrifugo style)"
             | "alg none"
             | "RS256 public PEM used as HS256 secret (key confusion)" => {
-                assert_eq!(found, Err(TokenError::Invalid), "{name}");
+                assert_eq!(kind(found), Err("invalid"), "{name}");
             }
             other => panic!("{other}"),
         }
@@ -93,13 +94,13 @@ fn each_key_has_one_algorithm_and_verifies_nothing_else() {
             let found = verifier_of(&pem(key)).access(text(vector, "token"), NOW);
             assert_eq!(found.is_ok(), text(vector, "alg").eq_ignore_ascii_case(key), "{key} {vector}");
         }
-        assert_eq!(verifier().access(text(vector, "token"), NOW), Err(TokenError::Invalid));
+        assert_eq!(kind(verifier().access(text(vector, "token"), NOW)), Err("invalid"));
     }
     // A public key as a secret, whole or as PEM without its last line break.
     for key in keys {
         for secret in [pem(key).as_bytes(), pem(key).trim_end().as_bytes()] {
             let forged = signed(&json!({"alg": "HS256"}), r#"{"sub":"42","exp":1800000000}"#, secret);
-            assert_eq!(verifier_of(&pem(key)).access(&forged, NOW), Err(TokenError::Invalid));
+            assert_eq!(kind(verifier_of(&pem(key)).access(&forged, NOW)), Err("invalid"));
         }
     }
 }
@@ -122,14 +123,14 @@ fn headers_that_are_refused() {
         json!(["HS256"]),
         json!("HS256"),
     ] {
-        assert_eq!(verifier().access(&made(&header), NOW), Err(TokenError::Invalid), "{header}");
+        assert_eq!(kind(verifier().access(&made(&header), NOW)), Err("invalid"), "{header}");
     }
     let good = made(&json!({"alg": "HS256"}));
     let (signed, _) = good.rsplit_once('.').unwrap();
     for token in
         [signed.to_owned(), format!("{signed}."), format!(".{good}"), format!("{good}."), format!("{good}=")]
     {
-        assert_eq!(verifier().access(&token, NOW), Err(TokenError::Invalid), "{token}");
+        assert_eq!(kind(verifier().access(&token, NOW)), Err("invalid"), "{token}");
     }
 }
 
@@ -143,7 +144,7 @@ fn any_change_to_a_jwt_spoils_it() {
             let mut bytes = token.to_owned().into_bytes();
             bytes[at] ^= 1;
             let changed = String::from_utf8(bytes).unwrap();
-            assert_eq!(verifier.access(&changed, NOW), Err(TokenError::Invalid), "{changed}");
+            assert_eq!(kind(verifier.access(&changed, NOW)), Err("invalid"), "{changed}");
         }
     }
 }
@@ -152,7 +153,7 @@ fn any_change_to_a_jwt_spoils_it() {
 fn times_of_claims() {
     let day = verifier();
     let for_ever = verifier().with_age_max_s(None);
-    let invalid = Err(TokenError::Expired);
+    let invalid = Err(TokenError::Invalid(TokenFlaw::Ageless));
     let access = |claims: &Value, verifier: &Verifier| {
         verifier.access(&of(claims), NOW).map(|access| access.expires_at)
     };
@@ -187,11 +188,47 @@ fn claims_that_are_refused() {
         json!("42"),
         json!(null),
     ] {
-        assert_eq!(verifier().access(&of(&claims), NOW), Err(TokenError::Invalid), "{claims}");
+        assert_eq!(kind(verifier().access(&of(&claims), NOW)), Err("invalid"), "{claims}");
     }
     let patterns = of(&json!({"channels": ["news.*"], "exp": NOW + 1}));
     let access = verifier().access(&patterns, NOW).unwrap();
     assert!(access.user.is_none() && access.allows(&ChannelName::new("news.a").unwrap()));
+}
+
+/// Whoever makes tokens reads it in the log, and it quotes nothing of a token.
+#[test]
+fn what_is_wrong_with_a_jwt_is_said() {
+    let claim = |name, wanted: &str, flaw: TokenFlaw| {
+        assert!(matches!(flaw, TokenFlaw::Claim { name: found, .. } if found == name), "{flaw}");
+        assert!(flaw.to_string().contains(wanted), "{flaw}");
+    };
+    let flaw = |token: &str| match verifier_of(&pem("rs256")).access(token, NOW) {
+        Err(error @ TokenError::Invalid(flaw)) => {
+            assert!(error.to_string().starts_with("token is invalid; is it whole"), "{error}");
+            flaw
+        }
+        other => panic!("{other:?}"),
+    };
+    let of_header = |header: Value| flaw(&signed(&header, r#"{"sub":"42"}"#, b"another secret"));
+    assert_eq!(of_header(json!({"alg": "HS256", "kid": "7"})), TokenFlaw::SecretSignature);
+    assert_eq!(of_header(json!({"alg": "RS256"})), TokenFlaw::KeySignature);
+    assert_eq!(of_header(json!({"alg": "ES256"})), TokenFlaw::KeySignature);
+    assert_eq!(of_header(json!({"alg": "HS512"})), TokenFlaw::Algorithm);
+    assert_eq!(of_header(json!({"alg": "HS256", "crit": []})), TokenFlaw::Critical);
+    for cut in ["", "42", "a.b", "eyJhbGciOiJIUzI1NiJ9.e30", "eyJhbGciOiJIUzI1NiJ9.e30.=", "W10.e30.AA"] {
+        assert_eq!(flaw(cut), TokenFlaw::NoToken, "{cut}");
+    }
+    assert_eq!(flaw("42:abc"), TokenFlaw::Signature);
+    assert_eq!(flaw(&of(&json!({"sub": "42"}))), TokenFlaw::Ageless);
+    assert_eq!(flaw(&of(&json!({"sub": "42", "exp": NOW + 1, "aud": "shop"}))), TokenFlaw::Audience);
+    assert_eq!(flaw(&of(&json!({"user_id": "42", "exp": NOW + 1}))), TokenFlaw::Empty);
+    assert_eq!(flaw(&of(&json!(["sub"]))), TokenFlaw::Claims);
+    assert_eq!(flaw(&of(&json!({"sub": "1", "user": "1"}))), TokenFlaw::Claims);
+    claim("sub", "1 to 128 bytes", flaw(&of(&json!({"sub": "", "exp": NOW + 1}))));
+    claim("sub", "a whole number", flaw(&of(&json!({"sub": 4.2, "exp": NOW + 1}))));
+    claim("channels", "a list of texts", flaw(&of(&json!({"sub": "42", "channels": "news"}))));
+    claim("exp", "a number", flaw(&of(&json!({"sub": "42", "exp": "1800000000"}))));
+    claim("aud", "a text or a list", flaw(&of(&json!({"sub": "42", "aud": 7}))));
 }
 
 #[test]

@@ -16,7 +16,8 @@
 //! And JSON Web Tokens, which any language can make: HS256 with the same secret, or, by public keys that the server is
 //! given ([`JwtKeys`]), RS256, ES256 and EdDSA. They have the claims `sub` (the user), `channels`, `exp`, `nbf`, `iat`, and
 //! `aud`, which must name [`JWT_AUDIENCE`] if it is there. Without an `exp` they expire when they are older than the
-//! server's maximum age, and need an `iat` for that.
+//! server's maximum age, and need an `iat` for that. HS256's key is the secret's text as it is, in UTF-8. What a header says
+//! besides `alg` does not count (a `kid`: all keys for the `alg` are tried), but for a `crit`, which is refused.
 //!
 //! Each kind has a salt of its own. With one for all, a timestamped token of user `42` would be a plain one of a
 //! user `42:1r31eq`, and the token of a user who may choose an id could be read as claims.
@@ -39,7 +40,7 @@ mod verifier;
 
 pub use access::{Access, ChannelPattern};
 pub use current::CurrentVerifier;
-pub use error::TokenError;
+pub use error::{TokenError, TokenFlaw};
 pub use jwt_keys::{JwtKeys, JwtKeysError};
 pub use keys::{Keys, SECRET_BYTES_MIN, Secret, SecretError};
 pub use tokenizer::Tokenizer;

@@ -8,6 +8,7 @@ use sha2::{Sha256, Sha512};
 use super::claims;
 use super::keys::{Keys, Secret};
 use super::signer::{Signer, keyed, signature};
+use super::tests::kind;
 use super::timestamp::{self, Stamped};
 use super::{LEGACY_SALT, TokenError, Verifier, base62};
 
@@ -203,7 +204,7 @@ fn pushnote_tokenize() {
         };
         assert_eq!(vector.text("salt"), LEGACY_SALT);
         let strict = Verifier::new(&keys);
-        assert_eq!(strict.verify(token, 0), Err(TokenError::Invalid));
+        assert_eq!(kind(strict.verify(token, 0)), Err("invalid"));
         let lenient = Verifier::new(&keys).with_legacy_salt(vector.text("pushnote_salt"));
         assert_eq!(lenient.verify(token, 0).unwrap().as_str(), vector.0["user_id"].to_string());
         verified += 1;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::access::Access;
 use super::claims::{self, Claims};
-use super::error::TokenError;
+use super::error::{TokenError, TokenFlaw};
 use super::jwt::JwtVerifier;
 use super::jwt_keys::JwtKeys;
 use super::keys::Keys;
@@ -101,7 +101,7 @@ impl Verifier {
     /// As [`Verifier::verify`].
     pub fn verify_until(&self, token: &str, now: u64) -> Result<Verified, TokenError> {
         let Access { user, expires_at, .. } = self.access(token, now)?;
-        user.map(|user| Verified { user, expires_at }).ok_or(TokenError::Invalid)
+        user.map(|user| Verified { user, expires_at }).ok_or(TokenFlaw::NoUser.into())
     }
 
     /// What a token allows, if it is valid `now`, and for how long it will.
@@ -127,24 +127,25 @@ impl Verifier {
             return Ok(Access { expires_at: self.unexpired(&stamped, now)?, ..of_channel(stamped.value)? });
         }
         let value = std::iter::once(&self.plain).chain(&self.legacy).find_map(|signer| signer.unsign(token));
-        value.ok_or(TokenError::Invalid).and_then(of_user)
+        of_user(value.ok_or(TokenFlaw::Signature)?)
     }
 
     /// An `exp` counts alone: whoever has the secret may let a token live longer than the maximum age.
     fn access_of_claims(&self, stamped: &Stamped<'_>, now: u64) -> Result<Access, TokenError> {
         stamped.check_not_in_future(now)?;
-        let json = claims::decode(stamped.value).ok_or(TokenError::Invalid)?;
+        let json = claims::decode(stamped.value).ok_or(TokenFlaw::Value)?;
         Claims::parse(&json)?.access(now, stamped.expires_at(self.age_max_s))
     }
 
     /// One that says neither when it was made nor when it expires would live for ever: it is taken only where all may.
     fn access_of_jwt(&self, token: &str, now: u64) -> Result<Access, TokenError> {
-        let claims = Claims::parse(&self.jwt.payload(token).ok_or(TokenError::Invalid)?)?;
-        let too_old = self.age_max_s.map(|age_max_s| match claims.made_at() {
-            Some(made_at) => timestamp::too_old_at(made_at, age_max_s),
-            None => 0,
-        });
-        claims.access(now, too_old)
+        let claims = Claims::parse(&self.jwt.payload(token)?)?;
+        let Some(age_max_s) = self.age_max_s else { return claims.access(now, None) };
+        let too_old = claims.made_at().map(|made_at| timestamp::too_old_at(made_at, age_max_s));
+        match claims.access(now, too_old)? {
+            Access { expires_at: None, .. } => Err(TokenFlaw::Ageless.into()),
+            access => Ok(access),
+        }
     }
 
     /// Until when a stamped value is good, if it is `now`.
@@ -155,12 +156,12 @@ impl Verifier {
 }
 
 fn of_user(id: &str) -> Result<Access, TokenError> {
-    let user = UserId::new(id).map_err(|_| TokenError::Invalid)?;
+    let user = UserId::new(id).map_err(|_| TokenFlaw::Value)?;
     Ok(Access { user: Some(user), channels: Vec::new(), expires_at: None })
 }
 
 fn of_channel(name: &str) -> Result<Access, TokenError> {
-    let channel = ChannelName::new(name).map_err(|_| TokenError::Invalid)?;
+    let channel = ChannelName::new(name).map_err(|_| TokenFlaw::Value)?;
     Ok(Access { user: None, channels: vec![channel.into()], expires_at: None })
 }
 

@@ -137,7 +137,7 @@ impl Client {
         self.refuse(id, "not_subscribed", "the connection is not subscribed to this channel");
     }
 
-    fn refuse(&self, id: u64, code: &'static str, text: &str) {
+    pub(super) fn refuse(&self, id: u64, code: &'static str, text: &str) {
         self.attachment.tell(Notice::Error { id: Some(id), code, text: text.to_owned() });
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pushnote_core::{Audience, Cursor, Request, TokenError, Wanted};
+use pushnote_core::{Audience, Cursor, Request, TokenError, TokenFlaw, Wanted};
 use pushnote_hub::{Batch, Publication};
 
 use super::*;
@@ -160,7 +160,7 @@ fn cursor(example: &Value) -> Cursor {
 }
 
 fn refusal(error: &Value) -> Refusal {
-    [Refusal::Token(TokenError::Expired), Refusal::Token(TokenError::Invalid)]
+    [Refusal::Token(TokenError::Expired), Refusal::Token(TokenError::Invalid(TokenFlaw::Signature))]
         .into_iter()
         .find(|refusal| error["code"] == refusal.code())
         .unwrap()
