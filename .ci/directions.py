@@ -20,13 +20,13 @@ ALLOWED = {
     "pushnote-store": set(),
     "pushnote-intake": {"pushnote-core", "pushnote-hub", "pushnote-net", "pushnote-zmtp"},
     "pushnote-http": {
-        "pushnote-core", "pushnote-hub", "pushnote-intake", "pushnote-net", "pushnote-sockjs", "pushnote-store",
+        "pushnote", "pushnote-core", "pushnote-hub", "pushnote-intake", "pushnote-net", "pushnote-sockjs", "pushnote-store",
         "pushnote-websocket", "pushnote-zmtp",
     },
     "pushnote-forwarder": {"pushnote-core", "pushnote-net", "pushnote-zmtp"},
     "pushnote": {"pushnote-core", "pushnote-net", "pushnote-zmtp"},
     "pushnote-mq": {"pushnote-config", "pushnote-forwarder", "pushnote-net", "pushnote-cli", "pushnote-zmtp"},
-    "pushnote-server": {"pushnote-config", "pushnote-core", "pushnote-http", "pushnote-net", "pushnote-cli", "pushnote-zmtp"},
+    "pushnote-server": {"pushnote", "pushnote-config", "pushnote-core", "pushnote-http", "pushnote-net", "pushnote-cli", "pushnote-zmtp"},
     "pushnote-tool": {
         "pushnote", "pushnote-config", "pushnote-core", "pushnote-http", "pushnote-load", "pushnote-cli", "pushnote-zmtp",
     },

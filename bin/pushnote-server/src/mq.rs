@@ -1,9 +1,12 @@
 //! The ZeroMQ side: whom the server hears, and whom it answers.
 
+use std::sync::Arc;
+
+use pushnote::Publisher;
 use pushnote_cli::{Failure, client_keys, listen_options, say};
 use pushnote_config::Server;
 use pushnote_core::Limits;
-use pushnote_http::ZeroMq;
+use pushnote_http::{PublishTo, ZeroMq};
 use pushnote_zmtp::{Endpoint, Options, Responder, Security, Subscriber};
 
 /// How peers are met; and what is wrong with the flags that say so.
@@ -49,6 +52,41 @@ pub(crate) fn announce_subscriptions(source: &ZeroMq) {
     });
 }
 
+/// Where messages go that come in over HTTP.
+pub(crate) fn publish_to(args: &Server, limits: &Limits) -> Result<PublishTo, Failure> {
+    let wrong = |why: &dyn std::fmt::Display| Failure::usage(format!("--publish-to: {why}"));
+    if args.single {
+        return match args.publish_to.as_slice() {
+            [] if args.publish_ack.is_empty() => Ok(PublishTo::Here),
+            _ => Err(Failure::usage(
+                "--publish-to and --publish-ack are for servers that hear a forwarder; with --single messages stay here",
+            )),
+        };
+    }
+    match args.publish_to.as_slice() {
+        [] if args.publish_ack.is_empty() => return Ok(PublishTo::Forwarders(None)),
+        [] => return Err(Failure::usage("--publish-ack is of no use without --publish-to")),
+        _ => {}
+    }
+    let mut builder = Publisher::builder()
+        .message_bytes_max(limits.message_bytes_max)
+        .heartbeat_interval(args.heartbeat_interval)
+        .endpoint(&texts(&args.publish_to))
+        .map_err(|error| wrong(&error))?;
+    if !args.publish_ack.is_empty() {
+        builder = builder.ack_endpoint(&texts(&args.publish_ack)).map_err(|error| wrong(&error))?;
+    }
+    if let Some((server, secret)) = client_keys(&args.connect, &args.listen.key)? {
+        builder = builder.curve(server, secret);
+    }
+    let publisher = builder.build().map_err(|error| Failure::system(error.to_string()))?;
+    Ok(PublishTo::Forwarders(Some(Arc::new(publisher))))
+}
+
+fn texts(endpoints: &[Endpoint]) -> String {
+    endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(",")
+}
+
 /// How connections are secured; and flags that do not go together.
 fn security(args: &Server) -> Result<Options, Failure> {
     let listen = &args.listen;
@@ -74,8 +112,6 @@ fn security(args: &Server) -> Result<Options, Failure> {
 
 /// Where it listens for applications, or whom it hears, for the line that says so.
 pub(crate) fn described(args: &Server, source: &ZeroMq) -> String {
-    let texts =
-        |endpoints: &[Endpoint]| endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(",");
     match source.subscriber.local_endpoints() {
         [] => format!("connecting to {}", texts(&args.mq_socket)),
         bound => format!("bound to {}", texts(bound)),

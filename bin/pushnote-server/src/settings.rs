@@ -12,6 +12,8 @@ use pushnote_core::{JwtKeys, Keys, Limits, Verifier};
 use pushnote_http::{OpenError, OpenLogError, OpenedLog, Route, Settings};
 use pushnote_net::{Listener, advice};
 
+use crate::mq;
+
 const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
 
 /// A file that is longer, in bytes, has something else in it.
@@ -28,6 +30,7 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
         args.channel_rules().map_err(|error| Failure::usage(format!("--channels: {error}")))?;
     let log = args.data_dir.as_deref().map(|directory| open_log(directory, args, &limits)).transpose()?;
     Ok(Settings {
+        publish_to: mq::publish_to(args, &limits)?,
         route,
         log,
         channel_rules,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use pushnote::{Publisher, PublisherBuilder};
 use pushnote_cli::{Failure, SECRET_VARIABLE, say, shutdown_signal, start_logs};
 use pushnote_core::{ChannelRules, Envelope, Keys, Limits, Subject, UserId, Verifier};
-use pushnote_http::{Action, Page, Settings, ZeroMq};
+use pushnote_http::{Action, Page, PublishTo, Settings, ZeroMq};
 use pushnote_zmtp::{Endpoint, Options, Responder, Subscriber};
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
@@ -83,6 +83,7 @@ fn keys(secret: &str) -> Result<Keys, Failure> {
 
 fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
     Ok(Settings {
+        publish_to: PublishTo::Here,
         route: ROUTE.parse().map_err(|error| Failure::config(format!("{ROUTE}: {error}")))?,
         limits: Limits::default(),
         verifier: Arc::new(Verifier::new(&keys(secret)?).into()),

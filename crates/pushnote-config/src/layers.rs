@@ -115,7 +115,7 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
 }
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
-pub(crate) const KNOWN_VARIABLES: [&str; 59] = [
+pub(crate) const KNOWN_VARIABLES: [&str; 61] = [
     "PUSHNOTE_ACK",
     "PUSHNOTE_ACK_SOCKET",
     "PUSHNOTE_ADDRESS",
@@ -158,6 +158,8 @@ pub(crate) const KNOWN_VARIABLES: [&str; 59] = [
     "PUSHNOTE_PEERS_MAX",
     "PUSHNOTE_PORT",
     "PUSHNOTE_PUB",
+    "PUSHNOTE_PUBLISH_ACK",
+    "PUSHNOTE_PUBLISH_TO",
     "PUSHNOTE_RESPONSE_BYTES_MAX",
     "PUSHNOTE_ROUTE",
     "PUSHNOTE_SALT",

@@ -57,6 +57,15 @@ pub struct Server {
     #[arg(long, env = "PUSHNOTE_ACK", value_name = "ENDPOINT", value_delimiter = ',', value_parser = listed::<Endpoint>)]
     pub ack: Vec<Endpoint>,
 
+    /// With a forwarder: its --sub endpoint, or those of several with commas between them, where what comes in over HTTP is
+    /// published; without it such messages are refused
+    #[arg(long, env = "PUSHNOTE_PUBLISH_TO", value_name = "ENDPOINT", value_delimiter = ',', value_parser = listed::<Endpoint>)]
+    pub publish_to: Vec<Endpoint>,
+
+    /// With --publish-to: the forwarders' --ack endpoints, to answer such messages when servers have them
+    #[arg(long, env = "PUSHNOTE_PUBLISH_ACK", value_name = "ENDPOINT", value_delimiter = ',', value_parser = listed::<Endpoint>)]
+    pub publish_ack: Vec<Endpoint>,
+
     /// Seconds between heartbeats on ZeroMQ; a forwarder or application that answers none for twice as long is
     /// given up, and the forwarder connected to again
     #[arg(long, env = "PUSHNOTE_HEARTBEAT_INTERVAL", value_name = "SECONDS", default_value = "5", value_parser = seconds)]

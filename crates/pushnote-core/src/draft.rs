@@ -70,6 +70,14 @@ impl Draft {
         Ok(draft)
     }
 
+    /// Says that the data, a string, stands for a body of this type ([`Body`](crate::Body)).
+    #[must_use]
+    pub fn with_media_type(mut self, media_type: &str) -> Self {
+        // A string always serialises.
+        let _ = self.field("media_type", &media_type);
+        self
+    }
+
     /// Writes a list, unless it is empty.
     fn list(&mut self, key: &str, items: &[impl Serialize]) -> Result<(), serde_json::Error> {
         if items.is_empty() { Ok(()) } else { self.field(key, &items) }

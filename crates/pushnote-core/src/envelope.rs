@@ -7,7 +7,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::json::{self, NotAnObject};
+use crate::body::{MEDIA_TYPE_BYTES_MAX, media_type};
+use crate::json::{self, NotAnObject, one_line};
 use crate::publication_id::PublicationId;
 use crate::subject::{Audience, CHANNEL_NAME_BYTES_MAX, ChannelName, Subject};
 use crate::user::UserId;
@@ -33,6 +34,7 @@ pub const EVENT_BYTES_MAX: usize = 128;
 /// | `channels` | of `publish` only: names of channels; with `users` and `recipients`, up to [`SUBJECTS_MAX`] |
 /// | `everyone` | of `publish` only: `true` for everyone |
 /// | `event` | of `publish` only, optional: what kind of message it is, for browsers; 1 to [`EVENT_BYTES_MAX`] bytes |
+/// | `media_type` | of `publish` only, optional: `data` is a string and stands for a body of this type ([`Body`](crate::Body)) |
 /// | `publication` | optional: `"publisher/number"`, by which a message that comes twice is known ([`PublicationId`]) |
 ///
 /// Other keys are skipped, so that newer publishers can talk to older servers.
@@ -48,6 +50,8 @@ pub struct Envelope {
     pub recipients: Vec<String>,
     /// What kind of message it is, if the publisher says so: as [`event_name`] takes it.
     pub event: Option<Box<str>>,
+    /// What the string stands for, if `data` is not the value itself.
+    pub media_type: Option<Box<str>>,
     /// Which message of its publisher it is, if the publisher says so.
     pub id: Option<PublicationId>,
 }
@@ -111,6 +115,12 @@ pub enum EnvelopeError {
         "envelope's \"event\" is not a string of 1 to {EVENT_BYTES_MAX} bytes without control characters"
     )]
     EventMalformed,
+    /// `media_type` is something else, or `data` is no string.
+    #[error(
+        "envelope's \"media_type\" is not a string of 1 to {MEDIA_TYPE_BYTES_MAX} visible ASCII characters, beside \"data\" that is a \
+         string"
+    )]
+    MediaTypeMalformed,
     /// `publish` without anybody it is for: a key is misspelt, perhaps.
     #[error(
         "envelope is \"publish\" but has none of \"channels\", \"users\", \"recipients\" and \"everyone\":true"
@@ -151,6 +161,7 @@ impl EnvelopeError {
             Self::ChannelsNotPublished => "channels_not_published",
             Self::EveryoneNotBool => "everyone_not_bool",
             Self::EventMalformed => "event_malformed",
+            Self::MediaTypeMalformed => "media_type_malformed",
             Self::NobodyNamed => "nobody_named",
             Self::TooManySubjects { .. } => "too_many_subjects",
             Self::IdMalformed => "id_malformed",
@@ -175,6 +186,8 @@ struct Fields<'a> {
     everyone: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "json::field")]
     event: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::field")]
+    media_type: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "json::field")]
     publication: Option<&'a RawValue>,
 }
@@ -228,8 +241,10 @@ impl Envelope {
             _ => return Err(EnvelopeError::NameUnknown),
         };
         let event = fields.event.filter(|_| publish).map(event).transpose()?;
+        let media_type =
+            fields.media_type.filter(|_| publish).map(|field| body_type(field, data)).transpose()?;
         let id = fields.publication.map(id).transpose()?;
-        Ok(Self { data: one_line(input, data), audience, recipients, event, id })
+        Ok(Self { data: one_line(input, data), audience, recipients, event, media_type, id })
     }
 }
 
@@ -262,6 +277,14 @@ fn event(field: &RawValue) -> Result<Box<str>, EnvelopeError> {
     event_name(&text).map(Box::from).map_err(|_| EnvelopeError::EventMalformed)
 }
 
+fn body_type(field: &RawValue, data: &str) -> Result<Box<str>, EnvelopeError> {
+    let text = serde_json::from_str::<String>(field.get()).map_err(|_| EnvelopeError::MediaTypeMalformed)?;
+    match media_type(&text) {
+        Ok(text) if data.starts_with('"') => Ok(text.into()),
+        _ => Err(EnvelopeError::MediaTypeMalformed),
+    }
+}
+
 fn everyone(field: &RawValue) -> Result<bool, EnvelopeError> {
     serde_json::from_str(field.get()).map_err(|_| EnvelopeError::EveryoneNotBool)
 }
@@ -288,17 +311,6 @@ fn each_once<T: Eq + Hash>(items: Vec<T>) -> Vec<T> {
     let mut seen = HashSet::with_capacity(items.len());
     let first: Vec<bool> = items.iter().map(|item| seen.insert(item)).collect();
     items.into_iter().zip(first).filter_map(|(item, first)| first.then_some(item)).collect()
-}
-
-/// `data`, a part of `input`, without line breaks. Between the tokens of JSON they mean nothing, and inside a
-/// string they cannot stand.
-fn one_line(input: &Bytes, data: &str) -> Bytes {
-    let breaks = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    if data.as_bytes().iter().any(breaks) {
-        data.bytes().filter(|byte| !breaks(byte)).collect()
-    } else {
-        input.slice_ref(data.as_bytes())
-    }
 }
 
 #[cfg(test)]

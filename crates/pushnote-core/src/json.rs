@@ -1,6 +1,7 @@
 //! One JSON object with named fields, without the leniency of serde's derived structs (which take a list for
 //! an object) and with an error that never quotes the input: what comes in may hold tokens.
 
+use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, IgnoredAny};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -47,4 +48,15 @@ fn refuse(error: &serde_json::Error, shape: NotAnObject) -> NotAnObject {
 /// A field that is there with any value, `null` included, or is not there (with `#[serde(default)]`).
 pub(crate) fn field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// `data`, a part of `input`, without line breaks. Between the tokens of JSON they mean nothing, and inside a
+/// string they cannot stand.
+pub(crate) fn one_line(input: &Bytes, data: &str) -> Bytes {
+    let breaks = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    if data.as_bytes().iter().any(breaks) {
+        data.bytes().filter(|byte| !breaks(byte)).collect()
+    } else {
+        input.slice_ref(data.as_bytes())
+    }
 }

@@ -5,6 +5,7 @@
 //! | module | says |
 //! |---|---|
 //! | [`envelope`] | how an application's message looks on ZeroMQ, and whom it is for |
+//! | [`body`] | what a message carries: JSON, or what stands for a body of another type |
 //! | [`publication_id`], [`sequencer`] | how messages that come over several connections are delivered once and in order |
 //! | [`receipt`] | how a message that was sent to be acknowledged is |
 //! | [`user`], [`subject`] | what a user id may be; whom messages are for and what connections subscribe to |
@@ -19,6 +20,7 @@
 //! A message's way through it: [`Envelope::parse`] → [`Verifier::verify`] for each of its recipients → an
 //! [`Audience`]. A browser's: [`ClientCommand::parse`] → [`Verifier::verify`] → a [`Subject`].
 
+pub mod body;
 pub mod client;
 pub mod close;
 pub mod cursor;
@@ -35,6 +37,7 @@ pub mod subject;
 pub mod token;
 pub mod user;
 
+pub use body::Body;
 pub use client::{ClientCommand, ClientError};
 pub use close::CloseCode;
 pub use cursor::{Cursor, CursorError, Position};

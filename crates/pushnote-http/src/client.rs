@@ -9,14 +9,14 @@ use pushnote_sockjs::{Close, CloseReason, Connection, Handler, Session, SessionI
 
 use crate::expiries::{Ending, Expiries, Expiry};
 use crate::presence::Presence;
-use crate::receiver::SockJsReceiver;
+use crate::receiver::{AnyReceiver, SockJsReceiver};
 use crate::rights::{Allowed, Refusal, Rights};
 
 mod protocol;
 
 /// Makes a [`Client`] of each SockJS session.
 pub(crate) struct Clients {
-    hub: Hub<SockJsReceiver>,
+    hub: Hub<AnyReceiver>,
     /// Whether strings are sent, also to who did not ask for them.
     strings: bool,
     shared: Arc<Shared>,
@@ -24,7 +24,7 @@ pub(crate) struct Clients {
 
 /// What all clients share.
 struct Shared {
-    rights: Rights,
+    rights: Arc<Rights>,
     expiries: Arc<Expiries>,
     presence: Arc<Presence>,
 }
@@ -33,7 +33,7 @@ struct Shared {
 pub(crate) struct Client {
     session: Session,
     shared: Arc<Shared>,
-    attachment: Attachment<SockJsReceiver>,
+    attachment: Attachment<AnyReceiver>,
     /// Boxed: a connection without a token, or with one for ever, has none, and idle ones are many.
     expiry: Option<Box<Expiry>>,
     /// It speaks the client protocol.
@@ -44,15 +44,19 @@ pub(crate) struct Client {
 
 impl Clients {
     pub(crate) fn new(
-        hub: Hub<SockJsReceiver>,
+        hub: Hub<AnyReceiver>,
         verifier: Arc<CurrentVerifier>,
         rules: Arc<ChannelRules>,
         strings: bool,
     ) -> Self {
-        let rights = Rights::new(verifier, rules, Arc::clone(hub.counters()));
+        let rights = Arc::new(Rights::new(verifier, rules, Arc::clone(hub.counters())));
         let presence = Arc::default();
         let expiries = Arc::new(Expiries::new(Arc::clone(&presence)));
         Self { hub, strings, shared: Arc::new(Shared { rights, expiries, presence }) }
+    }
+
+    pub(crate) fn rights(&self) -> Arc<Rights> {
+        Arc::clone(&self.shared.rights)
     }
 
     pub(crate) fn expiries(&self) -> Arc<Expiries> {
@@ -72,7 +76,7 @@ impl Handler for Clients {
         if self.strings || info.query.iter().any(|query| query.split('&').any(|pair| pair == "form=string")) {
             session.use_strings();
         }
-        let mut attachment = self.hub.attach(SockJsReceiver::new(session.clone()));
+        let mut attachment = self.hub.attach(AnyReceiver::SockJs(SockJsReceiver::new(session.clone())));
         // To this there is no limit.
         let _ = attachment.subscribe(Subject::Everyone);
         let (session, shared) = (session.clone(), Arc::clone(&self.shared));

@@ -11,7 +11,7 @@ use pushnote_sockjs::Session;
 
 use crate::notice::Notice;
 use crate::presence::Presence;
-use crate::receiver::SockJsReceiver;
+use crate::receiver::AnyReceiver;
 
 /// Between two looks at the clock; so much later than its token a subscription may end.
 const LOOK: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ pub(crate) enum Ending {
     /// The whole session: its page cannot be told anything else.
     Session(Session),
     /// The subscription alone.
-    Subscription(Remote<SockJsReceiver>),
+    Subscription(Remote<AnyReceiver>),
 }
 
 /// The second, and a number of the subscription's own.

@@ -80,7 +80,7 @@ fn put_messages<'a>(messages: impl Iterator<Item = &'a Publication>, out: &mut V
 }
 
 fn put_message(message: &Publication, out: &mut Vec<u8>) {
-    let Content::Message { data, event } = message.content() else { return };
+    let Content::Message { data, event, media_type } = message.content() else { return };
     out.push(b'{');
     let subjects = message.audience().subjects();
     let mut channels = subjects.iter().filter_map(|subject| match subject {
@@ -106,6 +106,9 @@ fn put_message(message: &Publication, out: &mut Vec<u8>) {
     }
     if let Some(event) = event {
         put_field("event", event, out);
+    }
+    if let Some(media_type) = media_type {
+        put_field("media_type", media_type, out);
     }
     out.extend_from_slice(br#""data":"#);
     out.extend_from_slice(data);

@@ -7,12 +7,14 @@
 //! - `client`: the client protocol on a SockJS session
 //! - `expiries`: connections whose tokens expire
 //! - `presence`: who is in which channel
+//! - `front`: ways in and out beside SockJS; `context`: what they work with; `publisher`: where their messages go
 //! - `receiver`: what the hub delivers into
 //! - `kept`: the log on disk
 //! - `metrics`: what is measured
 //! - `serve`: accepts connections and drains them
 
 mod client;
+mod context;
 mod expiries;
 mod framing;
 mod front;
@@ -21,7 +23,9 @@ mod metrics;
 mod notice;
 mod page;
 mod presence;
+mod publisher;
 mod receiver;
+mod request_check;
 mod rights;
 mod route;
 mod routes;
@@ -36,4 +40,4 @@ pub use pushnote_sockjs::{AllowedOrigin, Network};
 pub use pushnote_store::{Fsync, OpenError};
 pub use route::{Route, RouteError};
 pub use server::{DrainReport, RunError, run};
-pub use settings::Settings;
+pub use settings::{PublishTo, Settings};

@@ -11,12 +11,12 @@ use pushnote_zmtp::{CloseCause, Monitor, Stats};
 use crate::client::Clients;
 use crate::kept::Keeper;
 use crate::presence::Presence;
-use crate::receiver::SockJsReceiver;
+use crate::receiver::AnyReceiver;
 use pushnote_net::Admission;
 
 /// Everything that counts something.
 pub(crate) struct Gauges {
-    pub(crate) hub: Hub<SockJsReceiver>,
+    pub(crate) hub: Hub<AnyReceiver>,
     pub(crate) taken_in: Arc<pushnote_intake::Counters>,
     pub(crate) presence: Arc<Presence>,
     pub(crate) admission: Arc<Admission>,

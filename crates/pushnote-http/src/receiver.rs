@@ -1,20 +1,22 @@
-//! What the hub delivers into: a SockJS session.
+//! What the hub delivers into: one kind for each way out.
+
+mod sockjs;
+mod waiting;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use pushnote_core::{ChannelName, CloseCode, Cursor};
 use pushnote_hub::{Batch, Delivery, Place, Receiver};
-use pushnote_sockjs::{Message, SendError, Session};
+use pushnote_sockjs::Message;
 
-use crate::framing;
 use crate::notice::Notice;
+pub(crate) use sockjs::SockJsReceiver;
+pub(crate) use waiting::WaitingReceiver;
 
-/// A SockJS session (on any transport) as a receiver of publications.
-pub(crate) struct SockJsReceiver {
-    session: Session,
-    /// It has been welcomed: it speaks the client protocol.
-    framed: AtomicBool,
+/// One attached client, whichever way it is served.
+pub(crate) enum AnyReceiver {
+    SockJs(SockJsReceiver),
+    Waiting(WaitingReceiver),
 }
 
 /// A publication's or batch's encodings, made by the first receiver that needs them and shared by all others.
@@ -26,54 +28,42 @@ pub(crate) struct Encodings {
     framed: OnceLock<Message>,
 }
 
-impl SockJsReceiver {
-    pub(crate) fn new(session: Session) -> Self {
-        Self { session, framed: AtomicBool::new(false) }
-    }
-
-    fn send(&self, message: &Message) -> Delivery {
-        match self.session.send(message) {
-            Ok(()) => Delivery::Accepted,
-            Err(SendError::Full) => Delivery::Full,
-            // Publications are text: the last case is of no message.
-            Err(SendError::Closed | SendError::BinaryUnsupported) => Delivery::Closed,
-        }
-    }
-}
-
-impl Receiver for SockJsReceiver {
+impl Receiver for AnyReceiver {
     type Encodings = Encodings;
     type Notice = Notice;
 
     fn deliver(&self, batch: &Batch<Encodings>) -> Delivery {
-        let Encodings { values, framed } = batch.encodings();
-        if self.framed.load(Relaxed) {
-            return self.send(framed.get_or_init(|| Message::batch(framing::elements(batch))));
+        match self {
+            Self::SockJs(receiver) => receiver.deliver(batch),
+            Self::Waiting(receiver) => receiver.wake(),
         }
-        // What is no message, such pages know nothing of.
-        if batch.payloads().next().is_none() {
-            return Delivery::Accepted;
-        }
-        self.send(values.get_or_init(|| Message::batch(batch.payloads().cloned())))
     }
 
     fn tell(&self, notice: &Notice, place: &Place) -> Delivery {
-        let told = self.send(&Message::json(notice.encode(place).into()));
-        if told == Delivery::Accepted && matches!(notice, Notice::Welcome { .. }) {
-            self.framed.store(true, Relaxed);
+        match self {
+            Self::SockJs(receiver) => receiver.tell(notice, place),
+            Self::Waiting(receiver) => receiver.wake(),
         }
-        told
     }
 
     fn gap(&self, channel: Option<&ChannelName>, cursor: &Cursor) -> Option<Delivery> {
-        self.framed.load(Relaxed).then(|| self.send(&Message::json(framing::gap(channel, cursor).into())))
+        match self {
+            Self::SockJs(receiver) => receiver.gap(channel, cursor),
+            Self::Waiting(receiver) => Some(receiver.wake()),
+        }
     }
 
     fn close(&self, code: CloseCode) {
-        self.session.close(code.code(), code.reason());
+        match self {
+            Self::SockJs(receiver) => receiver.close(code),
+            Self::Waiting(receiver) => receiver.close(),
+        }
     }
 
     fn abort(&self, code: CloseCode) {
-        self.session.abort(code.code(), code.reason());
+        match self {
+            Self::SockJs(receiver) => receiver.abort(code),
+            Self::Waiting(receiver) => receiver.close(),
+        }
     }
 }

@@ -15,6 +15,8 @@ use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
 use crate::client::Clients;
+use crate::context::Context;
+use crate::front::Front;
 use crate::kept::Keeper;
 use crate::page::{ACTION_BYTES_MAX, Action, Page, is_from_own_page};
 use crate::settings::Settings;
@@ -61,6 +63,12 @@ pub(crate) fn all(
     let own = fixed(pages).or(asked(actions)).unify();
     let routes = sockjs.filter(route.as_str()).or(own).unify().or(health(draining, keeper)).unify();
     (routes.recover(not_found).unify().boxed(), sockjs)
+}
+
+/// Ways in and out beside SockJS, in the order in which they are asked.
+pub(crate) fn fronts(context: &Arc<Context>) -> Arc<[Arc<dyn Front>]> {
+    let _ = context;
+    Arc::new([])
 }
 
 fn sockjs_limits(limits: &Limits) -> pushnote_sockjs::Limits {

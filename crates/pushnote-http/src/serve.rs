@@ -5,7 +5,8 @@ use std::future::{Future, pending, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::Either;
+use futures_util::future::{Either, FutureExt, TryFutureExt};
+use http_body_util::Either as Body;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -18,7 +19,8 @@ use tokio::time::timeout;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
-use crate::front;
+use crate::front::Front;
+use crate::request_check;
 
 /// What a client has to take its last answer in when the server stops.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
@@ -27,18 +29,27 @@ const LAST_ANSWER: Duration = Duration::from_secs(5);
 const NO_PLACE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
+/// What is served at a listener.
+#[derive(Clone)]
+pub(crate) struct Site {
+    /// Each is asked whether a path is its own, in this order.
+    pub(crate) fronts: Arc<[Arc<dyn Front>]>,
+    /// All else.
+    pub(crate) routes: BoxedFilter<(Response,)>,
+}
+
 /// Accepts and serves connections until `over`, then returns what is needed to wait for their end, and
 /// what came of it.
 pub(crate) async fn accept_until<T>(
     listener: Listener,
-    routes: BoxedFilter<(Response,)>,
+    site: Site,
     limits: &Limits,
     admission: Arc<Admission>,
     over: impl Future<Output = T>,
 ) -> (OpenConnections, T) {
     let (drain, draining) = watch::channel(());
     let connection = HttpConnection {
-        routes,
+        site,
         header_bytes_max: limits.header_bytes_max,
         header_timeout: Duration::from_secs(limits.handshake_timeout_s),
         keep_alive: Duration::from_secs(limits.keep_alive_s),
@@ -92,7 +103,7 @@ impl OpenConnections {
 
 #[derive(Clone)]
 struct HttpConnection {
-    routes: BoxedFilter<(Response,)>,
+    site: Site,
     header_bytes_max: usize,
     header_timeout: Duration,
     keep_alive: Duration,
@@ -105,20 +116,30 @@ impl HttpConnection {
         stream.set_nodelay();
         // A client that takes nothing of what is sent to it is gone after that time, WebSocket or not.
         stream.set_write_timeout(self.write_timeout);
-        let routes = TowerToHyperService::new(warp::service(self.routes));
+        let Site { fronts, routes } = self.site;
+        let routes = TowerToHyperService::new(warp::service(routes));
         let asked = Arc::new(Notify::new());
         let first_head = Arc::clone(&asked);
         let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
             asked.notify_one();
-            let refusal = front::refusal(&request);
+            let refusal = request_check::refusal(&request);
             // Where the SockJS filter looks for the client's address.
             request.extensions_mut().insert(peer);
             // A WebSocket outlives this task; it keeps its place as long as it lives.
             request.extensions_mut().insert(ConnectionGuard::new(Arc::clone(&permit)));
             // One future or the other, and not one around both: each connection has room for it.
-            match refusal {
-                Some(refusal) => Either::Left(ready(Ok::<_, Infallible>(refusal))),
-                None => Either::Right(hyper::service::Service::call(&routes, request)),
+            if let Some(refusal) = refusal {
+                return Either::Left(Either::Left(ready(Ok::<_, Infallible>(refusal.map(Body::Left)))));
+            }
+            match fronts.iter().find(|front| front.takes(request.uri().path())) {
+                Some(front) => {
+                    let answering = Arc::clone(front).respond(request);
+                    Either::Left(Either::Right(answering.map(|answer| Ok(answer.map(Body::Right)))))
+                }
+                None => {
+                    let answering = hyper::service::Service::call(&routes, request);
+                    Either::Right(answering.map_ok(|answer| answer.map(Body::Left)))
+                }
             }
         });
         let connection = http1::Builder::new()

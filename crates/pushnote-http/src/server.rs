@@ -9,6 +9,8 @@ use std::time::Duration;
 use pushnote_core::{ChannelRules, CloseCode};
 use pushnote_hub::{Hub, HubOptions, LogOptions, ShardGone};
 use pushnote_intake::Intake;
+use pushnote_intake::sources::both::Both;
+use pushnote_intake::sources::handed::handed;
 use pushnote_intake::sources::zeromq::ZeroMq;
 use pushnote_net::metrics::Serving;
 use pushnote_net::{Admission, unix_now};
@@ -17,10 +19,13 @@ use pushnote_zmtp::Monitor;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::Clients;
+use crate::context::Context;
 use crate::kept::OpenedLog;
 use crate::metrics::Gauges;
-use crate::receiver::SockJsReceiver;
-use crate::settings::Settings;
+use crate::publisher::Publisher;
+use crate::receiver::AnyReceiver;
+use crate::serve::Site;
+use crate::settings::{PublishTo, Settings};
 use crate::{routes, serve};
 
 /// How long to wait for the shards to count everybody out, between looks.
@@ -70,7 +75,12 @@ pub async fn run(
     let keeper = settings.log.as_ref().map(|log| Arc::clone(&log.keeper));
     let (hub, intake) = start(&mut settings, &rules)?;
     let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
-    let mut hearing = tokio::spawn(intake.run(source));
+    let (handing, handed) = handed();
+    let publisher = match settings.publish_to.clone() {
+        PublishTo::Here => Publisher::here(handing, limits.message_bytes_max),
+        PublishTo::Forwarders(publisher) => Publisher::forwarders(publisher, limits.message_bytes_max),
+    };
+    let mut hearing = tokio::spawn(intake.run(Both(source, handed)));
 
     let clients = Clients::new(hub.clone(), Arc::clone(&settings.verifier), rules, settings.strings);
     let expiries = clients.expiries();
@@ -79,7 +89,17 @@ pub async fn run(
     let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
+    let context = Arc::new(Context {
+        hub: hub.clone(),
+        rights: clients.rights(),
+        publisher,
+        limits: limits.clone(),
+        allowed_origins: settings.allowed_origins.clone().into(),
+        trusted_proxies: settings.trusted_proxies.clone().into(),
+        draining: Arc::clone(&draining),
+    });
     let (routes, sockjs) = routes::all(settings, clients, &draining, keeper.clone());
+    let site = Site { fronts: routes::fronts(&context), routes };
     let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
     let mut telling = Serving::default();
     if let Some(listener) = metrics {
@@ -118,7 +138,7 @@ pub async fn run(
         (told, started)
     };
     let (mut open, (told, started)) =
-        serve::accept_until(listener, routes, &limits, admission, draining_over).await;
+        serve::accept_until(listener, site, &limits, admission, draining_over).await;
     open.begin_drain();
     let left = open.drained(deadline.saturating_sub(started.elapsed())).await;
     hearing.abort();
@@ -136,7 +156,7 @@ pub async fn run(
 fn start(
     settings: &mut Settings,
     rules: &Arc<ChannelRules>,
-) -> io::Result<(Hub<SockJsReceiver>, Intake<SockJsReceiver>)> {
+) -> io::Result<(Hub<AnyReceiver>, Intake<AnyReceiver>)> {
     let (limits, log) = (&settings.limits, settings.log.take());
     let options = HubOptions {
         rules: Arc::clone(rules),
@@ -176,7 +196,7 @@ fn sockets(source: &ZeroMq) -> Vec<(&'static str, Monitor)> {
 }
 
 /// Closes all connections, until each client knows: also one that is between two polls, and comes to hear it.
-async fn tell_everybody(hub: &Hub<SockJsReceiver>, sockjs: &SockJs<Clients>) {
+async fn tell_everybody(hub: &Hub<AnyReceiver>, sockjs: &SockJs<Clients>) {
     let code = CloseCode::Shutdown;
     sockjs.refuse_new(code.code(), code.reason());
     // By way of the shards, behind what they still have to deliver.

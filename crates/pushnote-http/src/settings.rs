@@ -11,8 +11,19 @@ use crate::kept::OpenedLog;
 use crate::page::{Action, Page};
 use crate::route::Route;
 
+/// Where messages go that come in over HTTP.
+#[derive(Debug, Clone)]
+pub enum PublishTo {
+    /// Into this server's log: there is no other.
+    Here,
+    /// To the forwarders that it hears, and so to all servers; `None` if it was not told where they take messages.
+    Forwarders(Option<Arc<pushnote::Publisher>>),
+}
+
 /// What a server is told at its start.
 pub struct Settings {
+    /// Where messages go that come in over HTTP.
+    pub publish_to: PublishTo,
     /// Where SockJS is mounted, for example `/sockjs`.
     pub route: Route,
     /// All limits.

@@ -171,12 +171,22 @@ impl<R: Receiver> Hub<R> {
         attachment
     }
 
+    /// Connections that are subscribed to `subject`; to everyone, all are.
+    pub fn connections(&self, subject: &Subject) -> usize {
+        match subject {
+            Subject::Everyone => usize::try_from(self.attached()).unwrap_or(usize::MAX),
+            _ => self.connections_of().get(subject).copied().unwrap_or(0),
+        }
+    }
+
     /// One connection more subscribes to `subject`.
     fn enter(&self, subject: &Subject) -> Result<(), SubscribeError> {
-        if !is_limited(subject) {
-            return Ok(());
-        }
-        let max = self.inner.options.connections_per_user_max;
+        let max = match subject {
+            Subject::User(_) => self.inner.options.connections_per_user_max,
+            // A channel is made for many.
+            Subject::Channel(_) => usize::MAX,
+            Subject::Everyone | Subject::Presence(_) => return Ok(()),
+        };
         let mut connections = self.connections_of();
         let count = connections.entry(subject.clone()).or_insert(0);
         if *count >= max {
@@ -202,11 +212,6 @@ impl<R: Receiver> Hub<R> {
     fn connections_of(&self) -> MutexGuard<'_, HashMap<Subject, usize>> {
         self.inner.connections_of.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether there is a limit of connections: a channel is made for many.
-fn is_limited(subject: &Subject) -> bool {
-    matches!(subject, Subject::User(_))
 }
 
 impl<R: Receiver> Drop for Attachment<R> {

@@ -9,13 +9,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use pushnote_core::rules::ChannelRules;
-use pushnote_core::{CloseCode, Position, Subject};
+use pushnote_core::{CloseCode, Cursor, Position, Subject};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 use crate::counters::Counters;
 use crate::kept::KeptLog;
-use crate::log::{Log, LogOptions, Origin};
+use crate::log::{Excerpt, Log, LogOptions, Origin};
 use crate::publication::Publication;
 use crate::receiver::Receiver;
 use crate::shard::{Shard, ShardCommand, ShardHandle};
@@ -141,6 +141,27 @@ impl<R: Receiver> Hub<R> {
             offset = inner.log.append(publication, origin) => Ok(offset),
             () = closed => Err(ShardGone),
         }
+    }
+
+    /// What there is of a subject from a place on: up to `count_max` publications with, but for the first, `bytes_max` bytes
+    /// of payload together. Who waits for more attaches first, then looks.
+    pub fn excerpt(&self, subject: &Subject, from: u64, count_max: usize, bytes_max: usize) -> Excerpt {
+        self.inner.log.excerpt(subject, from, (count_max, bytes_max))
+    }
+
+    /// The place behind the last publication that has been fanned out, or is about to be.
+    pub fn end(&self) -> u64 {
+        self.inner.log.end()
+    }
+
+    /// Tells this log's offsets from others'.
+    pub fn epoch(&self) -> u64 {
+        self.inner.log.epoch()
+    }
+
+    /// The cursor of a place in this log.
+    pub fn cursor(&self, place: u64) -> Cursor {
+        self.inner.log.cursor(place)
     }
 
     /// Whether the log outlives the process.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pushnote_core::{Audience, ChannelName, Position, PublicationId, Subject, UserId};
+use pushnote_core::{Audience, Body, ChannelName, Position, PublicationId, Subject, UserId};
 
 use crate::log::Origin;
 use crate::publication::{Content, Publication};
@@ -20,6 +20,7 @@ const POSITION: u8 = 1 << 2;
 const OLD: u8 = 1 << 3;
 const ID: u8 = 1 << 4;
 const SENDER: u8 = 1 << 5;
+const MEDIA_TYPE: u8 = 1 << 6;
 
 /// Something to wait for.
 pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -99,9 +100,9 @@ impl Recovered {
 /// little-endian, and a text has its length before it, in four bytes.
 pub(crate) fn record(publication: &Publication, origin: &Origin) -> Bytes {
     let Origin { position, marks, old, id, sender } = origin;
-    let (data, event) = match publication.content() {
-        Content::Message { data, event } => (&data[..], event.as_deref()),
-        Content::Gap | Content::Joined(..) | Content::Left(..) => (&[][..], None),
+    let (data, event, media_type) = match publication.content() {
+        Content::Message { data, event, media_type } => (&data[..], event.as_deref(), media_type.as_deref()),
+        Content::Gap | Content::Joined(..) | Content::Left(..) => (&[][..], None, None),
     };
     let flags = [
         (GAP, *publication.content() == Content::Gap),
@@ -110,6 +111,7 @@ pub(crate) fn record(publication: &Publication, origin: &Origin) -> Bytes {
         (OLD, *old),
         (ID, id.is_some()),
         (SENDER, sender.is_some()),
+        (MEDIA_TYPE, media_type.is_some()),
     ];
     let mut out = Vec::with_capacity(128 + data.len());
     out.push(VERSION);
@@ -134,7 +136,7 @@ pub(crate) fn record(publication: &Publication, origin: &Origin) -> Bytes {
         out.push(kind);
         put_text(&mut out, name);
     }
-    event.iter().for_each(|event| put_text(&mut out, event));
+    event.iter().chain(media_type.iter()).for_each(|text| put_text(&mut out, text));
     out.extend(data);
     out.into()
 }
@@ -168,8 +170,12 @@ impl Reader {
         let sender = if has(SENDER) { Some(self.array()?) } else { None };
         let audience = (0..self.len()?).map(|_| self.subject()).collect::<Option<Audience>>()?;
         let event = if has(EVENT) { Some(self.text()?.as_str().into()) } else { None };
-        let publication =
-            if has(GAP) { Publication::gap() } else { Publication::new(self.rest, event, audience) };
+        let media_type = if has(MEDIA_TYPE) { Some(self.text()?.as_str().into()) } else { None };
+        let publication = if has(GAP) {
+            Publication::gap()
+        } else {
+            Publication::new(Body { data: self.rest, media_type }, event, audience)
+        };
         Some((publication, Origin { position, marks, old: has(OLD), id, sender }))
     }
 
@@ -244,6 +250,14 @@ mod tests {
         let cases = [
             (publication(), origin()),
             (Publication::gap(), Origin::default()),
+            (
+                Publication::new(
+                    Body::of("text/plain", &Bytes::from_static(b"x")),
+                    None,
+                    Audience::everyone(),
+                ),
+                Origin::default(),
+            ),
             (Publication::new(Bytes::from_static(b"1"), None, Audience::default()), Origin::default()),
         ];
         for (publication, origin) in cases {

@@ -29,7 +29,7 @@ pub use attachment::{Attachment, Remote, SubscribeError};
 pub use counters::{Counter, Counters};
 pub use hub::{Hub, HubOptions, ShardGone};
 pub use kept::{Keep, KeptLog, RecordError, Recovered, Waiting};
-pub use log::{LogOptions, Origin};
+pub use log::{Dated, Excerpt, LogOptions, Origin};
 pub use publication::{Batch, Content, Encoded, Publication};
 pub use receiver::{Delivery, Place, Receiver};
 pub use shard::ReceiverId;

@@ -19,6 +19,7 @@ use crate::kept::{self, Keep, KeptLog, Recovered};
 use crate::publication::{Encoded, Publication};
 use entries::Entries;
 pub use entries::LogOptions;
+pub use reading::{Dated, Excerpt};
 pub(crate) use reading::{Lost, Reading, Resumed};
 pub use sources::Origin;
 
@@ -296,6 +297,17 @@ impl<E: Default> Log<E> {
     /// What is at `limit` or behind it, who asks is still to get.
     pub(crate) fn last(&self, subject: &Subject, count: usize, limit: u64) -> (Vec<Arc<Publication>>, bool) {
         self.fresh_state().entries.last(subject, count, limit, Instant::now())
+    }
+
+    /// What there is of a subject from a place on, up to so many and so many bytes.
+    pub(crate) fn excerpt(&self, subject: &Subject, from: u64, most: (usize, usize)) -> Excerpt {
+        let limit = self.end();
+        self.fresh_state().entries.excerpt(subject, from, limit, most, Instant::now())
+    }
+
+    /// Tells this log from others.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// What there was of a subject from a cursor up to `place`, but for what the others have brought; and whether that is all.

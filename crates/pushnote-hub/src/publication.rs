@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pushnote_core::sequencer::Item;
-use pushnote_core::{Audience, ChannelName, Cursor, Position, Subject, UserId};
+use pushnote_core::{Audience, Body, ChannelName, Cursor, Position, Subject, UserId};
 
 /// About what a subject takes besides its name.
 const SUBJECT_BYTES: usize = 48;
@@ -30,6 +30,8 @@ pub enum Content {
         data: Bytes,
         /// What the application calls it.
         event: Option<Box<str>>,
+        /// What the payload, a string, stands for ([`Body`]).
+        media_type: Option<Box<str>>,
     },
     /// Here messages are missing.
     Gap,
@@ -40,9 +42,10 @@ pub enum Content {
 }
 
 impl Publication {
-    /// A message for `audience`; `data` is one JSON value as text, without line breaks.
-    pub fn new(data: Bytes, event: Option<Box<str>>, audience: Audience) -> Self {
-        Self::of(Content::Message { data, event }, audience)
+    /// A message for `audience`; of bytes, they are one JSON value as text, without line breaks.
+    pub fn new(body: impl Into<Body>, event: Option<Box<str>>, audience: Audience) -> Self {
+        let Body { data, media_type } = body.into();
+        Self::of(Content::Message { data, event, media_type }, audience)
     }
 
     /// Says to everybody that messages are missing here.

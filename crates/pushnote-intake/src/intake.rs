@@ -1,5 +1,6 @@
 //! Everything that is done with a message before it is fanned out.
 
+use std::future::ready;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +12,13 @@ use pushnote_core::{Answer, CurrentVerifier, Position, PublicationId, Receipt, S
 use pushnote_hub::{Hub, Origin, Publication, Receiver, Recovered, ShardGone};
 use pushnote_net::{LogOnce, unix_now};
 use pushnote_zmtp::Beginning;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::counters::Counters;
 use crate::order::{Order, PATIENCE};
 use crate::parser::{Accepted, Parser};
-use crate::source::{Expected, Incoming, Reply, Sender, Source};
+use crate::source::{Expected, Incoming, Reply, Sender, Sent, Source};
 use crate::streams::Streams;
 
 /// How long what sources have from before is waited for.
@@ -178,12 +179,13 @@ impl<R: Receiver> Intake<R> {
     }
 
     async fn take(&mut self, incoming: Incoming<impl Reply>) -> Result<(), ShardGone> {
-        let Incoming { sender, envelope, reply, position, old } = incoming;
+        let Incoming { sender, message, reply, position, old } = incoming;
         if let Some(position) = position
             && self.streams.had(position)
         {
             if self.several
-                && let Some(id) = envelope.ok().and_then(|envelope| self.parser.id_of(&envelope))
+                && let Ok(Sent::Envelope(envelope)) = message
+                && let Some(id) = self.parser.id_of(&envelope)
             {
                 self.came_again(&id, position);
             }
@@ -198,16 +200,18 @@ impl<R: Receiver> Intake<R> {
             self.hub.source_begins(position);
         }
         let (told, offset) = match &reply {
-            Some(_) if self.hub.keeps() => {
+            Some(reply) if self.hub.keeps() || reply.wants_offset() => {
                 let (told, offset) = oneshot::channel();
                 (Some(told), Some(offset))
             }
             _ => (None, None),
         };
-        let taken = match envelope {
-            Ok(envelope) => {
-                let origin = Origin { position, old, sender: sender.key(), ..Origin::default() };
-                self.publish_envelope(&sender, &envelope, origin, told).await?
+        let origin = Origin { position, old, sender: sender.key(), ..Origin::default() };
+        let taken = match message {
+            Ok(Sent::Envelope(envelope)) => self.publish_envelope(&sender, &envelope, origin, told).await?,
+            Ok(Sent::Publication(publication)) => {
+                self.publish(Arrival { publication, origin, told }).await?;
+                Ok(())
             }
             Err(rejected) => {
                 self.parser.refuse(rejected.kind, &rejected.why);
@@ -220,8 +224,12 @@ impl<R: Receiver> Intake<R> {
         let Some(reply) = reply else { return Ok(()) };
         let answer = self.answer(taken);
         match (offset, &answer) {
-            (Some(offset), Answer::Receipt(_)) => self.answer_when_kept(reply, answer, offset),
-            _ => reply.answer(&answer),
+            (Some(mut offset), Answer::Receipt(_)) => match offset.try_recv() {
+                Ok(offset) if !self.hub.keeps() => reply.answer(&answer, Some(offset)),
+                Ok(known) => self.answer_when_kept(reply, answer, ready(Ok::<_, RecvError>(known))),
+                Err(_) => self.answer_when_kept(reply, answer, offset),
+            },
+            _ => reply.answer(&answer, None),
         }
         Ok(())
     }
@@ -275,7 +283,12 @@ impl<R: Receiver> Intake<R> {
     }
 
     /// Accepted is what is kept. That takes its time, and the next message does not wait for it.
-    fn answer_when_kept(&self, reply: impl Reply, answer: Answer, offset: oneshot::Receiver<u64>) {
+    fn answer_when_kept<E>(
+        &self,
+        reply: impl Reply,
+        answer: Answer,
+        offset: impl Future<Output = Result<u64, E>> + Send + 'static,
+    ) {
         let hub = self.hub.clone();
         // What came before, and still waits for those before it, is published after that.
         let patience = self.order.poll_timeout().map(|_| PATIENCE);
@@ -285,10 +298,10 @@ impl<R: Receiver> Intake<R> {
                 sleep(patience).await;
             }
             match hub.kept(offset).await {
-                Ok(()) => reply.answer(&answer),
+                Ok(()) => reply.answer(&answer, offset),
                 Err(why) => {
                     let error = format!("it is delivered, but not kept: {why}");
-                    reply.answer(&Answer::Refused { error, retry: false });
+                    reply.answer(&Answer::Refused { error, retry: false }, offset);
                 }
             }
         });

@@ -19,4 +19,4 @@ mod streams;
 
 pub use counters::Counters;
 pub use intake::Intake;
-pub use source::{Expected, Incoming, Rejected, Reply, Sender, Source};
+pub use source::{Expected, Incoming, Rejected, Reply, Sender, Sent, Source};

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pushnote_core::{Audience, CurrentVerifier, Envelope, EnvelopeError, PublicationId, UserId};
+use pushnote_core::{Audience, Body, CurrentVerifier, Envelope, EnvelopeError, PublicationId, UserId};
 use pushnote_hub::Publication;
 use pushnote_net::LogOnce;
 
@@ -49,7 +49,11 @@ impl Parser {
             Ok(envelope) => {
                 let audience = self.audience(&envelope, now);
                 Ok(Accepted {
-                    publication: Publication::new(envelope.data, envelope.event, audience),
+                    publication: Publication::new(
+                        Body { data: envelope.data, media_type: envelope.media_type },
+                        envelope.event,
+                        audience,
+                    ),
                     id: envelope.id,
                 })
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pushnote_core::{Answer, Position};
+use pushnote_hub::Publication;
 use pushnote_zmtp::Beginning;
 use pushnote_zmtp::curve::PublicKey;
 use tokio::sync::watch;
@@ -40,14 +41,31 @@ impl Sender {
 pub struct Incoming<R> {
     /// Who sent it.
     pub sender: Sender,
-    /// One envelope, or why it is none before anybody has looked into it.
-    pub envelope: Result<Bytes, Rejected>,
+    /// What it sent, or why that is no message before anybody has looked into it.
+    pub message: Result<Sent, Rejected>,
     /// Where the answer goes, if somebody waits for one.
     pub reply: Option<R>,
     /// Its place in the source's stream, if the source numbers what it sends.
     pub position: Option<Position>,
     /// The source had it before it was asked for what it keeps.
     pub old: bool,
+}
+
+impl<R> Incoming<R> {
+    /// With another kind of reply.
+    pub(crate) fn map_reply<S>(self, of: impl FnOnce(R) -> S) -> Incoming<S> {
+        let Self { sender, message, reply, position, old } = self;
+        Incoming { sender, message, reply: reply.map(of), position, old }
+    }
+}
+
+/// A message as a source has it.
+#[derive(Debug)]
+pub enum Sent {
+    /// The bytes of an envelope.
+    Envelope(Bytes),
+    /// What has been parsed and checked already.
+    Publication(Publication),
 }
 
 /// A message that has no envelope.
@@ -70,8 +88,13 @@ pub struct Expected {
 
 /// Where an answer goes.
 pub trait Reply: Send + 'static {
-    /// Answers. Whoever is gone does not get it.
-    fn answer(self, answer: &Answer);
+    /// Whether it waits for the offset.
+    fn wants_offset(&self) -> bool {
+        false
+    }
+
+    /// Answers. Whoever is gone does not get it. `offset` is the message's in the log, if it is known.
+    fn answer(self, answer: &Answer, offset: Option<u64>);
 }
 
 /// Yields what applications publish. It knows of bytes and connections, and nothing of envelopes.

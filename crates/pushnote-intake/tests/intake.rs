@@ -9,7 +9,7 @@ use pushnote_core::{Answer, Audience, ChannelName, CloseCode, Cursor, Keys, Posi
 use pushnote_hub::{
     Attachment, Batch, Delivery, Hub, HubOptions, LogOptions, Origin, Place, Publication, Receiver, Recovered,
 };
-use pushnote_intake::{Counters, Incoming, Intake, Rejected, Reply, Sender, Source};
+use pushnote_intake::{Counters, Incoming, Intake, Rejected, Reply, Sender, Sent, Source};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
@@ -57,7 +57,7 @@ impl Source for Spoken {
 struct Noted(Arc<Mutex<Option<Answer>>>);
 
 impl Reply for Noted {
-    fn answer(self, answer: &Answer) {
+    fn answer(self, answer: &Answer, _offset: Option<u64>) {
         *self.0.lock().unwrap() = Some(answer.clone());
     }
 }
@@ -105,7 +105,13 @@ impl Set {
     fn say(&self, envelope: Result<String, Rejected>, reply: Option<Noted>) {
         let envelope = envelope.map(Bytes::from);
         self.application
-            .send(Incoming { sender: Sender::Anybody, envelope, reply, position: None, old: false })
+            .send(Incoming {
+                sender: Sender::Anybody,
+                message: envelope.map(Sent::Envelope),
+                reply,
+                position: None,
+                old: false,
+            })
             .unwrap();
     }
 
@@ -141,7 +147,15 @@ async fn what_an_earlier_run_has_had_comes_once() {
     for (data, position) in [(1, 1), (2, 2), (5, 3), (3, 4), (6, 5)] {
         let envelope = Ok(format!(r#"{{"name":"notify_all","data":{data}}}"#).into());
         let (sender, position) = (Sender::Anybody, Some(at(position)));
-        set.application.send(Incoming { sender, envelope, reply: None, position, old: false }).unwrap();
+        set.application
+            .send(Incoming {
+                sender,
+                message: envelope.map(Sent::Envelope),
+                reply: None,
+                position,
+                old: false,
+            })
+            .unwrap();
     }
     // Another way than by its place.
     set.publish(1, "web/1");

@@ -5,9 +5,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use pushnote_core::envelope::SUBJECTS_MAX;
-use pushnote_core::{Audience, Draft, Receipt, UserId};
+use pushnote_core::{Audience, Body, Draft, Receipt, UserId};
 use pushnote_zmtp::Batch;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::acks::Acks;
 use crate::driver::Driver;
@@ -165,6 +166,56 @@ impl Publisher {
         let users =
             users.into_iter().map(|user| UserId::new(&user.to_string())).collect::<Result<Vec<_>, _>>()?;
         self.checked(Draft::notify(room, data, &users)?, users.len())
+    }
+
+    /// Queues a body for `audience`, for a program that passes on what it is given. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// As [`Publisher::notify_all`], and [`PublishError::Json`] if the body's data is no JSON.
+    pub fn publish_body(
+        &self,
+        body: &Body,
+        audience: &Audience,
+        event: Option<&str>,
+    ) -> Result<(), PublishError> {
+        self.queue(self.for_body(FRAME, body, audience, event)?)
+    }
+
+    /// As [`Publisher::publish_body`], and blocks until it is acknowledged; see [`Publisher::notify_all_acked`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn publish_body_acked(
+        &self,
+        body: &Body,
+        audience: &Audience,
+        event: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Receipt, AckError> {
+        self.acks.send(self.for_body(0, body, audience, event)?, timeout.min(FOREVER))
+    }
+
+    /// Whether it was told where messages are acknowledged.
+    pub fn is_acked(&self) -> bool {
+        !self.acks.endpoints.0.is_empty()
+    }
+
+    fn for_body(
+        &self,
+        room: usize,
+        body: &Body,
+        audience: &Audience,
+        event: Option<&str>,
+    ) -> Result<Draft, PublishError> {
+        let data: &RawValue = serde_json::from_slice(&body.data)?;
+        let draft = Draft::publish(room, &data, audience, event)?;
+        let draft = match &body.media_type {
+            Some(media_type) => draft.with_media_type(media_type),
+            None => draft,
+        };
+        self.checked(draft, audience.subjects().len())
     }
 
     /// What [`Message::send`](crate::Message::send) does.

@@ -33,6 +33,7 @@ async fn server(limits: Limits) -> SocketAddr {
     })
     .unwrap();
     let settings = Settings {
+        publish_to: crate::PublishTo::Here,
         route: "/sockjs".parse().unwrap(),
         limits: limits.clone(),
         verifier: Arc::clone(&verifier),
@@ -55,7 +56,8 @@ async fn server(limits: Limits) -> SocketAddr {
     let address = listener.local_addresses().unwrap()[0];
     tokio::spawn(async move {
         let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
-        accept_until(listener, routes, &limits, admission, pending::<()>()).await;
+        let site = Site { fronts: Arc::new([]), routes };
+        accept_until(listener, site, &limits, admission, pending::<()>()).await;
     });
     address
 }

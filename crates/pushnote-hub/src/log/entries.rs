@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use pushnote_core::rules::ChannelRules;
 use pushnote_core::sequencer::Item;
@@ -54,6 +54,8 @@ pub(super) struct Concerning {
 #[derive(Debug)]
 pub(crate) struct Entries {
     options: LogOptions,
+    /// One moment, by both clocks: so that time, as people have it, never goes back.
+    began: (Instant, Duration),
     pub(super) rules: Arc<ChannelRules>,
     pub(super) entries: VecDeque<Entry>,
     /// The offset of the first entry.
@@ -77,8 +79,10 @@ impl Entry {
 
 impl Entries {
     pub(super) fn new(options: LogOptions, rules: Arc<ChannelRules>) -> Self {
+        let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         Self {
             options,
+            began: (Instant::now(), unix),
             rules,
             entries: VecDeque::new(),
             first: 0,
@@ -96,6 +100,15 @@ impl Entries {
     pub(super) fn begin_at(&mut self, offset: u64) {
         self.first = offset;
         self.forgotten = offset;
+    }
+
+    /// When an entry was published, in Unix time.
+    pub(super) fn published_at(&self, entry: &Entry) -> Duration {
+        let (began, unix) = self.began;
+        match entry.at.checked_duration_since(began) {
+            Some(since) => unix + since,
+            None => unix.saturating_sub(began.saturating_duration_since(entry.at)),
+        }
     }
 
     pub(super) fn epoch(&self) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pushnote_core::rules::{HistoryRule, SlowPolicy};
 use pushnote_core::{Cursor, Subject};
@@ -24,6 +25,30 @@ const PART_BYTES: u64 = 64 * 1024;
 /// Publications that come with a subscription at most, and their bytes.
 const SINCE_LEN_MAX: usize = 1000;
 const SINCE_BYTES_MAX: usize = 1 << 20;
+
+/// Publications of one subject, for who is attached to nothing.
+#[derive(Debug, Default)]
+pub struct Excerpt {
+    /// Oldest first.
+    pub publications: Vec<Dated>,
+    /// Nothing of it, from where was asked for on, has left the log.
+    pub complete: bool,
+    /// The place behind what was looked at: the next excerpt begins there.
+    pub next: u64,
+    /// The place behind the log's last.
+    pub end: u64,
+}
+
+/// A publication, and where it is in the log.
+#[derive(Debug, Clone)]
+pub struct Dated {
+    /// Its offset.
+    pub offset: u64,
+    /// When it was published, since the Unix epoch. Of those that follow it never goes back.
+    pub at: Duration,
+    /// It.
+    pub publication: Arc<Publication>,
+}
 
 /// Who reads, and from where.
 pub(crate) struct Reading<'a> {
@@ -221,6 +246,33 @@ impl Entries {
     /// Whether everything that `cursor` knows of the sources has come.
     pub(super) fn has_all_of(&self, cursor: &Cursor) -> bool {
         self.sources.have_all_of(cursor)
+    }
+
+    /// What there is of a subject from a place on and before `limit`, up to so many and, but for the first, so many bytes.
+    pub(super) fn excerpt(
+        &self,
+        subject: &Subject,
+        from: u64,
+        limit: u64,
+        (count_max, bytes_max): (usize, usize),
+        now: Instant,
+    ) -> Excerpt {
+        let readable = self.readable_from(subject, now);
+        let none = VecDeque::new();
+        let offsets = self.by_subject.get(subject).map_or(&none, |concerning| &concerning.offsets);
+        let first = offsets.partition_point(|offset| *offset < from.max(readable));
+        let (mut publications, mut bytes, mut next) = (Vec::new(), 0, limit.max(from));
+        for offset in offsets.range(first..).copied().take_while(|offset| *offset < limit) {
+            let Some(entry) = self.entry(offset) else { continue };
+            bytes += entry.publication.data_len();
+            if publications.len() == count_max || (bytes > bytes_max && !publications.is_empty()) {
+                next = offset;
+                break;
+            }
+            let publication = Arc::clone(&entry.publication);
+            publications.push(Dated { offset, at: self.published_at(entry), publication });
+        }
+        Excerpt { publications, complete: from >= readable, next, end: limit }
     }
 
     /// The last publications of a subject, oldest first, and whether they are as many as asked for or all there were.

@@ -1,3 +1,5 @@
-//! The sources there are.
+//! Where messages come from.
 
+pub mod both;
+pub mod handed;
 pub mod zeromq;

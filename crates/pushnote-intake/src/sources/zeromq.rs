@@ -7,7 +7,7 @@ use pushnote_core::{Answer, Position};
 use pushnote_zmtp::curve::PublicKey;
 use pushnote_zmtp::{Multipart, MultipartError, Request, Responder, Subscriber};
 
-use crate::source::{Expected, Incoming, Rejected, Reply, Sender, Source};
+use crate::source::{Expected, Incoming, Rejected, Reply, Sender, Sent, Source};
 
 /// Both sockets.
 #[derive(Debug)]
@@ -35,10 +35,10 @@ impl Source for ZeroMq {
 }
 
 impl Reply for Request {
-    fn answer(self, answer: &Answer) {
+    fn answer(self, answer: &Answer, _offset: Option<u64>) {
         // Text and numbers always serialise.
         if let Ok(json) = serde_json::to_vec(answer) {
-            self.answer(&json);
+            Request::answer(self, &json);
         }
     }
 }
@@ -46,14 +46,14 @@ impl Reply for Request {
 fn published(message: Multipart) -> Incoming<Request> {
     let (sender, old) = (message.sender().into(), message.is_old());
     let position = message.position().map(|at| Position { epoch: at.epoch, sequence: at.sequence });
-    let envelope = message.into_single().map_err(Rejected::from);
-    Incoming { sender, envelope, reply: None, position, old }
+    let message = message.into_single().map(Sent::Envelope).map_err(Rejected::from);
+    Incoming { sender, message, reply: None, position, old }
 }
 
 fn asked(request: Request) -> Incoming<Request> {
     let sender = request.sender().into();
-    let envelope = request.body().cloned().map_err(Rejected::from);
-    Incoming { sender, envelope, reply: Some(request), position: None, old: false }
+    let message = request.body().cloned().map(Sent::Envelope).map_err(Rejected::from);
+    Incoming { sender, message, reply: Some(request), position: None, old: false }
 }
 
 impl From<Option<&Arc<PublicKey>>> for Sender {

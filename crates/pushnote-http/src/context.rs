@@ -1,0 +1,27 @@
+//! What every way in and out works with.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use pushnote_core::Limits;
+use pushnote_hub::Hub;
+use pushnote_sockjs::{AllowedOrigin, Network};
+
+use crate::publisher::Publisher;
+use crate::receiver::AnyReceiver;
+use crate::rights::Rights;
+
+/// See the module's documentation.
+pub(crate) struct Context {
+    pub(crate) hub: Hub<AnyReceiver>,
+    /// Who may subscribe to what.
+    pub(crate) rights: Arc<Rights>,
+    /// Takes messages.
+    pub(crate) publisher: Publisher,
+    pub(crate) limits: Limits,
+    /// Origins whose pages may ask; none for all.
+    pub(crate) allowed_origins: Arc<[AllowedOrigin]>,
+    pub(crate) trusted_proxies: Arc<[Network]>,
+    /// The server is about to end.
+    pub(crate) draining: Arc<AtomicBool>,
+}

@@ -1,0 +1,106 @@
+//! Where messages go that come in over HTTP: into this server's log, or to the forwarders that it hears.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushnote_core::envelope::SUBJECTS_MAX;
+pub(crate) use pushnote_intake::sources::handed::Message;
+use pushnote_intake::sources::handed::{Handing, HandingError};
+
+/// How long the forwarders may take to say that servers have it.
+const ACKED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Publishes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Publisher {
+    route: Route,
+    data_bytes_max: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Route {
+    /// Into this server.
+    Here(Handing),
+    /// To the forwarders, for all servers.
+    Forwarders(Arc<pushnote::Publisher>),
+    /// It hears forwarders, and was not told where they listen.
+    Nowhere,
+}
+
+/// How a message was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// Its offset in this server's log. `None` if it went to forwarders, or is for nobody.
+    pub(crate) offset: Option<u64>,
+    /// As the forwarders name it, where they do.
+    pub(crate) receipt: Option<pushnote::Receipt>,
+}
+
+/// Why a message was not published.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    #[error("the message's data has {len} bytes as JSON, {max} are allowed")]
+    TooLong { len: usize, max: usize },
+    #[error("the message names {len} users and channels, {SUBJECTS_MAX} are allowed; send several")]
+    TooManySubjects { len: usize },
+    #[error(transparent)]
+    Handing(#[from] HandingError),
+    #[error(
+        "this server hears forwarders and was not told where they take messages: set publish_to to their --sub endpoints, \
+         publish there by ZeroMQ, or run it with --single"
+    )]
+    Nowhere,
+    #[error("not published: {0}")]
+    Forwarders(#[from] pushnote::PublishError),
+    #[error("not published: {0}")]
+    Acked(#[from] pushnote::AckError),
+}
+
+impl Publisher {
+    /// Publishes into this server's log data of up to so many bytes.
+    pub(crate) fn here(handing: Handing, data_bytes_max: usize) -> Self {
+        Self { route: Route::Here(handing), data_bytes_max }
+    }
+
+    /// Publishes to the forwarders; with none it refuses all.
+    pub(crate) fn forwarders(publisher: Option<Arc<pushnote::Publisher>>, data_bytes_max: usize) -> Self {
+        Self { route: publisher.map_or(Route::Nowhere, Route::Forwarders), data_bytes_max }
+    }
+
+    /// Publishes one message, with its subjects within [`SUBJECTS_MAX`].
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]: nobody will get it, or not as was promised.
+    pub(crate) async fn publish(&self, message: Message) -> Result<Published, PublishError> {
+        let (len, max) = (message.body.data.len(), self.data_bytes_max);
+        if len > max {
+            return Err(PublishError::TooLong { len, max });
+        }
+        let len = message.audience.subjects().len();
+        if len > SUBJECTS_MAX {
+            return Err(PublishError::TooManySubjects { len });
+        }
+        match &self.route {
+            Route::Here(handing) => Ok(Published { offset: handing.publish(message).await?, receipt: None }),
+            Route::Forwarders(publisher) => forward(publisher, message).await,
+            Route::Nowhere => Err(PublishError::Nowhere),
+        }
+    }
+}
+
+/// Sends it, and waits for the receipt where the forwarders give them.
+async fn forward(publisher: &Arc<pushnote::Publisher>, message: Message) -> Result<Published, PublishError> {
+    let Message { body, event, audience } = message;
+    if !publisher.is_acked() {
+        publisher.publish_body(&body, &audience, event.as_deref())?;
+        return Ok(Published { offset: None, receipt: None });
+    }
+    let publisher = Arc::clone(publisher);
+    let sent = tokio::task::spawn_blocking(move || {
+        publisher.publish_body_acked(&body, &audience, event.as_deref(), ACKED_WITHIN)
+    });
+    // A panic there has been reported.
+    let sent = sent.await.map_err(|_| HandingError::Closed)?;
+    Ok(Published { offset: None, receipt: Some(sent?) })
+}
