@@ -120,7 +120,7 @@ async fn another_end_is_told_from_no_connection() {
     let folder = folder();
     let _subscriber = listen(&folder).await;
     let publisher = builder(&folder).ack_endpoint(&endpoint(folder.path())).unwrap().build().unwrap();
-    let asked = tokio::task::spawn_blocking(move || publisher.notify_all_acked("x", Duration::from_secs(2)));
+    let asked = tokio::task::spawn_blocking(move || publisher.notify_all_acked("x", Duration::from_secs(5)));
     let error = asked.await.unwrap().unwrap_err();
     assert!(matches!(error, AckError::NoAnswer { obstacle: Some(Obstacle::WrongEnd), .. }), "{error}");
     assert!(error.to_string().contains("is the wrong port: messages go to pushnote-mq's --sub"), "{error}");
