@@ -35,6 +35,24 @@ pub struct Cursor {
     pub sources: Arc<[Position]>,
 }
 
+impl Cursor {
+    /// The place of who is at this one, and has had what is before `had`, too. It is one in the streams of the sources
+    /// alone: no log has it.
+    #[must_use]
+    pub fn and(&self, had: &Self) -> Self {
+        let further = |place: &Position| {
+            let also = had.sources.iter().find(|other| other.epoch == place.epoch);
+            Position {
+                sequence: also.map_or(place.sequence, |also| also.sequence.max(place.sequence)),
+                ..*place
+            }
+        };
+        let unknown = |other: &&Position| self.sources.iter().all(|place| place.epoch != other.epoch);
+        let sources = self.sources.iter().map(further).chain(had.sources.iter().filter(unknown).copied());
+        Self { log: Position { epoch: 0, sequence: 0 }, sources: sources.collect() }
+    }
+}
+
 /// Text that is no cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a cursor of this server's kind")]

@@ -310,16 +310,21 @@ impl<E: Default> Log<E> {
         self.epoch
     }
 
-    /// What there was of a subject from a cursor up to `place`, but for what the others have brought; and whether that is all.
+    /// What there was of a subject from a cursor up to `place`, but for what the others have brought; whether that is all, and
+    /// from which place on.
     pub(crate) fn since(
         &self,
         subject: &Subject,
         cursor: &Cursor,
         place: u64,
         others: &[(Subject, u64)],
-    ) -> (Vec<Arc<Publication>>, bool) {
+    ) -> (Vec<Arc<Publication>>, bool, u64) {
         let cursor = self.of_this_run(cursor);
-        self.fresh_state().entries.since(subject, &cursor, place, others, Instant::now())
+        // What sources had before comes to nobody here: who was elsewhere may miss some of that.
+        let is_there = cursor.log.epoch == self.epoch || self.is_filled();
+        let entries = &self.fresh_state().entries;
+        let (publications, complete, from) = entries.since(subject, &cursor, place, others, Instant::now());
+        (publications, complete && is_there, from)
     }
 
     /// Whether everything that `cursor` knows of the sources has come here, too.

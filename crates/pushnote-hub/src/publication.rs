@@ -93,6 +93,11 @@ impl Publication {
         &self.cursor
     }
 
+    /// The same, for who has had what is before `had`, too.
+    pub(crate) fn and_had(&self, had: &Cursor) -> Self {
+        Self { cursor: self.cursor.and(had), ..self.clone() }
+    }
+
     /// Whether there is nobody to get it.
     pub fn is_for_nobody(&self) -> bool {
         self.audience.is_empty()

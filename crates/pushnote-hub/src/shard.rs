@@ -61,8 +61,9 @@ pub(crate) enum ShardCommand<R: Receiver> {
     CloseAll(CloseCode),
 }
 
-/// A piece of the log: the offsets in it, and the batch that all share who read just these.
-type Piece<R> = (Vec<u64>, Arc<Batch<Encodings<R>>>);
+/// A piece of the log: the offsets in it, what those who read it have had of what follows, and the batch that all share
+/// who read just this.
+type Piece<R> = (Vec<u64>, Option<Box<Cursor>>, Arc<Batch<Encodings<R>>>);
 
 /// The way into a shard.
 pub(crate) type ShardHandle<R> = mpsc::UnboundedSender<ShardCommand<R>>;
@@ -233,6 +234,8 @@ impl<R: Receiver> Shard<R> {
         while let Ok(command) = self.commands.try_recv() {
             self.handle(command);
         }
+        // Who was only told something is fanned out to: it is not slow.
+        self.read_on().await;
         let full = self.fan_out(&fresh).await;
         self.next += fresh.len() as u64;
         self.log.done(self.number, self.next);

@@ -78,6 +78,8 @@ impl<R: Receiver> Intake<R> {
     pub fn new(hub: Hub<R>, verifier: Arc<CurrentVerifier>, data_bytes_max: usize) -> Self {
         let counters = Arc::<Counters>::default();
         let parser = Parser::new(verifier, data_bytes_max, Arc::clone(&counters));
+        // Whoever comes before it runs waits for what it will bring.
+        hub.is_filling(true);
         Self {
             parser,
             hub,
@@ -172,9 +174,11 @@ impl<R: Receiver> Intake<R> {
     /// Whether all streams have brought what they had before.
     fn is_filled(&self, expected: Option<&Expected>) -> bool {
         expected.is_none_or(|Expected { count, beginnings }| {
+            // The log has to know first where they begin.
+            let are_known = !beginnings.has_changed().unwrap_or(false);
             let beginnings = beginnings.borrow();
             let has_come = |begun: &Beginning| self.streams.reach(begun.from.epoch, begun.live);
-            beginnings.len() >= *count && beginnings.values().all(has_come)
+            are_known && beginnings.len() >= *count && beginnings.values().all(has_come)
         })
     }
 

@@ -20,6 +20,8 @@ struct Stream {
     had: u64,
     /// Something has come in this run.
     heard: bool,
+    /// Behind the last that has come in this run, also of what an earlier one has had.
+    heard_to: u64,
 }
 
 /// See the module's documentation.
@@ -40,7 +42,7 @@ impl Streams {
                 .collect();
             let next = beyond.last().map_or(mark, |last| last.saturating_add(1));
             let held = (mark..next).filter(|sequence| !beyond.contains(sequence)).collect();
-            self.streams.push(Stream { epoch, next, held, had: next, heard: false });
+            self.streams.push(Stream { epoch, next, held, had: next, heard: false, heard_to: 0 });
         }
         self.streams.truncate(STREAMS_MAX);
     }
@@ -48,18 +50,29 @@ impl Streams {
     /// Whether an earlier run has had what comes from this place.
     pub(crate) fn had(&mut self, position: Position) -> bool {
         let sequence = position.sequence;
-        self.of(position).is_some_and(|stream| sequence < stream.had && !stream.held.contains(&sequence))
+        self.of(position).is_some_and(|stream| {
+            stream.heard_to = stream.heard_to.max(sequence.saturating_add(1));
+            sequence < stream.had && !stream.held.contains(&sequence)
+        })
     }
 
     /// One begins here. `true`: what an earlier run had not had is not there any more.
     pub(crate) fn begins(&mut self, position: Position) -> bool {
         let Position { epoch, sequence } = position;
         let Some(stream) = self.of(position) else {
-            let stream = Stream { epoch, next: sequence, held: BTreeSet::new(), had: 0, heard: true };
+            let stream = Stream {
+                epoch,
+                next: sequence,
+                held: BTreeSet::new(),
+                had: 0,
+                heard: true,
+                heard_to: sequence,
+            };
             self.streams.insert(0, stream);
             self.streams.truncate(STREAMS_MAX);
             return false;
         };
+        stream.heard_to = stream.heard_to.max(sequence);
         let (begins_later, held) = (!stream.heard && sequence > stream.next, stream.held.len());
         if begins_later {
             stream.next = sequence;
@@ -79,6 +92,7 @@ impl Streams {
         let Some(stream) = self.of(position) else { return false };
         let skipped = sequence > stream.next;
         stream.next = stream.next.max(next);
+        stream.heard_to = stream.heard_to.max(next);
         stream.heard = true;
         // If an earlier run has held it, it is this run's now.
         stream.held.remove(&sequence);
@@ -109,9 +123,11 @@ impl Streams {
         self.streams.iter().map(|stream| Position { epoch: stream.epoch, sequence: mark(stream) }).collect()
     }
 
-    /// Whether all before this place has come.
+    /// Whether all before this place has come, in this run: what an earlier one has had tells nothing of what other streams
+    /// have brought since.
     pub(crate) fn reach(&self, epoch: u64, sequence: u64) -> bool {
-        sequence == 0 || self.streams.iter().any(|stream| stream.epoch == epoch && stream.next >= sequence)
+        sequence == 0
+            || self.streams.iter().any(|stream| stream.epoch == epoch && stream.heard_to >= sequence)
     }
 }
 

@@ -132,7 +132,10 @@ impl Subscriber {
     /// How many publishers it connects to; and where the streams begin of those that number them, by endpoint, as soon as
     /// they say so.
     pub fn streams(&self) -> (usize, watch::Receiver<HashMap<String, Beginning>>) {
-        (self.connecting, self.inlet.streams.subscribe())
+        let mut streams = self.inlet.streams.subscribe();
+        // What they have said already is news to who asks.
+        streams.mark_changed();
+        (self.connecting, streams)
     }
 
     /// Counters since the socket was made.
@@ -169,6 +172,7 @@ mod tests {
             assert_eq!(subscriber.monitor().subscribed(0).await, [endpoint.to_string()]);
             publisher.try_send("heard").unwrap();
             assert_eq!(subscriber.recv().await.unwrap().topic(), b"heard");
+            assert!(subscriber.streams().1.has_changed().unwrap(), "what was said before is not missed");
         }
     }
 }

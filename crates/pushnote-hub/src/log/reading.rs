@@ -22,7 +22,7 @@ const CHUNK_BYTES: u64 = 64 * 1024;
 /// who began at different places have the same pieces soon, and share their encodings.
 const PART_BYTES: u64 = 64 * 1024;
 
-/// Publications that come with a subscription at most, and their bytes.
+/// Publications that come with a subscription at most, and the bytes of these, and of those of a history.
 const SINCE_LEN_MAX: usize = 1000;
 const SINCE_BYTES_MAX: usize = 1 << 20;
 
@@ -204,7 +204,7 @@ impl Entries {
     }
 
     /// What there was of a subject from a cursor up to `place`, but for what concerned one of the others, too, each from its
-    /// place on; and whether that is all.
+    /// place on; whether that is all, and from which place on.
     pub(super) fn since(
         &self,
         subject: &Subject,
@@ -212,7 +212,7 @@ impl Entries {
         place: u64,
         others: &[(Subject, u64)],
         now: Instant,
-    ) -> (Vec<Arc<Publication>>, bool) {
+    ) -> (Vec<Arc<Publication>>, bool, u64) {
         let resumed = self.resume(cursor);
         let from = resumed.place.max(self.readable_from(subject, now));
         let mut complete = resumed.complete && from == resumed.place;
@@ -240,12 +240,17 @@ impl Entries {
             publications.push(Arc::clone(&entry.publication));
         }
         publications.reverse();
-        (publications, complete)
+        (publications, complete, from)
     }
 
-    /// Whether everything that `cursor` knows of the sources has come.
+    /// Whether everything that `cursor` knows of the sources has come, and was published or came to nothing; but for sources
+    /// that are unknown, from which nothing will.
     pub(super) fn has_all_of(&self, cursor: &Cursor) -> bool {
-        self.sources.have_all_of(cursor)
+        cursor.sources.iter().all(|place| {
+            let mark = self.marks.iter().find(|mark| mark.epoch == place.epoch);
+            let up_to = mark.map(|mark| mark.sequence).or_else(|| self.sources.next(place.epoch));
+            up_to.is_none_or(|up_to| up_to >= place.sequence)
+        })
     }
 
     /// What there is of a subject from a place on and before `limit`, up to so many and, but for the first, so many bytes.
@@ -288,9 +293,16 @@ impl Entries {
         let from = self.readable_from(subject, now);
         let to = offsets.partition_point(|offset| *offset < limit);
         let of_subject = offsets.range(to.saturating_sub(count)..to);
-        let there = of_subject.filter(|offset| **offset >= from);
-        let last: Vec<_> = there.filter_map(|offset| self.at(*offset).cloned()).collect();
-        let complete = last.len() == count || from == 0;
+        let mut bytes = 0;
+        let fits = |publication: &Arc<Publication>| {
+            bytes += publication.data_len();
+            bytes <= SINCE_BYTES_MAX
+        };
+        let there = of_subject.rev().take_while(|offset| **offset >= from);
+        let mut last: Vec<_> =
+            there.filter_map(|offset| self.at(*offset).cloned()).take_while(fits).collect();
+        last.reverse();
+        let complete = last.len() == count || (from == 0 && bytes <= SINCE_BYTES_MAX);
         (last, complete)
     }
 }

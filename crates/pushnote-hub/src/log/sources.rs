@@ -28,8 +28,10 @@ const SOURCES_MAX: usize = 8;
 #[derive(Debug)]
 struct Source {
     epoch: u64,
-    /// From here on the log has everything.
+    /// Where it began to bring everything.
     begun: u64,
+    /// Behind the last of it that is not here: it has left the log, or did not come.
+    lost: u64,
     /// Behind the last that came.
     next: u64,
     /// The offset behind the last that it brought, or, if there is none, where the log was when it began.
@@ -47,6 +49,11 @@ struct Brought {
 }
 
 impl Source {
+    /// From here on the log has everything.
+    fn from(&self) -> u64 {
+        self.begun.max(self.lost)
+    }
+
     fn brings(&mut self, sequence: u64, offset: u64) {
         self.next = self.next.max(sequence.saturating_add(1));
         self.end = self.end.max(offset + 1);
@@ -75,17 +82,19 @@ impl Sources {
     /// What a publication that a source brings takes here.
     pub(super) const BROUGHT_BYTES: usize = 2 * size_of::<Brought>();
 
-    /// A stream begins here, or goes on here, when the log is at `offset`; what is between that and the last that came, did not come.
+    /// A stream begins here, when the log is at `offset`; what is between that and the last that came, did not come.
     pub(super) fn begins(&mut self, Position { epoch, sequence }: Position, offset: u64) {
         let source = self.of(epoch, sequence, offset);
         if sequence > source.next {
-            (source.begun, source.next) = (sequence, sequence);
+            (source.lost, source.next) = (sequence, sequence);
         }
+        // What came before this was said, or in an earlier run, may not have been the first of it.
+        source.begun = source.begun.min(sequence);
     }
 
     /// Something did not come, over any of them: nobody has everything from before.
     pub(super) fn begin_anew(&mut self) {
-        self.0.iter_mut().for_each(|source| source.begun = source.next);
+        self.0.iter_mut().for_each(|source| source.lost = source.next);
     }
 
     /// A source has brought what is at this offset.
@@ -101,7 +110,7 @@ impl Sources {
                 if self.0.len() == SOURCES_MAX {
                     self.0.remove(0);
                 }
-                Source { epoch, begun, next: begun, end, brought: VecDeque::new() }
+                Source { epoch, begun, lost: 0, next: begun, end, brought: VecDeque::new() }
             }
         };
         self.0.push(source);
@@ -112,8 +121,8 @@ impl Sources {
     /// What came from this place has left the log.
     pub(super) fn left(&mut self, position: Position) {
         if let Some(source) = self.0.iter_mut().find(|source| source.epoch == position.epoch) {
-            source.begun = source.begun.max(position.sequence.saturating_add(1));
-            while source.brought.front().is_some_and(|first| first.sequence < source.begun) {
+            source.lost = source.lost.max(position.sequence.saturating_add(1));
+            while source.brought.front().is_some_and(|first| first.sequence < source.lost) {
                 source.brought.pop_front();
             }
         }
@@ -122,7 +131,8 @@ impl Sources {
     /// Whether the log has everything of the sources that the cursor knows from there on; `None` if it knows none of them.
     /// Each source brings everything, so that one that is unknown here is made up for by the others.
     pub(super) fn reach_back_to(&self, cursor: &Cursor) -> Option<bool> {
-        let known = self.0.iter().filter_map(|source| Some(source.begun <= place_of(cursor, source.epoch)?));
+        let reaches = |source: &Source| Some(source.from() <= place_of(cursor, source.epoch)?);
+        let known = self.0.iter().filter_map(reaches);
         known.reduce(|all, reaches| all && reaches)
     }
 
@@ -144,11 +154,9 @@ impl Sources {
         self.0.iter().filter_map(|source| source.first_from(from(source))).min()
     }
 
-    /// Whether all that the cursor knows of the sources has come; but for those that are unknown, from which nothing
-    /// will.
-    pub(super) fn have_all_of(&self, cursor: &Cursor) -> bool {
-        let came = |source: &Source| place_of(cursor, source.epoch).is_none_or(|place| source.next >= place);
-        self.0.iter().all(came)
+    /// Behind the last that a source brought, if it is known.
+    pub(super) fn next(&self, epoch: u64) -> Option<u64> {
+        self.0.iter().find(|source| source.epoch == epoch).map(|source| source.next)
     }
 }
 

@@ -34,12 +34,12 @@ pub(super) enum Past {
     Nothing,
     /// The last so many of a subject.
     Last(Subject, usize),
-    /// What there was of a subject from a cursor up to a place, but for what these have brought, each from its place on.
+    /// What there was of a subject from a cursor up to the place where it is told, but for what others have brought; or
+    /// this one, if it was subscribed to before.
     Since {
         subject: Subject,
         cursor: Cursor,
-        to: u64,
-        had: Vec<(Subject, u64)>,
+        renewed: bool,
     },
 }
 

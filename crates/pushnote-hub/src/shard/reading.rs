@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::behind::{Behind, Past, Waiting};
 use super::turn::Turn;
-use super::{Encodings, Notice, Shard};
+use super::{Encodings, Notice, Piece, Shard};
 use crate::index::Key;
 use crate::log::{Lost, Reading, Resumed};
 use crate::publication::{Batch, Publication};
@@ -59,12 +59,11 @@ impl<R: Receiver> Shard<R> {
         since: Option<Cursor>,
         notice: Option<Notice<R>>,
     ) {
-        // What it has had does not come again: for another subject, or for this one, if it only has another token.
-        let had = self.index.subscriptions(key);
-        let to = self.behind.get(&key).map_or(self.next, |behind| behind.place.max(self.next));
-        self.index.subscribe(key, subject.clone(), to);
+        let renewed = self.index.is_subscribed(key, subject);
+        let from = self.behind.get(&key).map_or(self.next, |behind| behind.place.max(self.next));
+        self.index.subscribe(key, subject.clone(), from);
         let Some(notice) = notice else { return };
-        let past = since.map(|cursor| Past::Since { subject: subject.clone(), cursor, to, had });
+        let past = since.map(|cursor| Past::Since { subject: subject.clone(), cursor, renewed });
         self.tell(key, notice, past.unwrap_or(Past::Nothing));
     }
 
@@ -74,7 +73,8 @@ impl<R: Receiver> Shard<R> {
         let behind = self.behind_at(key, begun);
         behind.place = begun;
         behind.cursor = cursor.map(|cursor| (cursor, Instant::now()));
-        behind.notices.push_back(Waiting { notice, past: Past::Nothing, complete: true });
+        // Before what else it is told: it says whether something is missing.
+        behind.notices.push_front(Waiting { notice, past: Past::Nothing, complete: true });
         self.is_ready(key);
     }
 
@@ -163,24 +163,42 @@ impl<R: Receiver> Shard<R> {
         let Some(Waiting { notice, past, complete }) = behind.notices.front() else {
             return self.read_piece(key, behind);
         };
-        let cursor = self.log.cursor(behind.place);
-        let (publications, all) = self.past(key, past);
+        let cursor = self.cursor(behind, behind.place);
+        let (publications, all, from) = self.past(key, behind.place, past);
         let place = Place { cursor, complete: *complete && all, publications };
         let step = receiver.tell(notice, &place).into();
-        if matches!(step, Step::More) {
-            behind.notices.pop_front();
+        if matches!(step, Step::More)
+            && let Some(told) = behind.notices.pop_front()
+            && let (Past::Since { subject, renewed: false, .. }, Some(from)) = (told.past, from)
+        {
+            // Up to its place it has been told all of that, and the rest it reads.
+            self.index.change_since(key, |other, since| if *other == subject { from } else { since });
         }
         step
     }
 
-    /// What was asked for from the past, and whether that is all.
-    fn past(&self, key: Key, past: &Past) -> (Vec<Arc<Publication>>, bool) {
+    /// The cursor of a receiver's place: with what it has had of what follows, as long as that counts.
+    fn cursor(&self, behind: &Behind<R>, place: u64) -> Cursor {
+        let cursor = self.log.cursor(place);
+        behind.seen.as_ref().map_or_else(|| cursor.clone(), |(had, _)| cursor.and(had))
+    }
+
+    /// What was asked for from the past, and whether that is all; of a subscription, the place from which on it is.
+    fn past(&self, key: Key, place: u64, past: &Past) -> (Vec<Arc<Publication>>, bool, Option<u64>) {
         match past {
-            Past::Nothing => (Vec::new(), true),
+            Past::Nothing => (Vec::new(), true, None),
             // The subscription may have ended meanwhile.
-            Past::Last(subject, _) if !self.index.is_subscribed(key, subject) => (Vec::new(), false),
-            Past::Last(subject, count) => self.log.last(subject, *count, self.next),
-            Past::Since { subject, cursor, to, had } => self.log.since(subject, cursor, *to, had),
+            Past::Last(subject, _) if !self.index.is_subscribed(key, subject) => (Vec::new(), false, None),
+            Past::Last(subject, count) => {
+                let (publications, complete) = self.log.last(subject, *count, self.next);
+                (publications, complete, None)
+            }
+            Past::Since { subject, cursor, renewed } => {
+                let mut had = self.index.subscriptions(key);
+                had.retain(|(other, _)| *renewed || other != subject);
+                let (publications, complete, from) = self.log.since(subject, cursor, place, &had);
+                (publications, complete, Some(if complete { from } else { place }))
+            }
         }
     }
 
@@ -213,7 +231,7 @@ impl<R: Receiver> Shard<R> {
             Err(lost) => return self.lose(key, behind, &lost),
         };
         if !offsets.is_empty() {
-            let Some(piece) = self.piece(offsets) else { return Step::More };
+            let Some(piece) = self.piece(offsets, behind) else { return Step::More };
             let Some(receiver) = self.index.get(key) else { return Step::Closed };
             match receiver.deliver(&piece) {
                 Delivery::Accepted => self.counters.deliveries.add(piece.len() as u64),
@@ -246,8 +264,8 @@ impl<R: Receiver> Shard<R> {
             // Of several, one word says it.
             let channel = channel.reduce(|one, other| one.filter(|_| one == other)).flatten();
             let from = of(SlowPolicy::Gap).map(|lost| lost.from).min().unwrap_or(behind.place);
-            let Some(told) = receiver.gap(channel, &self.log.cursor(from.max(behind.place).min(self.next)))
-            else {
+            let cursor = self.cursor(behind, from.max(behind.place).min(self.next));
+            let Some(told) = receiver.gap(channel, &cursor) else {
                 // It would be behind without knowing.
                 self.give_up(receiver);
                 return Step::Closed;
@@ -273,16 +291,22 @@ impl<R: Receiver> Shard<R> {
 
     /// The publications at these offsets in one batch, which all share who read the same; `None` if some have left the
     /// log meanwhile.
-    fn piece(&mut self, offsets: Vec<u64>) -> Option<Arc<Batch<Encodings<R>>>> {
-        if let Some((_, piece)) = self.pieces.iter().find(|(known, _)| *known == offsets) {
+    fn piece(&mut self, offsets: Vec<u64>, behind: &Behind<R>) -> Option<Arc<Batch<Encodings<R>>>> {
+        let had = behind.seen.as_ref().map(|(had, _)| had);
+        let same = |known: &&Piece<R>| known.0 == offsets && known.1.as_ref() == had;
+        if let Some((_, _, piece)) = self.pieces.iter().find(same) {
             return Some(Arc::clone(piece));
         }
-        let publications = self.log.fetch(&offsets)?;
-        let piece = Arc::new(Batch::new(publications.into_iter().map(|one| Arc::new(one.into())).collect()));
+        let stamped = |one: Arc<Publication>| match had {
+            Some(had) => Arc::new(one.and_had(had)),
+            None => one,
+        };
+        let publications = self.log.fetch(&offsets)?.into_iter().map(stamped);
+        let piece = Arc::new(Batch::new(publications.map(|one| Arc::new(one.into())).collect()));
         if self.pieces.len() == PIECES_MAX {
             self.pieces.pop_front();
         }
-        self.pieces.push_back((offsets, Arc::clone(&piece)));
+        self.pieces.push_back((offsets, had.cloned(), Arc::clone(&piece)));
         Some(piece)
     }
 

@@ -32,7 +32,8 @@ pub(crate) struct Inlet {
 /// Where the stream of a publisher begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beginning {
-    /// The position of the first message.
+    /// The position of the first message: from there on all have come. A connection that breaks changes that only if
+    /// the next one does not go on where it was.
     pub from: Position,
     /// What is before this number, the publisher had before it was asked for all that it keeps.
     pub live: u64,

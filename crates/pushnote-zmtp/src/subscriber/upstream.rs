@@ -17,35 +17,53 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) struct Upstream {
     inlet: Arc<Inlet>,
     name: String,
-    /// The next message's position; `None` as long as the publisher has not told one.
-    position: Mutex<Option<Position>>,
+    /// `None` as long as the publisher has not told a position.
+    heard: Mutex<Option<Stream>>,
+}
+
+/// What we have heard of a publisher's stream without a break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stream {
+    /// The number of the first message.
+    begun: u64,
+    /// The next message's position.
+    next: Position,
 }
 
 impl Upstream {
     pub(super) fn new(inlet: Arc<Inlet>, name: String) -> Self {
-        Upstream { inlet, name, position: Mutex::default() }
+        Upstream { inlet, name, heard: Mutex::default() }
     }
 
-    fn position(&self) -> MutexGuard<'_, Option<Position>> {
-        self.position.lock().unwrap_or_else(PoisonError::into_inner)
+    fn heard(&self) -> MutexGuard<'_, Option<Stream>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The publisher goes on at `position`.
-    fn arrived_at(&self, position: Position) {
-        let before = self.position().replace(position);
-        let missed = match before {
-            Some(before) if before.epoch == position.epoch => {
-                position.sequence.saturating_sub(before.sequence)
+    /// The next message's position.
+    fn position(&self) -> Option<Position> {
+        self.heard().map(|stream| stream.next)
+    }
+
+    /// The publisher goes on at `position`. Gives where what is heard without a break begins.
+    fn arrived_at(&self, position: Position) -> Position {
+        let Position { epoch, sequence } = position;
+        let mut heard = self.heard();
+        let (begun, missed) = match *heard {
+            Some(Stream { begun, next }) if next.epoch == epoch => {
+                let missed = sequence.saturating_sub(next.sequence);
+                (if missed > 0 { sequence } else { begun.min(sequence) }, missed)
             }
-            Some(before) => {
-                self.inlet.counters.log_new_run(&self.name, before, position);
-                position.sequence
+            Some(Stream { next, .. }) => {
+                self.inlet.counters.log_new_run(&self.name, next, position);
+                (sequence, sequence)
             }
-            None => 0,
+            None => (sequence, 0),
         };
+        *heard = Some(Stream { begun, next: position });
         if missed > 0 {
             self.inlet.counters.add_missed(missed, &self.name);
         }
+        Position { epoch, sequence: begun }
     }
 }
 
@@ -66,7 +84,7 @@ impl Role for Upstream {
         if !self.inlet.options.resume || !self.inlet.wants_all() {
             return handshake;
         }
-        match *self.position() {
+        match self.position() {
             Some(position) => handshake.with_property(position::PROPERTY, &position.to_bytes()),
             // No publisher has this epoch: it knows another run, and has had nothing of this one.
             None if self.inlet.options.history => {
@@ -80,7 +98,7 @@ impl Role for Upstream {
     async fn serve(&self, link: Link) -> CloseCause {
         let mut first = self.inlet.subscriptions(&link);
         let is_first = self.inlet.options.history && self.position().is_none();
-        let mut heard = Heard { upstream: self, subscribed: false, is_first, from: None, live: 0 };
+        let mut heard = Heard { upstream: self, subscribed: false, is_first, begun: None, live: 0 };
         if link.peer.version >= Version::V3_1 {
             // Its answer says that what is before it has been read.
             put_ping(&mut first, 0, b"");
@@ -98,8 +116,8 @@ struct Heard<'a> {
     subscribed: bool,
     /// The publisher was asked for all that it keeps.
     is_first: bool,
-    /// Where its stream begins on this connection.
-    from: Option<Position>,
+    /// Where its stream begins.
+    begun: Option<Position>,
     /// What is before this number, it had before it was asked.
     live: u64,
 }
@@ -126,11 +144,11 @@ impl Inbound for Heard<'_> {
     /// it again.
     async fn batch(&mut self, batch: Batch) -> Result<(), CloseCause> {
         let messages = batch.messages() as u64;
-        let position = *self.upstream.position();
+        let position = self.upstream.position();
         let batch = batch.at(position.map(|position| Place { position, live: self.live }));
         self.upstream.inlet.take(batch).await?;
-        if let Some(position) = &mut *self.upstream.position() {
-            position.sequence = position.sequence.wrapping_add(messages); // it began where the peer said
+        if let Some(Stream { next, .. }) = &mut *self.upstream.heard() {
+            next.sequence = next.sequence.wrapping_add(messages); // it began where the peer said
         }
         Ok(())
     }
@@ -138,17 +156,17 @@ impl Inbound for Heard<'_> {
     fn command(&mut self, command: Command<'_>) -> Result<(), CloseCause> {
         match command {
             Command::Position(position) => {
-                self.upstream.arrived_at(position);
-                self.from = Some(position);
+                self.begun = Some(self.upstream.arrived_at(position));
+                // What comes on a further connection is new.
+                self.live = position.sequence;
             }
             Command::Live(position) => {
-                let from = self.from.unwrap_or(position);
-                let live = if self.is_first { position } else { from };
-                self.live = live.sequence;
+                if self.is_first || self.begun.is_none() {
+                    self.live = position.sequence;
+                }
+                let beginning = Beginning { from: self.begun.unwrap_or(position), live: self.live };
                 let Upstream { inlet, name, .. } = self.upstream;
-                inlet.streams.send_modify(|streams| {
-                    streams.insert(name.clone(), Beginning { from, live: live.sequence });
-                });
+                inlet.streams.send_modify(|streams| _ = streams.insert(name.clone(), beginning));
             }
             Command::Pong { .. } => self.subscribed(),
             _ => {}
@@ -178,8 +196,23 @@ mod tests {
         let subscriber = Subscriber::new(Options::default());
         let upstream = upstream(&subscriber);
         for ((epoch, sequence), missed) in [((1, 5), 0), ((1, 5), 0), ((1, 7), 2), ((2, 3), 5), ((2, 3), 5)] {
-            upstream.arrived_at(Position { epoch, sequence });
+            let position = Position { epoch, sequence };
+            assert_eq!(upstream.arrived_at(position), position);
             assert_eq!(subscriber.stats().missed, missed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_goes_on_where_it_broke_off_begins_where_it_began() {
+        let subscriber = Subscriber::new(Options::default());
+        let upstream = upstream(&subscriber);
+        let at = |sequence| Position { epoch: 1, sequence };
+        upstream.arrived_at(at(5));
+        let mut heard =
+            Heard { upstream: &upstream, subscribed: false, is_first: false, begun: None, live: 0 };
+        heard.batch(Batch::single(b"heard")).await.unwrap();
+        for (goes_on, begins) in [(6, 5), (6, 5), (8, 8), (4, 4)] {
+            assert_eq!(upstream.arrived_at(at(goes_on)), at(begins));
         }
     }
 
@@ -190,10 +223,10 @@ mod tests {
         for (epoch, sequence) in [(1, u64::MAX), (1, 0), (2, u64::MAX), (3, u64::MAX)] {
             upstream.arrived_at(Position { epoch, sequence });
             let mut heard =
-                Heard { upstream: &upstream, subscribed: false, is_first: false, from: None, live: 0 };
+                Heard { upstream: &upstream, subscribed: false, is_first: false, begun: None, live: 0 };
             heard.batch(Batch::single(b"still heard")).await.unwrap();
             assert_eq!(subscriber.recv().await.unwrap().topic(), b"still heard");
         }
-        assert_eq!(*upstream.position(), Some(Position { epoch: 3, sequence: 0 }));
+        assert_eq!(upstream.position(), Some(Position { epoch: 3, sequence: 0 }));
     }
 }
