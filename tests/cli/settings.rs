@@ -101,6 +101,49 @@ fn the_settings_in_force_are_printed_with_where_they_come_from() {
 }
 
 #[test]
+fn several_rules_of_channels_in_a_variable_are_printed_as_a_file_has_them() {
+    let rules = "[{ prefix = \"a.\" }, { prefix = \"b.\", public = true },]";
+    let printed = Process::output("pushnote", &["config", "--print"], &[("PUSHNOTE_CHANNELS", rules)]).stdout;
+    let printed = String::from_utf8(printed).unwrap();
+    assert!(printed.contains(
+        "\nchannels = [{ prefix = \"a.\" }, { prefix = \"b.\", public = true }]  # PUSHNOTE_CHANNELS\n"
+    ));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pushnote.toml");
+    std::fs::write(&path, printed).unwrap();
+    let checked = Process::output("pushnote", &["config", "--check", path.to_str().unwrap()], &[]);
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+#[test]
+fn a_check_finds_all_that_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pushnote.toml");
+    let check = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let output = Process::output("pushnote", &["config", "--check", path.to_str().unwrap()], &[]);
+        assert_eq!(output.status.code(), Some(78));
+        String::from_utf8(output.stderr).unwrap().trim().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let faults = check("port = 80\n[server]\nprot = 80\n[mq]\nsub = 'x'\n");
+    assert_eq!(faults.len(), 3, "{faults:?}");
+    assert!(faults[0].contains(", line 1: port stands above any table"), "{faults:?}");
+    let faults =
+        check("[server]\nroute = 'x'\nlog_age = 10\n[[server.channels]]\nprefix = 'a'\nhistory_age = 11\n");
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(
+        faults[0].contains("channels: the rule of prefix \"a\"") && faults[1].contains("route: "),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn what_nothing_is_kept_for_needs_no_policy() {
+    let fsync = ["-s", "tcp://127.0.0.1:1", "--fsync=always"];
+    fails("pushnote-server", &fsync, super::WITH_SECRET, 64, &["--fsync", "--data-dir"]);
+}
+
+#[test]
 fn the_default_file_is_sound_and_the_manual_is_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pushnote.toml");

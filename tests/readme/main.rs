@@ -7,7 +7,7 @@ mod shell;
 
 use std::time::Duration;
 
-use pushnote_tests::{Browser, SECRET};
+use pushnote_tests::{Browser, Page, SECRET};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -52,6 +52,13 @@ async fn the_first_two_commands_bring_a_message_to_a_page() {
     let mut page = browser(8080).await;
     shell.run(&block("## Try it", "target/release/pushnote publish"));
     assert_eq!(page.next().await, parsed(HI_ALL));
+
+    dev.line_after("channels for all         public.news");
+    let mut page = Page::open("127.0.0.1:8080").await;
+    page.say(r#"{"name":"subscribe","data":{"id":2,"channel":"public.news"}}"#).await;
+    assert_eq!(page.next().await["type"], "subscribed");
+    shell.run("pushnote publish --channel public.news '\"for readers\"'");
+    assert_eq!(page.next().await["messages"][0], json!({"channel": "public.news", "data": "for readers"}));
 }
 
 #[test]

@@ -28,6 +28,11 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
     let limits = args.limits(connections_max).map_err(|error| Failure::usage(error.to_string()))?;
     let channel_rules =
         args.channel_rules().map_err(|error| Failure::usage(format!("--channels: {error}")))?;
+    if args.fsync.is_some() && args.data_dir.is_none() {
+        return Err(Failure::usage(
+            "--fsync is about what --data-dir keeps, and nothing is kept: give that, too, or leave --fsync away",
+        ));
+    }
     let log = args.data_dir.as_deref().map(|directory| open_log(directory, args, &limits)).transpose()?;
     Ok(Settings {
         publish_to: mq::publish_to(args, &limits)?,
@@ -51,7 +56,7 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
 
 /// What an earlier run has left.
 fn open_log(directory: &Path, args: &Server, limits: &Limits) -> Result<OpenedLog, Failure> {
-    OpenedLog::open(directory, args.fsync, limits).map_err(|error| {
+    OpenedLog::open(directory, args.fsync.unwrap_or_default(), limits).map_err(|error| {
         let text = format!("--data-dir: {error}");
         match error {
             OpenLogError::Store(OpenError::InUse { .. }) => Failure::unavailable(text),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pushnote_cli::{Failure, say, unknown_variables};
-use pushnote_config::{ConfigError, File, Mq, Server, check, default_file, manual, print};
+use pushnote_config::{ConfigError, File, FileError, Mq, Server, check, default_file, manual, print};
 use pushnote_http::Route;
 
 use crate::args::ConfigArgs;
@@ -57,17 +57,32 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<(), Failure> {
 }
 
 fn checked(path: &Path) -> Result<(), Failure> {
-    let file = File::read(path).map_err(|error| Failure::config(error.to_string()))?;
-    let server: Server = check(&file).map_err(wrong)?;
-    let limits = server.limits(usize::MAX);
-    limits.map_err(|error| Failure::config(format!("{}: [server]: {error}", path.display())))?;
-    let rules = server.channel_rules();
-    rules.map_err(|error| Failure::config(format!("{}: [server]: channels: {error}", path.display())))?;
-    let route: Result<Route, _> = server.route.parse();
-    route.map_err(|error| Failure::config(format!("{}: [server]: route: {error}", path.display())))?;
-    check::<Mq>(&file).map_err(wrong)?;
+    let (file, error) = File::read_what_can_be(path).map_err(|error| Failure::config(error.to_string()))?;
+    let mut faults: Vec<String> = error.iter().flat_map(FileError::faults).collect();
+    match check::<Server>(&file) {
+        Ok(server) => {
+            let wrong = unsound(&server);
+            faults.extend(wrong.iter().map(|wrong| format!("{}: [server]: {wrong}", path.display())));
+        }
+        Err(error) => faults.extend(error.faults()),
+    }
+    faults.extend(check::<Mq>(&file).err().iter().flat_map(ConfigError::faults));
+    if !faults.is_empty() {
+        return Err(Failure::config(faults.join("\n")));
+    }
     say(format_args!("{}: sound", path.display()));
     Ok(())
+}
+
+/// What is wrong with settings that make sense each for itself.
+fn unsound(server: &Server) -> Vec<String> {
+    let route: Result<Route, _> = server.route.parse();
+    let wrong = [
+        server.limits(usize::MAX).err().map(|error| error.to_string()),
+        server.channel_rules().err().map(|error| format!("channels: {error}")),
+        route.err().map(|error| format!("route: {error}")),
+    ];
+    wrong.into_iter().flatten().collect()
 }
 
 fn printed(path: Option<&Path>) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use pushnote::{Publisher, PublisherBuilder};
 use pushnote_cli::{Failure, SECRET_VARIABLE, say, shutdown_signal, start_logs};
-use pushnote_core::{ChannelRules, Envelope, Keys, Limits, Subject, UserId, Verifier};
+use pushnote_core::{ChannelRule, ChannelRules, Envelope, Keys, Limits, Subject, UserId, Verifier};
 use pushnote_http::{Action, Page, PublishTo, Settings, ZeroMq};
 use pushnote_zmtp::{Endpoint, Options, Responder, Subscriber};
 use serde_json::value::RawValue;
@@ -30,6 +30,9 @@ const FILES: [(&str, &str, &str); 5] = [
     ("/page.js", SCRIPT, include_str!("../demo/page.js")),
     ("/pushnote.js", SCRIPT, include_str!("../../../client-js/dist/pushnote.mjs")),
 ];
+
+/// How the names of channels begin that need no token.
+const PUBLIC: &str = "public.";
 
 /// Length of the secret of a run.
 const SECRET_BYTES: usize = 48;
@@ -87,7 +90,7 @@ fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
         route: ROUTE.parse().map_err(|error| Failure::config(format!("{ROUTE}: {error}")))?,
         limits: Limits::default(),
         verifier: Arc::new(Verifier::new(&keys(secret)?).into()),
-        channel_rules: ChannelRules::default(),
+        channel_rules: public_channels()?,
         sockjs_url: None,
         allowed_origins: Vec::new(),
         trusted_proxies: Vec::new(),
@@ -100,6 +103,12 @@ fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
         log: None,
         metrics: None,
     })
+}
+
+/// Those that a page can try without a token.
+fn public_channels() -> Result<ChannelRules, Failure> {
+    let rule = ChannelRule { public: true, presence: true, ..ChannelRule::default() };
+    ChannelRules::new([(PUBLIC.to_owned(), rule)]).map_err(|error| Failure::software(error.to_string()))
 }
 
 /// What the page's form does: publishes the envelope that it sends, as an application does.
@@ -172,6 +181,7 @@ impl Demo {
   applications publish to  {mq_socket}
   a token for user {user}      {token}
   more tokens              {SECRET_VARIABLE}={secret} {program} token USER
+  channels for all         {PUBLIC}news, and all that begin with {PUBLIC}, with presence; others need a token: token --channel NAME
 
   Ctrl-C ends it; the secret is made anew at each start."
         ));

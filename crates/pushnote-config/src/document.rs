@@ -6,7 +6,10 @@ use clap::{Arg, ArgMatches};
 
 use crate::file::File;
 use crate::layers::{ConfigError, matches, origin};
-use crate::schema::{Schema, TABLE_EXAMPLE, flag, is_list, is_switch, is_table, key, settings, variable};
+use crate::schema::{
+    Schema, TABLE_EXAMPLE, TABLES_FILE, TABLES_KEY, flag, is_list, is_switch, is_table, key, settings,
+    variable,
+};
 
 /// Columns of a comment.
 const WIDTH: usize = 100;
@@ -53,6 +56,9 @@ pub fn manual<S: Schema>() -> String {
         let variable = variable(&arg).map_or_else(String::new, |name| format!("`{name}`"));
         let help = help(&arg).replace('|', "\\|");
         let _ = writeln!(out, "| `{}` | {variable} | {default} | {help} |", key(&arg));
+    }
+    if settings::<S>().iter().any(is_table) {
+        let _ = write!(out, "\nRules of `{TABLES_KEY}` in a file:\n\n```toml\n{TABLES_FILE}```\n");
     }
     out
 }
@@ -103,12 +109,20 @@ fn written(arg: &Arg, values: &[String]) -> String {
     };
     match values {
         // Tables are TOML as they are.
-        _ if is_table(arg) => format!("[{}]", values.join(", ")),
+        _ if is_table(arg) => {
+            format!("[{}]", values.iter().map(|tables| bare(tables)).collect::<Vec<_>>().join(", "))
+        }
         _ if is_list(arg) => format!("[{}]", values.iter().map(one).collect::<Vec<_>>().join(", ")),
         [] => "false".to_owned(),
         [value] if is_switch(arg) => value.clone(),
         values => values.iter().map(one).collect(),
     }
+}
+
+/// Tables without the brackets of a list, which a flag and a variable may have around them.
+fn bare(tables: &str) -> &str {
+    let inner = tables.strip_prefix('[').and_then(|tables| tables.strip_suffix(']')).unwrap_or(tables);
+    inner.trim().trim_end_matches(',')
 }
 
 fn placeholder(arg: &Arg) -> String {

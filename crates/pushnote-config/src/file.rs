@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::fault::fault_of;
 use crate::nearest::nearest;
-use crate::schema::{is_list, is_switch, is_table, key};
+use crate::schema::{TABLES_KEY, is_list, is_switch, is_table, key};
 
 /// A file that is longer, in bytes, is another one.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -20,14 +20,41 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// The tables there are.
 const TABLES: [&str; 2] = ["mq", "server"];
 
-/// What is wrong with a file, and where.
+/// What is wrong with a file, and where: in one line the first of its faults, and how many more there are.
 #[derive(Debug, Error)]
-#[error("{}{}: {what}", path.display(), line.map(|line| format!(", line {line}")).unwrap_or_default())]
+#[error("{}{}", faults.first().map(|fault| fault.at(path)).unwrap_or_default(), more(faults.len(), path))]
 pub struct FileError {
     path: PathBuf,
+    faults: Vec<Fault>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone)]
+struct Fault {
     /// From 1 on; none when the file cannot be read.
     line: Option<usize>,
     what: String,
+}
+
+impl Fault {
+    fn at(&self, path: &Path) -> String {
+        let line = self.line.map(|line| format!(", line {line}")).unwrap_or_default();
+        format!("{}{line}: {}", path.display(), self.what)
+    }
+}
+
+fn more(faults: usize, path: &Path) -> String {
+    match faults {
+        0 | 1 => String::new(),
+        _ => format!(" (and {} more: pushnote config --check {})", faults - 1, path.display()),
+    }
+}
+
+impl FileError {
+    /// All that is wrong, each with its line of the file.
+    pub fn faults(&self) -> impl Iterator<Item = String> {
+        self.faults.iter().map(|fault| fault.at(&self.path))
+    }
 }
 
 /// A file that was read, and what it says; not yet whether that makes sense.
@@ -51,6 +78,8 @@ enum Value {
     Switch(bool),
     One(String),
     List(Vec<String>),
+    /// `[server.channels]`, or one between braces.
+    Table,
     Tables(Vec<Table>),
 }
 
@@ -78,41 +107,53 @@ impl File {
     /// # Errors
     /// It cannot be read, or is no TOML, or has something else than tables of settings.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let cannot = |error: std::io::Error| FileError {
-            path: path.to_owned(),
-            line: None,
-            what: format!("cannot read it: {error}"),
-        };
+        let (file, error) = Self::read_what_can_be(path)?;
+        error.map_or(Ok(file), Err)
+    }
+
+    /// Reads a file in which something may be wrong, to find what else is.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no TOML.
+    pub fn read_what_can_be(path: &Path) -> Result<(Self, Option<FileError>), FileError> {
+        let error = |fault| FileError { path: path.to_owned(), faults: vec![fault] };
+        let cannot = |why| error(Fault { line: None, what: format!("cannot read it: {why}") });
         let mut file = Self {
             path: path.to_owned(),
             text: read_text(path, FILE_BYTES_MAX).map_err(cannot)?,
             tables: BTreeMap::new(),
         };
-        let parsed = DeTable::parse(&file.text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            file.fault(at, error.message().to_owned())
+        let parsed = DeTable::parse(&file.text).map_err(|why| {
+            let at = why.span().map_or(0, |span| span.start);
+            error(file.fault(at, why.message().to_owned()))
         })?;
-        let mut tables = BTreeMap::new();
+        let (mut tables, mut faults) = (BTreeMap::new(), Vec::new());
         for (name, value) in parsed.get_ref() {
             let (at, name) = (name.span().start, name.get_ref().as_ref());
-            if !TABLES.contains(&name) {
-                return Err(file
-                    .fault(at, unknown("table", name, TABLES, "a setting belongs below [server] or [mq]")));
+            match value.get_ref() {
+                DeValue::Table(table) if TABLES.contains(&name) => {
+                    let entries =
+                        table.iter().map(|(key, value)| file.entry(key.get_ref(), key.span().start, value));
+                    tables.insert(name.to_owned(), sound(entries, &mut faults));
+                }
+                value => faults.push(file.fault(at, no_table(name, value))),
             }
-            let DeValue::Table(table) = value.get_ref() else {
-                return Err(
-                    file.fault(at, format!("{name} must be a table: write [{name}], and its settings below"))
-                );
-            };
-            let entries = table.iter().map(|(key, value)| file.entry(key.get_ref(), key.span().start, value));
-            tables.insert(name.to_owned(), entries.collect::<Result<_, _>>()?);
         }
+        drop(parsed);
         file.tables = tables;
-        Ok(file)
+        let error = file.error(faults);
+        Ok((file, error))
     }
 
-    fn entry(&self, key: &str, at: usize, value: &Spanned<DeValue<'_>>) -> Result<Entry, FileError> {
+    /// `None` if nothing is wrong.
+    fn error(&self, mut faults: Vec<Fault>) -> Option<FileError> {
+        faults.sort_by_key(|fault| fault.line);
+        (!faults.is_empty()).then(|| FileError { path: self.path.clone(), faults })
+    }
+
+    fn entry(&self, key: &str, at: usize, value: &Spanned<DeValue<'_>>) -> Result<Entry, Fault> {
         let value = match value.get_ref() {
+            DeValue::Table(_) => Value::Table,
             DeValue::Boolean(on) => Value::Switch(*on),
             DeValue::Array(all) if all.iter().any(|one| one.get_ref().is_table()) => {
                 let all = all.iter().map(Table::of);
@@ -138,31 +179,45 @@ impl File {
     /// What it makes of these settings, those of one table.
     pub(crate) fn settings(&self, table: &str, known: &[Arg]) -> Result<Vec<Made>, FileError> {
         let entries = self.tables.get(table).map(Vec::as_slice).unwrap_or_default();
-        entries.iter().map(|entry| self.setting(table, entry, known)).collect()
+        let mut faults = Vec::new();
+        let mut made = Vec::new();
+        for entry in entries {
+            match self.setting(table, entry, known) {
+                Ok(one) => made.push(one),
+                Err(wrong) => faults.extend(wrong),
+            }
+        }
+        self.error(faults).map_or(Ok(made), Err)
     }
 
-    fn setting(&self, table: &str, entry: &Entry, known: &[Arg]) -> Result<Made, FileError> {
+    fn setting(&self, table: &str, entry: &Entry, known: &[Arg]) -> Result<Made, Vec<Fault>> {
         let name = entry.key.as_str();
         let made = |values| Made { key: name.to_owned(), values, line: self.line(entry.at) };
-        let fault = |what: String| self.fault(entry.at, what);
+        let fault = |what: String| vec![self.fault(entry.at, what)];
         let Some(arg) = known.iter().find(|arg| key(arg) == name) else {
             let advice = format!("'pushnote config --default' shows all of [{table}]");
             return Err(fault(unknown("setting", name, known.iter().map(key), &advice)));
         };
         let values = match &entry.value {
             Value::Tables(tables) if is_table(arg) => {
-                for table in tables {
-                    if let Some(why) = fault_of(arg, std::slice::from_ref(&table.text)) {
-                        return Err(self.fault(table.blamed(&why), format!("{name}: {why}")));
-                    }
-                }
-                return Ok(made(tables.iter().map(|table| table.text.clone()).collect()));
+                let faults = tables.iter().filter_map(|table| {
+                    let why = fault_of(arg, std::slice::from_ref(&table.text))?;
+                    Some(self.fault(table.blamed(&why), format!("{name}: {why}")))
+                });
+                let faults: Vec<_> = faults.collect();
+                let texts = tables.iter().map(|table| table.text.clone()).collect();
+                return if faults.is_empty() { Ok(made(texts)) } else { Err(faults) };
             }
             Value::List(values) if is_table(arg) && values.is_empty() => return Ok(made(Vec::new())),
+            Value::Table if is_table(arg) => {
+                return Err(fault(format!(
+                    "{name}: write [[{table}.{name}]] with two brackets, a line for each rule"
+                )));
+            }
             _ if is_table(arg) => {
                 return Err(fault(format!("{name}: write [[{table}.{name}]], and its settings below")));
             }
-            Value::Tables(_) => return Err(fault(format!("{name}: it has no tables"))),
+            Value::Table | Value::Tables(_) => return Err(fault(format!("{name}: it has no tables"))),
             Value::Switch(on) if is_switch(arg) => vec![on.to_string()],
             Value::Switch(_) => return Err(fault(format!("{name}: true or false is no value of it"))),
             _ if is_switch(arg) => return Err(fault(format!("{name}: give true or false, without quotes"))),
@@ -182,12 +237,36 @@ impl File {
         &self.path
     }
 
-    fn fault(&self, at: usize, what: String) -> FileError {
-        FileError { path: self.path.clone(), line: Some(self.line(at)), what }
+    fn fault(&self, at: usize, what: String) -> Fault {
+        Fault { line: Some(self.line(at)), what }
     }
 
     fn line(&self, at: usize) -> usize {
         1 + self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|&&byte| byte == b'\n').count()
+    }
+}
+
+/// Those that are sound; what is wrong with the others goes to `faults`.
+fn sound<T>(all: impl Iterator<Item = Result<T, Fault>>, faults: &mut Vec<Fault>) -> Vec<T> {
+    all.filter_map(|one| one.map_err(|fault| faults.push(fault)).ok()).collect()
+}
+
+/// What to say of something that stands where a program's table belongs.
+fn no_table(name: &str, value: &DeValue<'_>) -> String {
+    let is_table = match value {
+        DeValue::Table(_) => true,
+        DeValue::Array(all) => all.iter().any(|one| one.get_ref().is_table()),
+        _ => false,
+    };
+    match is_table {
+        _ if TABLES.contains(&name) => {
+            format!("{name} must be a table: write [{name}], and its settings below")
+        }
+        true if name == TABLES_KEY => format!("there is no table {name}: write [[server.{name}]]"),
+        true => unknown("table", name, TABLES, "there are [server] and [mq]"),
+        false => format!(
+            "{name} stands above any table: write [server] above it, or [mq] if it is a setting of pushnote-mq"
+        ),
     }
 }
 

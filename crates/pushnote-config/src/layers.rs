@@ -34,6 +34,17 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// All that is wrong, as far as it was looked for: one text for each.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        match self {
+            Self::File(error) => error.faults().collect(),
+            error => vec![error.to_string()],
+        }
+    }
+}
+
 /// The settings that the command line, the environment and the file make together; `arguments` begins with the
 /// program's name.
 ///

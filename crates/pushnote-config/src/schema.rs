@@ -9,6 +9,21 @@ pub(crate) const TABLES_KEY: &str = "channels";
 pub(crate) const TABLE_EXAMPLE: &str =
     r#"{ prefix = "news.", public = true, history_count = 100, history_age = "10m" }"#;
 
+/// What they look like in a file.
+pub(crate) const TABLES_FILE: &str = r#"[[server.channels]]
+prefix = "news."        # for all channels whose names begin so; "" is for all there are
+public = true           # nobody needs a token; by default false: everybody does
+presence = true         # subscribers may ask who is there; by default false
+history_count = 100     # most messages that are kept, 0 for none; by default as many as the log has (log_messages_max)
+history_age = "10m"     # how long they are; by default as long as the log has them (log_age)
+history_bytes = "1MiB"  # most bytes of them; by default as many as the log has (log_bytes_max)
+slow = "latest"         # or "disconnect"; by default "gap"
+
+[[server.channels]]
+prefix = "game."        # with a token; who is there is told, and all that the log has is kept
+presence = true
+"#;
+
 /// The settings of one program: clap's flags, whose names are the keys of a table in the file.
 pub trait Schema: Parser {
     /// The table's name.

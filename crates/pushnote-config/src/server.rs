@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::FalseyValueParser;
-use pushnote_core::{ChannelRules, ChannelRulesError, Limits, LimitsError};
+use pushnote_core::{ChannelRules, ChannelRulesError, HistoryRule, Limits, LimitsError};
 use pushnote_net::Network;
 use pushnote_sockjs::AllowedOrigin;
 use pushnote_store::Fsync;
@@ -101,11 +101,13 @@ pub struct Server {
     #[arg(long, env = "PUSHNOTE_JWT_KEYS", value_name = "PATH", value_delimiter = ',', value_parser = listed::<PathBuf>)]
     pub jwt_keys: Vec<PathBuf>,
 
-    /// Rule for the channels whose names begin with its prefix; of several, the one with the longest counts. With public =
-    /// true nobody needs a token; history_count, history_age and history_bytes say what is kept at most; with presence =
-    /// true subscribers may ask who is there; slow says what becomes of one that is slower than what is kept: "gap" (the
-    /// default: it is told), "latest" (it gets the newest message alone) or "disconnect". A file has a table
-    /// `[[server.channels]]` for each, a flag a TOML table in one line
+    /// Rule for the channels whose names begin with its prefix; of several, the one with the longest counts. End a prefix with
+    /// a dot: "news" is for "newspaper", too, "news." is not. With public = true nobody needs a token (without it, everybody
+    /// does); history_count, history_age and history_bytes say what is kept at most (without them, as much as the log has);
+    /// with presence = true subscribers may ask who is there (without it, they may not); slow says what becomes of one that is
+    /// slower than what is kept: "gap" (the default: it is told), "latest" (it gets the newest message alone) or "disconnect".
+    /// A file has a table `[[server.channels]]` for each; a flag, and the variable, a TOML table in one line, or several in a
+    /// list: `[{ prefix = "a." }, { prefix = "b." }]`
     #[arg(long, env = "PUSHNOTE_CHANNELS", value_name = "TABLE")]
     pub channels: Vec<ChannelTables>,
 
@@ -142,11 +144,11 @@ pub struct Server {
     #[arg(long, env = "PUSHNOTE_DATA_DIR", value_name = "PATH")]
     pub data_dir: Option<PathBuf>,
 
-    /// When the disk is made to have what is kept: with "always" before a receipt is given, with "interval:SECONDS" so long
-    /// after it, with "never" when the system gets round to it. A server that is killed loses nothing in any case; this is
-    /// about a machine that is
-    #[arg(long, env = "PUSHNOTE_FSYNC", value_name = "POLICY", value_parser = fsync, default_value = "interval:1")]
-    pub fsync: Fsync,
+    /// With --data-dir: when the disk is made to have what is kept. With "always" before a receipt is given, with
+    /// "interval:SECONDS" so long after it (the default, after a second), with "never" when the system gets round to it. A
+    /// server that is killed loses nothing in any case; this is about a machine that is
+    #[arg(long, env = "PUSHNOTE_FSYNC", value_name = "POLICY", value_parser = fsync)]
+    pub fsync: Option<Fsync>,
 
     /// Time that connections get to leave when the server ends
     #[arg(long, env = "PUSHNOTE_DRAIN_DEADLINE", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().drain_deadline_s)]
@@ -260,9 +262,12 @@ impl Server {
     /// What holds for channels.
     ///
     /// # Errors
-    /// [`ChannelRulesError`]: rules that do not go together.
+    /// [`ChannelRulesError`]: rules that do not go together, or that want more than the log has.
     pub fn channel_rules(&self) -> Result<ChannelRules, ChannelRulesError> {
-        ChannelRules::new(self.channels.iter().flat_map(|tables| tables.0.iter().cloned()))
+        let LimitArgs { log_bytes_max, log_messages_max, log_age, .. } = self.limits;
+        let log =
+            HistoryRule { bytes: Some(log_bytes_max), count: Some(log_messages_max), age_s: Some(log_age) };
+        ChannelRules::new(self.channels.iter().flat_map(|tables| tables.0.iter().cloned()))?.within(&log)
     }
 
     /// All limits; `connections_max` is how many the system allows, and the default for it.

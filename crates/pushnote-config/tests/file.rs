@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::CommandFactory;
 use pushnote_config::{
-    ConfigError, File, Mq, Schema, Server, check, default_file, load, print, unknown_variables,
+    ConfigError, File, Mq, Schema, Server, check, default_file, load, manual, print, unknown_variables,
 };
 use pushnote_core::{ChannelName, ChannelRule, HistoryRule, SlowPolicy};
 use tempfile::TempDir;
@@ -77,7 +77,19 @@ fn what_is_wrong_is_named_with_its_line_and_what_may_be_meant() {
             ", line 2: there is no setting zzz; 'pushnote config --default' shows all of [server]",
         ),
         ("[sever]\nport = 80", ", line 1: there is no table sever; is server meant?"),
-        ("port = 80", ", line 1: there is no table port; a setting belongs below [server] or [mq]"),
+        ("port = 80", ", line 1: port stands above any table: write [server] above it, or [mq] if"),
+        ("mq_socket = ['x']", ", line 1: mq_socket stands above any table: write [server] above it"),
+        ("[[channels]]\nprefix = ''", ", line 1: there is no table channels: write [[server.channels]]"),
+        ("[zzz]", ", line 1: there is no table zzz; there are [server] and [mq]"),
+        (
+            "[server.channels]\nprefix = ''",
+            ", line 1: channels: write [[server.channels]] with two brackets, a line for each rule",
+        ),
+        (
+            "[server]\nchannels = { prefix = '' }",
+            ", line 2: channels: write [[server.channels]] with two brackets, a line for each rule",
+        ),
+        ("[mq.sub]", ", line 1: sub: it has no tables"),
         ("server = 1", ", line 1: server must be a table: write [server], and its settings below"),
         ("[server]\nport = 70000", ", line 2: port = 70000: give a port from 0 to 65535, as in 8080"),
         ("[server]\nport = [1, 2]", ", line 2: port: it has one value, not a list"),
@@ -125,6 +137,42 @@ fn what_is_wrong_is_named_with_its_line_and_what_may_be_meant() {
 }
 
 #[test]
+fn all_that_is_wrong_is_found_at_once() {
+    let text = "port = 80
+        [server]
+        prot = 80
+        single = 'yes'
+        [[server.channels]]
+        pubic = true
+        [[server.channels]]
+        slow = 'drop'
+        [sever]
+        [mq]
+        sub = 'x'";
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder, text);
+    let (read, error) = File::read_what_can_be(&path).unwrap();
+    let mut faults: Vec<_> = error.iter().flat_map(|error| error.faults()).collect();
+    for error in [check::<Server>(&read).unwrap_err(), check::<Mq>(&read).unwrap_err()] {
+        faults.extend(error.faults());
+    }
+    let lines: Vec<_> = faults
+        .iter()
+        .map(|fault| {
+            fault.split_once(", line ").unwrap().1.split_once(':').unwrap().0.parse::<usize>().unwrap()
+        })
+        .collect();
+    assert_eq!(lines, [1, 9, 3, 4, 6, 8, 11], "{faults:#?}");
+    // A program says it in one line.
+    let said =
+        with_file::<Server>("[server]\nprot = 80\nruote = 'x'\nport = 'y'", &[]).unwrap_err().to_string();
+    assert!(
+        said.contains(", line 2: there is no setting prot; is port meant? (and 2 more: pushnote config"),
+        "{said}"
+    );
+}
+
+#[test]
 fn channels_have_rules_each_a_table_of_the_file() {
     let text = "[server]
         mq_socket = 'tcp://127.0.0.1:1'
@@ -165,6 +213,24 @@ fn channels_have_rules_each_a_table_of_the_file() {
     );
     let twice: Server = with_file(text, &[flags[0], flags[0]]).unwrap();
     assert!(twice.channel_rules().unwrap_err().to_string().contains("\"x\" has two rules"));
+}
+
+/// What the manual shows is a file that is taken, and has every key.
+#[test]
+fn the_manuals_rules_are_taken() {
+    let manual = manual::<Server>();
+    let (_, example) = manual.split_once("```toml\n").unwrap();
+    let server: Server = with_file(
+        &format!("[server]\nmq_socket = 'tcp://127.0.0.1:1'\n{}", example.split_once("```").unwrap().0),
+        &[],
+    )
+    .unwrap();
+    let rules = server.channel_rules().unwrap();
+    let of = |name: &str| rules.of(&ChannelName::new(name).unwrap()).clone();
+    let history = HistoryRule { bytes: Some(1 << 20), count: Some(100), age_s: Some(600) };
+    assert_eq!(of("news.a"), ChannelRule { public: true, history, presence: true, slow: SlowPolicy::Latest });
+    assert_eq!(of("newspaper"), ChannelRule::default());
+    assert_eq!(of("game.1"), ChannelRule { presence: true, ..ChannelRule::default() });
 }
 
 /// Every default stands in the file, and uncommented it changes nothing.

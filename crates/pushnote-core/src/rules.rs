@@ -70,6 +70,16 @@ pub enum ChannelRulesError {
         /// Which.
         prefix: String,
     },
+    /// It would keep more than there is.
+    #[error(
+        "the rule of prefix {prefix:?} has a history that is longer than the log: raise {setting}, or leave that to the log"
+    )]
+    BeyondLog {
+        /// Whose rule.
+        prefix: String,
+        /// The log's limit.
+        setting: &'static str,
+    },
     /// A pattern where a prefix was wanted.
     #[error("prefix {prefix:?} ends in *, which a prefix does without; leave it away")]
     Pattern {
@@ -103,6 +113,26 @@ impl ChannelRules {
         }
         sorted.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         Ok(Self { rules: sorted, fallback: ChannelRule::default() })
+    }
+
+    /// The same, if the log is so long that each can keep what it says.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelRulesError::BeyondLog`].
+    pub fn within(self, log: &HistoryRule) -> Result<Self, ChannelRulesError> {
+        for (prefix, rule) in &self.rules {
+            let HistoryRule { bytes, count, age_s } = rule.history;
+            let checks = [
+                (bytes > log.bytes, "log_bytes_max"),
+                (count > log.count, "log_messages_max"),
+                (age_s > log.age_s, "log_age"),
+            ];
+            if let Some((_, setting)) = checks.into_iter().find(|(is_beyond, _)| *is_beyond) {
+                return Err(ChannelRulesError::BeyondLog { prefix: prefix.to_string(), setting });
+            }
+        }
+        Ok(self)
     }
 
     /// What holds for `channel`.
@@ -151,6 +181,23 @@ mod tests {
         };
         for rules in [ChannelRules::default(), rules(&["b"]).unwrap()] {
             assert_eq!(rules.of(&ChannelName::new("a").unwrap()), &default);
+        }
+    }
+
+    #[test]
+    fn a_history_is_no_longer_than_the_log() {
+        let log = HistoryRule { bytes: Some(10), count: Some(10), age_s: Some(10) };
+        let of = |history| {
+            let rule = ChannelRule { history, ..ChannelRule::default() };
+            ChannelRules::new([("a".to_owned(), rule)]).unwrap().within(&log)
+        };
+        assert!(of(log).is_ok() && of(HistoryRule::default()).is_ok());
+        for (history, setting) in [
+            (HistoryRule { bytes: Some(11), ..log }, "log_bytes_max"),
+            (HistoryRule { count: Some(11), ..log }, "log_messages_max"),
+            (HistoryRule { age_s: Some(11), ..log }, "log_age"),
+        ] {
+            assert!(of(history).unwrap_err().to_string().contains(setting), "{setting}");
         }
     }
 

@@ -16,6 +16,13 @@ pub enum Fsync {
     Never,
 }
 
+impl Default for Fsync {
+    /// A power failure costs a second.
+    fn default() -> Self {
+        Self::Interval(Duration::from_secs(1))
+    }
+}
+
 /// How a store keeps what it is given. The log is bounded by bytes, count and age at once; the oldest goes first. While
 /// the server runs, the file may hold some hundredths more than that, and what was committed last; what is recovered is
 /// within the bounds.
@@ -37,7 +44,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            fsync: Fsync::Interval(Duration::from_secs(1)),
+            fsync: Fsync::default(),
             bytes_max: 64 << 20,
             count_max: 1_000_000,
             age_max: Duration::from_secs(3600),
