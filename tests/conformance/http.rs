@@ -57,13 +57,15 @@ fn failed_sends_leave_the_connection_open() {
 }
 
 #[test]
-fn a_stream_that_has_ended_leaves_the_connection_open() {
+fn a_stream_ends_with_its_connection_and_says_so() {
     let server = Server::start();
-    let mut wire = server.connect();
     for transport in STREAMING {
         for frame in ["o", r#"c[3000,"Go away!"]"#] {
+            let mut wire = server.connect();
             let response = wire.ask(&transport.request(&format!("/close/000/{}", transport.name.len())));
             assert!(response.text().contains(&transport.wrapped(frame)), "{response:?}");
+            assert_eq!(response.header("Connection"), Some("close"));
+            assert_eq!(wire.rest(), "", "{transport:?}");
         }
     }
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, FutureExt, TryFutureExt};
+use http::Version;
 use http_body_util::Either as Body;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use pushnote_core::Limits;
+use pushnote_net::http::HttpStream;
 use pushnote_net::{Admission, Listener, LogOnce, Peer, Permit, Stream};
 use pushnote_sockjs::ConnectionGuard;
-use pushnote_websocket::HttpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use warp::filters::BoxedFilter;
@@ -120,12 +121,17 @@ impl HttpConnection {
         let routes = TowerToHyperService::new(warp::service(routes));
         let asked = Arc::new(Notify::new());
         let first_head = Arc::clone(&asked);
+        let stream = HttpStream::new(stream);
+        let (handovers, offers) = (stream.handovers(), stream.handovers());
         let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
             asked.notify_one();
             let refusal = request_check::refusal(&request);
             // Where the SockJS filter looks for the client's address.
             request.extensions_mut().insert(peer);
-            // A WebSocket outlives this task; it keeps its place as long as it lives.
+            // What goes on for ever leaves hyper by this.
+            let chunked = request.version() == Version::HTTP_11;
+            request.extensions_mut().insert(offers.offer(chunked));
+            // A WebSocket outlives this task, and so does a stream; it keeps its place as long as it lives.
             request.extensions_mut().insert(ConnectionGuard::new(Arc::clone(&permit)));
             // One future or the other, and not one around both: each connection has room for it.
             if let Some(refusal) = refusal {
@@ -147,7 +153,7 @@ impl HttpConnection {
             // For hyper, the time between two requests is part of reading the second one's head.
             .header_read_timeout(self.keep_alive)
             .max_buf_size(self.header_bytes_max)
-            .serve_connection(TokioIo::new(HttpStream::new(stream)), service)
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::pin!(connection);
         let silent = async {
@@ -164,7 +170,9 @@ impl HttpConnection {
             }
             () = silent => Ok(()),
         };
-        if let Err(error) = served {
+        if let Err(error) = served
+            && !handovers.taken_over()
+        {
             tracing::debug!(%peer, %error, "connection ended early");
         }
     }

@@ -1,6 +1,8 @@
 //! What every listener and socket of pushnote shares.
 //!
 //! - [`Listener`], [`Stream`], [`Peer`]: connections over TCP or a Unix socket, accepted in one way
+//! - [`Writer`]: the writing end of a stream, which any thread writes to
+//! - [`http`]: responses that go on for ever, taken over from the server that has written their head
 //! - [`Admission`], [`Newcomers`]: how many of them there may be, and who gives way
 //! - [`LogOnce`]: warnings that input from outside can cause, limited per kind and time
 //! - [`Network`]: ranges of addresses, of peers and of proxies
@@ -13,21 +15,27 @@
 mod admission;
 mod awake;
 mod clock;
+pub mod http;
 mod listener;
 mod log_once;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+mod moment;
 mod network;
 mod newcomers;
+mod outbox;
 mod stream;
 mod text_file;
+mod writer;
 
 pub use admission::{Admission, Permit, Refused};
 pub use awake::{LATE, timeout_awake};
 pub use clock::unix_now;
 pub use listener::{Listener, advice};
 pub use log_once::{LogOnce, harmless};
+pub use moment::{Moment, after};
 pub use network::{Network, ParseNetworkError};
 pub use newcomers::Newcomers;
 pub use stream::{Peer, Stream};
 pub use text_file::read_text;
+pub use writer::{Stage, WriteError, Writer};

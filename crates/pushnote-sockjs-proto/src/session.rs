@@ -72,9 +72,9 @@ pub enum Frame<'a, M> {
 
 /// What a receiver shall do now.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Transmit {
+pub enum Transmit<C = Bytes> {
     /// Send this, as one chunk.
-    Chunk(Bytes),
+    Chunk(C),
     /// Wait.
     Pending,
     /// End the response.
@@ -321,12 +321,12 @@ impl<M: Payload> Machine<M> {
     }
 
     /// The next chunk for a receiver, encoded by `encode` for its transport. All that is queued goes in one frame.
-    pub fn poll_transmit(
+    pub fn poll_transmit<C: AsRef<[u8]>>(
         &mut self,
         id: ReceiverId,
         now: Instant,
-        encode: impl FnOnce(Frame<'_, M>) -> Bytes,
-    ) -> Transmit {
+        encode: impl FnOnce(Frame<'_, M>) -> C,
+    ) -> Transmit<C> {
         if self.current(id).is_none() {
             return Transmit::End;
         }
@@ -368,7 +368,7 @@ impl<M: Payload> Machine<M> {
             },
         };
         if let Some(receiver) = &mut self.receiver {
-            receiver.bytes_left = receiver.bytes_left.saturating_sub(chunk.len());
+            receiver.bytes_left = receiver.bytes_left.saturating_sub(chunk.as_ref().len());
             last |= receiver.bytes_left == 0;
         }
         if last {

@@ -15,14 +15,17 @@ use std::{
     time::Duration,
 };
 
+use hyper::{server::conn::http1, service::Service, service::service_fn};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use pushnote_sockjs::{
-    Builder, ClientScript, Close, CloseReason, Connection, Limits, Message, Session, SessionInfo, SockJs,
+    Builder, ClientScript, Close, CloseReason, Connection, HttpStream, Limits, Message, Peer, Session,
+    SessionInfo, SockJs,
 };
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
     time,
 };
-use warp::Filter;
+use warp::{Filter, filters::BoxedFilter, reply::Response};
 
 const USAGE: &str = "usage: test_server [--port PORT] [--sockjs-url URL-or-file]";
 
@@ -103,9 +106,28 @@ async fn serve(arguments: Arguments) -> io::Result<()> {
         .or(broadcast(service()))
         .unify()
         .or(service().build(ticker).filter("/ticker"))
-        .unify();
-    warp::serve(routes).incoming(listener).run().await;
-    Ok(())
+        .unify()
+        .boxed();
+    loop {
+        // Files may have run out for a moment.
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        tokio::spawn(answer(stream, routes.clone()));
+    }
+}
+
+/// A connection of an accept loop of our own, in place of `warp::serve`: streams leave hyper, as WebSockets do.
+async fn answer(stream: TcpStream, routes: BoxedFilter<(Response,)>) {
+    let peer = stream.peer_addr().ok().map(Peer::Tcp);
+    let stream = HttpStream::new(stream);
+    let (handovers, routes) = (stream.handovers(), TowerToHyperService::new(warp::service(routes)));
+    let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        let chunked = request.version() == http::Version::HTTP_11;
+        request.extensions_mut().insert(handovers.offer(chunked));
+        peer.map(|peer| request.extensions_mut().insert(peer));
+        routes.call(request)
+    });
+    // A connection's end is its client's affair.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
 /// Small frames must not wait for the client's acknowledgement of the frame before. Accepted sockets inherit the option.

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use hyper::upgrade::OnUpgrade;
-use pushnote_net::Peer;
+use pushnote_net::{Peer, http::Handover};
 use warp::{
     Filter, Rejection,
     path::FullPath,
@@ -50,6 +50,7 @@ fn filter<H: Handler>(
         .and(warp::ext::optional::<Peer>())
         .and(warp::addr::remote().map(|remote: Option<SocketAddr>| remote.map(Peer::Tcp)))
         .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::ext::optional::<Handover>())
         .and(warp::ext::optional::<ConnectionGuard>())
         .and(warp::body::stream())
         .then(
@@ -60,10 +61,11 @@ fn filter<H: Handler>(
                   peer: Option<Peer>,
                   remote,
                   upgrade,
+                  handover,
                   guard,
                   body| {
                 let client = proxy::client_addr(peer.or(remote), &headers, mount.trusted_proxies());
-                let mut request = Request { method, query, headers, client, upgrade, guard };
+                let mut request = Request { method, query, headers, client, upgrade, handover, guard };
                 let mount = mount.clone();
                 async move {
                     let body = StreamBody::new(TryStreamExt::map_ok(body, Frame::data));

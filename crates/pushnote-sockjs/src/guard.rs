@@ -4,8 +4,9 @@ use std::{any::Any, sync::Arc};
 
 /// Something of the accept loop's that is to be dropped when a TCP connection ends, a permit say.
 ///
-/// HTTP connections end with the loop's own task, but a WebSocket outlives it. A loop that puts a guard into the
-/// extensions of its requests finds it dropped when the WebSocket is closed.
+/// HTTP connections end with the loop's own task, but a WebSocket outlives it, and so does a response that has left the
+/// server (see [`Handover`](crate::Handover)). A loop that puts a guard into the extensions of its requests finds it dropped
+/// when that is closed.
 #[derive(Clone)]
 pub struct ConnectionGuard(#[expect(dead_code, reason = "held, not read")] Arc<dyn Any + Send + Sync>);
 

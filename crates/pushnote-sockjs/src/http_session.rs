@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use pushnote_net::http::Chunk;
 use pushnote_sockjs_proto::{
     Close,
     frame::{self, Framing},
@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{message::Message, transport::Transport};
+use crate::{message::Message, streaming::Streaming, transport::Transport};
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +29,7 @@ mod tests;
 /// is often faster than the news of the break.
 const HANDOVER_PATIENCE: Duration = Duration::from_millis(50);
 
-/// One session. Its receiver is a response body (see [`crate::receiver`]), its clock a task (see [`crate::registry`]).
+/// One session. Its receiver is a response body (see [`crate::receiver`]) or a stream ([`crate::streaming`]), its clock a task (see [`crate::registry`]).
 #[derive(Debug)]
 pub(crate) struct HttpSession {
     transport: Transport,
@@ -44,12 +44,20 @@ pub(crate) struct HttpSession {
 #[derive(Debug)]
 struct State {
     machine: Machine<Message>,
-    /// The receiver's, while it waits for a frame.
-    receiver: Option<Waker>,
+    /// How the receiver, which waits for a frame, gets it.
+    receiver: Option<Way>,
     /// The deadline that the clock waits for.
     clock_at: Option<std::time::Instant>,
     /// The number of the last request for frames, if it had one.
     asked: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// It is woken, and asks.
+    Waker(Waker),
+    /// Whoever has something for it writes it.
+    Stream(Streaming),
 }
 
 /// What others than the receiver wait to see changed.
@@ -139,13 +147,32 @@ impl HttpSession {
         self.step(|machine| machine.handle_detach(id, now()));
     }
 
+    /// From here on the receiver's frames are written to its stream by whoever has them.
+    pub(crate) fn stream(&self, streaming: Streaming) {
+        let mut state = self.lock();
+        state.receiver = Some(Way::Stream(streaming));
+        self.go_on(state);
+    }
+
+    /// The receiver's stream has room again.
+    pub(crate) fn has_room(&self) {
+        self.go_on(self.lock());
+    }
+
+    fn go_on(&self, mut state: MutexGuard<'_, State>) {
+        let before = Snapshot::of(&state.machine);
+        let receiver = state.serve_receiver();
+        self.announce(&before, state);
+        wake(receiver);
+    }
+
     /// The receiver's next chunk; `waker` is called when there may be one.
-    pub(crate) fn poll_transmit(&self, id: ReceiverId, framing: &Framing, waker: &Waker) -> Transmit {
+    pub(crate) fn poll_transmit(&self, id: ReceiverId, framing: &Framing, waker: &Waker) -> Transmit<Chunk> {
         let mut state = self.lock();
         let before = Snapshot::of(&state.machine);
         let transmit = state.machine.poll_transmit(id, now(), |frame| encode(framing, &frame));
-        if transmit == Transmit::Pending {
-            state.receiver = Some(waker.clone());
+        if matches!(transmit, Transmit::Pending) {
+            state.receiver = Some(Way::Waker(waker.clone()));
         }
         self.announce(&before, state);
         transmit
@@ -180,11 +207,9 @@ impl HttpSession {
         let mut state = self.lock();
         let before = Snapshot::of(&state.machine);
         let outcome = input(&mut state.machine);
-        let receiver = state.receiver.take();
+        let receiver = state.serve_receiver();
         self.announce(&before, state);
-        if let Some(receiver) = receiver {
-            receiver.wake();
-        }
+        wake(receiver);
         outcome
     }
 
@@ -209,6 +234,30 @@ impl HttpSession {
     }
 }
 
+impl State {
+    /// Writes what there is for the receiver, or says who is to be woken, outside of the lock.
+    fn serve_receiver(&mut self) -> Option<Waker> {
+        match self.receiver.take()? {
+            Way::Waker(waker) => return Some(waker),
+            Way::Stream(streaming) => {
+                let next = |framing: &Framing| {
+                    self.machine.poll_transmit(streaming.id, now(), |frame| encode(framing, &frame))
+                };
+                if streaming.write(next) {
+                    self.receiver = Some(Way::Stream(streaming));
+                }
+            }
+        }
+        None
+    }
+}
+
+fn wake(receiver: Option<Waker>) {
+    if let Some(receiver) = receiver {
+        receiver.wake();
+    }
+}
+
 fn poll_news(machine: &mut Machine<Message>) -> Option<News> {
     if machine.poll_room() { Some(News::Room) } else { machine.poll_ended().map(News::Ended) }
 }
@@ -218,12 +267,13 @@ fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
 
-fn encode(framing: &Framing, frame: &Frame<'_, Message>) -> Bytes {
+fn encode(framing: &Framing, frame: &Frame<'_, Message>) -> Chunk {
+    let wrap = |frame: &[u8]| Chunk::new(&framing.wrap(frame));
     match frame {
-        Frame::Open => framing.wrap(frame::OPEN.as_bytes()),
-        Frame::Heartbeat => framing.wrap(frame::HEARTBEAT.as_bytes()),
+        Frame::Open => wrap(frame::OPEN.as_bytes()),
+        Frame::Heartbeat => wrap(frame::HEARTBEAT.as_bytes()),
         Frame::Messages([message]) => message.chunk(framing),
-        Frame::Messages(messages) => framing.wrap(&frame::messages(messages.iter().map(Message::elements))),
-        Frame::Close(close) => framing.wrap(&frame::close(close)),
+        Frame::Messages(messages) => wrap(&frame::messages(messages.iter().map(Message::elements))),
+        Frame::Close(close) => wrap(&frame::close(close)),
     }
 }

@@ -26,6 +26,7 @@ mod service;
 mod session;
 mod site;
 mod sockjs;
+mod streaming;
 mod transport;
 mod upgrade;
 mod websocket_session;
@@ -38,7 +39,10 @@ pub use message::Message;
 pub use mount::Mount;
 pub use options::Limits;
 pub use origin::{AllowedOrigin, OriginError};
-pub use pushnote_net::{Network, ParseNetworkError, Peer, Stream};
+pub use pushnote_net::{
+    Network, ParseNetworkError, Peer, Stream,
+    http::{Handover, HttpStream},
+};
 pub use pushnote_sockjs_proto::{
     Close,
     session::{CloseCause, CloseReason},

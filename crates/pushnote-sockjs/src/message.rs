@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use pushnote_net::http::Chunk;
 use pushnote_sockjs_proto::{
     escape,
     frame::{self, Framing},
@@ -24,9 +25,9 @@ struct Encodings {
     elements: OnceLock<Bytes>,
     websocket: OnceLock<Frames>,
     raw_websocket: OnceLock<Frames>,
-    xhr: OnceLock<Bytes>,
-    eventsource: OnceLock<Bytes>,
-    htmlfile: OnceLock<Bytes>,
+    xhr: OnceLock<Chunk>,
+    eventsource: OnceLock<Chunk>,
+    htmlfile: OnceLock<Chunk>,
     /// What [`Message::strings`] makes of it.
     strings: OnceLock<Message>,
 }
@@ -97,8 +98,8 @@ impl Message {
     }
 
     /// The chunk of an HTTP transport. Jsonp's depends on the request, so it alone is not kept.
-    pub(crate) fn chunk(&self, framing: &Framing) -> Bytes {
-        let wrapped = || framing.wrap(&frame::messages(std::iter::once(self.elements())));
+    pub(crate) fn chunk(&self, framing: &Framing) -> Chunk {
+        let wrapped = || Chunk::new(&framing.wrap(&frame::messages(std::iter::once(self.elements()))));
         let kept = match framing {
             Framing::Xhr => &self.0.xhr,
             Framing::EventSource => &self.0.eventsource,
@@ -155,9 +156,12 @@ mod tests {
         let message = Message::text("x<");
         assert_eq!(message.websocket()[..], b"\x81\x07a[\"x<\"]"[..]);
         assert_eq!(message.raw_websocket()[..], b"\x81\x02x<"[..]);
-        assert_eq!(message.chunk(&Framing::Xhr), "a[\"x<\"]\n");
-        assert_eq!(message.chunk(&Framing::EventSource), "data: a[\"x<\"]\r\n\r\n");
-        assert_eq!(message.chunk(&Framing::HtmlFile), "<script>\np(\"a[\\\"x\\u003c\\\"]\");\n</script>\r\n");
+        assert_eq!(message.chunk(&Framing::Xhr).payload(), "a[\"x<\"]\n");
+        assert_eq!(message.chunk(&Framing::EventSource).payload(), "data: a[\"x<\"]\r\n\r\n");
+        assert_eq!(
+            message.chunk(&Framing::HtmlFile).payload(),
+            "<script>\np(\"a[\\\"x\\u003c\\\"]\");\n</script>\r\n"
+        );
     }
 
     #[test]
@@ -165,25 +169,31 @@ mod tests {
         let message = Message::json(r#"{"msg":"Hi all!"}"#.into());
         let other = message.clone();
         assert_eq!(message.websocket().as_ptr(), other.websocket().as_ptr());
-        assert_eq!(message.chunk(&Framing::Xhr).as_ptr(), other.chunk(&Framing::Xhr).as_ptr());
+        assert_eq!(
+            message.chunk(&Framing::Xhr).as_ref().as_ptr(),
+            other.chunk(&Framing::Xhr).as_ref().as_ptr()
+        );
         let (strings, others) = (message.strings(), other.strings());
         assert_eq!(strings.websocket().as_ptr(), others.websocket().as_ptr());
-        assert_eq!(strings.chunk(&Framing::Xhr), "a[\"{\\\"msg\\\":\\\"Hi all!\\\"}\"]\n");
-        assert_eq!(strings.chunk(&Framing::Xhr).as_ptr(), others.chunk(&Framing::Xhr).as_ptr());
+        assert_eq!(strings.chunk(&Framing::Xhr).payload(), "a[\"{\\\"msg\\\":\\\"Hi all!\\\"}\"]\n");
+        assert_eq!(
+            strings.chunk(&Framing::Xhr).as_ref().as_ptr(),
+            others.chunk(&Framing::Xhr).as_ref().as_ptr()
+        );
     }
 
     #[test]
     fn json_is_passed_on_and_batched() {
         let batch = Message::batch([Bytes::from("{}"), Bytes::from("[1,\n2]"), Bytes::from("\"é\"")]);
-        assert_eq!(batch.chunk(&Framing::Xhr), "a[{},[1, 2],\"é\"]\n");
+        assert_eq!(batch.chunk(&Framing::Xhr).payload(), "a[{},[1, 2],\"é\"]\n");
         assert_eq!(batch.raw_websocket()[..], b"\x81\x02{}\x81\x06[1,\n2]\x81\x04\"\xc3\xa9\""[..]);
-        assert_eq!(Message::batch([]).chunk(&Framing::Xhr), "a[]\n");
+        assert_eq!(Message::batch([]).chunk(&Framing::Xhr).payload(), "a[]\n");
     }
 
     #[test]
     fn invalid_utf8_never_reaches_a_client() {
         let message = Message::json(Bytes::from_static(b"\"\xff\""));
-        assert_eq!(message.chunk(&Framing::Xhr), "a[\"\\ufffd\"]\n");
+        assert_eq!(message.chunk(&Framing::Xhr).payload(), "a[\"\\ufffd\"]\n");
         assert_eq!(message.raw_websocket(), &encode::text("\"\u{fffd}\""));
     }
 }

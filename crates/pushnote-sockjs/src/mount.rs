@@ -29,6 +29,8 @@ use crate::{
 /// - the client's address, as a [`Peer`](crate::Peer);
 /// - hyper's [`OnUpgrade`](hyper::upgrade::OnUpgrade), without which there are no WebSockets. Servers on hyper leave it there; they have to
 ///   allow upgrades;
+/// - a [`Handover`](crate::Handover), if the server runs on [`HttpStream`](crate::HttpStream)s: streaming responses leave it
+///   by that, and cost what a WebSocket costs;
 /// - a [`ConnectionGuard`](crate::ConnectionGuard), if the server counts connections.
 pub struct Mount<H: Handler>(Arc<Site<H>>);
 

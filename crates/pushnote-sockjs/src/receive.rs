@@ -8,7 +8,8 @@ use pushnote_sockjs_proto::{Close, session::AttachError};
 
 use crate::{
     handler::Handler,
-    headers, receiver,
+    headers,
+    receiver::{self, Attached},
     registry::Refused,
     request::Request,
     response::{self, Response, last_text, not_found, text},
@@ -24,7 +25,7 @@ use crate::{
 /// Answers a request for frames.
 pub(crate) async fn answer<H: Handler, B: HttpBody>(
     site: &Arc<Site<H>>,
-    request: &Request,
+    request: &mut Request,
     id: &str,
     transport: Transport,
     how: &'static Receive,
@@ -47,7 +48,7 @@ pub(crate) async fn answer<H: Handler, B: HttpBody>(
 /// Attaches the request to its session as the receiver, opening the session if there is none.
 async fn attach<H: Handler>(
     site: &Site<H>,
-    request: &Request,
+    request: &mut Request,
     id: &str,
     transport: Transport,
     how: &'static Receive,
@@ -55,6 +56,9 @@ async fn attach<H: Handler>(
 ) -> Response {
     let service = &site.service;
     let response_limit = if how.polls { 1 } else { service.options.response_limit_bytes };
+    // A poll's answer is soon whole, and its connection good for the next.
+    let handover = request.handover.take().filter(|_| !how.polls);
+    let leaves = handover.is_some();
     let body = loop {
         let opened = service.find_or_open(id, transport, request.client, || site.info(request, transport));
         let entry = match opened {
@@ -63,7 +67,14 @@ async fn attach<H: Handler>(
         };
         entry.session.ask(request.number());
         match entry.session.attach(response_limit).await {
-            Ok(id) => break receiver::body(Arc::clone(&entry.session), id, wrapping, how.polls).await,
+            Ok(id) => {
+                let attached = Attached { session: Arc::clone(&entry.session), id };
+                break if how.polls {
+                    receiver::poll(attached, wrapping).await
+                } else {
+                    receiver::stream(attached, wrapping, handover, request.guard.take())
+                };
+            }
             Err(AttachError::Occupied) => break receiver::refusal(&Close::ANOTHER_RECEIVER, wrapping),
             // It went between the look-up and now; the next turn makes a new one.
             Err(AttachError::Gone) => service.registry.remove(&entry),
@@ -71,6 +82,9 @@ async fn attach<H: Handler>(
     };
     let mut response = response::ok(body, how.content_type);
     headers::unbuffered(response.headers_mut());
+    if leaves {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

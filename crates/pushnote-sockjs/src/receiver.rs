@@ -1,36 +1,58 @@
-//! Receivers: a receiver is a response's body, so a client that goes away is noticed when its response is dropped.
+//! Receivers: a receiver is a response's body, so a client that goes away is noticed when its response is dropped; or what
+//! that body has taken over (see [`crate::streaming`]).
 
 use std::{
     future::poll_fn,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
+use pushnote_net::http::Handover;
 use pushnote_sockjs_proto::{
-    Close,
-    frame::{self, Framing},
+    Close, frame,
     session::{ReceiverId, Transmit},
 };
 
-use crate::{http_session::HttpSession, response::Body, transport::endpoint::Wrapping};
+use crate::{
+    guard::ConnectionGuard, http_session::HttpSession, response::Body, streaming,
+    transport::endpoint::Wrapping,
+};
 
-/// The body of a receiver that has been attached. A poll's comes with its one frame: sockjs-client in Node waits for
-/// ever when the server dies between the head of a response and its body.
-pub(crate) async fn body(session: Arc<HttpSession>, id: ReceiverId, wrapping: Wrapping, polls: bool) -> Body {
-    let Wrapping { prelude, framing } = wrapping;
-    let receiver = Receiver { prelude, session, id, framing };
-    if !polls {
-        return Body::chunks(receiver);
+/// A session's receiver; dropping it detaches it.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    pub(crate) session: Arc<HttpSession>,
+    pub(crate) id: ReceiverId,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.session.detach(self.id);
     }
-    let frame = poll_fn(|cx| match receiver.transmit(cx.waker()) {
-        Transmit::Chunk(frame) => Poll::Ready(frame),
+}
+
+/// The one frame of a poll. It comes with the head: sockjs-client in Node waits for ever when the server dies between the
+/// head of a response and its body.
+pub(crate) async fn poll(attached: Attached, Wrapping { framing, .. }: Wrapping) -> Body {
+    let frame = poll_fn(|cx| match attached.session.poll_transmit(attached.id, &framing, cx.waker()) {
+        Transmit::Chunk(frame) => Poll::Ready(frame.payload()),
         Transmit::End => Poll::Ready(Bytes::new()),
         Transmit::Pending => Poll::Pending,
     });
     frame.await.into()
+}
+
+/// The body of a receiver that gets frame after frame. It leaves the server where that offers it.
+pub(crate) fn stream(
+    attached: Attached,
+    wrapping: Wrapping,
+    handover: Option<Handover>,
+    guard: Option<ConnectionGuard>,
+) -> Body {
+    Body::chunks(Receiver { parts: Some((attached, wrapping)), handover, guard })
 }
 
 /// The body of a receiver that could not be attached: one close frame, and the end.
@@ -45,35 +67,30 @@ pub(crate) fn refusal(close: &Close, wrapping: Wrapping) -> Body {
 /// A receiver. Each item becomes one HTTP chunk, as clients want it: the prelude, then frame by frame.
 #[derive(Debug)]
 struct Receiver {
-    prelude: Option<Bytes>,
-    session: Arc<HttpSession>,
-    id: ReceiverId,
-    framing: Framing,
-}
-
-impl Receiver {
-    fn transmit(&self, waker: &Waker) -> Transmit {
-        self.session.poll_transmit(self.id, &self.framing, waker)
-    }
+    /// `None` when it has left the server.
+    parts: Option<(Attached, Wrapping)>,
+    handover: Option<Handover>,
+    guard: Option<ConnectionGuard>,
 }
 
 impl Stream for Receiver {
     type Item = Bytes;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Some(prelude) = self.prelude.take() {
+        if let Some(handover) = self.handover.take()
+            && let Some((attached, wrapping)) = self.parts.take()
+        {
+            let guard = self.guard.take();
+            handover.take_over(move |taken| streaming::start(taken, attached, wrapping, guard));
+        }
+        let Some((Attached { session, id }, wrapping)) = &mut self.parts else { return Poll::Pending };
+        if let Some(prelude) = wrapping.prelude.take() {
             return Poll::Ready(Some(prelude));
         }
-        match self.transmit(cx.waker()) {
-            Transmit::Chunk(chunk) => Poll::Ready(Some(chunk)),
+        match session.poll_transmit(*id, &wrapping.framing, cx.waker()) {
+            Transmit::Chunk(chunk) => Poll::Ready(Some(chunk.payload())),
             Transmit::End => Poll::Ready(None),
             Transmit::Pending => Poll::Pending,
         }
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.session.detach(self.id);
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, Method, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
-use pushnote_net::Network;
+use pushnote_net::{Network, http::Handover};
 
 use crate::{guard::ConnectionGuard, proxy};
 
@@ -16,6 +16,8 @@ pub(crate) struct Request {
     /// The client's address.
     pub(crate) client: Option<IpAddr>,
     pub(crate) upgrade: Option<OnUpgrade>,
+    /// By which a response that goes on for ever leaves the server.
+    pub(crate) handover: Option<Handover>,
     /// The accept loop's, if it has one.
     pub(crate) guard: Option<ConnectionGuard>,
 }
@@ -29,6 +31,7 @@ impl Request {
             client: proxy::client_addr(head.extensions.remove(), &head.headers, proxies),
             headers: std::mem::take(&mut head.headers),
             upgrade: head.extensions.remove(),
+            handover: head.extensions.remove(),
             guard: head.extensions.remove(),
         }
     }

@@ -5,7 +5,7 @@
 //! - [`encode`] and [`decode`]: frames to bytes and bytes to messages. No IO, no clock, no runtime.
 //! - [`handshake`]: a request's method, version and headers to a `101` response, or to a typed refusal.
 //! - [`Socket`] and [`Driver`]: an upgraded stream. Any thread writes to it without blocking and without a task
-//!   switch; only what the kernel refuses waits in a bounded outbox.
+//!   switch; only what the kernel refuses waits in a bounded outbox (the [`Writer`](pushnote_net::Writer)'s).
 //!
 //! ```
 //! use pushnote_websocket::decode::{Decoder, Event, Role};
@@ -29,6 +29,5 @@ mod socket;
 
 pub use codec::{decode, encode};
 pub use socket::{
-    Cause, Disconnected, Driver, Event, HttpStream, HyperIo, Socket, SocketError, SocketOptions,
-    TakeOverError, take_over,
+    Cause, Disconnected, Driver, Event, HyperIo, Socket, SocketError, SocketOptions, TakeOverError, take_over,
 };

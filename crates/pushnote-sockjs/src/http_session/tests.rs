@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
+use bytes::Bytes;
 use pushnote_sockjs_proto::session::CloseCause;
 
 use super::*;
@@ -39,7 +40,7 @@ async fn run_clock(session: Arc<HttpSession>) -> (CloseReason, Duration) {
 /// The receiver's next chunk, waited for as a response body does; `None` at its end.
 async fn next(session: &HttpSession, id: ReceiverId) -> Option<Bytes> {
     poll_fn(|cx| match session.poll_transmit(id, &Framing::Xhr, cx.waker()) {
-        Transmit::Chunk(chunk) => Poll::Ready(Some(chunk)),
+        Transmit::Chunk(chunk) => Poll::Ready(Some(chunk.payload())),
         Transmit::End => Poll::Ready(None),
         Transmit::Pending => Poll::Pending,
     })

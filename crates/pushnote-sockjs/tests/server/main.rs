@@ -5,6 +5,7 @@
 mod cors;
 mod frameworks;
 mod jsonp;
+mod leaving;
 mod lifecycle;
 mod limits;
 mod polling;

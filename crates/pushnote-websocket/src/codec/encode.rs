@@ -3,6 +3,7 @@
 //! [`Frames`] are a server's (not masked), made here alone. [`FramesMut`] gathers several, so that they share one buffer
 //! and one system call. [`Frame`] is the general form: fragments, and a client's masked frames.
 
+use std::borrow::Borrow;
 use std::ops::Deref;
 
 use bytes::{Bytes, BytesMut};
@@ -21,6 +22,13 @@ impl Frames {
     pub(crate) const PING: Self = Self(Bytes::from_static(&[0x89, 0]));
 
     pub(crate) fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+/// For those who write bytes, whatever is in them.
+impl Borrow<Bytes> for Frames {
+    fn borrow(&self) -> &Bytes {
         &self.0
     }
 }

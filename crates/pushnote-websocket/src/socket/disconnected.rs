@@ -14,6 +14,13 @@ pub struct Disconnected {
     pub cause: Cause,
 }
 
+impl Disconnected {
+    /// Known when the closing begins: which is not clean yet.
+    pub(super) fn begun(cause: Cause, code: u16, reason: &str) -> Self {
+        Self { code, reason: reason.into(), clean: false, cause }
+    }
+}
+
 /// What ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {

@@ -1,15 +1,9 @@
 //! When to ping, and when to give up. Without a clock: the time is an argument.
 
-use std::sync::LazyLock;
-use std::time::Duration;
-
+use pushnote_net::{LATE, after};
 use tokio::time::Instant;
 
 use super::options::SocketOptions;
-
-/// A timer that fires so much later than it was set for: the process stood still (it was paused, swapped out, moved to
-/// another machine), and the peer's answer may lie unread.
-pub(super) const LATE: Duration = Duration::from_secs(1);
 
 /// Tracks a peer's last sign of life. Nobody is dead who was not pinged, and given its time while this process ran.
 #[derive(Debug)]
@@ -66,33 +60,10 @@ impl Heartbeat {
     }
 }
 
-/// A point in time to the millisecond, in half of what an [`Instant`] takes: idle sockets are many.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
-    since_epoch_ms: u64,
-}
-
-impl Moment {
-    pub(super) fn now() -> Self {
-        Self { since_epoch_ms: Instant::now().saturating_duration_since(*EPOCH).as_millis() as u64 }
-    }
-
-    pub(super) fn instant(self) -> Instant {
-        *EPOCH + Duration::from_millis(self.since_epoch_ms)
-    }
-}
-
-/// Where [`Moment`]s count from: some time before the first of them.
-static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-/// `start` and `delay`; for delays that mean "never", a time that is far enough.
-pub(super) fn after(start: Instant, delay: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
-    start.checked_add(delay).unwrap_or(start + FAR)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use pushnote_net::{LATE, Stage, after};
 use tokio::time::{Instant, Sleep};
 
 use super::disconnected::{Cause, Disconnected};
 use super::event::Event;
-use super::heartbeat::{Beat, Heartbeat, LATE, after};
+use super::heartbeat::{Beat, Heartbeat};
 use super::scratch;
-use super::writer::{Phase, Socket};
+use super::writer::Socket;
 use crate::close_code;
 use crate::codec::decode::{self, Decoder, Role};
 use crate::codec::encode::{Frames, FramesMut};
@@ -39,7 +40,7 @@ impl Deref for OpenSocket {
 
 impl Drop for OpenSocket {
     fn drop(&mut self) {
-        self.0.end();
+        self.0.writer.finish();
     }
 }
 
@@ -124,12 +125,12 @@ where
             if self.reading == Reading::Nothing {
                 return Continue(());
             }
-            match self.socket.stream.poll_read_ready(cx) {
+            match self.socket.writer.stream().poll_read_ready(cx) {
                 Poll::Pending => return Continue(()),
                 Poll::Ready(Err(_)) => return Break(End::Lost),
                 Poll::Ready(Ok(())) => {}
             }
-            scratch::lend(|buffer| match self.socket.stream.try_read(buffer) {
+            scratch::lend(|buffer| match self.socket.writer.stream().try_read(buffer) {
                 Ok(0) => Break(End::Lost),
                 Ok(count) => {
                     self.alive(timer.as_mut());
@@ -151,7 +152,7 @@ where
         }
         let Self { socket, decoder, on_event, reading, .. } = self;
         let mut pongs = FramesMut::default();
-        let mut open = socket.is_open();
+        let mut open = socket.writer.stage() == Stage::Open;
         let mut deliver = |message: Event<'_>, pongs: &mut FramesMut| {
             if open {
                 // In the peer's order: an answer to this message must not overtake the pongs before it.
@@ -173,12 +174,7 @@ where
                 Err(error) => {
                     *reading = Reading::Discarding;
                     flush(socket, &mut pongs);
-                    return socket.begin_close(
-                        Cause::ProtocolError,
-                        error.close_code(),
-                        &error.to_string(),
-                        None,
-                    );
+                    return socket.begin_close(Cause::ProtocolError, error.close_code(), &error.to_string());
                 }
             };
             match event {
@@ -189,7 +185,7 @@ where
                 decode::Event::Close { code, reason } => {
                     *reading = Reading::Nothing;
                     flush(socket, &mut pongs);
-                    return socket.begin_close(Cause::PeerClosed, code, reason, None);
+                    return socket.begin_close(Cause::PeerClosed, code, reason);
                 }
             }
         }
@@ -197,35 +193,21 @@ where
 
     /// Writes what waits, until the kernel refuses. `true`: nothing waits any more.
     fn drain(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> ControlFlow<End, bool> {
-        loop {
-            {
-                let mut state = self.socket.lock();
-                // Left behind before the outbox is looked at: whatever is queued from here on wakes us.
-                if !state.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
-                    state.driver = Some(cx.waker().clone());
-                }
-                if state.outbox.is_empty() {
-                    return Continue(true);
-                }
-            }
-            match self.socket.stream.poll_write_ready(cx) {
-                Poll::Pending => return Continue(false),
-                Poll::Ready(Err(_)) => return Break(End::Lost),
-                Poll::Ready(Ok(())) => {}
-            }
-            let written = self.socket.lock().outbox.write_to(&self.socket.stream);
-            match written {
-                // The kernel has room again because the peer took something.
-                Ok(_) => self.alive(timer.as_mut()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return Break(End::Lost),
-            }
+        let mut taken = false;
+        let drained = self.socket.writer.poll_drain(cx, || taken = true);
+        if taken {
+            self.alive(timer.as_mut());
+        }
+        match drained {
+            Poll::Ready(Ok(())) => Continue(true),
+            Poll::Ready(Err(_)) => Break(End::Lost),
+            Poll::Pending => Continue(false),
         }
     }
 
     fn tell_room(&mut self) {
         let socket = &self.socket;
-        if socket.take_room()
+        if socket.writer.take_room()
             && let Break((code, reason)) = (self.on_event)(Event::Room)
         {
             socket.close(code, &reason);
@@ -233,11 +215,10 @@ where
     }
 
     fn go_on_closing(&mut self, flushed: bool, timer: Pin<&mut Sleep>) -> ControlFlow<End> {
-        match &self.socket.lock().phase {
-            Phase::Open => return Continue(()),
-            Phase::Closing(disconnected) if disconnected.cause == Cause::Reset => return Break(End::Lost),
-            Phase::Closing(_) => {}
-            Phase::Closed => return Break(End::Lost),
+        match self.socket.writer.stage() {
+            Stage::Open => return Continue(()),
+            Stage::Ending => {}
+            Stage::Over => return Break(End::Lost),
         }
         if !self.closing {
             self.closing = true;
@@ -247,7 +228,7 @@ where
             Reading::Nothing if flushed => Break(End::Handshake),
             Reading::Discarding if flushed => {
                 // We fail the connection (RFC 6455, 7.1.7): the peer's FIN, or the timer, ends it.
-                self.socket.stream.shut_down(Shutdown::Write);
+                self.socket.writer.stream().shut_down(Shutdown::Write);
                 Continue(())
             }
             Reading::Messages | Reading::Discarding | Reading::Nothing => Continue(()),
@@ -275,7 +256,7 @@ where
                 }
                 Beat::Dead => {
                     // This wakes us for the closing handshake, which sets the timer.
-                    socket.begin_close(Cause::NoPong, close_code::NO_PONG, close_code::NO_PONG_REASON, None);
+                    socket.begin_close(Cause::NoPong, close_code::NO_PONG, close_code::NO_PONG_REASON);
                     break;
                 }
             }
@@ -293,9 +274,9 @@ where
         let socket = &self.socket;
         if matches!(end, End::TimedOut) {
             // What the kernel still holds for a peer that does not take it is thrown away, not kept for minutes.
-            socket.stream.discard_at_end();
+            socket.writer.stream().discard_at_end();
         }
-        let mut disconnected = socket.end().unwrap_or(Disconnected {
+        let mut disconnected = socket.writer.finish().unwrap_or(Disconnected {
             code: close_code::ABNORMAL,
             reason: "".into(),
             clean: false,

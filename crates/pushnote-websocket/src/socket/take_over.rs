@@ -9,16 +9,15 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use pushnote_net::Stream;
+use pushnote_net::http::HttpStream;
 use thiserror::Error;
 use tokio::net::{TcpStream, UnixStream};
-
-use super::http_stream::HttpStream;
 
 /// A stream, and what was read from it after the request.
 type Parts = (Stream, Bytes);
 
 /// Takes the stream out of an upgraded connection, or gives that back where it is another's.
-type Named = dyn Fn(Upgraded) -> Result<Parts, Upgraded> + Send + Sync;
+type Named = dyn Fn(Upgraded) -> Result<Option<Parts>, Upgraded> + Send + Sync;
 
 /// What a server runs hyper on (the `io` of its `serve_connection`). By default `TokioIo` of an [`HttpStream`], a
 /// [`TcpStream`] or a [`UnixStream`]; a server on something else says how the stream is taken out of that.
@@ -31,10 +30,11 @@ impl HyperIo {
     where
         T: Read + Write + Unpin + 'static,
     {
-        Self(Some(Arc::new(move |upgraded| downcast(upgraded, &into_stream))))
+        Self(Some(Arc::new(move |upgraded| downcast(upgraded, |io| Some(into_stream(io))))))
     }
 
-    fn parts(&self, upgraded: Upgraded) -> Result<Parts, Upgraded> {
+    /// `None`: it was taken over already.
+    fn parts(&self, upgraded: Upgraded) -> Result<Option<Parts>, Upgraded> {
         let upgraded = match &self.0 {
             Some(named) => match named(upgraded) {
                 Ok(parts) => return Ok(parts),
@@ -43,8 +43,8 @@ impl HyperIo {
             None => upgraded,
         };
         downcast(upgraded, |io: TokioIo<HttpStream>| io.into_inner().into_inner())
-            .or_else(|upgraded| downcast(upgraded, |io: TokioIo<TcpStream>| io.into_inner().into()))
-            .or_else(|upgraded| downcast(upgraded, |io: TokioIo<UnixStream>| io.into_inner().into()))
+            .or_else(|upgraded| downcast(upgraded, |io: TokioIo<TcpStream>| Some(io.into_inner().into())))
+            .or_else(|upgraded| downcast(upgraded, |io: TokioIo<UnixStream>| Some(io.into_inner().into())))
     }
 }
 
@@ -73,10 +73,13 @@ pub enum TakeOverError {
 ///
 /// [`TakeOverError`]; the connection is closed then.
 pub async fn take_over(upgrade: OnUpgrade, io: &HyperIo) -> Result<Parts, TakeOverError> {
-    io.parts(upgrade.await?).map_err(|_| TakeOverError::UnknownIo)
+    io.parts(upgrade.await?).ok().flatten().ok_or(TakeOverError::UnknownIo)
 }
 
-fn downcast<T>(upgraded: Upgraded, into_stream: impl Fn(T) -> Stream) -> Result<Parts, Upgraded>
+fn downcast<T>(
+    upgraded: Upgraded,
+    into_stream: impl Fn(T) -> Option<Stream>,
+) -> Result<Option<Parts>, Upgraded>
 where
     T: Read + Write + Unpin + 'static,
 {
@@ -88,5 +91,5 @@ where
         }
     };
     // Copied, because it is a share of hyper's read buffer and would keep all of that, even when it is empty.
-    Ok((into_stream(io), Bytes::copy_from_slice(&read_ahead)))
+    Ok(into_stream(io).map(|stream| (stream, Bytes::copy_from_slice(&read_ahead))))
 }

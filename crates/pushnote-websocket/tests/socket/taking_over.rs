@@ -7,7 +7,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use pushnote_websocket::{Event, HttpStream, HyperIo, Socket, TakeOverError, encode, handshake, take_over};
+use pushnote_net::http::HttpStream;
+use pushnote_websocket::{Event, HyperIo, Socket, TakeOverError, encode, handshake, take_over};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
 use tokio::net::TcpStream;
 

@@ -1,24 +1,24 @@
 //! What the kernel refused, in order, until it takes it.
 
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes};
-use pushnote_net::Stream;
 
-use crate::codec::encode::Frames;
+use crate::stream::Stream;
 
 /// Buffers in one vectored write; what is beyond waits for the next. Linux takes 1024, our stack takes less.
 const SLICES_MAX: usize = 64;
 
-/// Shares of encoded frames. Takes no memory while it is empty.
+/// Shares of what is sent. Takes no memory while it is empty.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     queue: VecDeque<Bytes>,
     bytes: usize,
     /// Part of the first buffer is on the wire, so the rest must follow.
     front_started: bool,
-    /// Frames were refused for what waits: the driver tells when nothing does any more.
+    /// Something was refused for what waits: the driver tells when nothing does any more.
     pub(super) refused: bool,
 }
 
@@ -33,37 +33,37 @@ impl Outbox {
     }
 
     /// What the outbox would hold in memory with these: bytes and entries, since a peer can be sent many tiny frames.
-    pub(super) fn cost_with(&self, frames: &[Frames]) -> usize {
-        let entries = self.queue.len() + frames.len();
-        self.bytes + frames.iter().map(|frames| frames.len()).sum::<usize>() + entries * size_of::<Bytes>()
+    pub(super) fn cost_with<B: Borrow<Bytes>>(&self, all: &[B]) -> usize {
+        let entries = self.queue.len() + all.len();
+        self.bytes + all.iter().map(|one| one.borrow().len()).sum::<usize>() + entries * size_of::<Bytes>()
     }
 
-    pub(super) fn push(&mut self, frames: &Frames) {
-        self.push_rest(frames, 0);
+    pub(super) fn push(&mut self, one: &Bytes) {
+        self.push_rest(one, 0);
     }
 
-    fn push_rest(&mut self, frames: &Frames, written: usize) {
-        if frames.len() > written {
-            self.bytes += frames.len() - written;
-            self.queue.push_back(frames.bytes().slice(written..));
+    fn push_rest(&mut self, one: &Bytes, written: usize) {
+        if one.len() > written {
+            self.bytes += one.len() - written;
+            self.queue.push_back(one.slice(written..));
         }
     }
 
     /// Keeps what is left of `all` after its first `written` bytes. `false`: nothing is.
-    pub(super) fn push_all(&mut self, all: &[Frames], mut written: usize) -> bool {
-        for frames in all {
-            if written >= frames.len() {
-                written -= frames.len();
+    pub(super) fn push_all<B: Borrow<Bytes>>(&mut self, all: &[B], mut written: usize) -> bool {
+        for one in all.iter().map(Borrow::borrow) {
+            if written >= one.len() {
+                written -= one.len();
                 continue;
             }
             self.front_started |= written > 0;
-            self.push_rest(frames, written);
+            self.push_rest(one, written);
             written = 0;
         }
         !self.is_empty()
     }
 
-    /// Drops all but the rest of a buffer that is partly on the wire, which would cut a frame in two.
+    /// Drops all but the rest of a buffer that is partly on the wire, which would cut it in two.
     pub(super) fn drop_unstarted(&mut self) {
         self.queue.truncate(usize::from(self.front_started));
         self.queue.shrink_to_fit();
@@ -94,10 +94,10 @@ impl Outbox {
 }
 
 /// Writes as much of `all` as the kernel takes without blocking: 0 when it takes nothing now.
-pub(super) fn write(stream: &Stream, all: &[Frames]) -> io::Result<usize> {
+pub(super) fn write<B: Borrow<Bytes>>(stream: &Stream, all: &[B]) -> io::Result<usize> {
     let written = match all {
-        [one] => stream.try_write(one),
-        _ => write_slices(stream, all.iter().map(Frames::bytes)),
+        [one] => stream.try_write(one.borrow()),
+        _ => write_slices(stream, all.iter().map(Borrow::borrow)),
     };
     match written {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
@@ -108,8 +108,8 @@ pub(super) fn write(stream: &Stream, all: &[Frames]) -> io::Result<usize> {
 fn write_slices<'a>(stream: &Stream, all: impl Iterator<Item = &'a Bytes>) -> io::Result<usize> {
     let mut slices = [IoSlice::new(&[]); SLICES_MAX];
     let mut count = 0;
-    for (slice, frames) in slices.iter_mut().zip(all) {
-        *slice = IoSlice::new(frames);
+    for (slice, bytes) in slices.iter_mut().zip(all) {
+        *slice = IoSlice::new(bytes);
         count += 1;
     }
     stream.try_write_vectored(&slices[..count])

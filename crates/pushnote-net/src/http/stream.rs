@@ -5,25 +5,31 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use pushnote_net::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+
+use super::handover::Handovers;
+use crate::stream::Stream;
 
 /// How long the end of a client's side stays unsaid while an answer to it is due. What is answered at once takes less,
 /// and a poll that waits for a message is found broken off soon enough for the next one.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(20);
 
-/// A stream for hyper's HTTP/1 connection; [`take_over`](super::take_over()) finds the stream in it.
+/// A stream for hyper's connections.
 ///
+/// - A response's body may take it over, by a [`Handover`](super::Handover): hyper has written the head by then, and finds
+///   the stream broken.
 /// - A client that ends its side behind its request (`nc -N`, probes) is answered. Hyper takes that end for the end of
 ///   the connection and drops the request; to have it wait for the answer would hide from it that a poll was broken
 ///   off. Here the end is told when the answer has begun, or a little later.
 /// - A line of a head that ends in LF alone is answered 400 (RFC 9112, 2.2, allows that): not every server on a
 ///   request's way sees the end of a line there. This ends with the first request that has a body or asks for an
-///   upgrade, behind which bytes may be what they like.
+///   upgrade, behind which bytes may be what they like; and it ends with the preface of HTTP/2.
 #[derive(Debug)]
 pub struct HttpStream {
-    stream: Stream,
+    /// `None`: it was taken over.
+    stream: Option<Stream>,
+    handovers: Handovers,
     lines: Lines,
     /// Something was read since the last write.
     answer_due: bool,
@@ -35,15 +41,29 @@ impl HttpStream {
     /// For a stream that nothing was read from.
     #[must_use]
     pub fn new(stream: impl Into<Stream>) -> Self {
-        Self { stream: stream.into(), lines: Lines::default(), answer_due: false, ended: None }
+        Self {
+            stream: Some(stream.into()),
+            handovers: Handovers::default(),
+            lines: Lines::default(),
+            answer_due: false,
+            ended: None,
+        }
     }
 
-    pub(super) fn into_inner(self) -> Stream {
+    /// By which responses may take the stream over.
+    #[must_use]
+    pub fn handovers(&self) -> Handovers {
+        self.handovers.clone()
+    }
+
+    /// The stream; `None` when it was taken over.
+    #[must_use]
+    pub fn into_inner(self) -> Option<Stream> {
         self.stream
     }
 
-    fn stream(&mut self) -> Pin<&mut Stream> {
-        Pin::new(&mut self.stream)
+    fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(taken_over)
     }
 
     fn written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -61,7 +81,7 @@ impl AsyncRead for HttpStream {
         let this = &mut *self;
         if this.ended.is_none() {
             let before = buffer.filled().len();
-            ready!(this.stream().poll_read(cx, buffer))?;
+            ready!(this.stream()?.poll_read(cx, buffer))?;
             let read = &mut buffer.filled_mut()[before..];
             if !read.is_empty() {
                 this.answer_due = true;
@@ -79,7 +99,7 @@ impl AsyncRead for HttpStream {
 
 impl AsyncWrite for HttpStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = self.stream().poll_write(cx, bytes);
+        let written = self.stream()?.poll_write(cx, bytes);
         self.written(written)
     }
 
@@ -88,25 +108,37 @@ impl AsyncWrite for HttpStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = self.stream().poll_write_vectored(cx, slices);
+        let written = self.stream()?.poll_write_vectored(cx, slices);
         self.written(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.as_ref().is_some_and(Stream::is_write_vectored)
     }
 
+    /// Hyper has written all that it had: the head, too, if that is one whose body takes the stream over.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_flush(cx)
+        ready!(self.stream()?.poll_flush(cx))?;
+        if let Some(takeover) = self.handovers.take()
+            && let Some(stream) = self.stream.take()
+        {
+            takeover(stream);
+            return Poll::Ready(Err(taken_over()));
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_shutdown(cx)
+        self.stream()?.poll_shutdown(cx)
     }
 }
 
-/// Fields of a head behind which something else follows: a body, or a WebSocket's frames.
-const LAST: [&[u8]; 3] = [b"content-length:", b"transfer-encoding:", b"upgrade:"];
+fn taken_over() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the stream was taken over")
+}
+
+/// Lines of a head behind which something else follows: a body, a WebSocket's frames, or those of HTTP/2.
+const LAST: [&[u8]; 4] = [b"content-length:", b"transfer-encoding:", b"upgrade:", b"pri * http/2.0\r"];
 
 /// Looks at the lines of heads, until something else follows one.
 #[derive(Debug, Default)]
@@ -179,6 +211,8 @@ mod tests {
             let request = format!("POST / HTTP/1.1\r\nhost: a\r\n{field}\r\n\r\n[\n]");
             assert_eq!(spoilt(&request), request);
         }
+        let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\n\n";
+        assert_eq!(spoilt(preface), preface);
         let other = "GET / HTTP/1.1\r\nx-content-length: 1\r\ncontent-lengt: 1\r\n\r\n";
         assert_eq!(spoilt(&format!("{other}\n")), format!("{other}\0"));
     }

@@ -1,0 +1,9 @@
+//! HTTP below the server that reads it: its stream, and responses that leave it.
+
+mod handover;
+mod response;
+mod stream;
+
+pub use handover::{Handover, Handovers, TakenOver};
+pub use response::{Chunk, Idle, ResponseDriver, ResponseStream};
+pub use stream::HttpStream;
