@@ -1,4 +1,5 @@
-// Makes dist/ from src/: one ES module for pages without a bundler, one classic script with the global `pushnote`.
+// Makes dist/ from src/: each entry as an ES module for pages without a bundler, and as a classic script with one
+// global: `pushnote`, and `updates`.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -14,8 +15,19 @@ const OWN_PROPERTIES =
 
 /** @returns {Record<string, string>} the text of each file of dist/ */
 export function build() {
+  const [module, updates] = ['pushnote', 'updates'].map(bundled);
+  return {
+    'pushnote.mjs': banner + module,
+    'pushnote.js': banner + script('pushnote', module, (connect) => `{connect:${connect.trim()}}`),
+    'updates.mjs': banner + updates,
+    'updates.js': banner + script('updates', updates, (one) => one),
+  };
+}
+
+/** The module of this name, whole. */
+function bundled(name) {
   const { outputFiles } = buildSync({
-    entryPoints: [fileURLToPath(new URL('src/pushnote.js', import.meta.url))],
+    entryPoints: [fileURLToPath(new URL(`src/${name}.js`, import.meta.url))],
     bundle: true,
     format: 'esm',
     target: 'es2022',
@@ -24,11 +36,13 @@ export function build() {
   });
   // esbuild bundles, and terser makes less of it.
   const { code } = minify(outputFiles[0].text, { module: true, ecma: 2022, compress: { passes: 3 } });
-  const body = code.replace(/export\{([\w$]+) as connect\};$/, 'return{connect:$1}');
-  return {
-    'pushnote.mjs': `${banner}${code}\n`,
-    'pushnote.js': `${banner}var pushnote=(()=>{"use strict";${body}})();\n`,
-  };
+  return `${code}\n`;
+}
+
+/** The same as a classic script with one global, made of what the module exports. */
+function script(global, module, made) {
+  const body = module.replace(/export\{([\w$]+) as \w+\};\n$/, (_, exported) => `return${made(` ${exported}`)}`);
+  return `var ${global}=(()=>{"use strict";${body}})();\n`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

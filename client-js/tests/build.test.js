@@ -5,6 +5,7 @@ import vm from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { build } from '../build.mjs';
 import * as module from '../dist/pushnote.mjs';
+import * as updatesModule from '../dist/updates.mjs';
 import { advance, settle, world } from './fakes.mjs';
 
 const dist = new URL('../dist/', import.meta.url);
@@ -18,18 +19,19 @@ test('dist/ is what src/ makes', () => {
 });
 
 test('a page loads little', () => {
-  for (const text of Object.values(build())) {
+  for (const [name, text] of Object.entries(build())) {
     const { length } = gzipSync(text, { level: 9 });
-    assert.ok(length <= 6_000, `${length} bytes`);
+    assert.ok(length <= (name.startsWith('updates') ? 2_000 : 6_000), `${name} has ${length} bytes`);
   }
 });
 
-test('the module exports connect, the script makes one global of it and no other', () => {
-  assert.deepEqual(Object.keys(module), ['connect']);
-  const page = vm.createContext({});
+test('each module exports one thing, and each script makes one global of it and no other', () => {
+  assert.deepEqual([Object.keys(module), Object.keys(updatesModule)], [['connect'], ['updates']]);
+  const page = vm.createContext({ AbortController });
   vm.runInContext(build()['pushnote.js'], page);
-  assert.deepEqual(Object.keys(page), ['pushnote']);
-  assert.equal(typeof page.pushnote.connect, 'function');
+  vm.runInContext(build()['updates.js'], page);
+  assert.deepEqual(Object.keys(page), ['AbortController', 'pushnote', 'updates']);
+  assert.deepEqual([typeof page.pushnote.connect, typeof page.updates.registerProcessor], ['function', 'function']);
 });
 
 test('what a page loads speaks the protocol as its sources do', async (t) => {
