@@ -10,6 +10,10 @@ use tokio::time::Instant;
 /// Somebody who is back within this time has not left: a reload is no leave.
 const LEAVE_DELAY: Duration = Duration::from_secs(5);
 
+/// Channels that are kept for those alone who may be back: names cost nothing, and whoever may choose them could have as
+/// many as there is memory.
+const EMPTY_MAX: usize = 10_000;
+
 /// Users whose names are told; the others are counted.
 const NAMES_MAX: usize = 100;
 
@@ -30,16 +34,19 @@ pub(crate) struct Who {
 #[derive(Default)]
 pub(super) struct Channels {
     by_name: HashMap<ChannelName, Channel>,
-    /// Users without a connection, by when that becomes a leave. Only of channels in which somebody is: so there are no
-    /// more than users in channels.
+    /// Users without a connection, by when that becomes a leave. Also of channels in which nobody else is: so who comes
+    /// and goes, alone or with those who hear of it, is one who came and one who left in that time, and cannot push what
+    /// others publish out of the log.
     leaving: BTreeMap<Leave, (ChannelName, UserId)>,
+    /// Channels without a connection.
+    empty: usize,
     /// Leaves that were ever expected.
     leaves: u64,
     /// Who has come and gone, and is not published yet.
     changes: VecDeque<Publication>,
 }
 
-/// One in which somebody is.
+/// One in which somebody is, or was a moment ago.
 #[derive(Default)]
 struct Channel {
     users: BTreeMap<UserId, Member>,
@@ -62,6 +69,9 @@ impl Channels {
     /// A connection enters a channel.
     pub(super) fn enter(&mut self, name: &ChannelName, user: Option<&UserId>) {
         let channel = self.by_name.entry(name.clone()).or_default();
+        if channel.connections == 0 && !channel.users.is_empty() {
+            self.empty -= 1;
+        }
         channel.connections += 1;
         let Some(user) = user else {
             channel.anonymous += 1;
@@ -92,9 +102,12 @@ impl Channels {
             Some((_, None)) => {}
             None => channel.anonymous -= 1,
         }
-        if channel.connections == 0
-            && let Some(empty) = self.by_name.remove(name)
-        {
+        if channel.connections > 0 {
+            return;
+        }
+        if !channel.users.is_empty() && self.empty < EMPTY_MAX {
+            self.empty += 1;
+        } else if let Some(empty) = self.by_name.remove(name) {
             // Nobody is there to whom it could be told.
             for leave in empty.users.values().filter_map(|member| member.leave) {
                 self.leaving.remove(&leave);
@@ -130,7 +143,7 @@ impl Channels {
 
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
-        self.by_name.is_empty() && self.leaving.is_empty()
+        self.by_name.is_empty() && self.leaving.is_empty() && self.empty == 0
     }
 
     /// What is to be published next; if nothing is, when the next leave is due.
@@ -139,7 +152,10 @@ impl Channels {
             let (name, user) = first.remove();
             let Some(channel) = self.by_name.get_mut(&name) else { continue };
             channel.users.remove(&user);
-            if channel.hearing > 0 {
+            if channel.connections == 0 && channel.users.is_empty() {
+                self.by_name.remove(&name);
+                self.empty -= 1;
+            } else if channel.hearing > 0 {
                 self.changes.push_back(Publication::left(name, user));
             }
         }

@@ -137,8 +137,41 @@ async fn only_who_wants_to_know_costs_a_publication() {
     assert_eq!(told(&presence).await, None);
 }
 
-#[test]
-fn of_a_large_channel_some_are_named_and_all_counted() {
+#[tokio::test(start_paused = true)]
+async fn all_who_come_and_go_together_cost_one_join_and_one_leave_in_that_time() {
+    let presence = Presence::default();
+    let mut told = Vec::new();
+    for _ in 0..1000 {
+        witness(&presence);
+        enters(&presence, 1, &["42"]);
+        told.extend(told_within(&presence, Duration::from_millis(9)).await);
+        presence.gone(1);
+        presence.gone(0);
+        told.extend(told_within(&presence, Duration::from_millis(1)).await);
+    }
+    // Ten seconds have passed.
+    assert_eq!(told, ["+42"]);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(told_within(&presence, Duration::from_secs(1)).await, None, "nobody is there to be told");
+    assert!(presence.lock().channels.is_idle());
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_of_channels_take_no_memory_without_bound() {
+    let presence = Presence::default();
+    for number in 0..30_000 {
+        let channel = name(&number.to_string());
+        presence.enter(1, &channel, std::iter::once(user("42")), None);
+        presence.left(1, &channel);
+    }
+    assert_eq!(presence.size(), (10_000, 10_000));
+    presence.gone(1);
+    assert_eq!(told(&presence).await, None);
+    assert!(presence.lock().channels.is_idle());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_large_channel_some_are_named_and_all_counted() {
     let presence = Presence::default();
     for id in 0..1000 {
         enters(&presence, id, &[&id.to_string()]);
@@ -147,6 +180,7 @@ fn of_a_large_channel_some_are_named_and_all_counted() {
     assert_eq!((count, users.len(), anonymous), (1000, 100, 0));
     assert_eq!(presence.size(), (1, 1000));
     (0..1000).for_each(|id| presence.gone(id));
+    assert_eq!(told(&presence).await, None);
     assert_eq!(presence.size(), (0, 0), "where nobody is, nothing is kept");
     let state = presence.lock();
     assert!(state.connections.is_empty() && state.channels.is_idle());
@@ -203,6 +237,7 @@ proptest! {
                 assert_eq!(who(&presence).0, known.iter().cloned().collect::<Vec<_>>());
             }
             (0..6).for_each(|id| presence.gone(id));
+            assert_eq!(told(&presence).await, None);
             assert_eq!(presence.size(), (0, 0));
             assert!(presence.lock().channels.is_idle());
         });
