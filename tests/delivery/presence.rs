@@ -244,10 +244,29 @@ async fn a_page_whose_token_expires_is_there_no_more() {
     page.hears("join", "42").await;
     let expired = page.browser.next().await;
     assert_eq!((&expired["type"], &expired["channel"]), (&json!("expired"), &json!("news")));
-    let refused = page.asks("presence", json!({"channel": "news"})).await;
-    assert_eq!(refused["code"], "not_subscribed");
+    for (name, data) in
+        [("presence", json!({"channel": "news"})), ("history", json!({"channel": "news", "last": 1}))]
+    {
+        assert_eq!(page.asks(name, data).await["code"], "not_subscribed");
+    }
+    assert_eq!(page.asks("unsubscribe", json!({"channel": "news"})).await["type"], "unsubscribed");
     witness.hears("leave", "42").await;
+    // The name is gone with the token.
     page.asks("subscribe", json!({"channel": "news"})).await;
+    assert_eq!(page.presence(json!({"channel": "news"})).await, (0, vec![], 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_users_token_expires_stays_without_its_name() {
+    let single = server();
+    let mut witness = Page::of(&single, None).await;
+    witness.presence(json!({"channel": "news", "events": true})).await;
+    let mut page = Page::of(&single, Some(&short_token("42"))).await;
     witness.hears("join", "42").await;
-    assert_eq!(page.presence(json!({"channel": "news"})).await, (1, vec!["42".to_owned()], 1));
+    let expired = page.browser.next().await;
+    assert_eq!((&expired["type"], &expired["user"]), (&json!("expired"), &json!("42")));
+    witness.hears("leave", "42").await;
+    assert_eq!(page.presence(json!({"channel": "news"})).await, (0, vec![], 2));
+    page.asks("subscribe", json!({"token": token("42")})).await;
+    witness.hears("join", "42").await;
 }

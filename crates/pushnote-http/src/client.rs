@@ -159,12 +159,18 @@ impl Client {
         let id = self.attachment.id();
         match subject {
             Subject::Channel(channel) if rights.rule(channel).presence => {
-                presence.enter(id, channel, self.attachment.users().cloned(), shown);
+                let users = self.attachment.users().filter(|user| !self.has_expired(&(*user).clone().into()));
+                presence.enter(id, channel, users.cloned(), shown);
                 self.present = true;
             }
             Subject::User(user) if self.present => presence.named(id, user),
             _ => {}
         }
+    }
+
+    /// Whether it was subscribed to that until its token expired.
+    fn has_expired(&self, subject: &Subject) -> bool {
+        self.expiry.as_ref().is_some_and(|expiry| expiry.has_expired(subject))
     }
 
     fn close(&self, code: CloseCode) {

@@ -22,7 +22,7 @@ const ENDED_AT_ONCE: usize = 64;
 /// Every subscription that has a token which expires, by the second at which it does.
 pub(crate) struct Expiries {
     due: Mutex<Due>,
-    /// Whose subscription to a channel ends is there no more.
+    /// Whose subscription to a channel ends is there no more, and whose as a user ends is that no more.
     presence: Arc<Presence>,
 }
 
@@ -74,10 +74,12 @@ impl Expiries {
             match ending {
                 Ending::Session(session) => session.close(code.code(), code.reason()),
                 Ending::Subscription(remote) => {
-                    if let Subject::Channel(channel) = &subject
-                        && self.presence.left(remote.id(), channel)
-                    {
-                        remote.unsubscribe(Subject::Presence(channel.clone()), None);
+                    match &subject {
+                        Subject::Channel(channel) if self.presence.left(remote.id(), channel) => {
+                            remote.unsubscribe(Subject::Presence(channel.clone()), None);
+                        }
+                        Subject::User(user) => self.presence.unnamed(remote.id(), user),
+                        _ => {}
                     }
                     remote.unsubscribe(subject.clone(), Some(Notice::Expired { subject }));
                 }
@@ -114,6 +116,12 @@ impl Expiry {
         due.endings.insert(place, (subject.clone(), ending));
         drop(due);
         self.places.push((subject, place));
+    }
+
+    /// Whether the token for that has expired, and was not renewed.
+    pub(crate) fn has_expired(&self, subject: &Subject) -> bool {
+        let place = self.places.iter().find(|(known, _)| known == subject).map(|(_, place)| place);
+        place.is_some_and(|place| !self.expiries.lock().endings.contains_key(place))
     }
 
     /// The connection is subscribed to that no more.

@@ -32,8 +32,15 @@ struct State {
 /// A connection that is in a channel, or was.
 #[derive(Default)]
 struct Connection {
-    users: Vec<UserId>,
+    names: Vec<Name>,
     channels: Vec<Membership>,
+}
+
+/// A user whom a connection has shown a token of. The name goes with the subscription that it was shown for.
+struct Name {
+    user: UserId,
+    /// The channel that the token was for; `None` if the connection has subscribed as the user.
+    shown_for: Option<ChannelName>,
 }
 
 struct Membership {
@@ -54,13 +61,13 @@ impl Presence {
     ) {
         self.change(|State { connections, channels }| {
             let connection = connections.entry(id).or_default();
-            users.for_each(|user| connection.is_named(&user, channels));
-            if let Some(user) = shown.filter(|_| connection.users.is_empty()) {
-                connection.is_named(&user, channels);
+            users.for_each(|user| connection.is_named(&user, None, channels));
+            if let Some(user) = shown.filter(|_| connection.names.is_empty()) {
+                connection.is_named(&user, Some(channel), channels);
             }
             if connection.membership(channel).is_none() {
                 connection.channels.push(Membership { channel: channel.clone(), hears: false });
-                each(&connection.users, |user| channels.enter(channel, user));
+                each(&connection.names, |user| channels.enter(channel, user));
             }
         });
     }
@@ -69,7 +76,16 @@ impl Presence {
     pub(crate) fn named(&self, id: ReceiverId, user: &UserId) {
         self.change(|State { connections, channels }| {
             if let Some(connection) = connections.get_mut(&id) {
-                connection.is_named(user, channels);
+                connection.is_named(user, None, channels);
+            }
+        });
+    }
+
+    /// A connection is subscribed as a user no more: where it is, it is without that name.
+    pub(crate) fn unnamed(&self, id: ReceiverId, user: &UserId) {
+        self.change(|State { connections, channels }| {
+            if let Some(connection) = connections.get_mut(&id) {
+                connection.forgets(|name| name.shown_for.is_none() && name.user == *user, channels);
             }
         });
     }
@@ -83,6 +99,7 @@ impl Presence {
                 return false;
             };
             connection.leaves(&channel, hears, channels);
+            connection.forgets(|name| name.shown_for.as_ref() == Some(&channel), channels);
             hears
         })
     }
@@ -161,32 +178,46 @@ impl Connection {
     }
 
     /// It is this user, too, wherever it is.
-    fn is_named(&mut self, user: &UserId, channels: &mut Channels) {
-        if self.users.contains(user) {
+    fn is_named(&mut self, user: &UserId, shown_for: Option<&ChannelName>, channels: &mut Channels) {
+        if let Some(known) = self.names.iter_mut().find(|name| name.user == *user) {
+            known.shown_for = known.shown_for.take().filter(|_| shown_for.is_some());
             return;
         }
         for Membership { channel, .. } in &self.channels {
             channels.enter(channel, Some(user));
-            if self.users.is_empty() {
+            if self.names.is_empty() {
                 channels.leave(channel, None, Instant::now());
             }
         }
-        self.users.push(user.clone());
+        self.names.push(Name { user: user.clone(), shown_for: shown_for.cloned() });
+    }
+
+    /// It is such users no more, wherever it is; without any it is nameless.
+    fn forgets(&mut self, is_gone: impl Fn(&Name) -> bool, channels: &mut Channels) {
+        while let Some(at) = self.names.iter().position(&is_gone) {
+            let Name { user, .. } = self.names.swap_remove(at);
+            for Membership { channel, .. } in &self.channels {
+                if self.names.is_empty() {
+                    channels.enter(channel, None);
+                }
+                channels.leave(channel, Some(&user), Instant::now());
+            }
+        }
     }
 
     fn leaves(&self, channel: &ChannelName, hears: bool, channels: &mut Channels) {
         if hears {
             channels.hears(channel, false);
         }
-        each(&self.users, |user| channels.leave(channel, user, Instant::now()));
+        each(&self.names, |user| channels.leave(channel, user, Instant::now()));
     }
 }
 
 /// Each user, or once nobody.
-fn each(users: &[UserId], mut act: impl FnMut(Option<&UserId>)) {
-    match users {
+fn each(names: &[Name], mut act: impl FnMut(Option<&UserId>)) {
+    match names {
         [] => act(None),
-        users => users.iter().for_each(|user| act(Some(user))),
+        names => names.iter().for_each(|name| act(Some(&name.user))),
     }
 }
 

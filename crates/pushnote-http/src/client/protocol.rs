@@ -83,8 +83,11 @@ impl Client {
         subscribed.inspect_err(|refusal| self.shared.rights.note(refusal))
     }
 
+    /// Also if its token has expired: its place is free for another then.
     fn unsubscribe(&mut self, id: u64, channel: ChannelName) {
-        if self.has_subscribed(id, &channel) {
+        if !self.attachment.is_subscribed(&channel.clone().into()) {
+            self.refuse_stranger(id);
+        } else {
             let notice = Notice::Unsubscribed { id, channel: channel.clone() };
             if self.present {
                 self.shared.presence.left(self.attachment.id(), &channel);
@@ -126,7 +129,8 @@ impl Client {
 
     /// Whether it has subscribed to the channel; it is told if not.
     fn has_subscribed(&self, id: u64, channel: &ChannelName) -> bool {
-        let has = self.attachment.is_subscribed(&channel.clone().into());
+        let subject = channel.clone().into();
+        let has = self.attachment.is_subscribed(&subject) && !self.has_expired(&subject);
         if !has {
             self.refuse_stranger(id);
         }

@@ -115,6 +115,32 @@ async fn a_token_for_the_channel_names_who_has_no_other_name() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_goes_with_what_it_was_shown_for() {
+    let presence = Presence::default();
+    witness(&presence);
+    // Each token is also for another channel, where the name is the same.
+    presence.enter(1, &name("other"), std::iter::empty(), Some(user("42")));
+    enters(&presence, 1, &[]);
+    enters(&presence, 2, &["43"]);
+    assert_eq!(who(&presence), (vec!["42".to_owned(), "43".to_owned()], 1));
+    presence.left(1, &name("other"));
+    presence.unnamed(2, &user("44"));
+    presence.unnamed(2, &user("43"));
+    for told_next in ["+42", "+43", "-42", "-43"] {
+        assert_eq!(told(&presence).await.unwrap(), told_next);
+    }
+    assert_eq!(who(&presence), (vec![], 3));
+
+    // Who has subscribed as the user keeps the name, whatever becomes of the channel.
+    presence.enter(3, &name("other"), std::iter::empty(), Some(user("45")));
+    presence.named(3, &user("45"));
+    enters(&presence, 3, &[]);
+    presence.left(3, &name("other"));
+    assert_eq!(told(&presence).await.unwrap(), "+45");
+    assert_eq!(told(&presence).await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_who_wants_to_know_costs_a_publication() {
     let presence = Presence::default();
     enters(&presence, 1, &["42"]);
@@ -190,6 +216,7 @@ async fn of_a_large_channel_some_are_named_and_all_counted() {
 enum Act {
     Enter(ReceiverId, u8),
     Name(ReceiverId, u8),
+    Unname(ReceiverId, u8),
     Leave(ReceiverId),
     End(ReceiverId),
     Hears(ReceiverId, bool),
@@ -201,6 +228,7 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         (id(), 0..4_u8).prop_map(|(id, user)| Act::Enter(id, user)),
         (id(), 1..4_u8).prop_map(|(id, user)| Act::Name(id, user)),
+        (id(), 1..4_u8).prop_map(|(id, user)| Act::Unname(id, user)),
         id().prop_map(Act::Leave),
         id().prop_map(Act::End),
         (id(), any::<bool>()).prop_map(|(id, hears)| Act::Hears(id, hears)),
@@ -222,6 +250,7 @@ proptest! {
                     Act::Enter(id, 0) => enters(&presence, id, &[]),
                     Act::Enter(id, user) => enters(&presence, id, &[&user.to_string()]),
                     Act::Name(id, name) => presence.named(id, &user(&name.to_string())),
+                    Act::Unname(id, name) => presence.unnamed(id, &user(&name.to_string())),
                     Act::Leave(id) => _ = presence.left(id, &name("news")),
                     Act::End(id) => presence.gone(id),
                     Act::Hears(id, hears) => _ = presence.hears(id, &name("news"), Some(hears)),
