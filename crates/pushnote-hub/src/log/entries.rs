@@ -49,6 +49,51 @@ pub(super) struct Concerning {
     pub(super) offsets: VecDeque<u64>,
     /// Behind the last of them that has left the log, or later.
     pub(super) lost: u64,
+    /// If the rule of a channel bounds them by their bytes.
+    pub(super) window: Option<Box<Window>>,
+}
+
+/// The last publications of a subject that take no more than so many bytes of payload.
+#[derive(Debug)]
+pub(super) struct Window {
+    bytes_max: u64,
+    bytes: u64,
+    /// The first of them, or later.
+    pub(super) from: u64,
+}
+
+impl Window {
+    /// The last of these has come.
+    fn has_got(&mut self, offsets: &VecDeque<u64>, len_of: impl Fn(u64) -> u64) {
+        self.bytes += offsets.back().map_or(0, |last| len_of(*last));
+        let mut of_it = offsets.range(offsets.partition_point(|offset| *offset < self.from)..);
+        while self.bytes > self.bytes_max
+            && let Some(oldest) = of_it.next()
+        {
+            self.bytes -= len_of(*oldest);
+            self.from = oldest + 1;
+        }
+    }
+
+    /// What has so many bytes leaves the log.
+    fn has_lost(&mut self, offset: u64, len: u64) {
+        if offset >= self.from {
+            self.bytes -= len;
+        }
+    }
+}
+
+impl Concerning {
+    /// Those of a subject of which there were none.
+    fn of(subject: &Subject, lost: u64, rules: &ChannelRules) -> Self {
+        let bytes_max = match subject {
+            Subject::Channel(channel) => rules.of(channel).history.bytes,
+            Subject::Everyone | Subject::User(_) | Subject::Presence(_) => None,
+        };
+        let window =
+            bytes_max.map(|bytes_max| Box::new(Window { bytes_max: bytes_max as u64, bytes: 0, from: 0 }));
+        Self { offsets: VecDeque::new(), lost, window }
+    }
 }
 
 #[derive(Debug)]
@@ -159,24 +204,15 @@ impl Entries {
         let marks = if marks.is_empty() { Arc::clone(&self.marks) } else { marks };
         let log = Position { epoch: self.options.epoch, sequence: offset + 1 };
         publication.cursor = Cursor { log, sources: Arc::clone(&marks) };
-        let mut bytes = ENTRY_BYTES + publication.bytes_len() + size_of_val(&*marks);
+        let subjects = publication.audience().subjects().len();
+        let mut bytes =
+            ENTRY_BYTES + publication.bytes_len() + size_of_val(&*marks) + OFFSET_BYTES * subjects;
         if let Some(position) = position {
             self.sources.brings(position, offset);
             bytes += Sources::BROUGHT_BYTES;
         }
         if *publication.content() == Content::Gap {
             self.sources.begin_anew();
-        }
-        for subject in publication.audience().subjects() {
-            bytes += OFFSET_BYTES;
-            match self.by_subject.get_mut(subject) {
-                Some(concerning) => concerning.offsets.push_back(offset),
-                None => {
-                    self.bytes += row_bytes(subject);
-                    let concerning = Concerning { offsets: [offset].into(), lost: self.forgotten };
-                    self.by_subject.insert(subject.clone(), concerning);
-                }
-            }
         }
         let (payload_before, positions) = (self.payload, position.map_or(OneOrMany::None, OneOrMany::One));
         self.payload += publication.data_len() as u64;
@@ -185,7 +221,28 @@ impl Entries {
         let publication = Arc::new(publication);
         let kept = Arc::clone(&publication);
         self.entries.push_back(Entry { publication: kept, at: now, payload_before, positions, bytes });
+        self.file(&publication, offset);
         publication
+    }
+
+    /// Takes note of the last publication where each of its subjects is.
+    fn file(&mut self, publication: &Publication, offset: u64) {
+        let Self { entries, first, by_subject, rules, forgotten, bytes, .. } = self;
+        let len_of = |offset: u64| {
+            let at = usize::try_from(offset - *first).ok();
+            at.and_then(|at| entries.get(at)).map_or(0, |entry| entry.publication.data_len() as u64)
+        };
+        for subject in publication.audience().subjects() {
+            if !by_subject.contains_key(subject) {
+                *bytes += row_bytes(subject);
+                by_subject.insert(subject.clone(), Concerning::of(subject, *forgotten, rules));
+            }
+            let Some(Concerning { offsets, window, .. }) = by_subject.get_mut(subject) else { continue };
+            offsets.push_back(offset);
+            if let Some(window) = window {
+                window.has_got(offsets, len_of);
+            }
+        }
     }
 
     /// The publication has come over another source, too.
@@ -224,6 +281,9 @@ impl Entries {
             let Some(concerning) = self.by_subject.get_mut(subject) else { continue };
             concerning.offsets.pop_front();
             concerning.lost = self.first;
+            if let Some(window) = &mut concerning.window {
+                window.has_lost(self.first - 1, publication.data_len() as u64);
+            }
             if concerning.offsets.is_empty() {
                 self.by_subject.remove(subject);
                 self.bytes -= row_bytes(subject);

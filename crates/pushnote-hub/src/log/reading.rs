@@ -146,30 +146,18 @@ impl Entries {
         let Some(concerning) = self.by_subject.get(subject) else { return self.forgotten };
         let lost = concerning.lost;
         let Subject::Channel(channel) = subject else { return lost };
-        let HistoryRule { bytes, count, age_s } = self.rules.of(channel).history;
+        let HistoryRule { count, age_s, .. } = self.rules.of(channel).history;
         let offsets = &concerning.offsets;
         let mut kept = count.map_or(offsets.len(), |count| count.min(offsets.len()));
         if let Some(age_s) = age_s {
             let is_old = |offset: &u64| self.entry(*offset).is_none_or(|entry| entry.is_older(age_s, now));
             kept = kept.min(offsets.len() - offsets.partition_point(is_old));
         }
-        if let Some(bytes) = bytes {
-            kept = kept.min(self.within(offsets, bytes));
-        }
+        let lost = concerning.window.as_ref().map_or(lost, |window| lost.max(window.from));
         match offsets.len() - kept {
             0 => lost,
             gone => lost.max(offsets[gone - 1] + 1),
         }
-    }
-
-    /// How many of the last of these take no more than so many bytes.
-    fn within(&self, offsets: &VecDeque<u64>, bytes: usize) -> usize {
-        let mut left = bytes;
-        let fits = |offset: &&u64| {
-            let len = self.at(**offset).map_or(0, |publication| publication.data_len());
-            left.checked_sub(len).map(|rest| left = rest).is_some()
-        };
-        offsets.iter().rev().take_while(fits).count()
     }
 
     fn policy(&self, subject: &Subject) -> SlowPolicy {

@@ -194,9 +194,12 @@ impl<R: Receiver> Shard<R> {
                 (publications, complete, None)
             }
             Past::Since { subject, cursor, renewed } => {
-                let mut had = self.index.subscriptions(key);
-                had.retain(|(other, _)| *renewed || other != subject);
-                let (publications, complete, from) = self.log.since(subject, cursor, place, &had);
+                let mut others = self.index.subscriptions(key);
+                let own = others.iter().position(|(other, _)| other == subject);
+                let own = own.map(|own| others.swap_remove(own).1);
+                // What it is subscribed to already, it has had from there on.
+                let place = own.filter(|_| *renewed).map_or(place, |own| own.min(place));
+                let (publications, complete, from) = self.log.since(subject, cursor, place, &others);
                 (publications, complete, Some(if complete { from } else { place }))
             }
         }

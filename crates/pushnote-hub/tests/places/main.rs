@@ -207,6 +207,31 @@ async fn a_subscription_of_who_is_slow_leaves_nothing_out() {
 }
 
 #[tokio::test]
+async fn a_subscription_that_is_renewed_since_long_ago_brings_what_was_before_it_alone() {
+    let hub = hub(1, 1 << 20);
+    let client = Client::default();
+    let mut attachment = attach(&hub, &client);
+    attachment.resume(None, ());
+    settle().await;
+    let start = client.cursor().unwrap();
+    for number in 0..3 {
+        hub.publish(publication(number, [channel(1)]), Origin::default()).await.unwrap();
+    }
+    settle().await;
+    attachment.subscribe(channel(1)).unwrap();
+    settle().await;
+    for number in 3..10_000 {
+        hub.publish(publication(number, [channel(1)]), Origin::default()).await.unwrap();
+    }
+    settle().await;
+    attachment.subscribe_since(channel(1), Some(start), Some(())).unwrap();
+    settle().await;
+    let seen = client.seen.lock().unwrap();
+    assert_eq!((&seen.past[..], &seen.told[..]), (&[0, 1, 2][..], &[true, true][..]));
+    assert!(seen.numbers.iter().copied().eq(3..10_000));
+}
+
+#[tokio::test]
 async fn a_subscription_since_a_place_further_on_brings_nothing_from_before() {
     let hub = hub(1, 100);
     let client = Client::default();
