@@ -73,6 +73,8 @@ export interface MessageDetail<Message = any> {
   channel?: string;
   /** If it went to several. */
   channels?: string[];
+  /** Of what was published as no JSON: `data` is its text, or base64 where this ends in `;base64`. */
+  media_type?: string;
   /** For users. */
   user?: true;
 }
