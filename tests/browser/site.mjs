@@ -31,8 +31,7 @@ export async function serve() {
      */
     address(page, { url, transport, token = null }, host = '127.0.0.1') {
       // sockjs-client gives a transport up after some round trips, 600 ms: too soon for pages on a busy machine.
-      const patience = page === 'original' ? { timeout: 10_000 } : { openTimeoutMs: 10_000 };
-      const options = { ...(transport && { transports: [transport] }), ...patience };
+      const options = { ...(transport && { transports: [transport] }), ...(page === 'original' && { timeout: 10_000 }) };
       const query = new URLSearchParams({
         url: JSON.stringify(url),
         token: JSON.stringify(token),
