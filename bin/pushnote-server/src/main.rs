@@ -1,6 +1,7 @@
 //! `pushnote-server`: serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
 
 mod mq;
+mod redis;
 mod settings;
 
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use pushnote_core::{JwtKeys, Keys, Limits, Verifier};
 use pushnote_http::{OpenError, OpenLogError, OpenedLog, Route, Settings};
 use pushnote_net::{Listener, advice};
 
-use crate::mq;
+use crate::{mq, redis};
 
 const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
 
@@ -36,6 +36,7 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
     let log = args.data_dir.as_deref().map(|directory| open_log(directory, args, &limits)).transpose()?;
     Ok(Settings {
         publish_to: mq::publish_to(args, &limits)?,
+        redis: redis::options(args, &limits)?,
         route,
         log,
         channel_rules,

@@ -87,6 +87,7 @@ fn keys(secret: &str) -> Result<Keys, Failure> {
 fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
     Ok(Settings {
         publish_to: PublishTo::Here,
+        redis: None,
         route: ROUTE.parse().map_err(|error| Failure::config(format!("{ROUTE}: {error}")))?,
         limits: Limits::default(),
         verifier: Arc::new(Verifier::new(&keys(secret)?).into()),

@@ -126,7 +126,7 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
 }
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
-pub(crate) const KNOWN_VARIABLES: [&str; 61] = [
+pub(crate) const KNOWN_VARIABLES: [&str; 66] = [
     "PUSHNOTE_ACK",
     "PUSHNOTE_ACK_SOCKET",
     "PUSHNOTE_ADDRESS",
@@ -171,6 +171,11 @@ pub(crate) const KNOWN_VARIABLES: [&str; 61] = [
     "PUSHNOTE_PUB",
     "PUSHNOTE_PUBLISH_ACK",
     "PUSHNOTE_PUBLISH_TO",
+    "PUSHNOTE_REDIS",
+    "PUSHNOTE_REDIS_PASSWORD",
+    "PUSHNOTE_REDIS_PASSWORD_FILE",
+    "PUSHNOTE_REDIS_PREFIX",
+    "PUSHNOTE_REDIS_UNSUBSCRIBE_DELAY",
     "PUSHNOTE_RESPONSE_BYTES_MAX",
     "PUSHNOTE_ROUTE",
     "PUSHNOTE_SALT",

@@ -12,6 +12,8 @@ mod file;
 mod layers;
 mod mq;
 mod nearest;
+#[cfg(feature = "server")]
+mod redis;
 mod schema;
 #[cfg(feature = "server")]
 mod server;
@@ -24,6 +26,8 @@ pub use document::{default_file, manual, print};
 pub use file::{File, FileError};
 pub use layers::{ConfigError, check, load, unknown_variables};
 pub use mq::Mq;
+#[cfg(feature = "server")]
+pub use redis::RedisArgs;
 pub use schema::Schema;
 #[cfg(feature = "server")]
 pub use server::{LimitArgs, ListenAddress, MessageForm, Server};

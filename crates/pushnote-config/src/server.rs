@@ -13,6 +13,7 @@ use pushnote_store::Fsync;
 use pushnote_zmtp::Endpoint;
 
 use crate::channels::ChannelTables;
+use crate::redis::RedisArgs;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
 use crate::values::{age, bytes, count, fsync, listed, port, seconds, whole_seconds};
@@ -158,6 +159,10 @@ pub struct Server {
     #[command(flatten)]
     pub listen: ListenArgs,
 
+    /// What is heard from Redis.
+    #[command(flatten)]
+    pub redis: RedisArgs,
+
     /// What a client may take.
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -267,7 +272,10 @@ impl Server {
         let LimitArgs { log_bytes_max, log_messages_max, log_age, .. } = self.limits;
         let log =
             HistoryRule { bytes: Some(log_bytes_max), count: Some(log_messages_max), age_s: Some(log_age) };
-        ChannelRules::new(self.channels.iter().flat_map(|tables| tables.0.iter().cloned()))?.within(&log)
+        let mut rules: Vec<_> = self.channels.iter().flat_map(|tables| tables.0.iter().cloned()).collect();
+        let redis = self.redis.rule();
+        rules.extend(redis.filter(|(prefix, _)| rules.iter().all(|(other, _)| other != prefix)));
+        ChannelRules::new(rules)?.within(&log)
     }
 
     /// All limits; `connections_max` is how many the system allows, and the default for it.

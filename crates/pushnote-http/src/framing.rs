@@ -14,7 +14,7 @@ pub(crate) fn elements<E>(batch: &Batch<E>) -> Vec<Bytes> {
             Content::Message { .. } => messages.push(publication),
             Content::Gap => {
                 close(&mut messages, &mut elements);
-                elements.push(gap(None, publication.cursor()).into());
+                elements.push(gap(publication.audience().channels().next(), publication.cursor()).into());
             }
             Content::Joined(channel, user) => {
                 close(&mut messages, &mut elements);

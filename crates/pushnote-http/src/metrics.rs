@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use pushnote_hub::{Counter, Counters, Hub};
+use pushnote_intake::sources::redis::RedisCounters;
 use pushnote_net::metrics::{Label, Measured, Page};
 use pushnote_sockjs::SockJs;
 use pushnote_zmtp::{CloseCause, Monitor, Stats};
@@ -23,6 +25,8 @@ pub(crate) struct Gauges {
     pub(crate) sockjs: SockJs<Clients>,
     /// The ZeroMQ sockets, each with the flag that names its endpoints.
     pub(crate) sockets: Vec<(&'static str, Monitor)>,
+    /// What is heard from Redis.
+    pub(crate) redis: Option<Arc<RedisCounters>>,
     /// Keeps the log on disk.
     pub(crate) keeper: Option<Arc<Keeper>>,
 }
@@ -35,6 +39,9 @@ impl Measured for Gauges {
         self.hub(page)?;
         if let Some(keeper) = &self.keeper {
             kept(keeper, page)?;
+        }
+        if let Some(counters) = &self.redis {
+            redis(counters, page)?;
         }
         self.presence(page)?;
         self.browsers(page)?;
@@ -137,6 +144,18 @@ impl Gauges {
             refused,
         )
     }
+}
+
+fn redis(redis: &RedisCounters, page: &mut Page<'_>) -> fmt::Result {
+    let RedisCounters { connections, messages, dropped, channels } = redis;
+    let table = [
+        ("redis_connections", "Connections to Redis that were made", connections),
+        ("redis_messages", "Messages that came from Redis", messages),
+        ("redis_dropped_messages", "Messages from Redis that came faster than they were taken", dropped),
+    ];
+    counters(page, &table)?;
+    let help = "Channels of Redis that are subscribed to, or are to be";
+    page.gauge("pushnote_server_redis_channels", help, channels.load(Relaxed))
 }
 
 fn kept(keeper: &Keeper, page: &mut Page<'_>) -> fmt::Result {

@@ -11,6 +11,7 @@ use pushnote_hub::{Hub, HubOptions, LogOptions, ShardGone};
 use pushnote_intake::Intake;
 use pushnote_intake::sources::both::Both;
 use pushnote_intake::sources::handed::handed;
+use pushnote_intake::sources::redis::Redis;
 use pushnote_intake::sources::zeromq::ZeroMq;
 use pushnote_net::metrics::Serving;
 use pushnote_net::{Admission, unix_now};
@@ -80,7 +81,12 @@ pub async fn run(
         PublishTo::Here => Publisher::here(handing, limits.message_bytes_max),
         PublishTo::Forwarders(publisher) => Publisher::forwarders(publisher, limits.message_bytes_max),
     };
-    let mut hearing = tokio::spawn(intake.run(Both(source, handed)));
+    let redis = settings.redis.take().map(|redis| {
+        let interest = hub.interest(&redis.prefix);
+        Redis::new(redis, interest)
+    });
+    let redis_counters = redis.as_ref().map(|redis| Arc::clone(redis.counters()));
+    let mut hearing = tokio::spawn(intake.run(Both(source, Both(handed, redis))));
 
     let clients = Clients::new(hub.clone(), Arc::clone(&settings.verifier), rules, settings.strings);
     let expiries = clients.expiries();
@@ -111,6 +117,7 @@ pub async fn run(
             admission,
             sockjs: sockjs.clone(),
             sockets,
+            redis: redis_counters,
             keeper: keeper.clone(),
         };
         telling = listener.serve(gauges, Arc::clone(&draining)).map_err(RunError::Metrics)?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote_core::{ChannelRules, CurrentVerifier, Limits};
+use pushnote_intake::sources::redis::RedisOptions;
 use pushnote_net::metrics::Listener;
 use pushnote_sockjs::{AllowedOrigin, Network};
 
@@ -24,6 +25,8 @@ pub enum PublishTo {
 pub struct Settings {
     /// Where messages go that come in over HTTP.
     pub publish_to: PublishTo,
+    /// Redis, if its pub/sub is heard, too.
+    pub redis: Option<RedisOptions>,
     /// Where SockJS is mounted, for example `/sockjs`.
     pub route: Route,
     /// All limits.

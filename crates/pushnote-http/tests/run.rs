@@ -35,6 +35,7 @@ impl Server {
         let keys = Keys::parse("a-secret-of-these-tests-0123456789abcdef").unwrap();
         let settings = Settings {
             publish_to: pushnote_http::PublishTo::Here,
+            redis: None,
             route: "/sockjs".parse().unwrap(),
             limits: Limits::default(),
             verifier: Arc::new(Verifier::new(&keys).into()),

@@ -8,6 +8,7 @@ use std::sync::{MutexGuard, PoisonError};
 use pushnote_core::{Cursor, Subject, UserId};
 
 use crate::hub::Hub;
+use crate::interest::Interest;
 use crate::receiver::Receiver;
 use crate::shard::{ReceiverId, ShardCommand, ShardHandle};
 
@@ -179,6 +180,14 @@ impl<R: Receiver> Hub<R> {
         }
     }
 
+    /// Tells which channels have subscribers, of those whose names begin with `prefix`: one source, which is the first to ask.
+    pub fn interest(&self, prefix: &str) -> Interest {
+        let connections = self.connections_of();
+        let interest = self.inner.interest.get_or_init(|| Interest::new(prefix));
+        connections.keys().for_each(|subject| self.note(subject, true));
+        interest.clone()
+    }
+
     /// One connection more subscribes to `subject`.
     fn enter(&self, subject: &Subject) -> Result<(), SubscribeError> {
         let max = match subject {
@@ -193,6 +202,9 @@ impl<R: Receiver> Hub<R> {
             return Err(SubscribeError::TooManyConnections(max));
         }
         *count += 1;
+        if *count == 1 {
+            self.note(subject, true);
+        }
         Ok(())
     }
 
@@ -204,8 +216,16 @@ impl<R: Receiver> Hub<R> {
                 *count -= 1;
                 if *count == 0 {
                     connections.remove(subject);
+                    self.note(subject, false);
                 }
             }
+        }
+    }
+
+    /// Called with the connections locked, so that the last word is the right one.
+    fn note(&self, subject: &Subject, wanted: bool) {
+        if let (Subject::Channel(channel), Some(interest)) = (subject, self.inner.interest.get()) {
+            interest.note(channel, wanted);
         }
     }
 

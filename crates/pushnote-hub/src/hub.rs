@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 use crate::counters::Counters;
+use crate::interest::Interest;
 use crate::kept::KeptLog;
 use crate::log::{Excerpt, Log, LogOptions, Origin};
 use crate::publication::Publication;
@@ -33,6 +34,8 @@ pub(crate) struct Inner<R: Receiver> {
     pub(crate) options: HubOptions,
     // Taken on subscribing and detaching only, never on a message's way.
     pub(crate) connections_of: Mutex<HashMap<Subject, usize>>,
+    /// Who wants to hear which channels have subscribers.
+    pub(crate) interest: OnceLock<Interest>,
     pub(crate) counters: Arc<Counters>,
     /// Ends with the hub: what lets the shards have what is kept.
     _releasing: JoinSet<()>,
@@ -110,6 +113,7 @@ impl<R: Receiver> Hub<R> {
                 next_receiver: AtomicU64::new(0),
                 options,
                 connections_of: Mutex::default(),
+                interest: OnceLock::new(),
                 counters,
                 _releasing: releasing,
             }),

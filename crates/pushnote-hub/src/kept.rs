@@ -172,7 +172,7 @@ impl Reader {
         let event = if has(EVENT) { Some(self.text()?.as_str().into()) } else { None };
         let media_type = if has(MEDIA_TYPE) { Some(self.text()?.as_str().into()) } else { None };
         let publication = if has(GAP) {
-            Publication::gap()
+            Publication::gap_for(audience)
         } else {
             Publication::new(Body { data: self.rest, media_type }, event, audience)
         };
@@ -250,6 +250,7 @@ mod tests {
         let cases = [
             (publication(), origin()),
             (Publication::gap(), Origin::default()),
+            (Publication::gap_for(publication().audience().clone()), Origin::default()),
             (
                 Publication::new(
                     Body::of("text/plain", &Bytes::from_static(b"x")),

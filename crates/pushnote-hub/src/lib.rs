@@ -7,6 +7,7 @@
 //! - `shard`: one task per core, which owns its share of the receivers and writes to them
 //! - [`Publication`], [`Batch`]: what is delivered, and the cache of its encodings
 //! - [`Receiver`]: what a front end implements to be delivered to
+//! - [`Interest`]: which channels have subscribers
 //! - [`Keep`], [`KeptLog`]: a log that outlives its process
 //! - `mask`: which of a turn's publications a receiver gets
 //! - `window`: lets messages of a steady stream wait for each other
@@ -16,6 +17,7 @@ mod attachment;
 mod counters;
 mod hub;
 pub mod index;
+mod interest;
 mod kept;
 mod log;
 mod mask;
@@ -28,6 +30,7 @@ mod window;
 pub use attachment::{Attachment, Remote, SubscribeError};
 pub use counters::{Counter, Counters};
 pub use hub::{Hub, HubOptions, ShardGone};
+pub use interest::Interest;
 pub use kept::{Keep, KeptLog, RecordError, Recovered, Waiting};
 pub use log::{Dated, Excerpt, LogOptions, Origin};
 pub use publication::{Batch, Content, Encoded, Publication};

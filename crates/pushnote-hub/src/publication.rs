@@ -50,7 +50,12 @@ impl Publication {
 
     /// Says to everybody that messages are missing here.
     pub fn gap() -> Self {
-        Self::of(Content::Gap, Audience::everyone())
+        Self::gap_for(Audience::everyone())
+    }
+
+    /// Says to these that messages of theirs are missing here.
+    pub fn gap_for(audience: Audience) -> Self {
+        Self::of(Content::Gap, audience)
     }
 
     /// Says, to those who want to know, that somebody has come to a channel.

@@ -110,3 +110,15 @@ pub trait Source: Send {
         None
     }
 }
+
+/// Where there is none, nothing comes.
+impl<S: Source> Source for Option<S> {
+    type Reply = S::Reply;
+
+    async fn next(&mut self) -> Option<Incoming<S::Reply>> {
+        match self {
+            Some(source) => source.next().await,
+            None => None,
+        }
+    }
+}

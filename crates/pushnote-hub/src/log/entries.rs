@@ -211,7 +211,7 @@ impl Entries {
             self.sources.brings(position, offset);
             bytes += Sources::BROUGHT_BYTES;
         }
-        if *publication.content() == Content::Gap {
+        if *publication.content() == Content::Gap && publication.audience().is_everyone() {
             self.sources.begin_anew();
         }
         let (payload_before, positions) = (self.payload, position.map_or(OneOrMany::None, OneOrMany::One));

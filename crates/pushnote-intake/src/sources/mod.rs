@@ -2,4 +2,5 @@
 
 pub mod both;
 pub mod handed;
+pub mod redis;
 pub mod zeromq;

@@ -1,0 +1,97 @@
+//! What applications publish with flask-sse, over a real Redis, for pages of every kind.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod redis;
+
+use pushnote_tests::{Metrics, Page, Single};
+use serde_json::{Value, json};
+
+use redis::{Application, Redis};
+
+fn server(redis: &Redis, more: &[&str]) -> Single {
+    let url = format!("--redis={}", redis.url());
+    Single::with(&[&[url.as_str(), "--redis-unsubscribe-delay=0.5"], more].concat())
+}
+
+/// A page of the client protocol that has subscribed to a channel.
+async fn page(single: &Single, channel: &str) -> Page {
+    let mut page = Page::open(&single.server.address).await;
+    page.say(&json!({"name": "subscribe", "data": {"id": 2, "channel": channel}}).to_string()).await;
+    assert_eq!(page.next().await["type"], "subscribed");
+    page
+}
+
+fn message(event: Option<&str>, data: Value) -> Value {
+    let mut message = json!({"channel": "redis:test", "data": data});
+    if let Some(event) = event {
+        message["event"] = json!(event);
+    }
+    json!([message])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_kinds_of_flask_sse_reach_the_pages_of_a_channel() {
+    let redis = Redis::start();
+    let single = server(&redis, &[]);
+    let mut pages = [page(&single, "redis:test").await, page(&single, "redis:test").await];
+    redis.subscribers("test", 1).await;
+    let mut application = Application::start(&redis);
+    let data = json!({"message": "Hello!"});
+    for (published, expected) in [
+        (
+            json!({"publish": {"data": data, "type": "greeting", "id": 7, "retry": 1500, "channel": "test"}}),
+            message(Some("greeting"), data.clone()),
+        ),
+        (json!({"publish": {"data": "a\nb", "channel": "test"}}), message(None, json!("a\nb"))),
+        (
+            json!({"send_event": ["myevent", data.to_string(), "test"]}),
+            message(Some("myevent"), json!(data.to_string())),
+        ),
+    ] {
+        assert_eq!(application.publish(&published), 1);
+        for page in &mut pages {
+            assert_eq!(page.next().await["messages"], expected);
+        }
+    }
+    drop(pages);
+    redis.subscribers("test", 0).await;
+    assert_eq!(application.publish(&json!({"publish": {"data": 1, "channel": "test"}})), 0);
+    // Who comes back now has missed that.
+    let mut page = page(&single, "redis:test").await;
+    let gap = page.next().await;
+    assert_eq!((&gap["type"], &gap["channel"]), (&json!("gap"), &json!("redis:test")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_payload_is_counted_and_harms_nothing() {
+    let redis = Redis::start();
+    let single = server(&redis, &["--metrics=127.0.0.1:0"]);
+    let metrics = Metrics::of(&single.server.process);
+    let mut page = page(&single, "redis:test").await;
+    redis.subscribers("test", 1).await;
+    let mut application = Application::start(&redis);
+    let bad =
+        ["hello", "{", "[]", "{\"data\"", "[1,\"a\"]", "[\"a\\nid: 666\",\"b\"]", "{\"type\":\"a\"}", ""];
+    for raw in bad {
+        application.publish(&json!({"raw": raw, "channel": "test"}));
+    }
+    application.publish(&json!({"publish": {"data": "good", "channel": "test"}}));
+    assert_eq!(page.next().await["messages"], message(None, json!("good")));
+    metrics.until("pushnote_server_refused_envelopes", |count| count == bad.len() as f64);
+    metrics.until("pushnote_server_redis_channels", |count| count == 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_comes_back_to_redis_and_tells_of_the_gap() {
+    let mut redis = Redis::start();
+    let single = server(&redis, &[]);
+    let mut page = page(&single, "redis:test").await;
+    redis.subscribers("test", 1).await;
+    redis.kill();
+    redis.comes_back();
+    redis.subscribers("test", 1).await;
+    let gap = page.next().await;
+    assert_eq!((&gap["type"], &gap["channel"]), (&json!("gap"), &json!("redis:test")));
+    Application::start(&redis).publish(&json!({"publish": {"data": "on", "channel": "test"}}));
+    assert_eq!(page.next().await["messages"], message(None, json!("on")));
+}
