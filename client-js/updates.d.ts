@@ -35,6 +35,8 @@ export interface Updates {
   unsubscribe(name: string): boolean;
   /** Has a function called with each message of a channel that has this `type`. Returns one that takes it away again. */
   registerProcessor<Data = any>(name: string, type: string, processor: (data: Data) => void): () => void;
+  /** Messages are missing before the next one: the server had them no more. Of servers that tell it, as pushnote's do. */
+  on(event: 'gap', listener: (gap: { channel: string }) => void): () => void;
   /** Without a listener errors go to the console. */
   on(event: 'error', listener: (error: UpdatesError) => void): () => void;
 }

@@ -27,7 +27,7 @@ const HINTS = {
 class Updates {
   #channels = new Map();
   #processors = new Map();
-  #listeners = new Listeners(['error']);
+  #listeners = new Listeners(['error', 'gap']);
 
   /**
    * Receives what comes in channels, from the oldest message on that the server has.
@@ -74,8 +74,8 @@ class Updates {
   }
 
   /**
-   * @param {'error'} event
-   * @param {(error: Error) => void} listener
+   * @param {'error' | 'gap'} event
+   * @param {(what: object) => void} listener
    * @returns {() => void} takes the listener away again
    */
   on(event, listener) {
@@ -85,6 +85,7 @@ class Updates {
   async #run(name, address, signal, settings) {
     let place = {};
     let failures = 0;
+    let isTold = false;
     while (!signal.aborted) {
       const begun = Date.now();
       try {
@@ -92,7 +93,12 @@ class Updates {
         if (signal.aborted) return;
         // Else one that it cannot read is sent for ever; what comes from the beginning may come again.
         if (answer?.status === 400) place = {};
-        if (answer && !NOTHING_NEW.includes(answer.status)) {
+        const isMessage = answer && !NOTHING_NEW.includes(answer.status);
+        // Once, however often it is said before the next message.
+        const isGap = answer?.headers.has('Pushnote-Gap');
+        if (isGap && !isTold) this.#listeners.call('gap', { channel: name });
+        isTold = isGap && !isMessage;
+        if (isMessage) {
           place = nextPlace(answer, place);
           this.#dispatch(name, answer.text);
         } else {

@@ -183,6 +183,17 @@ test('delays are random below a ceiling that doubles, up to one for all', async 
   assert.match(errors[0], /^scripted: fetch failed \(ECONNREFUSED\); next try in 1\.0 s$/);
 });
 
+test('a gap is told once, before the message behind it', async (t) => {
+  const gap = { 'Pushnote-Gap': 'true' };
+  const { got } = scripted(t, [
+    message(1, { Etag: '0' }), new Response(null, { status: 204, headers: gap }), new Response(null, { status: 204, headers: gap }),
+    message(2, { Etag: '5', ...gap }), message(3, { Etag: '9', ...gap }),
+  ], { intervalMs: 1000 });
+  t.after(updates.on('gap', ({ channel }) => got.push(channel)));
+  for (let n = 0; n < 3; n++) await advance(t, 1000);
+  assert.deepEqual(got, [1, 'scripted', 2, 'scripted', 3]);
+});
+
 test('where the server is polled in intervals, it waits for as long as nothing is new', async (t) => {
   const none = () => new Response(null, { status: 304 });
   const { requests, got, errors } = scripted(t, [none(), none(), message(1, { Etag: '0' }), none()], { intervalMs: 3000 });
@@ -197,6 +208,6 @@ test('where the server is polled in intervals, it waits for as long as nothing i
 test('what makes no sense is said at once', () => {
   assert.throws(() => updates.subscribe({ a: 'no address' }), TypeError);
   assert.throws(() => updates.subscribe({ a: 'http://push.example/' }, { intervalMs: 'soon' }), /intervalMs must be a number, not soon/);
-  assert.throws(() => updates.on('message', () => {}), /no event "message", only error/);
+  assert.throws(() => updates.on('message', () => {}), /no event "message", only error, gap/);
   assert.equal(updates.unsubscribe('a'), false);
 });
