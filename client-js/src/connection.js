@@ -15,6 +15,9 @@ const ON_THE_WAY_MS = 2_500;
 
 const CLOSED = 'the connection is closed';
 
+/** What nobody calls a channel: a signature of Django's behind a colon, or a JWT. */
+const TOKEN = /:[\w-]{43}$|^eyJ[\w-]+\./;
+
 const CHANNELS_NEED = 'channels need the option resume: true';
 
 /**
@@ -87,7 +90,11 @@ export class Connection {
     const { resume } = this.#settings;
     try {
       if (this.#life.signal.aborted) throw new Error(CLOSED);
-      if (resume) return this.#conversation.subscribe(typeof what === 'string' ? { ...options, channel: what } : { ...what });
+      if (resume) {
+        // A page that had no channels before said it so. The server would take it for a channel's name, and quote it.
+        if (!options && TOKEN.test(what)) throw new Error('that is a token, and no channel: give { token }');
+        return this.#conversation.subscribe(typeof what === 'string' ? { ...options, channel: what } : { ...what });
+      }
       // The server would only say that the token is invalid, and end the connection for good.
       if (options || what?.match?.(/^[^:.]+$/)) throw new Error(`that is no token; ${CHANNELS_NEED}`);
       this.#conversation.subscribe({ token: what });
@@ -187,7 +194,7 @@ export class Connection {
 
   /** How long a server that sends something every so many ms may be silent; others say nothing of it. */
   #silence(heartbeatMs) {
-    const beats = Number.isInteger(heartbeatMs) && heartbeatMs > 0;
+    const beats = heartbeatMs > 0;
     const patienceMs = 1.5 * (beats ? heartbeatMs : HEARTBEAT_MS) + ON_THE_WAY_MS;
     return { beats, silenceMs: this.#settings.silenceTimeoutMs || patienceMs };
   }

@@ -254,6 +254,10 @@ test('a refusal rejects the promise, and is an error', async (t) => {
   assert.deepEqual(seen.errors.map(({ message }) => message), ['news: token is cut']);
   say({ type: 'error', code: 'bad_request', text: 'what was that?' });
   assert.equal(seen.errors[1].code, 'bad_request');
+  const token = '42:1xWqbB:aUZfhWA0xNwTjsWpx5P0AFZc8W7DNiJGWbRyaG3oCS0';
+  for (const one of [token, 'eyJhbGciOiJIUzI1NiJ9.e30.x']) {
+    await assert.rejects(connection.subscribe(one), { message: 'that is a token, and no channel: give { token }' });
+  }
   await assert.rejects(connection.subscribe({ token: 42 }), /must be a string that is not empty/);
   await assert.rejects(connection.subscribe({}), /must be a string that is not empty/);
 
