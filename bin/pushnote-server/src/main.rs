@@ -24,14 +24,17 @@ fn main() -> ExitCode {
         let _logs = start_logs()?;
         warn_of_unknown_variables();
         let open_files_max = raise_open_files_limit();
-        let settings = settings::from_args(&args, open_files_max)?;
+        let mut settings = settings::from_args(&args, open_files_max)?;
         let options = mq::options(&args, &settings.limits)?;
         let runtime = tokio::runtime::Runtime::new()
             .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
         runtime.block_on(async {
             let shutdown = shutdown_signal()?;
             let secrets = settings::reread_secrets(&args, &settings);
-            reread_on_hangup(secrets.into_iter().chain(reread_clients(&args.listen, &options)).collect())?;
+            settings.api = settings::api(&args)?;
+            let api_keys = settings::reread_api_keys(&args, settings.api.as_ref());
+            let clients = reread_clients(&args.listen, &options);
+            reread_on_hangup(secrets.into_iter().chain(clients).chain(api_keys).collect())?;
             let listener = settings::listen(&args).await?;
             let source = mq::source(&args, options).await?;
             announce(&args, &listener, &source, &settings)?;
@@ -59,6 +62,10 @@ fn announce(args: &Server, listener: &Listener, source: &ZeroMq, settings: &Sett
     if let Some(path) = &args.unix_socket {
         // As nginx writes it.
         say(format_args!("listening on http://unix:{}:{}, {hears}", path.display(), settings.route));
+    }
+    if let Some(listener) = settings.api.as_ref().and_then(|api| api.listener.as_ref()) {
+        let addresses = listener.local_addresses().map_err(|error| Failure::system(error.to_string()))?;
+        addresses.iter().for_each(|address| say(format_args!("api listening on http://{address}/v1/")));
     }
     settings.metrics.iter().for_each(say_metrics);
     Ok(())

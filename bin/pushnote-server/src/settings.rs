@@ -9,7 +9,7 @@ use pushnote_cli::{
 };
 use pushnote_config::{MessageForm, Server};
 use pushnote_core::{JwtKeys, Keys, Limits, Verifier};
-use pushnote_http::{OpenError, OpenLogError, OpenedLog, Route, Settings};
+use pushnote_http::{ApiKeys, ApiOptions, OpenError, OpenLogError, OpenedLog, Route, Settings};
 use pushnote_net::{Listener, advice};
 
 use crate::{mq, redis};
@@ -18,6 +18,9 @@ const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
 
 /// A file that is longer, in bytes, has something else in it.
 const JWT_KEYS_BYTES_MAX: u64 = 1 << 20;
+
+/// The same of API keys: many thousands.
+const API_KEYS_BYTES_MAX: u64 = 1 << 20;
 
 /// Files that the server opens besides browsers' connections: the ZeroMQ side, timers, logs.
 const OTHER_FILES: u64 = 64;
@@ -35,6 +38,7 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
     }
     let log = args.data_dir.as_deref().map(|directory| open_log(directory, args, &limits)).transpose()?;
     Ok(Settings {
+        api: None,
         publish_to: mq::publish_to(args, &limits)?,
         redis: redis::options(args, &limits)?,
         route,
@@ -108,6 +112,31 @@ pub(crate) async fn listen(args: &Server) -> Result<Listener, Failure> {
     bound.map_err(|error| {
         Failure::unavailable(format!("--port {}: cannot listen: {}", args.port, advice(&error)))
     })
+}
+
+/// The API's listener and keys. Must be called within the runtime.
+pub(crate) fn api(args: &Server) -> Result<Option<ApiOptions>, Failure> {
+    let (Some(address), Some(path)) = (args.api, &args.api_keys) else { return Ok(None) };
+    let keys = Arc::new(read_api_keys(path)?.into());
+    let listener = Listener::tcp([address.ip()], address.port()).map_err(|error| {
+        Failure::unavailable(format!("--api {address}: cannot listen: {}", advice(&error)))
+    })?;
+    Ok(Some(ApiOptions { listener: Some(listener), keys }))
+}
+
+/// Reads the API's keys again, if there are any.
+pub(crate) fn reread_api_keys(args: &Server, api: Option<&ApiOptions>) -> Option<Reread> {
+    let (path, keys) = (args.api_keys.clone()?, Arc::clone(&api?.keys));
+    Some(Box::new(move || {
+        keys.replace(read_api_keys(&path)?);
+        Ok(())
+    }))
+}
+
+fn read_api_keys(path: &Path) -> Result<ApiKeys, Failure> {
+    let text = read_setting("--api-keys", path, API_KEYS_BYTES_MAX)?;
+    let keys = ApiKeys::parse(&text);
+    keys.map_err(|error| Failure::config(format!("--api-keys: {}: {error}", path.display())))
 }
 
 /// Reads the files again that say which tokens are good, if there are any.

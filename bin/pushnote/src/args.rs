@@ -88,6 +88,17 @@ pub(crate) struct KeygenArgs {
     /// Prints the public key of the secret key in this file, instead of making one
     #[arg(long, value_name = "PATH", conflicts_with = "secret_file")]
     pub(crate) public: Option<PathBuf>,
+
+    /// Makes a key of the HTTP API instead, for an application of this name, and the line that --api-keys' file has for it
+    #[arg(long, value_name = "NAME", value_parser = key_name, conflicts_with_all = ["secret_file", "public"])]
+    pub(crate) api: Option<String>,
+}
+
+/// A word, as a line of --api-keys' file begins with.
+fn key_name(text: &str) -> Result<String, String> {
+    let is_word =
+        !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#');
+    if is_word { Ok(text.to_owned()) } else { Err("give a name without spaces and #".to_owned()) }
 }
 
 #[derive(Debug, clap::Args)]

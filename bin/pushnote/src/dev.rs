@@ -11,7 +11,7 @@ use bytes::Bytes;
 use pushnote::{Publisher, PublisherBuilder};
 use pushnote_cli::{Failure, SECRET_VARIABLE, say, shutdown_signal, start_logs};
 use pushnote_core::{ChannelRule, ChannelRules, Envelope, Keys, Limits, Subject, UserId, Verifier};
-use pushnote_http::{Action, Page, PublishTo, Settings, ZeroMq};
+use pushnote_http::{Action, ApiKeys, ApiOptions, Page, PublishTo, Settings, ZeroMq};
 use pushnote_zmtp::{Endpoint, Options, Responder, Subscriber};
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
@@ -86,6 +86,8 @@ fn keys(secret: &str) -> Result<Keys, Failure> {
 
 fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
     Ok(Settings {
+        // Where the page is: this machine's own.
+        api: Some(ApiOptions { listener: None, keys: Arc::new(ApiKeys::one(&demo.api_key).into()) }),
         publish_to: PublishTo::Here,
         redis: None,
         route: ROUTE.parse().map_err(|error| Failure::config(format!("{ROUTE}: {error}")))?,
@@ -147,6 +149,7 @@ struct Demo {
     user: String,
     token: String,
     publish: String,
+    api_key: String,
 }
 
 impl Demo {
@@ -167,17 +170,19 @@ impl Demo {
             token: crate::token::make(&keys(secret)?, user, None),
             publish: format!("{} publish {flag}'{{\"msg\":\"Hi all!\"}}'", program()),
             mq_socket,
+            api_key: crate::keygen::api_key()?,
         })
     }
 
     fn announce(&self) {
-        let Self { url, mq_socket, secret, user, token, publish } = self;
+        let Self { url, mq_socket, secret, user, token, publish, api_key } = self;
         let program = program();
         say(format_args!(
             "listening on {url}
 
   1. open      {url}
   2. then run  {publish}
+     or        curl -H 'Authorization: Bearer {api_key}' -d '{{\"everyone\":true,\"data\":{{\"msg\":\"Hi all!\"}}}}' {url}v1/publish
 
   applications publish to  {mq_socket}
   a token for user {user}      {token}

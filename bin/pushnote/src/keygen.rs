@@ -1,16 +1,35 @@
-//! `pushnote keygen`: a CURVE key pair, or the public key of one.
+//! `pushnote keygen`: a CURVE key pair, or the public key of one; a key of the API.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use pushnote_cli::{Failure, say};
+use pushnote_http::key_hash;
 use pushnote_zmtp::KeyFile;
 use pushnote_zmtp::curve::{KeyPair, SecretKey};
 
 use crate::args::KeygenArgs;
+
+/// Bytes of randomness in a key of the API.
+const API_KEY_BYTES: usize = 32;
+
+/// A new key of the API.
+pub(crate) fn api_key() -> Result<String, Failure> {
+    let mut bytes = [0; API_KEY_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::system(format!("no randomness: {error}")))?;
+    Ok(format!("pn_{}", BASE64.encode(bytes)))
+}
 
 pub(crate) fn run(args: &KeygenArgs) -> Result<(), Failure> {
     if let Some(path) = &args.public {
         let secret =
             SecretKey::from_file(path).map_err(|error| Failure::config(format!("--public: {error}")))?;
         say(secret.public_key());
+        return Ok(());
+    }
+    if let Some(name) = &args.api {
+        let key = api_key()?;
+        say(format_args!("key, for whoever publishes:  {key}"));
+        say(format_args!("line of the --api-keys file: {name} publish,read {}", key_hash(&key)));
         return Ok(());
     }
     let keys = KeyPair::generate().map_err(|error| Failure::system(error.to_string()))?;

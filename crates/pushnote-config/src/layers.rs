@@ -126,13 +126,15 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
 }
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
-pub(crate) const KNOWN_VARIABLES: [&str; 66] = [
+pub(crate) const KNOWN_VARIABLES: [&str; 68] = [
     "PUSHNOTE_ACK",
     "PUSHNOTE_ACK_SOCKET",
     "PUSHNOTE_ADDRESS",
     "PUSHNOTE_ALLOWED_ORIGINS",
     "PUSHNOTE_ALLOW_NETWORK",
     "PUSHNOTE_ALLOW_PLAINTEXT",
+    "PUSHNOTE_API",
+    "PUSHNOTE_API_KEYS",
     "PUSHNOTE_BODY_BYTES_MAX",
     "PUSHNOTE_CHANNELS",
     "PUSHNOTE_CHANNELS_PER_CONNECTION_MAX",

@@ -1,6 +1,6 @@
 //! The settings of `pushnote-server`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::channels::ChannelTables;
 use crate::redis::RedisArgs;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
-use crate::values::{age, bytes, count, fsync, listed, port, seconds, whole_seconds};
+use crate::values::{age, api_address, bytes, count, fsync, listed, port, seconds, whole_seconds};
 
 /// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
 ///
@@ -71,6 +71,14 @@ pub struct Server {
     /// given up, and the forwarder connected to again
     #[arg(long, env = "PUSHNOTE_HEARTBEAT_INTERVAL", value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub heartbeat_interval: Duration,
+
+    /// Address and port of the API for applications: POST /v1/publish and more; an address alone takes port 8081
+    #[arg(long, env = "PUSHNOTE_API", value_name = "ADDRESS:PORT", value_parser = api_address, requires = "api_keys")]
+    pub api: Option<SocketAddr>,
+
+    /// File with the keys of those who may use the API, each as its hash: `pushnote keygen --api` makes a key and its line
+    #[arg(long, env = "PUSHNOTE_API_KEYS", value_name = "PATH", requires = "api")]
+    pub api_keys: Option<PathBuf>,
 
     /// Path that SockJS is served under
     #[arg(short, long, env = "PUSHNOTE_ROUTE", default_value = "/sockjs")]

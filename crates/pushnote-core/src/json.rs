@@ -52,7 +52,8 @@ pub(crate) fn field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 
 /// `data`, a part of `input`, without line breaks. Between the tokens of JSON they mean nothing, and inside a
 /// string they cannot stand.
-pub(crate) fn one_line(input: &Bytes, data: &str) -> Bytes {
+#[must_use]
+pub fn one_line(input: &Bytes, data: &str) -> Bytes {
     let breaks = |byte: &u8| matches!(byte, b'\n' | b'\r');
     if data.as_bytes().iter().any(breaks) {
         data.bytes().filter(|byte| !breaks(byte)).collect()

@@ -43,6 +43,7 @@ pub use close::CloseCode;
 pub use cursor::{Cursor, CursorError, Position};
 pub use draft::Draft;
 pub use envelope::{Envelope, EnvelopeError};
+pub use json::one_line;
 pub use limits::{HISTORY_BYTES_MAX, Limits, LimitsError};
 pub use publication_id::{PublicationId, PublicationIdError};
 pub use receipt::{Answer, Receipt};

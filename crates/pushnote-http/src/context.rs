@@ -7,6 +7,7 @@ use pushnote_core::Limits;
 use pushnote_hub::Hub;
 use pushnote_sockjs::{AllowedOrigin, Network};
 
+use crate::presence::Presence;
 use crate::publisher::Publisher;
 use crate::receiver::AnyReceiver;
 use crate::rights::Rights;
@@ -14,6 +15,8 @@ use crate::rights::Rights;
 /// See the module's documentation.
 pub(crate) struct Context {
     pub(crate) hub: Hub<AnyReceiver>,
+    /// Who is in which channel.
+    pub(crate) presence: Arc<Presence>,
     /// Who may subscribe to what.
     pub(crate) rights: Arc<Rights>,
     /// Takes messages.

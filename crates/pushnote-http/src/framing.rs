@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use pushnote_core::{ChannelName, Cursor, Subject, UserId};
 use pushnote_hub::{Batch, Content, Publication};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// The elements of a batch: its messages in one, and in between where some are missing.
@@ -77,6 +78,13 @@ fn put_messages<'a>(messages: impl Iterator<Item = &'a Publication>, out: &mut V
         put_message(message, out);
     }
     out.push(b']');
+}
+
+/// A message by itself.
+pub(crate) fn message(publication: &Publication) -> Option<Box<RawValue>> {
+    let mut out = Vec::with_capacity(publication.data().map_or(0, Bytes::len) + 64);
+    put_message(publication, &mut out);
+    serde_json::from_slice(&out).ok()
 }
 
 fn put_message(message: &Publication, out: &mut Vec<u8>) {

@@ -3,13 +3,15 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
 /// What a front answers with: at once, or as a stream.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -29,6 +31,42 @@ pub(crate) trait Front: Send + Sync + 'static {
 /// A whole body.
 pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Why a request's body cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BodyError {
+    #[error("the body has more than the {0} bytes that are allowed")]
+    TooLong(usize),
+    #[error("the body did not come within {0} seconds")]
+    TooSlow(u64),
+    #[error("the body ended too early")]
+    Cut,
+}
+
+impl BodyError {
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Cut => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// Reads a request's body, of up to so many bytes, within so many seconds.
+///
+/// # Errors
+///
+/// [`BodyError`]: it is longer, or takes longer, or has no end.
+pub(crate) async fn read(body: Incoming, bytes_max: usize, within_s: u64) -> Result<Bytes, BodyError> {
+    let whole = timeout(Duration::from_secs(within_s), Limited::new(body, bytes_max).collect()).await;
+    match whole {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLong(bytes_max)),
+        Ok(Err(_)) => Err(BodyError::Cut),
+        Err(_) => Err(BodyError::TooSlow(within_s)),
+    }
 }
 
 /// An answer in words, with a line's end.

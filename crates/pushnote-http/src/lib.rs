@@ -4,6 +4,7 @@
 //!
 //! - [`run`]: the whole server, a function of listener, sources, settings and shutdown
 //! - `routes`: every route
+//! - `api`: what applications publish by and look at
 //! - `client`: the client protocol on a SockJS session
 //! - `expiries`: connections whose tokens expire
 //! - `presence`: who is in which channel
@@ -11,8 +12,10 @@
 //! - `receiver`: what the hub delivers into
 //! - `kept`: the log on disk
 //! - `metrics`: what is measured
+//! - `waiter`: a request that waits for something to read
 //! - `serve`: accepts connections and drains them
 
+mod api;
 mod client;
 mod context;
 mod expiries;
@@ -32,7 +35,9 @@ mod routes;
 mod serve;
 mod server;
 mod settings;
+mod waiter;
 
+pub use api::keys::{ApiKey, ApiKeys, ApiKeysError, CurrentApiKeys, Right, key_hash};
 pub use kept::{OpenLogError, OpenedLog};
 pub use page::{Action, Page, Take};
 pub use pushnote_intake::sources::redis::{RedisOptions, RedisServer, RedisUrlError};
@@ -41,4 +46,4 @@ pub use pushnote_sockjs::{AllowedOrigin, Network};
 pub use pushnote_store::{Fsync, OpenError};
 pub use route::{Route, RouteError};
 pub use server::{DrainReport, RunError, run};
-pub use settings::{PublishTo, Settings};
+pub use settings::{ApiOptions, PublishTo, Settings};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pushnote_core::envelope::SUBJECTS_MAX;
 pub(crate) use pushnote_intake::sources::handed::Message;
-use pushnote_intake::sources::handed::{Handing, HandingError};
+use pushnote_intake::sources::handed::{Answering, Handing, HandingError};
 
 /// How long the forwarders may take to say that servers have it.
 const ACKED_WITHIN: Duration = Duration::from_secs(5);
@@ -25,6 +25,21 @@ enum Route {
     Forwarders(Arc<pushnote::Publisher>),
     /// It hears forwarders, and was not told where they listen.
     Nowhere,
+}
+
+/// A message that has its place among the others, but no answer yet.
+enum Begun {
+    Here(Answering),
+    Forwarded(Published),
+}
+
+impl Begun {
+    async fn finish(self) -> Result<Published, PublishError> {
+        match self {
+            Self::Here(answering) => Ok(Published { offset: answering.offset().await?, receipt: None }),
+            Self::Forwarded(published) => Ok(published),
+        }
+    }
 }
 
 /// How a message was published.
@@ -73,6 +88,26 @@ impl Publisher {
     ///
     /// [`PublishError`]: nobody will get it, or not as was promised.
     pub(crate) async fn publish(&self, message: Message) -> Result<Published, PublishError> {
+        self.begin(message).await?.finish().await
+    }
+
+    /// Publishes messages in their order, without waiting for each before the next one.
+    pub(crate) async fn publish_all(&self, messages: Vec<Message>) -> Vec<Result<Published, PublishError>> {
+        let mut begun = Vec::with_capacity(messages.len());
+        for message in messages {
+            begun.push(self.begin(message).await);
+        }
+        let mut published = Vec::with_capacity(begun.len());
+        for one in begun {
+            published.push(match one {
+                Ok(begun) => begun.finish().await,
+                Err(error) => Err(error),
+            });
+        }
+        published
+    }
+
+    async fn begin(&self, message: Message) -> Result<Begun, PublishError> {
         let (len, max) = (message.body.data.len(), self.data_bytes_max);
         if len > max {
             return Err(PublishError::TooLong { len, max });
@@ -82,8 +117,8 @@ impl Publisher {
             return Err(PublishError::TooManySubjects { len });
         }
         match &self.route {
-            Route::Here(handing) => Ok(Published { offset: handing.publish(message).await?, receipt: None }),
-            Route::Forwarders(publisher) => forward(publisher, message).await,
+            Route::Here(handing) => Ok(Begun::Here(handing.hand(message).await?)),
+            Route::Forwarders(publisher) => forward(publisher, message).await.map(Begun::Forwarded),
             Route::Nowhere => Err(PublishError::Nowhere),
         }
     }

@@ -1,15 +1,14 @@
 //! What the hub delivers into: one kind for each way out.
 
+mod encodings;
 mod sockjs;
 mod waiting;
 
-use std::sync::OnceLock;
-
 use pushnote_core::{ChannelName, CloseCode, Cursor};
 use pushnote_hub::{Batch, Delivery, Place, Receiver};
-use pushnote_sockjs::Message;
 
 use crate::notice::Notice;
+pub(crate) use encodings::Encodings;
 pub(crate) use sockjs::SockJsReceiver;
 pub(crate) use waiting::WaitingReceiver;
 
@@ -17,15 +16,6 @@ pub(crate) use waiting::WaitingReceiver;
 pub(crate) enum AnyReceiver {
     SockJs(SockJsReceiver),
     Waiting(WaitingReceiver),
-}
-
-/// A publication's or batch's encodings, made by the first receiver that needs them and shared by all others.
-#[derive(Debug, Default)]
-pub(crate) struct Encodings {
-    /// The values. Holds in turn one encoding per transport.
-    values: OnceLock<Message>,
-    /// What the client protocol makes of them, in the same way.
-    framed: OnceLock<Message>,
 }
 
 impl Receiver for AnyReceiver {

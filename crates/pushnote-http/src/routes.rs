@@ -15,10 +15,10 @@ use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
 use crate::client::Clients;
-use crate::context::Context;
 use crate::front::Front;
 use crate::kept::Keeper;
 use crate::page::{ACTION_BYTES_MAX, Action, Page, is_from_own_page};
+use crate::serve::Site;
 use crate::settings::Settings;
 
 /// What waits for a WebSocket besides what the kernel has: one batch, whatever its size. For more it has its place in the
@@ -65,10 +65,11 @@ pub(crate) fn all(
     (routes.recover(not_found).unify().boxed(), sockjs)
 }
 
-/// Ways in and out beside SockJS, in the order in which they are asked.
-pub(crate) fn fronts(context: &Arc<Context>) -> Arc<[Arc<dyn Front>]> {
-    let _ = context;
-    Arc::new([])
+/// What a listener serves that has one front and nothing else.
+pub(crate) fn only(front: Arc<dyn Front>) -> Site {
+    let nothing = warp::any().and_then(|| ready(Err(warp::reject::not_found())));
+    let routes = nothing.recover(not_found).unify().boxed();
+    Site { fronts: Arc::new([front]), routes }
 }
 
 fn sockjs_limits(limits: &Limits) -> pushnote_sockjs::Limits {

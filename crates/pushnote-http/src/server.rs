@@ -1,32 +1,35 @@
 //! The whole server: hub, routes and accept loop, as a function of listener, settings and shutdown.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use pushnote_core::{ChannelRules, CloseCode};
+use pushnote_core::{ChannelRules, CloseCode, Limits};
 use pushnote_hub::{Hub, HubOptions, LogOptions, ShardGone};
 use pushnote_intake::Intake;
 use pushnote_intake::sources::both::Both;
-use pushnote_intake::sources::handed::handed;
+use pushnote_intake::sources::handed::{Handing, handed};
 use pushnote_intake::sources::redis::Redis;
 use pushnote_intake::sources::zeromq::ZeroMq;
 use pushnote_net::metrics::Serving;
 use pushnote_net::{Admission, unix_now};
 use pushnote_sockjs::SockJs;
 use pushnote_zmtp::Monitor;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::api::Api;
 use crate::client::Clients;
 use crate::context::Context;
+use crate::front::Front;
 use crate::kept::OpenedLog;
 use crate::metrics::Gauges;
 use crate::publisher::Publisher;
 use crate::receiver::AnyReceiver;
 use crate::serve::Site;
-use crate::settings::{PublishTo, Settings};
+use crate::settings::{ApiOptions, PublishTo, Settings};
 use crate::{routes, serve};
 
 /// How long to wait for the shards to count everybody out, between looks.
@@ -77,10 +80,6 @@ pub async fn run(
     let (hub, intake) = start(&mut settings, &rules)?;
     let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
     let (handing, handed) = handed();
-    let publisher = match settings.publish_to.clone() {
-        PublishTo::Here => Publisher::here(handing, limits.message_bytes_max),
-        PublishTo::Forwarders(publisher) => Publisher::forwarders(publisher, limits.message_bytes_max),
-    };
     let redis = settings.redis.take().map(|redis| {
         let interest = hub.interest(&redis.prefix);
         Redis::new(redis, interest)
@@ -95,17 +94,10 @@ pub async fn run(
     let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
-    let context = Arc::new(Context {
-        hub: hub.clone(),
-        rights: clients.rights(),
-        publisher,
-        limits: limits.clone(),
-        allowed_origins: settings.allowed_origins.clone().into(),
-        trusted_proxies: settings.trusted_proxies.clone().into(),
-        draining: Arc::clone(&draining),
-    });
+    let context = Arc::new(context(&settings, &clients, &hub, handing, &draining));
+    let (fronts, beside) = fronts(&mut settings, &context);
     let (routes, sockjs) = routes::all(settings, clients, &draining, keeper.clone());
-    let site = Site { fronts: routes::fronts(&context), routes };
+    let site = Site { fronts: fronts.into(), routes };
     let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
     let mut telling = Serving::default();
     if let Some(listener) = metrics {
@@ -137,12 +129,7 @@ pub async fn run(
     let draining_over = async {
         asked_or_crashed.await;
         draining.store(true, Relaxed);
-        let told = hub.attached();
-        tracing::info!(connections = told, deadline_s = limits.drain_deadline_s, "draining");
-        let started = Instant::now();
-        // Being late is an answer, too: what is left is counted below.
-        let _ = timeout(deadline, tell_everybody(&hub, &sockjs)).await;
-        (told, started)
+        drain(&hub, &sockjs, deadline).await
     };
     let (mut open, (told, started)) =
         serve::accept_until(listener, site, &limits, admission, draining_over).await;
@@ -150,6 +137,7 @@ pub async fn run(
     let left = open.drained(deadline.saturating_sub(started.elapsed())).await;
     hearing.abort();
     expiring.abort();
+    drop(beside);
     if let Some(keeper) = keeper {
         keeper.close().await;
     }
@@ -157,6 +145,53 @@ pub async fn run(
         Some(Err(crash)) => Err(crash.into()),
         _ => Ok(DrainReport { told, left }),
     }
+}
+
+/// What every way in and out works with.
+fn context(
+    settings: &Settings,
+    clients: &Clients,
+    hub: &Hub<AnyReceiver>,
+    handing: Handing,
+    draining: &Arc<AtomicBool>,
+) -> Context {
+    let data_bytes_max = settings.limits.message_bytes_max;
+    let publisher = match &settings.publish_to {
+        PublishTo::Here => Publisher::here(handing, data_bytes_max),
+        PublishTo::Forwarders(publisher) => Publisher::forwarders(publisher.clone(), data_bytes_max),
+    };
+    Context {
+        hub: hub.clone(),
+        presence: clients.presence(),
+        rights: clients.rights(),
+        publisher,
+        limits: settings.limits.clone(),
+        allowed_origins: settings.allowed_origins.clone().into(),
+        trusted_proxies: settings.trusted_proxies.clone().into(),
+        draining: Arc::clone(draining),
+    }
+}
+
+/// Ways in and out beside SockJS, in the order in which they are asked; and those with a listener of their own, which end with
+/// the set.
+fn fronts(settings: &mut Settings, context: &Arc<Context>) -> (Vec<Arc<dyn Front>>, JoinSet<()>) {
+    let (mut fronts, mut beside) = (Vec::<Arc<dyn Front>>::new(), JoinSet::new());
+    if let Some(ApiOptions { listener, keys }) = settings.api.take() {
+        let api = Arc::new(Api::new(Arc::clone(context), keys));
+        match listener {
+            Some(listener) => {
+                beside.spawn(serve_beside(listener, routes::only(api), settings.limits.clone()));
+            }
+            None => fronts.push(api),
+        }
+    }
+    (fronts, beside)
+}
+
+/// Serves a listener that is for others than browsers.
+async fn serve_beside(listener: pushnote_net::Listener, site: Site, limits: Limits) {
+    let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
+    serve::accept_until(listener, site, &limits, admission, pending::<()>()).await;
 }
 
 /// The hub and what publishes to it; both go on where an earlier run left off, if the log is on disk.
@@ -200,6 +235,16 @@ fn sockets(source: &ZeroMq) -> Vec<(&'static str, Monitor)> {
         sockets.push(("ack", source.responder.monitor()));
     }
     sockets
+}
+
+/// Closes all connections: how many there were, and when that began.
+async fn drain(hub: &Hub<AnyReceiver>, sockjs: &SockJs<Clients>, deadline: Duration) -> (u64, Instant) {
+    let told = hub.attached();
+    tracing::info!(connections = told, deadline_s = deadline.as_secs(), "draining");
+    let started = Instant::now();
+    // Being late is an answer, too: what is left is counted.
+    let _ = timeout(deadline, tell_everybody(hub, sockjs)).await;
+    (told, started)
 }
 
 /// Closes all connections, until each client knows: also one that is between two polls, and comes to hear it.

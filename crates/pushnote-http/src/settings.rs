@@ -8,9 +8,19 @@ use pushnote_intake::sources::redis::RedisOptions;
 use pushnote_net::metrics::Listener;
 use pushnote_sockjs::{AllowedOrigin, Network};
 
+use crate::api::keys::CurrentApiKeys;
 use crate::kept::OpenedLog;
 use crate::page::{Action, Page};
 use crate::route::Route;
+
+/// The API for applications.
+#[derive(Debug)]
+pub struct ApiOptions {
+    /// Where it listens; without one, where browsers are served.
+    pub listener: Option<pushnote_net::Listener>,
+    /// Who may use it.
+    pub keys: Arc<CurrentApiKeys>,
+}
 
 /// Where messages go that come in over HTTP.
 #[derive(Debug, Clone)]
@@ -23,6 +33,8 @@ pub enum PublishTo {
 
 /// What a server is told at its start.
 pub struct Settings {
+    /// The API, if there is one.
+    pub api: Option<ApiOptions>,
     /// Where messages go that come in over HTTP.
     pub publish_to: PublishTo,
     /// Redis, if its pub/sub is heard, too.

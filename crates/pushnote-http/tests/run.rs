@@ -34,6 +34,7 @@ impl Server {
     async fn start(port: u16) -> Self {
         let keys = Keys::parse("a-secret-of-these-tests-0123456789abcdef").unwrap();
         let settings = Settings {
+            api: None,
             publish_to: pushnote_http::PublishTo::Here,
             redis: None,
             route: "/sockjs".parse().unwrap(),

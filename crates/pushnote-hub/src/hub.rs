@@ -153,6 +153,12 @@ impl<R: Receiver> Hub<R> {
         self.inner.log.excerpt(subject, from, (count_max, bytes_max))
     }
 
+    /// The last publications of a subject before a place, oldest first, and whether they are as many as asked for or all
+    /// there ever were.
+    pub fn last(&self, subject: &Subject, count: usize, limit: u64) -> (Vec<Arc<Publication>>, bool) {
+        self.inner.log.last(subject, count, limit)
+    }
+
     /// The place behind the last publication that has been fanned out, or is about to be.
     pub fn end(&self) -> u64 {
         self.inner.log.end()

@@ -6,7 +6,7 @@ use pushnote_core::{ChannelName, CloseCode, Cursor};
 use pushnote_hub::{Batch, Delivery, Place};
 use pushnote_sockjs::{Message, SendError, Session};
 
-use super::Encodings;
+use super::encodings::Encodings;
 use crate::framing;
 use crate::notice::Notice;
 

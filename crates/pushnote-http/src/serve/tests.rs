@@ -33,6 +33,7 @@ async fn server(limits: Limits) -> SocketAddr {
     })
     .unwrap();
     let settings = Settings {
+        api: None,
         publish_to: crate::PublishTo::Here,
         route: "/sockjs".parse().unwrap(),
         limits: limits.clone(),

@@ -49,6 +49,23 @@ pub fn handed() -> (Handing, Handed) {
     (Handing { messages: sender }, Handed { messages: receiver })
 }
 
+/// A message that has been handed over.
+#[derive(Debug)]
+pub struct Answering(Option<oneshot::Receiver<Result<u64, String>>>);
+
+impl Answering {
+    /// Its offset in the log; one that is for nobody has none.
+    ///
+    /// # Errors
+    ///
+    /// [`HandingError`]: it is not in the log, or not on disk where it should be.
+    pub async fn offset(self) -> Result<Option<u64>, HandingError> {
+        let Some(answer) = self.0 else { return Ok(None) };
+        let taken = answer.await.map_err(|_| HandingError::Closed)?;
+        taken.map(Some).map_err(HandingError::NotKept)
+    }
+}
+
 impl Handing {
     /// Publishes a message, and gives its offset in the log; one that is for nobody has none.
     ///
@@ -56,13 +73,21 @@ impl Handing {
     ///
     /// [`HandingError`]: it is not in the log, or not on disk where it should be.
     pub async fn publish(&self, message: Message) -> Result<Option<u64>, HandingError> {
+        self.hand(message).await?.offset().await
+    }
+
+    /// Hands a message over: it comes before all that are handed over later.
+    ///
+    /// # Errors
+    ///
+    /// [`HandingError::Closed`].
+    pub async fn hand(&self, message: Message) -> Result<Answering, HandingError> {
         if message.audience.is_empty() {
-            return Ok(None);
+            return Ok(Answering(None));
         }
         let (reply, answer) = oneshot::channel();
         self.messages.send((message, reply)).await.map_err(|_| HandingError::Closed)?;
-        let taken = answer.await.map_err(|_| HandingError::Closed)?;
-        taken.map(Some).map_err(HandingError::NotKept)
+        Ok(Answering(Some(answer)))
     }
 }
 

@@ -1,0 +1,154 @@
+//! The API for applications: publish by HTTP, and see what is there. It has a listener of its own, and keys.
+
+pub(crate) mod keys;
+mod openapi;
+mod problem;
+mod publish;
+mod receipt;
+mod recent;
+mod views;
+
+use std::sync::Arc;
+
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
+use pushnote_core::{ChannelName, UserId};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::front::{self, Answering, Body, Front, whole};
+use keys::{CurrentApiKeys, Right};
+use problem::Problem;
+use recent::Recent;
+
+/// Longest body, in bytes: of a list of messages.
+const BODY_BYTES_MAX: usize = 16 << 20;
+
+/// Messages of a channel that are shown if nobody says how many.
+const HISTORY_DEFAULT: usize = 10;
+
+/// What is below this path.
+const PREFIX: &str = "/v1/";
+
+/// See the module's documentation.
+pub(crate) struct Api {
+    context: Arc<Context>,
+    keys: Arc<CurrentApiKeys>,
+    recent: Recent,
+}
+
+/// What a path names.
+enum Resource {
+    Publish,
+    Channel(String),
+    User(String),
+    OpenApi,
+}
+
+impl Api {
+    pub(crate) fn new(context: Arc<Context>, keys: Arc<CurrentApiKeys>) -> Self {
+        Self { context, keys, recent: Recent::default() }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+        let (head, body) = request.into_parts();
+        let resource = Resource::of(head.uri.path())?;
+        if head.method != resource.method() {
+            let (method, of) = (&head.method, resource.method());
+            let wrong = format!("{method} is not for this path; it takes {of}");
+            return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", wrong));
+        }
+        match resource {
+            Resource::Publish => self.publish(&head, body).await,
+            Resource::Channel(name) => {
+                let name = ChannelName::new(&name).map_err(|error| Problem::malformed(error.to_string()))?;
+                self.keys.check(&head.headers, Right::Read)?.allow_channel(&name)?;
+                let last = history_count(head.uri.query())?;
+                Ok(json(StatusCode::OK, &views::channel(&self.context, &name, last)))
+            }
+            Resource::User(id) => {
+                let user = UserId::new(&id).map_err(|error| Problem::malformed(error.to_string()))?;
+                self.keys.check(&head.headers, Right::Read)?.allow_users()?;
+                Ok(json(StatusCode::OK, &views::user(&self.context, user)))
+            }
+            Resource::OpenApi => Ok(json(StatusCode::OK, openapi::document())),
+        }
+    }
+
+    async fn publish(&self, head: &Parts, body: Incoming) -> Result<Response<Body>, Problem> {
+        let key = self.keys.check(&head.headers, Right::Publish)?;
+        let within_s = self.context.limits.handshake_timeout_s;
+        let body = front::read(body, BODY_BYTES_MAX, within_s).await;
+        let body = body.map_err(|error| Problem::new(error.status(), "body", error.to_string()))?;
+        let receipts = publish::publish(&self.context, &self.recent, &key, &body).await?;
+        Ok(json(StatusCode::ACCEPTED, &receipts))
+    }
+}
+
+impl Front for Api {
+    fn takes(&self, path: &str) -> bool {
+        path.starts_with(PREFIX)
+    }
+
+    fn respond(self: Arc<Self>, request: Request<Incoming>) -> Answering {
+        Box::pin(async move {
+            let allowed = Resource::of(request.uri().path()).ok().map(|resource| resource.method());
+            let mut response = self.answer(request).await.unwrap_or_else(Problem::into_response);
+            if response.status() == StatusCode::METHOD_NOT_ALLOWED
+                && let Some(allowed) = allowed.and_then(|method| HeaderValue::from_str(method.as_str()).ok())
+            {
+                response.headers_mut().insert(ALLOW, allowed);
+            }
+            response
+        })
+    }
+}
+
+impl Resource {
+    fn of(path: &str) -> Result<Self, Problem> {
+        let rest = path.strip_prefix(PREFIX).unwrap_or_default();
+        let name = |text: &str| {
+            let decoded = percent_decode_str(text).decode_utf8();
+            decoded.map(String::from).map_err(|_| Problem::malformed("the name in the path is not UTF-8"))
+        };
+        match rest.split_once('/') {
+            None if rest == "publish" => Ok(Self::Publish),
+            None if rest == "openapi.json" => Ok(Self::OpenApi),
+            Some(("channels", channel)) => name(channel).map(Self::Channel),
+            Some(("users", user)) => name(user).map(Self::User),
+            _ => Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "nothing is at this path; there are /v1/publish, /v1/channels/NAME, /v1/users/ID and /v1/openapi.json",
+            )),
+        }
+    }
+
+    fn method(&self) -> Method {
+        match self {
+            Self::Publish => Method::POST,
+            Self::Channel(_) | Self::User(_) | Self::OpenApi => Method::GET,
+        }
+    }
+}
+
+/// What `last` says.
+fn history_count(query: Option<&str>) -> Result<usize, Problem> {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let Some((_, text)) = pairs.find(|(name, _)| name == "last") else { return Ok(HISTORY_DEFAULT) };
+    let count = text.parse().ok().filter(|count| *count <= views::HISTORY_MAX);
+    count.ok_or_else(|| Problem::malformed(format!("last: give 0 to {}", views::HISTORY_MAX)))
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+    // What this API answers always serialises.
+    let mut response = Response::new(whole(serde_json::to_vec(value).unwrap_or_default()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

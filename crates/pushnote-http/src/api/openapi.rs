@@ -1,0 +1,92 @@
+//! The API's description, by which clients are made and checked (OpenAPI 3.1).
+
+use std::sync::LazyLock;
+
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use super::problem::Problem;
+use super::publish::{Publish, Receipts};
+use super::views::{ChannelView, UserView};
+
+/// The document, made once.
+pub(crate) fn document() -> &'static Document {
+    static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
+        let mut document = Description::openapi();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(bearer));
+        document
+    });
+    &DOCUMENT
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "pushnote", description = "Publishes messages to browsers, and shows what is there."),
+    paths(publish, channel, user),
+    security(("key" = []))
+)]
+struct Description;
+
+/// Publishes a message, or a list of them, to everyone, users and channels.
+#[utoipa::path(
+    post,
+    path = "/v1/publish",
+    request_body(content = inline(OneOrMany), content_type = "application/json"),
+    responses(
+        (status = 202, description = "Published", body = Receipts),
+        (status = 400, description = "The request is malformed", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No API key, or an unknown one", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key has not the right", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come in time", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The id is another message's", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[expect(dead_code, reason = "it carries the description")]
+fn publish() {}
+
+/// What a channel holds, and who is there.
+#[utoipa::path(
+    get,
+    path = "/v1/channels/{channel}",
+    params(
+        ("channel" = String, Path, description = "The channel's name, percent-encoded; slashes may stand as they are"),
+        ("last" = Option<usize>, Query, description = "Of its messages the last so many: 0 to 100", minimum = 0, maximum = 100),
+    ),
+    responses(
+        (status = 200, description = "The channel", body = ChannelView),
+        (status = 400, description = "The request is malformed", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No API key, or an unknown one", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key has not the right", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[expect(dead_code, reason = "it carries the description")]
+fn channel() {}
+
+/// How many connections a user has.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{user}",
+    params(("user" = String, Path, description = "The user's id, percent-encoded")),
+    responses(
+        (status = 200, description = "The user", body = UserView),
+        (status = 400, description = "The request is malformed", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No API key, or an unknown one", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key has not the right", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[expect(dead_code, reason = "it carries the description")]
+fn user() {}
+
+/// A message, or a list of up to 1000.
+#[derive(utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it describes what is read")]
+enum OneOrMany<'a> {
+    One(Publish<'a>),
+    Many(Vec<Publish<'a>>),
+}

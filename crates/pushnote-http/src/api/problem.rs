@@ -1,0 +1,91 @@
+//! What is wrong with a request, as RFC 9457 has it.
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Response, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::keys::Denied;
+use crate::front::{Body, whole};
+use crate::publisher::PublishError;
+
+/// Seconds after which a client may try again what failed for want of something here.
+const RETRY_AFTER_S: &str = "1";
+
+/// A problem (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Names the kind of problem; the same for ever.
+    #[schema(example = "urn:pushnote:problem:key_unknown")]
+    r#type: String,
+    /// What kind of problem it is, in words.
+    title: &'static str,
+    /// The status code of the answer.
+    status: u16,
+    /// What is wrong with this request, and what to do.
+    detail: String,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
+        Self {
+            r#type: format!("urn:pushnote:problem:{kind}"),
+            title: status.canonical_reason().unwrap_or("Problem"),
+            status: status.as_u16(),
+            detail: detail.into(),
+        }
+    }
+
+    /// A request that is not understood.
+    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", detail)
+    }
+
+    /// Says in which part of the request it is.
+    pub(crate) fn within(self, part: &str) -> Self {
+        Self { detail: format!("{part}: {}", self.detail), ..self }
+    }
+
+    pub(crate) fn into_response(self) -> Response<Body> {
+        // Text and numbers always serialise.
+        let mut response = Response::new(whole(serde_json::to_vec(&self).unwrap_or_default()));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self.status {
+            401 => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            503 => headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S)),
+            _ => None,
+        };
+        response
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let (status, kind) = match denied {
+            Denied::KeyMissing => (StatusCode::UNAUTHORIZED, "key_missing"),
+            Denied::KeyUnknown => (StatusCode::UNAUTHORIZED, "key_unknown"),
+            Denied::RightMissing(_) => (StatusCode::FORBIDDEN, "right_missing"),
+            Denied::OtherChannels => (StatusCode::FORBIDDEN, "other_channels"),
+        };
+        Self::new(status, kind, denied.to_string())
+    }
+}
+
+impl From<PublishError> for Problem {
+    fn from(error: PublishError) -> Self {
+        let (status, kind) = match &error {
+            PublishError::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "data_too_long"),
+            PublishError::TooManySubjects { .. } => (StatusCode::BAD_REQUEST, "too_many_subjects"),
+            PublishError::Nowhere => (StatusCode::SERVICE_UNAVAILABLE, "nowhere_to_publish"),
+            PublishError::Handing(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_kept"),
+            PublishError::Forwarders(_) | PublishError::Acked(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "forwarders_unavailable")
+            }
+        };
+        Self::new(status, kind, error.to_string())
+    }
+}

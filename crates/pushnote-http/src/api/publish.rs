@@ -1,0 +1,241 @@
+//! `POST /v1/publish`: one message, or many.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use http::StatusCode;
+use pushnote_core::body::media_type;
+use pushnote_core::envelope::event_name;
+use pushnote_core::{Audience, Body, ChannelName, Subject, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::keys::ApiKey;
+use super::problem::Problem;
+use super::receipt::Receipt;
+use super::recent::{Known, Recent};
+use crate::context::Context;
+use crate::publisher::{Message, Published};
+
+/// Messages in one request at most.
+pub(crate) const MESSAGES_MAX: usize = 1000;
+
+/// Longest `id`, in bytes.
+const ID_BYTES_MAX: usize = 128;
+
+/// A message, and whom it is for: everyone, users, channels, in any mixture; each connection gets it once.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Publish<'a> {
+    /// The message: any JSON value.
+    #[serde(borrow)]
+    #[schema(value_type = serde_json::Value)]
+    data: &'a RawValue,
+    /// For every browser.
+    #[serde(default)]
+    everyone: bool,
+    /// For those who have subscribed to these channels.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, example = json!(["news"]))]
+    channels: Vec<ChannelName>,
+    /// For the browsers of these users: ids as text or integers.
+    #[serde(default)]
+    #[schema(value_type = Vec<UserName>, example = json!(["42", 43]))]
+    users: Vec<UserId>,
+    /// What kind of message it is, for scripts in browsers to tell by: 1 to 128 bytes.
+    #[schema(min_length = 1, max_length = 128)]
+    event: Option<String>,
+    /// If `data` is a string that stands for a body of another type: which, as in `text/plain`.
+    #[schema(min_length = 1, max_length = 255)]
+    media_type: Option<String>,
+    /// Of a message that may be sent twice: within five minutes, the second one is answered like the first, and not
+    /// published. 1 to 128 bytes.
+    #[schema(min_length = 1, max_length = 128)]
+    id: Option<String>,
+}
+
+/// A user's id.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it describes what UserId reads")]
+enum UserName {
+    Text(String),
+    Number(i64),
+}
+
+/// What is answered: a receipt for a message, and a list of them for a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Receipts {
+    One(Receipt),
+    Many(Vec<Receipt>),
+}
+
+/// A message, checked.
+struct Checked {
+    message: Message,
+    id: Option<String>,
+    fingerprint: u64,
+}
+
+/// Publishes what the body of a request says.
+pub(crate) async fn publish(
+    context: &Context,
+    recent: &Recent,
+    key: &ApiKey,
+    body: &Bytes,
+) -> Result<Receipts, Problem> {
+    if body.trim_ascii_start().starts_with(b"[") {
+        let many: Vec<Publish<'_>> = parse(body)?;
+        let len = many.len();
+        if !(1..=MESSAGES_MAX).contains(&len) {
+            return Err(Problem::malformed(format!(
+                "the list has {len} messages, 1 to {MESSAGES_MAX} are allowed"
+            )));
+        }
+        let checked = many.into_iter().enumerate().map(|(at, message)| {
+            check(message, key, body).map_err(|problem| problem.within(&format!("message {at}")))
+        });
+        let checked: Vec<_> = checked.collect::<Result<_, _>>()?;
+        return publish_many(context, recent, key, checked).await;
+    }
+    let checked = check(parse(body)?, key, body)?;
+    let mut receipts = publish_all(context, recent, key, vec![checked]).await;
+    receipts.pop().unwrap_or_else(|| Err(Problem::malformed("there is no message"))).map(Receipts::One)
+}
+
+async fn publish_many(
+    context: &Context,
+    recent: &Recent,
+    key: &ApiKey,
+    checked: Vec<Checked>,
+) -> Result<Receipts, Problem> {
+    let published = publish_all(context, recent, key, checked).await;
+    let done = published.iter().take_while(|one| one.is_ok()).count();
+    let messages: Result<Vec<_>, _> = published.into_iter().collect();
+    match messages {
+        Ok(messages) => Ok(Receipts::Many(messages)),
+        Err(problem) => Err(problem.within(&format!("message {done} (those before it are published)"))),
+    }
+}
+
+/// Publishes them in their order. Those whose id is known are not published again.
+async fn publish_all(
+    context: &Context,
+    recent: &Recent,
+    key: &ApiKey,
+    all: Vec<Checked>,
+) -> Vec<Result<Receipt, Problem>> {
+    let (mut slots, mut messages) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
+    for Checked { message, id, fingerprint } in all {
+        let known = id.as_ref().map(|id| recent.begin(&key.name, id, fingerprint));
+        let slot = match known {
+            Some(Known::Receipt(receipt)) => Slot::Known(Ok(receipt)),
+            Some(Known::Another) => Slot::Known(Err(Problem::new(
+                StatusCode::CONFLICT,
+                "id_in_use",
+                "id: another message had this id within the last five minutes",
+            ))),
+            Some(Known::Pending) => Slot::Known(Err(Problem::new(
+                StatusCode::CONFLICT,
+                "id_in_use",
+                "id: a message with this id is being published; ask again",
+            ))),
+            Some(Known::New) | None => {
+                let connections = connections(context, &message.audience);
+                messages.push(message);
+                Slot::New { id, connections }
+            }
+        };
+        slots.push(slot);
+    }
+    let mut published = context.publisher.publish_all(messages).await.into_iter();
+    let finished = slots.into_iter().map(|slot| match slot {
+        Slot::Known(known) => known,
+        Slot::New { id, connections } => {
+            let outcome = published.next().map(|one| one.map_err(Problem::from));
+            let outcome = outcome.unwrap_or_else(|| Err(Problem::malformed("it was not published")));
+            let receipt = outcome.map(|published| receipt(context, published, id.clone(), connections));
+            if let Some(id) = &id {
+                recent.end(&key.name, id, receipt.as_ref().ok());
+            }
+            receipt
+        }
+    });
+    finished.collect()
+}
+
+/// What comes of a message.
+enum Slot {
+    Known(Result<Receipt, Problem>),
+    New { id: Option<String>, connections: u64 },
+}
+
+fn receipt(context: &Context, published: Published, id: Option<String>, connections: u64) -> Receipt {
+    let Published { offset, receipt } = published;
+    let cursor = offset.map(|offset| context.hub.cursor(offset + 1).to_string());
+    let servers = receipt.as_ref().map(|receipt| receipt.servers);
+    let given = || match (offset, receipt) {
+        (Some(offset), _) => format!("{:x}-{offset}", context.hub.epoch()),
+        (None, Some(receipt)) => receipt.id,
+        (None, None) => format!("{:016x}", getrandom::u64().unwrap_or_default()),
+    };
+    Receipt { id: id.unwrap_or_else(given), offset, cursor, connections, servers }
+}
+
+fn connections(context: &Context, audience: &Audience) -> u64 {
+    let subjects = audience.subjects();
+    // All are among those.
+    let subjects = match subjects.contains(&Subject::Everyone) {
+        true => &[Subject::Everyone][..],
+        false => subjects,
+    };
+    subjects.iter().map(|subject| context.hub.connections(subject) as u64).sum()
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        Problem::malformed(format!(
+            "the body is not as it should be: {error}; for example {{\"channels\":[\"news\"],\"data\":\"Hi\"}}"
+        ))
+    })
+}
+
+fn check(publish: Publish<'_>, key: &ApiKey, body: &Bytes) -> Result<Checked, Problem> {
+    let Publish { data, everyone, channels, users, event, media_type: of_type, id } = publish;
+    let everyone = everyone.then_some(Subject::Everyone).into_iter();
+    let channels = channels.into_iter().map(Subject::Channel);
+    let mut seen = HashSet::new();
+    let subjects = everyone.chain(channels).chain(users.into_iter().map(Subject::User));
+    let audience: Audience = subjects.filter(|subject| seen.insert(subject.clone())).collect();
+    if audience.is_empty() {
+        return Err(Problem::malformed("it is for nobody: give channels, users, or \"everyone\":true"));
+    }
+    key.allow(&audience)?;
+    let event = event.as_deref().map(event_name).transpose();
+    let event = event.map_err(|error| Problem::malformed(format!("event: {error}")))?.map(Box::from);
+    if let Some(id) = id.as_ref().filter(|id| id.is_empty() || id.len() > ID_BYTES_MAX) {
+        let len = id.len();
+        return Err(Problem::malformed(format!("id: it has {len} bytes, 1 to {ID_BYTES_MAX} are allowed")));
+    }
+    let mut body = Body::from(pushnote_core::one_line(body, data.get()));
+    if let Some(of_type) = of_type {
+        let of_type =
+            media_type(&of_type).map_err(|error| Problem::malformed(format!("media_type: {error}")))?;
+        if !data.get().starts_with('"') {
+            return Err(Problem::malformed("media_type: beside it, data is a string"));
+        }
+        body.media_type = Some(of_type.into());
+    }
+    let fingerprint = fingerprint(&body, &audience, event.as_deref());
+    Ok(Checked { message: Message { body, event, audience }, id, fingerprint })
+}
+
+/// Tells one message from another.
+fn fingerprint(body: &Body, audience: &Audience, event: Option<&str>) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (body, audience, event).hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,14 @@
+//! What publications are made into, once for all who need it.
+
+use std::sync::OnceLock;
+
+use pushnote_sockjs::Message;
+
+/// A publication's or batch's encodings, made by the first receiver that needs them and shared by all others.
+#[derive(Debug, Default)]
+pub(crate) struct Encodings {
+    /// The values. Holds in turn one encoding per transport.
+    pub(super) values: OnceLock<Message>,
+    /// What the client protocol makes of them, in the same way.
+    pub(super) framed: OnceLock<Message>,
+}

@@ -1,0 +1,32 @@
+//! A request that waits for something to read: a long poll.
+
+use pushnote_core::Subject;
+use pushnote_hub::{Attachment, Hub, SubscribeError};
+
+use crate::receiver::{AnyReceiver, WaitingReceiver};
+
+/// Who waits; dropped, it waits no more.
+pub(crate) struct Waiter {
+    receiver: WaitingReceiver,
+    _attachment: Attachment<AnyReceiver>,
+}
+
+impl Waiter {
+    /// Begins to wait for what concerns `subject`. What is published from now on wakes it; what was before, it looks up after
+    /// this.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`], of a user.
+    pub(crate) fn new(hub: &Hub<AnyReceiver>, subject: Subject) -> Result<Self, SubscribeError> {
+        let receiver = WaitingReceiver::default();
+        let mut attachment = hub.attach(AnyReceiver::Waiting(receiver.clone()));
+        attachment.subscribe(subject)?;
+        Ok(Self { receiver, _attachment: attachment })
+    }
+
+    /// Waits until there may be something new; `false` if the server ends. Cancel-safe.
+    pub(crate) async fn woken(&self) -> bool {
+        self.receiver.woken().await
+    }
+}
