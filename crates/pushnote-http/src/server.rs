@@ -80,10 +80,7 @@ pub async fn run(
     let (hub, intake) = start(&mut settings, &rules)?;
     let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
     let (handing, handed) = handed();
-    let redis = settings.redis.take().map(|redis| {
-        let interest = hub.interest(&redis.prefix);
-        Redis::new(redis, interest)
-    });
+    let redis = redis(&mut settings, &hub);
     let redis_counters = redis.as_ref().map(|redis| Arc::clone(redis.counters()));
     let mut hearing = tokio::spawn(intake.run(Both(source, Both(handed, redis))));
 
@@ -226,6 +223,14 @@ fn start(
         intake.go_on(&recovered, next_offset);
     }
     Ok((hub, intake))
+}
+
+/// What comes from Redis, for those channels that somebody listens to.
+fn redis(settings: &mut Settings, hub: &Hub<AnyReceiver>) -> Option<Redis> {
+    settings.redis.take().map(|options| {
+        let interest = hub.interest(&options.prefix);
+        Redis::new(options, interest)
+    })
 }
 
 /// The sockets that messages come from, each with the flag that names its endpoints.

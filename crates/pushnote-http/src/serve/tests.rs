@@ -34,6 +34,7 @@ async fn server(limits: Limits) -> SocketAddr {
     .unwrap();
     let settings = Settings {
         api: None,
+        redis: None,
         publish_to: crate::PublishTo::Here,
         route: "/sockjs".parse().unwrap(),
         limits: limits.clone(),
