@@ -12,7 +12,7 @@ use pushnote_core::{Answer, CurrentVerifier, Position, PublicationId, Receipt, S
 use pushnote_hub::{Hub, Origin, Publication, Receiver, Recovered, ShardGone};
 use pushnote_net::{LogOnce, unix_now};
 use pushnote_zmtp::Beginning;
-use tokio::sync::oneshot::{self, error::RecvError};
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::counters::Counters;
@@ -230,8 +230,9 @@ impl<R: Receiver> Intake<R> {
         match (offset, &answer) {
             (Some(mut offset), Answer::Receipt(_)) => match offset.try_recv() {
                 Ok(offset) if !self.hub.keeps() => reply.answer(&answer, Some(offset)),
-                Ok(known) => self.answer_when_kept(reply, answer, ready(Ok::<_, RecvError>(known))),
-                Err(_) => self.answer_when_kept(reply, answer, offset),
+                Err(TryRecvError::Empty) => self.answer_when_kept(reply, answer, offset),
+                // It is published, or has come before, and nobody will say where it is.
+                known => self.answer_when_kept(reply, answer, ready(known)),
             },
             _ => reply.answer(&answer, None),
         }

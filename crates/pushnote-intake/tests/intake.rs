@@ -57,6 +57,10 @@ impl Source for Spoken {
 struct Noted(Arc<Mutex<Option<Answer>>>);
 
 impl Reply for Noted {
+    fn wants_offset(&self) -> bool {
+        true
+    }
+
     fn answer(self, answer: &Answer, _offset: Option<u64>) {
         *self.0.lock().unwrap() = Some(answer.clone());
     }
@@ -188,6 +192,24 @@ async fn what_does_not_come_in_time_is_missed() {
     assert_eq!(set.next().await, "3");
     assert!((Duration::from_millis(400)..Duration::from_millis(600)).contains(&began.elapsed()));
     assert_eq!(set.counters.missed.total(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_about_what_has_come_before_is_answered_too() {
+    let mut set = Set::start();
+    for _ in 0..2 {
+        let reply = Noted::default();
+        let envelope = r#"{"name":"notify_all","data":1,"publication":"web/1"}"#;
+        set.say(Ok(envelope.to_owned()), Some(reply.clone()));
+        let mut look = tokio::time::interval(Duration::from_millis(10));
+        let answered = async {
+            while reply.0.lock().unwrap().is_none() {
+                look.tick().await;
+            }
+        };
+        assert!(timeout(PATIENCE, answered).await.is_ok());
+    }
+    assert_eq!(set.next().await, "1");
 }
 
 #[tokio::test]
