@@ -3,6 +3,7 @@
 mod blocks;
 mod compose;
 mod guarantees;
+mod lightpush;
 mod shell;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! `pushnote-server`: serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
 
+mod lightpush;
 mod mq;
 mod redis;
 mod settings;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
             let shutdown = shutdown_signal()?;
             let secrets = settings::reread_secrets(&args, &settings);
             settings.api = settings::api(&args)?;
+            settings.lightpush = lightpush::listen(&args)?;
             let api_keys = settings::reread_api_keys(&args, settings.api.as_ref());
             let clients = reread_clients(&args.listen, &options);
             reread_on_hangup(secrets.into_iter().chain(clients).chain(api_keys).collect())?;
@@ -66,6 +68,11 @@ fn announce(args: &Server, listener: &Listener, source: &ZeroMq, settings: &Sett
     if let Some(listener) = settings.api.as_ref().and_then(|api| api.listener.as_ref()) {
         let addresses = listener.local_addresses().map_err(|error| Failure::system(error.to_string()))?;
         addresses.iter().for_each(|address| say(format_args!("api listening on http://{address}/v1/")));
+    }
+    if let Some(lightpush) = &settings.lightpush {
+        let addresses =
+            lightpush.listener.local_addresses().map_err(|error| Failure::system(error.to_string()))?;
+        addresses.iter().for_each(|address| say(format_args!("lightpush listening on http://{address}")));
     }
     settings.metrics.iter().for_each(say_metrics);
     Ok(())

@@ -39,6 +39,7 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
     let log = args.data_dir.as_deref().map(|directory| open_log(directory, args, &limits)).transpose()?;
     Ok(Settings {
         api: None,
+        lightpush: None,
         publish_to: mq::publish_to(args, &limits)?,
         redis: redis::options(args, &limits)?,
         route,

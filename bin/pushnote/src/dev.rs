@@ -90,6 +90,7 @@ fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
         api: Some(ApiOptions { listener: None, keys: Arc::new(ApiKeys::one(&demo.api_key).into()) }),
         publish_to: PublishTo::Here,
         redis: None,
+        lightpush: None,
         route: ROUTE.parse().map_err(|error| Failure::config(format!("{ROUTE}: {error}")))?,
         limits: Limits::default(),
         verifier: Arc::new(Verifier::new(&keys(secret)?).into()),

@@ -126,7 +126,7 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
 }
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
-pub(crate) const KNOWN_VARIABLES: [&str; 68] = [
+pub(crate) const KNOWN_VARIABLES: [&str; 72] = [
     "PUSHNOTE_ACK",
     "PUSHNOTE_ACK_SOCKET",
     "PUSHNOTE_ADDRESS",
@@ -160,6 +160,10 @@ pub(crate) const KNOWN_VARIABLES: [&str; 68] = [
     "PUSHNOTE_KEEP_ALIVE",
     "PUSHNOTE_LEGACY_SALT",
     "PUSHNOTE_LEGACY_SALT_FILE",
+    "PUSHNOTE_LIGHTPUSH_ADDRESS",
+    "PUSHNOTE_LIGHTPUSH_KEY",
+    "PUSHNOTE_LIGHTPUSH_KEY_FILE",
+    "PUSHNOTE_LIGHTPUSH_PORT",
     "PUSHNOTE_LOG",
     "PUSHNOTE_LOG_AGE",
     "PUSHNOTE_LOG_BYTES_MAX",

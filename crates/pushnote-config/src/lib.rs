@@ -10,6 +10,8 @@ mod document;
 mod fault;
 mod file;
 mod layers;
+#[cfg(feature = "server")]
+mod lightpush;
 mod mq;
 mod nearest;
 #[cfg(feature = "server")]
@@ -25,6 +27,8 @@ pub use channels::ChannelTables;
 pub use document::{default_file, manual, print};
 pub use file::{File, FileError};
 pub use layers::{ConfigError, check, load, unknown_variables};
+#[cfg(feature = "server")]
+pub use lightpush::LightpushArgs;
 pub use mq::Mq;
 #[cfg(feature = "server")]
 pub use redis::RedisArgs;

@@ -13,6 +13,7 @@ use pushnote_store::Fsync;
 use pushnote_zmtp::Endpoint;
 
 use crate::channels::ChannelTables;
+use crate::lightpush::LightpushArgs;
 use crate::redis::RedisArgs;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
@@ -170,6 +171,10 @@ pub struct Server {
     /// What is heard from Redis.
     #[command(flatten)]
     pub redis: RedisArgs,
+
+    /// lightpush's pages and publishers.
+    #[command(flatten)]
+    pub lightpush: LightpushArgs,
 
     /// What a client may take.
     #[command(flatten)]

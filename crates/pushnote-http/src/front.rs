@@ -1,5 +1,7 @@
 //! Ways in and out over HTTP beside SockJS: each takes the paths that are its own.
 
+pub(crate) mod lightpush;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;

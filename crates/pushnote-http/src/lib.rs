@@ -38,6 +38,7 @@ mod settings;
 mod waiter;
 
 pub use api::keys::{ApiKey, ApiKeys, ApiKeysError, CurrentApiKeys, Right, key_hash};
+pub use front::lightpush::{LightpushKey, LightpushKeyError};
 pub use kept::{OpenLogError, OpenedLog};
 pub use page::{Action, Page, Take};
 pub use pushnote_intake::sources::redis::{RedisOptions, RedisServer, RedisUrlError};
@@ -46,4 +47,4 @@ pub use pushnote_sockjs::{AllowedOrigin, Network};
 pub use pushnote_store::{Fsync, OpenError};
 pub use route::{Route, RouteError};
 pub use server::{DrainReport, RunError, run};
-pub use settings::{ApiOptions, PublishTo, Settings};
+pub use settings::{ApiOptions, LightpushOptions, PublishTo, Settings};

@@ -1,6 +1,7 @@
 //! What the hub delivers into: one kind for each way out.
 
 mod encodings;
+mod lightpush;
 mod sockjs;
 mod waiting;
 
@@ -9,12 +10,14 @@ use pushnote_hub::{Batch, Delivery, Place, Receiver};
 
 use crate::notice::Notice;
 pub(crate) use encodings::Encodings;
+pub(crate) use lightpush::LightpushReceiver;
 pub(crate) use sockjs::SockJsReceiver;
 pub(crate) use waiting::WaitingReceiver;
 
 /// One attached client, whichever way it is served.
 pub(crate) enum AnyReceiver {
     SockJs(SockJsReceiver),
+    Lightpush(LightpushReceiver),
     Waiting(WaitingReceiver),
 }
 
@@ -25,6 +28,7 @@ impl Receiver for AnyReceiver {
     fn deliver(&self, batch: &Batch<Encodings>) -> Delivery {
         match self {
             Self::SockJs(receiver) => receiver.deliver(batch),
+            Self::Lightpush(receiver) => receiver.deliver(batch),
             Self::Waiting(receiver) => receiver.wake(),
         }
     }
@@ -32,6 +36,7 @@ impl Receiver for AnyReceiver {
     fn tell(&self, notice: &Notice, place: &Place) -> Delivery {
         match self {
             Self::SockJs(receiver) => receiver.tell(notice, place),
+            Self::Lightpush(receiver) => receiver.tell(place),
             Self::Waiting(receiver) => receiver.wake(),
         }
     }
@@ -39,6 +44,8 @@ impl Receiver for AnyReceiver {
     fn gap(&self, channel: Option<&ChannelName>, cursor: &Cursor) -> Option<Delivery> {
         match self {
             Self::SockJs(receiver) => receiver.gap(channel, cursor),
+            // It knows no such thing, and is closed.
+            Self::Lightpush(_) => None,
             Self::Waiting(receiver) => Some(receiver.wake()),
         }
     }
@@ -46,6 +53,7 @@ impl Receiver for AnyReceiver {
     fn close(&self, code: CloseCode) {
         match self {
             Self::SockJs(receiver) => receiver.close(code),
+            Self::Lightpush(receiver) => receiver.close(code),
             Self::Waiting(receiver) => receiver.close(),
         }
     }
@@ -53,6 +61,7 @@ impl Receiver for AnyReceiver {
     fn abort(&self, code: CloseCode) {
         match self {
             Self::SockJs(receiver) => receiver.abort(code),
+            Self::Lightpush(receiver) => receiver.abort(code),
             Self::Waiting(receiver) => receiver.close(),
         }
     }

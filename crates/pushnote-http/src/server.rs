@@ -24,12 +24,13 @@ use crate::api::Api;
 use crate::client::Clients;
 use crate::context::Context;
 use crate::front::Front;
+use crate::front::lightpush::Lightpush;
 use crate::kept::OpenedLog;
 use crate::metrics::Gauges;
 use crate::publisher::Publisher;
 use crate::receiver::AnyReceiver;
 use crate::serve::Site;
-use crate::settings::{ApiOptions, PublishTo, Settings};
+use crate::settings::{ApiOptions, LightpushOptions, PublishTo, Settings};
 use crate::{routes, serve};
 
 /// How long to wait for the shards to count everybody out, between looks.
@@ -181,6 +182,10 @@ fn fronts(settings: &mut Settings, context: &Arc<Context>) -> (Vec<Arc<dyn Front
             }
             None => fronts.push(api),
         }
+    }
+    if let Some(LightpushOptions { listener, key }) = settings.lightpush.take() {
+        let lightpush = Arc::new(Lightpush::new(Arc::clone(context), key));
+        beside.spawn(serve_beside(listener, routes::only(lightpush), settings.limits.clone()));
     }
     (fronts, beside)
 }

@@ -9,6 +9,7 @@ use pushnote_net::metrics::Listener;
 use pushnote_sockjs::{AllowedOrigin, Network};
 
 use crate::api::keys::CurrentApiKeys;
+use crate::front::lightpush::LightpushKey;
 use crate::kept::OpenedLog;
 use crate::page::{Action, Page};
 use crate::route::Route;
@@ -20,6 +21,15 @@ pub struct ApiOptions {
     pub listener: Option<pushnote_net::Listener>,
     /// Who may use it.
     pub keys: Arc<CurrentApiKeys>,
+}
+
+/// A listener that speaks as lightpush does.
+#[derive(Debug)]
+pub struct LightpushOptions {
+    /// Where its pages and publishers connect.
+    pub listener: pushnote_net::Listener,
+    /// What publishers show.
+    pub key: LightpushKey,
 }
 
 /// Where messages go that come in over HTTP.
@@ -35,6 +45,8 @@ pub enum PublishTo {
 pub struct Settings {
     /// The API, if there is one.
     pub api: Option<ApiOptions>,
+    /// lightpush, if it is served.
+    pub lightpush: Option<LightpushOptions>,
     /// Where messages go that come in over HTTP.
     pub publish_to: PublishTo,
     /// Redis, if its pub/sub is heard, too.

@@ -37,6 +37,7 @@ impl Server {
             api: None,
             publish_to: pushnote_http::PublishTo::Here,
             redis: None,
+            lightpush: None,
             route: "/sockjs".parse().unwrap(),
             limits: Limits::default(),
             verifier: Arc::new(Verifier::new(&keys).into()),

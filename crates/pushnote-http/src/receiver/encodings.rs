@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use pushnote_sockjs::Message;
+use pushnote_websocket::encode::Frames;
 
 /// A publication's or batch's encodings, made by the first receiver that needs them and shared by all others.
 #[derive(Debug, Default)]
@@ -11,4 +12,6 @@ pub(crate) struct Encodings {
     pub(super) values: OnceLock<Message>,
     /// What the client protocol makes of them, in the same way.
     pub(super) framed: OnceLock<Message>,
+    /// Their texts, in frames of a WebSocket; `None` if there is no message.
+    pub(super) texts: OnceLock<Option<Frames>>,
 }

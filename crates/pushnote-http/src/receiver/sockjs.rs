@@ -32,7 +32,7 @@ impl SockJsReceiver {
     }
 
     pub(super) fn deliver(&self, batch: &Batch<Encodings>) -> Delivery {
-        let Encodings { values, framed } = batch.encodings();
+        let Encodings { values, framed, .. } = batch.encodings();
         if self.framed.load(Relaxed) {
             return self.send(framed.get_or_init(|| Message::batch(framing::elements(batch))));
         }

@@ -35,6 +35,7 @@ async fn server(limits: Limits) -> SocketAddr {
     let settings = Settings {
         api: None,
         redis: None,
+        lightpush: None,
         publish_to: crate::PublishTo::Here,
         route: "/sockjs".parse().unwrap(),
         limits: limits.clone(),

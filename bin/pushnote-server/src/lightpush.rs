@@ -1,0 +1,36 @@
+//! The listener that speaks as lightpush does, if there is one.
+
+use pushnote_cli::{Failure, SECRET_BYTES_MAX, read_setting};
+use pushnote_config::{LightpushArgs, Server};
+use pushnote_http::{LightpushKey, LightpushOptions};
+use pushnote_net::{Listener, advice};
+
+const KEY_VARIABLE: &str = "PUSHNOTE_LIGHTPUSH_KEY";
+
+/// Where it listens, and whom it believes. Must be called within the runtime.
+pub(crate) fn listen(args: &Server) -> Result<Option<LightpushOptions>, Failure> {
+    let LightpushArgs { lightpush_port, lightpush_address, lightpush_key_file } = &args.lightpush;
+    let Some(port) = *lightpush_port else {
+        return match lightpush_key_file {
+            Some(_) => Err(Failure::usage("--lightpush-key-file is of no use without --lightpush-port")),
+            None => Ok(None),
+        };
+    };
+    let (source, text) = match lightpush_key_file {
+        Some(path) => ("--lightpush-key-file", read_setting("--lightpush-key-file", path, SECRET_BYTES_MAX)?),
+        None => (
+            KEY_VARIABLE,
+            std::env::var(KEY_VARIABLE).map_err(|_| {
+                Failure::config(format!(
+                    "--lightpush-port: no key for publishers: set --lightpush-key-file or {KEY_VARIABLE}"
+                ))
+            })?,
+        ),
+    };
+    let key =
+        LightpushKey::new(text.trim()).map_err(|error| Failure::config(format!("{source}: {error}")))?;
+    let listener = Listener::tcp([*lightpush_address], port).map_err(|error| {
+        Failure::unavailable(format!("--lightpush-port {port}: cannot listen: {}", advice(&error)))
+    })?;
+    Ok(Some(LightpushOptions { listener, key }))
+}
