@@ -53,6 +53,9 @@ async fn the_first_two_commands_bring_a_message_to_a_page() {
     let mut page = browser(8080).await;
     shell.run(&block("## Try it", "target/release/pushnote publish"));
     assert_eq!(page.next().await, parsed(HI_ALL));
+    let curl = dev.line_after("or        ");
+    shell.run(&curl);
+    assert_eq!(page.next().await, parsed(HI_ALL));
 
     dev.line_after("channels for all         public.news");
     let mut page = Page::open("127.0.0.1:8080").await;
@@ -114,6 +117,27 @@ async fn expect(pages: &mut [Browser], messages: &[&Value]) {
             assert_eq!(&page.next().await, message);
         }
     }
+}
+
+#[tokio::test]
+async fn the_api_s_page_publishes_as_it_is_printed() {
+    const PAGE: &str = include_str!("../../docs/api.md");
+    let _ports = PORTS.lock().await;
+    let shell = Shell::new();
+    let lines = block_of(PAGE, "# The API for applications", "keygen --api");
+    let (made, server) = lines.trim_end().rsplit_once('\n').expect("several lines");
+    shell.run(made);
+    let server = shell.start(server);
+    server.line_after("api listening on http://");
+    let mut page = browser(8080).await;
+    let receipt = parsed(&shell.run(&block_of(PAGE, "## Publish", "everyone\":true,\"data\"")));
+    let printed = parsed(&block_of(PAGE, "## Publish", "\"offset\":0"));
+    assert_eq!((&receipt["offset"], &receipt["connections"]), (&printed["offset"], &printed["connections"]));
+    assert_eq!(page.next().await, parsed(HI_ALL));
+    let receipts = parsed(&shell.run(&block_of(PAGE, "## Publish", "order-7")));
+    assert_eq!(receipts[1]["id"], "order-7");
+    let channel = parsed(&shell.run(&block_of(PAGE, "## See what is there", "/v1/channels")));
+    assert_eq!(channel["messages"], json!([{"channel": "news", "event": "rain", "data": "for readers"}]));
 }
 
 #[test]

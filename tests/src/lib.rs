@@ -2,6 +2,7 @@
 
 mod browser;
 mod hex;
+mod http;
 mod http_session;
 mod launch;
 mod metrics;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use browser::Browser;
 pub use hex::{hex, unhex};
+pub use http::{Answer, ask};
 pub use http_session::HttpSession;
 pub use launch::{Launch, SECRET};
 pub use metrics::{Metrics, sum};
