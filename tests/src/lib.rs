@@ -10,6 +10,7 @@ mod page;
 mod process;
 mod proxy;
 mod python;
+pub mod requests;
 mod site;
 
 use std::time::Duration;

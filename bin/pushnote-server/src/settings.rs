@@ -9,7 +9,7 @@ use pushnote_cli::{
 };
 use pushnote_config::{MessageForm, Server};
 use pushnote_core::{JwtKeys, Keys, Limits, Verifier};
-use pushnote_http::{ApiKeys, ApiOptions, OpenError, OpenLogError, OpenedLog, Route, Settings};
+use pushnote_http::{ApiKeys, ApiOptions, Locations, OpenError, OpenLogError, OpenedLog, Route, Settings};
 use pushnote_net::{Listener, advice};
 
 use crate::{mq, redis};
@@ -42,6 +42,7 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
         lightpush: None,
         publish_to: mq::publish_to(args, &limits)?,
         redis: redis::options(args, &limits)?,
+        locations: locations(args, &route)?,
         route,
         log,
         channel_rules,
@@ -52,12 +53,26 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
         trusted_proxies: args.trusted_proxy.clone(),
         cookie_needed: args.cookie_needed,
         strings: args.message_form == MessageForm::String,
+        fallback: args.fallback.clone(),
         pages: Vec::new(),
         actions: Vec::new(),
         coalescing_window: Duration::from_micros(args.coalescing_window),
         metrics: listen_for_monitors(&args.metrics)?,
         shards: std::thread::available_parallelism().map_or(1, Into::into),
     })
+}
+
+/// Locations of the push relay protocol, which leave what is served otherwise as it is.
+fn locations(args: &Server, route: &Route) -> Result<Locations, Failure> {
+    let locations = args.locations().map_err(|error| Failure::usage(format!("--locations: {error}")))?;
+    for path in ["/health".to_owned(), route.to_string(), format!("{route}/info")] {
+        if locations.find(&path).is_some() {
+            return Err(Failure::usage(format!(
+                "--locations: the url of one takes {path}, too, which the server itself serves; write one that does not"
+            )));
+        }
+    }
+    Ok(locations)
 }
 
 /// What an earlier run has left.

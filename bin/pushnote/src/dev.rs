@@ -11,7 +11,7 @@ use bytes::Bytes;
 use pushnote::{Publisher, PublisherBuilder};
 use pushnote_cli::{Failure, SECRET_VARIABLE, say, shutdown_signal, start_logs};
 use pushnote_core::{ChannelRule, ChannelRules, Envelope, Keys, Limits, Subject, UserId, Verifier};
-use pushnote_http::{Action, ApiKeys, ApiOptions, Page, PublishTo, Settings, ZeroMq};
+use pushnote_http::{Action, ApiKeys, ApiOptions, Locations, Page, PublishTo, Settings, ZeroMq};
 use pushnote_zmtp::{Endpoint, Options, Responder, Subscriber};
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
@@ -100,6 +100,8 @@ fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
         trusted_proxies: Vec::new(),
         cookie_needed: false,
         strings: false,
+        locations: Locations::default(),
+        fallback: None,
         pages: demo.pages(),
         actions: vec![publishing(&demo.mq_socket)?],
         shards: 1,

@@ -1,15 +1,13 @@
-//! Rules of channels: the one setting whose values are tables.
-//!
-//! In a file each is `[[server.channels]]`. In a flag and a variable it is the same in one line, as TOML writes tables there:
-//! `{ prefix = "news.", public = true }`, or a list of them. That text is what clap holds.
+//! Rules of channels.
 
 use std::str::FromStr;
 
 use pushnote_core::{ChannelRule, SlowPolicy};
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use crate::file::{scalar, unknown};
-use crate::schema::{TABLE_EXAMPLE, TABLES_KEY};
+use crate::schema::CHANNELS;
+use crate::tables::{TableFault, switch, text};
 use crate::values::{age, bytes, count};
 
 const KEYS: [&str; 7] =
@@ -19,33 +17,15 @@ const KEYS: [&str; 7] =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelTables(pub Vec<(String, ChannelRule)>);
 
-/// What is wrong with a rule; if it lies in one of its keys, that stands before a colon.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ChannelFault(String);
-
 impl FromStr for ChannelTables {
-    type Err = ChannelFault;
+    type Err = TableFault;
 
-    fn from_str(text: &str) -> Result<Self, ChannelFault> {
-        let named = format!("{TABLES_KEY} = {text}");
-        let parsed = DeTable::parse(&named).map_err(|error| {
-            ChannelFault(format!("give a TOML table, as in {TABLE_EXAMPLE} ({})", error.message()))
-        })?;
-        let values = parsed.get_ref().iter().map(|(_, value)| value.get_ref());
-        let tables = values.flat_map(|value| match value {
-            DeValue::Array(all) => all.iter().map(|one| one.get_ref()).collect(),
-            one => vec![one],
-        });
-        let rules = tables.map(|value| match value {
-            DeValue::Table(table) => rule(table),
-            _ => Err(ChannelFault(format!("give a TOML table, as in {TABLE_EXAMPLE}"))),
-        });
-        rules.collect::<Result<_, _>>().map(Self)
+    fn from_str(text: &str) -> Result<Self, TableFault> {
+        crate::tables::parse(&CHANNELS, text, rule).map(Self)
     }
 }
 
-fn rule(table: &DeTable<'_>) -> Result<(String, ChannelRule), ChannelFault> {
+fn rule(table: &DeTable<'_>) -> Result<(String, ChannelRule), TableFault> {
     let mut prefix = None;
     let mut rule = ChannelRule::default();
     for (key, value) in table {
@@ -68,24 +48,10 @@ fn rule(table: &DeTable<'_>) -> Result<(String, ChannelRule), ChannelFault> {
                 Err(unknown("setting of channels", other, KEYS, &advice))
             }
         };
-        set.map_err(|what| ChannelFault(format!("{key}: {what}")))?;
+        set.map_err(|what| TableFault(format!("{key}: {what}")))?;
     }
     let missing = r#"it has no prefix; say for which names it is, as in prefix = "news.", or "" for all"#;
-    Ok((prefix.ok_or_else(|| ChannelFault(missing.to_owned()))?, rule))
-}
-
-fn text(value: &DeValue<'_>) -> Result<String, String> {
-    match value {
-        DeValue::String(text) => Ok(text.clone().into_owned()),
-        _ => Err("give a string, between quotes".to_owned()),
-    }
-}
-
-fn switch(value: &DeValue<'_>) -> Result<bool, String> {
-    match value {
-        DeValue::Boolean(on) => Ok(*on),
-        _ => Err("give true or false, without quotes".to_owned()),
-    }
+    Ok((prefix.ok_or_else(|| TableFault(missing.to_owned()))?, rule))
 }
 
 fn slow(text: &str) -> Result<SlowPolicy, String> {
@@ -114,7 +80,7 @@ mod tests {
         let two: ChannelTables = r#"[{ prefix = "" }, { prefix = "a, b" }]"#.parse().unwrap();
         assert_eq!(two.0.iter().map(|(prefix, _)| prefix.as_str()).collect::<Vec<_>>(), ["", "a, b"]);
         assert!(two.0.iter().all(|(_, rule)| *rule == ChannelRule::default()));
-        assert!(TABLE_EXAMPLE.parse::<ChannelTables>().is_ok());
+        assert!(CHANNELS.example.parse::<ChannelTables>().is_ok());
     }
 
     #[test]

@@ -6,10 +6,7 @@ use clap::{Arg, ArgMatches};
 
 use crate::file::File;
 use crate::layers::{ConfigError, matches, origin};
-use crate::schema::{
-    Schema, TABLE_EXAMPLE, TABLES_FILE, TABLES_KEY, flag, is_list, is_switch, is_table, key, settings,
-    variable,
-};
+use crate::schema::{Schema, flag, is_list, is_switch, is_table, key, settings, tables, variable};
 
 /// Columns of a comment.
 const WIDTH: usize = 100;
@@ -57,8 +54,8 @@ pub fn manual<S: Schema>() -> String {
         let help = help(&arg).replace('|', "\\|");
         let _ = writeln!(out, "| `{}` | {variable} | {default} | {help} |", key(&arg));
     }
-    if settings::<S>().iter().any(is_table) {
-        let _ = write!(out, "\nRules of `{TABLES_KEY}` in a file:\n\n```toml\n{TABLES_FILE}```\n");
+    for tables in settings::<S>().iter().filter_map(tables) {
+        let _ = write!(out, "\n`{}` in a file:\n\n```toml\n{}```\n", tables.key, tables.file);
     }
     out
 }
@@ -126,8 +123,8 @@ fn bare(tables: &str) -> &str {
 }
 
 fn placeholder(arg: &Arg) -> String {
-    if is_table(arg) {
-        return format!("[{TABLE_EXAMPLE}]");
+    if let Some(tables) = tables(arg) {
+        return format!("[{}]", tables.example);
     }
     let names = arg.get_value_names().unwrap_or_default();
     let name = names.first().map_or_else(|| key(arg).to_uppercase(), ToString::to_string);

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::fault::fault_of;
 use crate::nearest::nearest;
-use crate::schema::{TABLES_KEY, is_list, is_switch, is_table, key};
+use crate::schema::{ALL_TABLES, is_list, is_switch, is_table, key, tables};
 
 /// A file that is longer, in bytes, is another one.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -210,8 +210,9 @@ impl File {
             }
             Value::List(values) if is_table(arg) && values.is_empty() => return Ok(made(Vec::new())),
             Value::Table if is_table(arg) => {
+                let one = tables(arg).map_or("table", |tables| tables.one);
                 return Err(fault(format!(
-                    "{name}: write [[{table}.{name}]] with two brackets, a line for each rule"
+                    "{name}: write [[{table}.{name}]] with two brackets, a line for each {one}"
                 )));
             }
             _ if is_table(arg) => {
@@ -262,7 +263,9 @@ fn no_table(name: &str, value: &DeValue<'_>) -> String {
         _ if TABLES.contains(&name) => {
             format!("{name} must be a table: write [{name}], and its settings below")
         }
-        true if name == TABLES_KEY => format!("there is no table {name}: write [[server.{name}]]"),
+        true if ALL_TABLES.iter().any(|tables| tables.key == name) => {
+            format!("there is no table {name}: write [[server.{name}]]")
+        }
         true => unknown("table", name, TABLES, "there are [server] and [mq]"),
         false => format!(
             "{name} stands above any table: write [server] above it, or [mq] if it is a setting of pushnote-mq"

@@ -126,7 +126,7 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
 }
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
-pub(crate) const KNOWN_VARIABLES: [&str; 72] = [
+pub(crate) const KNOWN_VARIABLES: [&str; 74] = [
     "PUSHNOTE_ACK",
     "PUSHNOTE_ACK_SOCKET",
     "PUSHNOTE_ADDRESS",
@@ -150,6 +150,7 @@ pub(crate) const KNOWN_VARIABLES: [&str; 72] = [
     "PUSHNOTE_DATA_DIR",
     "PUSHNOTE_DISCONNECT_DELAY",
     "PUSHNOTE_DRAIN_DEADLINE",
+    "PUSHNOTE_FALLBACK",
     "PUSHNOTE_FSYNC",
     "PUSHNOTE_HANDSHAKE_TIMEOUT",
     "PUSHNOTE_HEADER_BYTES_MAX",
@@ -164,6 +165,7 @@ pub(crate) const KNOWN_VARIABLES: [&str; 72] = [
     "PUSHNOTE_LIGHTPUSH_KEY",
     "PUSHNOTE_LIGHTPUSH_KEY_FILE",
     "PUSHNOTE_LIGHTPUSH_PORT",
+    "PUSHNOTE_LOCATIONS",
     "PUSHNOTE_LOG",
     "PUSHNOTE_LOG_AGE",
     "PUSHNOTE_LOG_BYTES_MAX",

@@ -12,6 +12,8 @@ mod file;
 mod layers;
 #[cfg(feature = "server")]
 mod lightpush;
+#[cfg(feature = "server")]
+mod locations;
 mod mq;
 mod nearest;
 #[cfg(feature = "server")]
@@ -20,6 +22,8 @@ mod schema;
 #[cfg(feature = "server")]
 mod server;
 mod shared;
+#[cfg(feature = "server")]
+mod tables;
 mod values;
 
 #[cfg(feature = "server")]
@@ -29,6 +33,8 @@ pub use file::{File, FileError};
 pub use layers::{ConfigError, check, load, unknown_variables};
 #[cfg(feature = "server")]
 pub use lightpush::LightpushArgs;
+#[cfg(feature = "server")]
+pub use locations::LocationTables;
 pub use mq::Mq;
 #[cfg(feature = "server")]
 pub use redis::RedisArgs;

@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::FalseyValueParser;
+use http::Uri;
 use pushnote_core::{ChannelRules, ChannelRulesError, HistoryRule, Limits, LimitsError};
 use pushnote_net::Network;
+use pushnote_relay::{Locations, LocationsError};
 use pushnote_sockjs::AllowedOrigin;
 use pushnote_store::Fsync;
 use pushnote_zmtp::Endpoint;
 
 use crate::channels::ChannelTables;
 use crate::lightpush::LightpushArgs;
+use crate::locations::{LocationTables, http_origin};
 use crate::redis::RedisArgs;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
@@ -120,6 +123,17 @@ pub struct Server {
     /// list: `[{ prefix = "a." }, { prefix = "b." }]`
     #[arg(long, env = "PUSHNOTE_CHANNELS", value_name = "TABLE")]
     pub channels: Vec<ChannelTables>,
+
+    /// Locations of the Basic HTTP Push Relay Protocol, as django-pushserver and nginx_http_push_module have them: paths at
+    /// which an application publishes by POST and pages ask for messages by GET. A file has a table `[[server.locations]]` for
+    /// each, with the keys of django-pushserver's, a flag a TOML table in one line (docs/relay.md)
+    #[arg(long, env = "PUSHNOTE_LOCATIONS", value_name = "TABLE")]
+    pub locations: Vec<LocationTables>,
+
+    /// Address of an application on HTTP, as in `http://127.0.0.1:8000`, that gets all requests which are for nothing
+    /// else here (docs/fallback.md); without it they are answered with 404
+    #[arg(long, env = "PUSHNOTE_FALLBACK", value_name = "URL", value_parser = http_origin)]
+    pub fallback: Option<Uri>,
 
     /// Origin that pages may connect from, as in `https://example.org`, `https://*.example.org` or `*`; repeat for
     /// several; all without it
@@ -289,6 +303,14 @@ impl Server {
         let redis = self.redis.rule();
         rules.extend(redis.filter(|(prefix, _)| rules.iter().all(|(other, _)| other != prefix)));
         ChannelRules::new(rules)?.within(&log)
+    }
+
+    /// Locations of the push relay protocol.
+    ///
+    /// # Errors
+    /// [`LocationsError`]: locations that do not go together.
+    pub fn locations(&self) -> Result<Locations, LocationsError> {
+        Locations::new(self.locations.iter().flat_map(|tables| tables.0.iter().cloned()))
     }
 
     /// All limits; `connections_max` is how many the system allows, and the default for it.

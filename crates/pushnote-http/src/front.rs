@@ -1,6 +1,9 @@
 //! Ways in and out over HTTP beside SockJS: each takes the paths that are its own.
 
+pub(crate) mod fallback;
 pub(crate) mod lightpush;
+pub(crate) mod relay;
+mod upstream;
 
 use std::io;
 use std::pin::Pin;

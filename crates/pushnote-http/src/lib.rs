@@ -43,6 +43,7 @@ pub use kept::{OpenLogError, OpenedLog};
 pub use page::{Action, Page, Take};
 pub use pushnote_intake::sources::redis::{RedisOptions, RedisServer, RedisUrlError};
 pub use pushnote_intake::sources::zeromq::ZeroMq;
+pub use pushnote_relay::{Locations, LocationsError};
 pub use pushnote_sockjs::{AllowedOrigin, Network};
 pub use pushnote_store::{Fsync, OpenError};
 pub use route::{Route, RouteError};

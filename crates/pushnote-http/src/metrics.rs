@@ -11,6 +11,7 @@ use pushnote_sockjs::SockJs;
 use pushnote_zmtp::{CloseCause, Monitor, Stats};
 
 use crate::client::Clients;
+use crate::front::{self, relay::Relay};
 use crate::kept::Keeper;
 use crate::presence::Presence;
 use crate::receiver::AnyReceiver;
@@ -29,6 +30,8 @@ pub(crate) struct Gauges {
     pub(crate) redis: Option<Arc<RedisCounters>>,
     /// Keeps the log on disk.
     pub(crate) keeper: Option<Arc<Keeper>>,
+    /// Locations of the push relay protocol.
+    pub(crate) relay: Option<Arc<Relay>>,
 }
 
 impl Measured for Gauges {
@@ -44,6 +47,9 @@ impl Measured for Gauges {
             redis(counters, page)?;
         }
         self.presence(page)?;
+        if let Some(relay) = &self.relay {
+            relayed(relay, page)?;
+        }
         self.browsers(page)?;
         let sockets: Vec<_> = self.sockets.iter().map(|(end, monitor)| (*end, monitor.stats())).collect();
         zeromq(page, &sockets)
@@ -162,6 +168,34 @@ fn kept(keeper: &Keeper, page: &mut Page<'_>) -> fmt::Result {
     let failed = u64::from(keeper.failure().is_some());
     page.gauge("pushnote_server_log_failed", "Whether the log cannot be kept on disk at the moment", failed)?;
     counters(page, &[("log_lost_messages", "Messages that could not be kept on disk", &keeper.lost)])
+}
+
+fn relayed(relay: &Relay, page: &mut Page<'_>) -> fmt::Result {
+    let (channels, held) = relay.size();
+    page.gauge(
+        "pushnote_server_relay_channels",
+        "Channels of relay locations that are known",
+        channels as u64,
+    )?;
+    page.gauge("pushnote_server_relay_held_requests", "Subscribers' requests that wait", held as u64)?;
+    let (own, passthrough) = relay.counters();
+    let front::relay::Counters { published, refused, delivered, gaps } = own;
+    let table = [
+        ("relay_published_messages", "Messages that publishers sent to relay locations", published),
+        ("relay_refused_publishers", "Requests of publishers that may not publish", refused),
+        ("relay_delivered_messages", "Messages given to subscribers of relay locations", delivered),
+        ("relay_gaps", "Times that such a subscriber was told that messages are missing", gaps),
+    ];
+    counters(page, &table)?;
+    let Some(front::relay::PassthroughCounters { told, failed, dropped }) = passthrough else {
+        return Ok(());
+    };
+    let table = [
+        ("relay_passthrough_told", "Subscribers that came or went, of whom the application was told", told),
+        ("relay_passthrough_failed", "The same, where it did not answer or refused", failed),
+        ("relay_passthrough_dropped", "The same, where too many waited to be told", dropped),
+    ];
+    counters(page, &table)
 }
 
 fn counters(page: &mut Page<'_>, table: &[(&str, &str, &Counter)]) -> fmt::Result {

@@ -24,7 +24,9 @@ use crate::api::Api;
 use crate::client::Clients;
 use crate::context::Context;
 use crate::front::Front;
+use crate::front::fallback::Fallback;
 use crate::front::lightpush::Lightpush;
+use crate::front::relay::Relay;
 use crate::kept::OpenedLog;
 use crate::metrics::Gauges;
 use crate::publisher::Publisher;
@@ -93,7 +95,9 @@ pub async fn run(
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
     let context = Arc::new(context(&settings, &clients, &hub, handing, &draining));
-    let (fronts, beside) = fronts(&mut settings, &context);
+    let locations = std::mem::take(&mut settings.locations);
+    let relay = (!locations.is_empty()).then(|| Arc::new(Relay::new(Arc::clone(&context), locations)));
+    let (fronts, beside) = fronts(&mut settings, &context, relay.clone());
     let (routes, sockjs) = routes::all(settings, clients, &draining, keeper.clone());
     let site = Site { fronts: fronts.into(), routes };
     let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
@@ -109,6 +113,7 @@ pub async fn run(
             sockets,
             redis: redis_counters,
             keeper: keeper.clone(),
+            relay,
         };
         telling = listener.serve(gauges, Arc::clone(&draining)).map_err(RunError::Metrics)?;
     }
@@ -172,7 +177,11 @@ fn context(
 
 /// Ways in and out beside SockJS, in the order in which they are asked; and those with a listener of their own, which end with
 /// the set.
-fn fronts(settings: &mut Settings, context: &Arc<Context>) -> (Vec<Arc<dyn Front>>, JoinSet<()>) {
+fn fronts(
+    settings: &mut Settings,
+    context: &Arc<Context>,
+    relay: Option<Arc<Relay>>,
+) -> (Vec<Arc<dyn Front>>, JoinSet<()>) {
     let (mut fronts, mut beside) = (Vec::<Arc<dyn Front>>::new(), JoinSet::new());
     if let Some(ApiOptions { listener, keys }) = settings.api.take() {
         let api = Arc::new(Api::new(Arc::clone(context), keys));
@@ -187,6 +196,11 @@ fn fronts(settings: &mut Settings, context: &Arc<Context>) -> (Vec<Arc<dyn Front
         let lightpush = Arc::new(Lightpush::new(Arc::clone(context), key));
         beside.spawn(serve_beside(listener, routes::only(lightpush), settings.limits.clone()));
     }
+    fronts.extend(relay.map(|relay| relay as Arc<dyn Front>));
+    let fallback = settings.fallback.take();
+    let fallback = fallback.and_then(|to| Fallback::new(Arc::clone(context), &to, settings.route.clone()));
+    // It takes what is left.
+    fronts.extend(fallback.map(|fallback| Arc::new(fallback) as Arc<dyn Front>));
     (fronts, beside)
 }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Uri;
 use pushnote_core::{ChannelRules, CurrentVerifier, Limits};
 use pushnote_intake::sources::redis::RedisOptions;
 use pushnote_net::metrics::Listener;
+use pushnote_relay::Locations;
 use pushnote_sockjs::{AllowedOrigin, Network};
 
 use crate::api::keys::CurrentApiKeys;
@@ -71,6 +73,10 @@ pub struct Settings {
     pub cookie_needed: bool,
     /// Whether clients of SockJS get strings that hold JSON texts, where the original's pages want values.
     pub strings: bool,
+    /// Locations of the push relay protocol.
+    pub locations: Locations,
+    /// Where requests go that are for nothing else; without it they are answered with 404.
+    pub fallback: Option<Uri>,
     /// Fixed pages to serve beside it.
     pub pages: Vec<Page>,
     /// What scripts of those pages may ask for.

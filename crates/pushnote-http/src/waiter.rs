@@ -25,6 +25,13 @@ impl Waiter {
         Ok(Self { receiver, _attachment: attachment })
     }
 
+    /// Waits for nothing but the server's end.
+    pub(crate) fn idle(hub: &Hub<AnyReceiver>) -> Self {
+        let receiver = WaitingReceiver::default();
+        let attachment = hub.attach(AnyReceiver::Waiting(receiver.clone()));
+        Self { receiver, _attachment: attachment }
+    }
+
     /// Waits until there may be something new; `false` if the server ends. Cancel-safe.
     pub(crate) async fn woken(&self) -> bool {
         self.receiver.woken().await

@@ -47,6 +47,8 @@ impl Server {
             trusted_proxies: Vec::new(),
             cookie_needed: false,
             strings: false,
+            locations: Default::default(),
+            fallback: None,
             pages: Vec::new(),
             actions: Vec::new(),
             shards: 2,

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::counters::Counters;
 use crate::interest::Interest;
 use crate::kept::KeptLog;
-use crate::log::{Excerpt, Log, LogOptions, Origin};
+use crate::log::{Bounds, Excerpt, Had, Log, LogOptions, Origin, Stored};
 use crate::publication::Publication;
 use crate::receiver::Receiver;
 use crate::shard::{Shard, ShardCommand, ShardHandle};
@@ -157,6 +157,11 @@ impl<R: Receiver> Hub<R> {
     /// there ever were.
     pub fn last(&self, subject: &Subject, count: usize, limit: u64) -> (Vec<Arc<Publication>>, bool) {
         self.inner.log.last(subject, count, limit)
+    }
+
+    /// What there is of a subject within bounds, and where a client reads on that has had this much, or nothing.
+    pub fn stored(&self, subject: &Subject, bounds: &Bounds, had: Option<Had>) -> Stored {
+        self.inner.log.stored(subject, bounds, had)
     }
 
     /// The place behind the last publication that has been fanned out, or is about to be.

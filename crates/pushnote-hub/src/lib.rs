@@ -32,7 +32,7 @@ pub use counters::{Counter, Counters};
 pub use hub::{Hub, HubOptions, ShardGone};
 pub use interest::Interest;
 pub use kept::{Keep, KeptLog, RecordError, Recovered, Waiting};
-pub use log::{Dated, Excerpt, LogOptions, Origin};
+pub use log::{Bounds, Dated, Excerpt, Had, LogOptions, Origin, Stored};
 pub use publication::{Batch, Content, Encoded, Publication};
 pub use receiver::{Delivery, Place, Receiver};
 pub use shard::ReceiverId;

@@ -5,6 +5,7 @@
 mod entries;
 mod reading;
 mod sources;
+mod stored;
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -22,6 +23,7 @@ pub use entries::LogOptions;
 pub use reading::{Dated, Excerpt};
 pub(crate) use reading::{Lost, Reading, Resumed};
 pub use sources::Origin;
+pub use stored::{Bounds, Had, Stored};
 
 /// Publications that may wait for a shard before whoever publishes has to wait too.
 const WAITING_MAX: u64 = 1024;
@@ -303,6 +305,12 @@ impl<E: Default> Log<E> {
     pub(crate) fn excerpt(&self, subject: &Subject, from: u64, most: (usize, usize)) -> Excerpt {
         let limit = self.end();
         self.fresh_state().entries.excerpt(subject, from, limit, most, Instant::now())
+    }
+
+    /// What there is of a subject within bounds, and where a client reads on.
+    pub(crate) fn stored(&self, subject: &Subject, bounds: &Bounds, had: Option<Had>) -> Stored {
+        let limit = self.end();
+        self.fresh_state().entries.stored(subject, limit, bounds, had, Instant::now())
     }
 
     /// Tells this log from others.

@@ -39,6 +39,7 @@ pub use message::Message;
 pub use mount::Mount;
 pub use options::Limits;
 pub use origin::{AllowedOrigin, OriginError};
+pub use proxy::client_addr;
 pub use pushnote_net::{
     Network, ParseNetworkError, Peer, Stream,
     http::{Handover, HttpStream},

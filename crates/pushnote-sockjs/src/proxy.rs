@@ -8,7 +8,8 @@ use pushnote_net::{Network, Peer};
 /// The client's address: the peer's, or, when the peer is a trusted proxy, the last address in `X-Forwarded-For` that is
 /// not one. What stands before it was written by someone nobody vouches for. Whoever comes by a Unix socket is a trusted
 /// proxy: the rights of the socket's file say so.
-pub(crate) fn client_addr(peer: Option<Peer>, headers: &HeaderMap, trusted: &[Network]) -> Option<IpAddr> {
+#[must_use]
+pub fn client_addr(peer: Option<Peer>, headers: &HeaderMap, trusted: &[Network]) -> Option<IpAddr> {
     let is_trusted = |client: Option<IpAddr>| {
         client.is_none_or(|client| trusted.iter().any(|range| range.contains(client)))
     };

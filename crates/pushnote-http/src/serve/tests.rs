@@ -46,6 +46,8 @@ async fn server(limits: Limits) -> SocketAddr {
         trusted_proxies: Vec::new(),
         cookie_needed: false,
         strings: false,
+        locations: Default::default(),
+        fallback: None,
         pages: Vec::new(),
         actions: Vec::new(),
         shards: 1,

@@ -101,6 +101,8 @@ pub(crate) struct Entries {
     options: LogOptions,
     /// One moment, by both clocks: so that time, as people have it, never goes back.
     began: (Instant, Duration),
+    /// By how much what an earlier run took for the time may differ from what this one does, in seconds.
+    pub(super) times_differ_s: u64,
     pub(super) rules: Arc<ChannelRules>,
     pub(super) entries: VecDeque<Entry>,
     /// The offset of the first entry.
@@ -117,6 +119,10 @@ pub(crate) struct Entries {
 }
 
 impl Entry {
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.at)
+    }
+
     pub(super) fn is_older(&self, age_s: u64, now: Instant) -> bool {
         now.saturating_duration_since(self.at).as_secs() >= age_s
     }
@@ -128,6 +134,7 @@ impl Entries {
         Self {
             options,
             began: (Instant::now(), unix),
+            times_differ_s: 0,
             rules,
             entries: VecDeque::new(),
             first: 0,
@@ -145,14 +152,20 @@ impl Entries {
     pub(super) fn begin_at(&mut self, offset: u64) {
         self.first = offset;
         self.forgotten = offset;
+        self.times_differ_s = 1;
     }
 
     /// When an entry was published, in Unix time.
     pub(super) fn published_at(&self, entry: &Entry) -> Duration {
+        self.unix(entry.at)
+    }
+
+    /// A moment, in Unix time.
+    pub(super) fn unix(&self, at: Instant) -> Duration {
         let (began, unix) = self.began;
-        match entry.at.checked_duration_since(began) {
+        match at.checked_duration_since(began) {
             Some(since) => unix + since,
-            None => unix.saturating_sub(began.saturating_duration_since(entry.at)),
+            None => unix.saturating_sub(began.saturating_duration_since(at)),
         }
     }
 

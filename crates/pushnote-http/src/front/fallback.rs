@@ -1,0 +1,239 @@
+//! The application behind: it gets all requests that are for nothing else here, WebSockets among them.
+//!
+//! By hyper-util's client, which hyper's authors keep: the crates that call themselves reverse proxies are a few hundred lines
+//! around it, and either buffer bodies or leave WebSockets out.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::{CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Response, StatusCode, Uri, Version};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use pushnote_net::{LogOnce, Peer};
+use pushnote_sockjs::ConnectionGuard;
+use tokio::io::copy_bidirectional;
+
+use super::upstream::{Upstream, is_forwarding, strip_hop_by_hop, upgrade, upstream};
+use super::{Answering, Body, Front, plain};
+use crate::context::Context;
+use crate::route::Route;
+use crate::waiter::Waiter;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Passes requests on.
+pub(crate) struct Fallback {
+    context: Arc<Context>,
+    authority: Authority,
+    /// SockJS is served under it, by whoever is asked after this.
+    route: Route,
+    upstream: Upstream,
+    log: LogOnce,
+}
+
+impl Fallback {
+    /// To the server at `to`, an address on HTTP.
+    pub(crate) fn new(context: Arc<Context>, to: &Uri, route: Route) -> Option<Self> {
+        let authority = to.authority()?.clone();
+        Some(Self { context, authority, route, upstream: upstream(), log: LogOnce::new() })
+    }
+
+    async fn pass_on(&self, mut request: Request<Incoming>) -> Response<Body> {
+        let guard = request.extensions().get::<ConnectionGuard>().cloned();
+        let peer = request.extensions().get::<Peer>().copied();
+        let asked = upgrade(request.headers());
+        let of_client = asked.is_some().then(|| hyper::upgrade::on(&mut request));
+        let (mut head, body) = request.into_parts();
+        strip_hop_by_hop(&mut head.headers);
+        // The server has answered it.
+        head.headers.remove(EXPECT);
+        self.say_whence(&mut head.headers, peer);
+        if let Some(protocol) = asked {
+            head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            head.headers.insert(UPGRADE, protocol);
+        }
+        let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let mut uri = http::uri::Parts::default();
+        (uri.scheme, uri.authority, uri.path_and_query) =
+            (Some(Scheme::HTTP), Some(self.authority.clone()), Some(path));
+        let Ok(uri) = Uri::from_parts(uri) else {
+            return plain(StatusCode::BAD_REQUEST, "the target is no path");
+        };
+        let mut passed = Request::new(body.map_err(io::Error::other).boxed_unsync());
+        (*passed.method_mut(), *passed.uri_mut(), *passed.headers_mut()) = (head.method, uri, head.headers);
+        let response = match self.upstream.request(passed).await {
+            Ok(response) => response,
+            Err(error) => return self.unreachable(&error),
+        };
+        match of_client {
+            Some(of_client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                self.switch(of_client, response, guard)
+            }
+            _ => answered(response),
+        }
+    }
+
+    /// Says where a request comes from. What others have said of it counts only if they are trusted proxies.
+    fn say_whence(&self, headers: &mut HeaderMap, peer: Option<Peer>) {
+        let peer = peer.and_then(Peer::ip);
+        let trusted = &self.context.trusted_proxies;
+        // Who comes by a Unix socket is a proxy.
+        let is_trusted = peer.is_none_or(|peer| trusted.iter().any(|network| network.contains(peer)));
+        whence(headers, peer, is_trusted);
+    }
+
+    fn unreachable(&self, error: &hyper_util::client::legacy::Error) -> Response<Body> {
+        let authority = &self.authority;
+        let kind = if error.is_connect() { "connect" } else { "answer" };
+        if let Some(unlogged) = self.log.due(kind) {
+            let why = chain(error);
+            tracing::warn!(%authority, why, unlogged, "fallback: no answer from the application; more in the next minute are not logged");
+        }
+        let text = if error.is_connect() {
+            format!(
+                "the application behind this server, http://{authority}, cannot be reached: is it running?"
+            )
+        } else {
+            format!("the application behind this server, http://{authority}, gave no proper answer")
+        };
+        plain(StatusCode::BAD_GATEWAY, &text)
+    }
+
+    /// Lets both sides speak with each other until one has ended, or the server does.
+    fn switch(
+        &self,
+        of_client: OnUpgrade,
+        mut response: Response<Incoming>,
+        guard: Option<ConnectionGuard>,
+    ) -> Response<Body> {
+        let of_application = hyper::upgrade::on(&mut response);
+        let ending = Waiter::idle(&self.context.hub);
+        tokio::spawn(async move {
+            let _guard = guard;
+            let (Ok(client), Ok(application)) = tokio::join!(of_client, of_application) else { return };
+            let (mut client, mut application) = (TokioIo::new(client), TokioIo::new(application));
+            tokio::select! {
+                // How a connection ends is the two sides' affair.
+                _ = copy_bidirectional(&mut client, &mut application) => {}
+                _ = ending.woken() => {}
+            }
+        });
+        let protocol = response.headers().get(UPGRADE).cloned();
+        let mut answer = answered(response);
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        if let Some(protocol) = protocol {
+            answer.headers_mut().insert(UPGRADE, protocol);
+        }
+        answer
+    }
+}
+
+impl Front for Fallback {
+    fn takes(&self, path: &str) -> bool {
+        let under_route = path.strip_prefix(self.route.as_str());
+        let is_sockjs = under_route.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        !is_sockjs && path != "/health"
+    }
+
+    fn respond(self: Arc<Self>, request: Request<Incoming>) -> Answering {
+        Box::pin(async move { self.pass_on(request).await })
+    }
+}
+
+fn answered(response: Response<Incoming>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    strip_hop_by_hop(&mut head.headers);
+    head.version = Version::HTTP_11;
+    Response::from_parts(head, body.map_err(io::Error::other).boxed_unsync())
+}
+
+fn whence(headers: &mut HeaderMap, peer: Option<IpAddr>, is_trusted: bool) {
+    let kept = [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST];
+    let said: Vec<_> = headers.keys().filter(|name| is_forwarding(name)).cloned().collect();
+    for name in said {
+        // In another spelling nobody looks for them, but the application might find them.
+        if !is_trusted || !kept.contains(&name) && name.as_str().contains('_') {
+            headers.remove(name);
+        }
+    }
+    if let Some(peer) = peer.map(|peer| peer.to_canonical()) {
+        let before = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<_> = before.map(str::to_owned).chain([peer.to_string()]).collect();
+        if let Ok(hops) = HeaderValue::from_str(&hops.join(", ")) {
+            headers.insert(FORWARDED_FOR, hops);
+        }
+    }
+    if !headers.contains_key(FORWARDED_PROTO) {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    }
+    if let (false, Some(host)) = (headers.contains_key(FORWARDED_HOST), headers.get(HOST).cloned()) {
+        headers.insert(FORWARDED_HOST, host);
+    }
+}
+
+/// An error with those behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(given: &[(&'static str, &'static str)], peer: Option<&str>, is_trusted: bool) -> Vec<String> {
+        let mut headers: HeaderMap = given
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        whence(&mut headers, peer.map(|peer| peer.parse().unwrap()), is_trusted);
+        let mut all: Vec<_> = headers
+            .iter()
+            .filter(|(name, _)| is_forwarding(name))
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn where_a_request_comes_from_is_said_and_believed_of_trusted_proxies_alone() {
+        let given = [
+            ("host", "site"),
+            ("x-forwarded-for", "198.51.100.1"),
+            ("x-forwarded-proto", "https"),
+            ("x_forwarded_proto", "https"),
+            ("x-real-ip", "198.51.100.1"),
+        ];
+        assert_eq!(
+            said(&given, Some("::ffff:192.0.2.1"), false),
+            ["x-forwarded-for: 192.0.2.1", "x-forwarded-host: site", "x-forwarded-proto: http"]
+        );
+        assert_eq!(
+            said(&given, Some("192.0.2.1"), true),
+            [
+                "x-forwarded-for: 198.51.100.1, 192.0.2.1",
+                "x-forwarded-host: site",
+                "x-forwarded-proto: https",
+                "x-real-ip: 198.51.100.1"
+            ]
+        );
+        assert_eq!(
+            said(&given[..3], None, true),
+            ["x-forwarded-for: 198.51.100.1", "x-forwarded-host: site", "x-forwarded-proto: https"]
+        );
+    }
+}

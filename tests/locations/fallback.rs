@@ -1,0 +1,181 @@
+//! The application behind gets all that is not push.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use pushnote_tests::Browser;
+use pushnote_tests::requests::{ask, begin, rest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+
+use crate::application::Application;
+use crate::site::{LOCATIONS, Relay};
+
+fn before(application: &str, arguments: &[&str]) -> Relay {
+    Relay::with(&format!("fallback = 'http://{application}'\n{LOCATIONS}"), arguments)
+}
+
+/// Reads until `part` has come.
+async fn until(stream: &mut TcpStream, part: &str) -> String {
+    let mut bytes = Vec::new();
+    while !String::from_utf8_lossy(&bytes).contains(part) {
+        let read = timeout(Duration::from_secs(20), stream.read_buf(&mut bytes)).await;
+        assert!(read.expect("more").unwrap() > 0, "ended: {}", String::from_utf8_lossy(&bytes));
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_is_passed_on_as_it_is_with_where_it_comes_from() {
+    let mut application = Application::start().await;
+    let relay = before(&application.address, &[]);
+    let headers = [
+        ("Cookie", "a=b"),
+        ("X-Hop", "1"),
+        ("X-Forwarded-For", "192.0.2.1"),
+        ("X_Forwarded_Proto", "https"),
+        ("Keep-Alive", "timeout=5"),
+    ];
+    let asked = begin(relay.address(), "PUT", "/any/path%20?query=1&b", &headers, b"body").await;
+    let request = application.next().await;
+    assert!(request.head.starts_with("PUT /any/path%20?query=1&b HTTP/1.1\n"), "{}", request.head);
+    assert_eq!(request.body, "body");
+    let host = relay.address();
+    for line in ["cookie: a=b", "x-forwarded-for: 127.0.0.1", "x-forwarded-proto: http"] {
+        assert!(request.has(line), "no {line} in {}", request.head);
+    }
+    assert!(request.has(&format!("host: {host}")) && request.has(&format!("x-forwarded-host: {host}")));
+    for line in [
+        "keep-alive: timeout=5",
+        "connection: close",
+        "x-forwarded-for: 192.0.2.1",
+        "x_forwarded_proto: https",
+    ] {
+        assert!(!request.has(line), "{line} in {}", request.head);
+    }
+    request.answer("HTTP/1.1 418 Teapot\r\nX-Own: 1\r\nKeep-Alive: timeout=9\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 3\r\n\r\ntea").await;
+    let answer = rest(asked).await;
+    assert_eq!((answer.status, answer.text(), answer.header("x-own")), (418, "tea", Some("1")));
+    assert_eq!(answer.head.matches("set-cookie: ").count(), 2);
+    assert_eq!(answer.header("keep-alive"), None);
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_says_where_a_request_comes_from() {
+    let mut application = Application::start().await;
+    let relay = before(&application.address, &["--trusted-proxy=127.0.0.1"]);
+    let headers =
+        [("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "site")];
+    let _asked = begin(relay.address(), "GET", "/", &headers, b"").await;
+    let request = application.next().await;
+    for line in
+        ["x-forwarded-for: 192.0.2.1, 127.0.0.1", "x-forwarded-proto: https", "x-forwarded-host: site"]
+    {
+        assert!(request.has(line), "no {line} in {}", request.head);
+    }
+}
+
+#[tokio::test]
+async fn bodies_stream_both_ways() {
+    let mut application = Application::start().await;
+    let relay = before(&application.address, &[]);
+    let mut client = TcpStream::connect(relay.address()).await.unwrap();
+    let head = "POST /stream HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    client.write_all(format!("{head}3\r\none\r\n").as_bytes()).await.unwrap();
+    let mut request = application.next().await;
+    if !request.body.contains("one") {
+        until(&mut request.stream, "one").await;
+    }
+    client.write_all(b"3\r\ntwo\r\n").await.unwrap();
+    until(&mut request.stream, "two").await;
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    request.stream.write_all(format!("{head}5\r\nfirst\r\n").as_bytes()).await.unwrap();
+    until(&mut client, "first").await;
+    client.write_all(b"0\r\n\r\n").await.unwrap();
+    until(&mut request.stream, "0\r\n\r\n").await;
+    request.stream.write_all(b"4\r\nlast\r\n0\r\n\r\n").await.unwrap();
+    until(&mut client, "last").await;
+}
+
+#[tokio::test]
+async fn websockets_pass_and_end_with_the_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut relay = before(&listener.local_addr().unwrap().to_string(), &[]);
+    let echo = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        #[expect(clippy::result_large_err, reason = "tungstenite's own type")]
+        let subprotocol = |request: &Request, mut response: Response| {
+            assert_eq!(request.uri().path(), "/ws/chat/");
+            response.headers_mut().insert("sec-websocket-protocol", "chat".parse().unwrap());
+            Ok(response)
+        };
+        let mut socket = tokio_tungstenite::accept_hdr_async(stream, subprotocol).await.unwrap();
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_text() || message.is_binary() {
+                socket.send(message).await.unwrap();
+            }
+        }
+    });
+    let stream = TcpStream::connect(relay.address()).await.unwrap();
+    let request = http_request(&format!("ws://{}/ws/chat/", relay.address()));
+    let (mut socket, response) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
+    for message in [Message::text("hello"), Message::binary(vec![0u8; 100_000])] {
+        socket.send(message.clone()).await.unwrap();
+        assert_eq!(socket.next().await.unwrap().unwrap(), message);
+    }
+    relay.single.server.process.terminate();
+    let end = timeout(Duration::from_secs(20), socket.next()).await.expect("an end");
+    assert!(end.is_none_or(|message| message.is_err()));
+    timeout(Duration::from_secs(20), echo).await.expect("the application is let go").unwrap();
+    assert!(relay.single.server.process.ended().success());
+}
+
+fn http_request(url: &str) -> tokio_tungstenite::tungstenite::handshake::client::Request {
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+    let mut request = url.into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "chat".parse().unwrap());
+    request
+}
+
+#[tokio::test]
+async fn what_is_push_stays_here() {
+    let mut application = Application::start().await;
+    let relay = before(&application.address, &[]);
+    assert_eq!(relay.get("/health").await.text(), "ok\n");
+    assert_eq!(relay.get("/sockjs").await.text(), "Welcome to SockJS!\n");
+    assert_eq!(relay.post("/pub/a", "x").await.status, 202);
+    drop(Browser::open(&relay.single.server.websocket_url()).await);
+    for (method, path) in
+        [("GET", "/"), ("HEAD", "/"), ("GET", "/sockjsx"), ("GET", "/pub/a/b"), ("OPTIONS", "/x")]
+    {
+        let asked = begin(relay.address(), method, path, &[], b"").await;
+        let request = application.next().await;
+        assert!(request.head.starts_with(&format!("{method} {path} ")), "{}", request.head);
+        request.answer("HTTP/1.1 204 No Content\r\n\r\n").await;
+        assert_eq!(rest(asked).await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn an_application_that_is_not_there_is_named() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let relay = before(&nobody, &[]);
+    let answer = ask(relay.address(), "GET", "/", &[], b"").await;
+    assert_eq!(answer.status, 502);
+    assert!(
+        answer.text().contains(&nobody) && answer.text().contains("cannot be reached"),
+        "{}",
+        answer.text()
+    );
+
+    let mut application = Application::start().await;
+    let relay = before(&application.address, &[]);
+    let asked = begin(relay.address(), "GET", "/", &[], b"").await;
+    application.next().await.answer("no HTTP\r\n\r\n").await;
+    let answer = rest(asked).await;
+    assert!(answer.status == 502 && answer.text().contains("no proper answer"), "{}", answer.text());
+}
