@@ -7,6 +7,7 @@ import http from 'node:http';
 const SCRIPTS = {
   '/sockjs.js': new URL('../node_modules/sockjs-client/dist/sockjs.js', import.meta.url),
   '/pushnote.mjs': new URL('../../client-js/dist/pushnote.mjs', import.meta.url),
+  '/updates.mjs': new URL('../../client-js/dist/updates.mjs', import.meta.url),
   '/pushnote.js': new URL('../../client-js/dist/pushnote.js', import.meta.url),
 };
 
@@ -25,7 +26,7 @@ export async function serve() {
     /**
      * Where a page is that connects as it is told to.
      *
-     * @param {'original' | 'module' | 'script' | 'resume'} page
+     * @param {'original' | 'module' | 'script' | 'resume' | 'updates'} page
      * @param {{url: string, transport?: string, token?: string | null}} parameters
      * @param {string} [host] `localhost` makes it another site, not only another origin
      */
@@ -39,6 +40,7 @@ export async function serve() {
       });
       return `http://${host}:${port}/${page}.html?${query}`;
     },
+    origin: `http://127.0.0.1:${port}`,
     close() {
       server.close();
       server.closeAllConnections();
