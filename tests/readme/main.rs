@@ -4,6 +4,7 @@ mod blocks;
 mod compose;
 mod guarantees;
 mod lightpush;
+mod long_poll;
 mod shell;
 
 use std::time::Duration;

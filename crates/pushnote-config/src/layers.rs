@@ -126,7 +126,7 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
 }
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
-pub(crate) const KNOWN_VARIABLES: [&str; 74] = [
+pub(crate) const KNOWN_VARIABLES: [&str; 75] = [
     "PUSHNOTE_ACK",
     "PUSHNOTE_ACK_SOCKET",
     "PUSHNOTE_ADDRESS",
@@ -170,6 +170,7 @@ pub(crate) const KNOWN_VARIABLES: [&str; 74] = [
     "PUSHNOTE_LOG_AGE",
     "PUSHNOTE_LOG_BYTES_MAX",
     "PUSHNOTE_LOG_MESSAGES_MAX",
+    "PUSHNOTE_LONG_POLL",
     "PUSHNOTE_MESSAGE_BYTES_MAX",
     "PUSHNOTE_MESSAGE_FORM",
     "PUSHNOTE_METRICS",

@@ -276,6 +276,10 @@ pub struct LimitArgs {
     #[arg(long, env = "PUSHNOTE_WRITE_TIMEOUT", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().write_timeout_s)]
     pub write_timeout: u64,
 
+    /// Time that a long poll of a stream waits for a message; less than what any proxy in front takes for idle
+    #[arg(long, env = "PUSHNOTE_LONG_POLL", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().long_poll_s)]
+    pub long_poll: u64,
+
     /// Time after which a browser that was sent nothing gets a heartbeat; less than what any proxy in front takes for idle
     #[arg(long, env = "PUSHNOTE_HEARTBEAT_DELAY", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().heartbeat_delay_s)]
     pub heartbeat_delay: u64,
@@ -341,6 +345,7 @@ impl Server {
             handshake_timeout_s: given.handshake_timeout,
             keep_alive_s: given.keep_alive,
             write_timeout_s: given.write_timeout,
+            long_poll_s: given.long_poll,
             heartbeat_delay_s: given.heartbeat_delay,
             disconnect_delay_s: given.disconnect_delay,
             drain_deadline_s: self.drain_deadline,

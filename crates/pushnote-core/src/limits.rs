@@ -49,6 +49,8 @@ pub struct Limits {
     pub keep_alive_s: u64,
     /// How long a client may take nothing of what is sent to it, in seconds.
     pub write_timeout_s: u64,
+    /// How long a long poll waits for a message, in seconds.
+    pub long_poll_s: u64,
     /// Between SockJS heartbeats, in seconds.
     pub heartbeat_delay_s: u64,
     /// How long a SockJS session without a request waits for its client, in seconds.
@@ -80,6 +82,7 @@ impl Default for Limits {
             handshake_timeout_s: 10,
             keep_alive_s: 75,
             write_timeout_s: 30,
+            long_poll_s: 20,
             heartbeat_delay_s: 25,
             disconnect_delay_s: 5,
             drain_deadline_s: 30,
@@ -142,7 +145,7 @@ impl Limits {
     }
 
     /// Every limit by name. A field that is missing here does not compile.
-    fn numbers(&self) -> [(&'static str, u64); 23] {
+    fn numbers(&self) -> [(&'static str, u64); 24] {
         macro_rules! named {
             ($($field:ident),* $(,)?) => {{
                 let Self { $($field),* } = *self;
@@ -170,6 +173,7 @@ impl Limits {
             handshake_timeout_s,
             keep_alive_s,
             write_timeout_s,
+            long_poll_s,
             heartbeat_delay_s,
             disconnect_delay_s,
             drain_deadline_s,

@@ -7,6 +7,7 @@ use pushnote_core::Limits;
 use pushnote_hub::Hub;
 use pushnote_sockjs::{AllowedOrigin, Network};
 
+use crate::kept::Keeper;
 use crate::presence::Presence;
 use crate::publisher::Publisher;
 use crate::receiver::AnyReceiver;
@@ -21,6 +22,8 @@ pub(crate) struct Context {
     pub(crate) rights: Arc<Rights>,
     /// Takes messages.
     pub(crate) publisher: Publisher,
+    /// Keeps the log on disk, and what else is to be there in the next run.
+    pub(crate) keeper: Option<Arc<Keeper>>,
     pub(crate) limits: Limits,
     /// Origins whose pages may ask; none for all.
     pub(crate) allowed_origins: Arc<[AllowedOrigin]>,

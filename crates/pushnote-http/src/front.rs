@@ -1,5 +1,7 @@
 //! Ways in and out over HTTP beside SockJS: each takes the paths that are its own.
 
+pub(crate) mod cors;
+pub(crate) mod durable_streams;
 pub(crate) mod fallback;
 pub(crate) mod lightpush;
 pub(crate) mod relay;

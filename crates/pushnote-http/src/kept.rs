@@ -1,14 +1,14 @@
 //! The log on disk: the hub's, kept by a store.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use pushnote_core::Limits;
 use pushnote_hub::{Counter, Keep, KeptLog, RecordError, Recovered, Waiting};
-use pushnote_store::{AppendError, Epochs, Fsync, OpenError, Options, Record, Store};
+use pushnote_store::{AppendError, Epochs, Failure, Fsync, OpenError, Options, Record, Remembered, Store};
 
 /// A log that was opened, to go on with.
 #[derive(Debug)]
@@ -57,7 +57,8 @@ impl OpenedLog {
         let recovered =
             recovered.map_err(|source| OpenLogError::Record { file: store.file().to_owned(), source })?;
         let (epochs, lost) = (opened.epochs, Counter::default());
-        let keeper = Arc::new(Keeper { store, epochs, lost, lost_to: AtomicU64::new(0) });
+        let remembered = Mutex::new(opened.remembered);
+        let keeper = Arc::new(Keeper { store, epochs, remembered, lost, lost_to: AtomicU64::new(0) });
         Ok(Self { keeper, next_offset: opened.next_offset, recovered })
     }
 
@@ -71,6 +72,8 @@ impl OpenedLog {
 pub(crate) struct Keeper {
     store: Store,
     epochs: Epochs,
+    /// What earlier runs had remembered, until somebody takes it.
+    remembered: Mutex<Vec<(String, Bytes)>>,
     /// Publications that were not kept.
     pub(crate) lost: Counter,
     /// The place behind the last of them: once there is room again, the log on disk begins there.
@@ -86,6 +89,20 @@ impl Keeper {
     /// Why nothing is kept; `None` if all is well.
     pub(crate) fn failure(&self) -> Option<String> {
         self.store.failure().map(|failure| failure.to_string())
+    }
+
+    /// Names and values that earlier runs had remembered. Once: then they are whose who has taken them.
+    pub(crate) fn take_remembered(&self) -> Vec<(String, Bytes)> {
+        std::mem::take(&mut *self.remembered.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Remembers a value by its name, or forgets it without one, and waits until that is stored.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored at the moment.
+    pub(crate) async fn remember(&self, name: String, value: Option<Bytes>) -> Result<(), Failure> {
+        self.store.remember(Remembered { name, value }).await
     }
 
     /// Keeps what waits for it, and nothing that comes later.
@@ -132,7 +149,7 @@ impl Keep for Keeper {
 }
 
 /// Milliseconds since 1970; 0 if the clock stands before that.
-fn unix_ms() -> u64 {
+pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

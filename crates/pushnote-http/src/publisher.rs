@@ -82,6 +82,11 @@ impl Publisher {
         Self { route: publisher.map_or(Route::Nowhere, Route::Forwarders), data_bytes_max }
     }
 
+    /// Whether messages go into this server's log, and into no other.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self.route, Route::Here(_))
+    }
+
     /// Publishes one message, with its subjects within [`SUBJECTS_MAX`].
     ///
     /// # Errors

@@ -24,10 +24,11 @@ use crate::api::Api;
 use crate::client::Clients;
 use crate::context::Context;
 use crate::front::Front;
+use crate::front::durable_streams::DurableStreams;
 use crate::front::fallback::Fallback;
 use crate::front::lightpush::Lightpush;
 use crate::front::relay::Relay;
-use crate::kept::OpenedLog;
+use crate::kept::{Keeper, OpenedLog};
 use crate::metrics::Gauges;
 use crate::publisher::Publisher;
 use crate::receiver::AnyReceiver;
@@ -94,7 +95,7 @@ pub async fn run(
     let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
-    let context = Arc::new(context(&settings, &clients, &hub, handing, &draining));
+    let context = Arc::new(context(&settings, &clients, &hub, handing, keeper.as_ref(), &draining));
     let locations = std::mem::take(&mut settings.locations);
     let relay = (!locations.is_empty()).then(|| Arc::new(Relay::new(Arc::clone(&context), locations)));
     let (fronts, beside) = fronts(&mut settings, &context, relay.clone());
@@ -156,6 +157,7 @@ fn context(
     clients: &Clients,
     hub: &Hub<AnyReceiver>,
     handing: Handing,
+    keeper: Option<&Arc<Keeper>>,
     draining: &Arc<AtomicBool>,
 ) -> Context {
     let data_bytes_max = settings.limits.message_bytes_max;
@@ -168,6 +170,7 @@ fn context(
         presence: clients.presence(),
         rights: clients.rights(),
         publisher,
+        keeper: keeper.cloned(),
         limits: settings.limits.clone(),
         allowed_origins: settings.allowed_origins.clone().into(),
         trusted_proxies: settings.trusted_proxies.clone().into(),
@@ -183,6 +186,7 @@ fn fronts(
     relay: Option<Arc<Relay>>,
 ) -> (Vec<Arc<dyn Front>>, JoinSet<()>) {
     let (mut fronts, mut beside) = (Vec::<Arc<dyn Front>>::new(), JoinSet::new());
+    let keys = settings.api.as_ref().map(|api| Arc::clone(&api.keys));
     if let Some(ApiOptions { listener, keys }) = settings.api.take() {
         let api = Arc::new(Api::new(Arc::clone(context), keys));
         match listener {
@@ -197,6 +201,7 @@ fn fronts(
         beside.spawn(serve_beside(listener, routes::only(lightpush), settings.limits.clone()));
     }
     fronts.extend(relay.map(|relay| relay as Arc<dyn Front>));
+    fronts.push(Arc::new(DurableStreams::new(Arc::clone(context), keys)));
     let fallback = settings.fallback.take();
     let fallback = fallback.and_then(|to| Fallback::new(Arc::clone(context), &to, settings.route.clone()));
     // It takes what is left.

@@ -174,6 +174,12 @@ impl<R: Receiver> Hub<R> {
         self.inner.log.epoch()
     }
 
+    /// Where in this log a position is that it has told, or an earlier run that it goes on with. `None` of any other, and of
+    /// one beyond the end.
+    pub fn place(&self, position: Position) -> Option<u64> {
+        self.inner.log.place(position)
+    }
+
     /// The cursor of a place in this log.
     pub fn cursor(&self, place: u64) -> Cursor {
         self.inner.log.cursor(place)

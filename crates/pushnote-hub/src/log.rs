@@ -264,6 +264,15 @@ impl<E: Default> Log<E> {
         }
     }
 
+    /// Where in this log a position is that it has told, or the one before, which it goes on with. `None` of any other, and of
+    /// one beyond the end.
+    pub(crate) fn place(&self, position: Position) -> Option<u64> {
+        let Position { epoch, sequence } = position;
+        let is_ours =
+            epoch == self.epoch || self.keep.as_ref().is_some_and(|keep| keep.holds(epoch, sequence));
+        (is_ours && sequence <= self.end()).then_some(sequence)
+    }
+
     /// Whether the log is so far that it can tell what is before a cursor and what is not.
     pub(crate) fn can_tell(&self, cursor: &Cursor) -> bool {
         let cursor = &*self.of_this_run(cursor);

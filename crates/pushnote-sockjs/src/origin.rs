@@ -47,6 +47,12 @@ impl FromStr for AllowedOrigin {
 }
 
 impl AllowedOrigin {
+    /// Whether pages of this origin, as their requests' `Origin` has it, may use a service.
+    #[must_use]
+    pub fn allows_pages_of(&self, origin: &HeaderValue) -> bool {
+        self.allows(origin.to_str().ok().and_then(Origin::parse).as_ref())
+    }
+
     fn allows(&self, origin: Option<&Origin>) -> bool {
         match (&self.0, origin) {
             (Pattern::Any, _) => true,

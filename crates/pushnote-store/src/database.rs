@@ -14,7 +14,7 @@ use crate::errors::OpenError;
 use crate::extent::{Bounds, Extent};
 use crate::options::{Fsync, Options};
 use crate::queue::Group;
-use crate::record::{Record, Recovered, Revocation};
+use crate::record::{Record, Recovered, Remembered, Revocation};
 use crate::schema;
 
 /// Runs that are remembered at most. Only a server that ends before it has said anything can have so many.
@@ -64,7 +64,7 @@ impl Database {
     pub(crate) fn commit(&mut self, group: &Group) -> rusqlite::Result<bool> {
         let mut extent = self.extent.clone();
         let start = extent.trim(unix_ms());
-        if start.is_none() && group.records.is_empty() && group.revocations.is_empty() {
+        if start.is_none() && group.records.is_empty() && group.others() == 0 {
             return Ok(false);
         }
         let transaction = self.connection.transaction()?;
@@ -77,6 +77,13 @@ impl Database {
                 "INSERT OR REPLACE INTO revocations VALUES (?1, ?2)",
                 (&revocation.key, to_sql(revocation.until_unix_s)),
             )?;
+        }
+        for Remembered { name, value } in &group.remembered {
+            match value {
+                Some(value) => transaction
+                    .execute("INSERT OR REPLACE INTO remembered VALUES (?1, ?2)", (name, &value[..]))?,
+                None => transaction.execute("DELETE FROM remembered WHERE name = ?1", [name])?,
+            };
         }
         transaction.commit()?;
         self.extent = extent;
@@ -131,6 +138,7 @@ fn recover(transaction: &Transaction<'_>, bounds: Bounds, epoch: u64) -> rusqlit
         records,
         next_offset,
         revocations: revocations(transaction, now_ms / 1000)?,
+        remembered: remembered(transaction)?,
     })
 }
 
@@ -179,6 +187,13 @@ fn revocations(transaction: &Transaction<'_>, now_s: u64) -> rusqlite::Result<Ve
     transaction
         .prepare("SELECT key, until_unix_s FROM revocations ORDER BY key")?
         .query_map([], |row| Ok(Revocation { key: row.get(0)?, until_unix_s: to_u64(row.get(1)?) }))?
+        .collect()
+}
+
+fn remembered(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<(String, Bytes)>> {
+    transaction
+        .prepare("SELECT name, value FROM remembered ORDER BY name")?
+        .query_map([], |row| Ok((row.get(0)?, Bytes::copy_from_slice(row.get_ref(1)?.as_blob()?))))?
         .collect()
 }
 

@@ -24,6 +24,15 @@ pub struct Revocation {
     pub until_unix_s: u64,
 }
 
+/// Something to remember by its name. What it means is the business of whoever has it remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// Its name; what had it before is forgotten.
+    pub name: String,
+    /// What is to be remembered; of what is to be forgotten, nothing.
+    pub value: Option<Bytes>,
+}
+
 /// What a file held when it was opened.
 #[derive(Debug)]
 pub struct Recovered {
@@ -35,4 +44,6 @@ pub struct Recovered {
     pub next_offset: u64,
     /// Those whose time is not over.
     pub revocations: Vec<Revocation>,
+    /// Names and values of what is remembered, by name.
+    pub remembered: Vec<(String, Bytes)>,
 }

@@ -28,6 +28,11 @@ const TABLES: &str = "
     CREATE TABLE revocations (key TEXT PRIMARY KEY, until_unix_s INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
+/// What came later, and older versions do without.
+const LATER_TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS remembered (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+";
+
 /// Opens the file in `dir`, for this process alone, and makes what is missing.
 pub(crate) fn open(dir: &Path) -> Result<(PathBuf, Connection), OpenError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| OpenError::io(dir, error))?;
@@ -62,6 +67,7 @@ fn connect(file: &Path) -> Result<Connection, OpenError> {
     } else {
         check(file, &transaction)?;
     }
+    transaction.execute_batch(LATER_TABLES).map_err(failed)?;
     transaction.commit().map_err(failed)?;
 
     if pragma(&connection, "journal_mode", "wal").map_err(failed)? != "wal" {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use pushnote_store::{AppendError, Failure, Fsync, Options, Record, Revocation, Store};
+use pushnote_store::{AppendError, Failure, Fsync, Options, Record, Remembered, Revocation, Store};
 
 use super::{offsets, open, record, store};
 
@@ -114,4 +114,19 @@ async fn revocations_are_kept_until_their_time_is_over() {
     let kept = kept.iter().map(|Revocation { key, until_unix_s }| (key.as_str(), *until_unix_s));
     let long = u64::MAX >> 1;
     assert_eq!(Vec::from_iter(kept), [("for good", long), ("user:42", 6_000_000_000)]);
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_there_by_its_name_until_it_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let (written, recovered) = open(dir.path());
+    assert!(recovered.remembered.is_empty());
+    for (name, value) in [("b", Some("1")), ("a", Some("2")), ("b", Some("3")), ("c", Some("4")), ("c", None)]
+    {
+        let value = value.map(Bytes::from);
+        written.remember(Remembered { name: name.to_owned(), value }).await.unwrap();
+    }
+    drop(written);
+    let there = open(dir.path()).1.remembered;
+    assert_eq!(there, [("a".to_owned(), Bytes::from("2")), ("b".to_owned(), Bytes::from("3"))]);
 }
