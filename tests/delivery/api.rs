@@ -178,3 +178,63 @@ fn a_server_that_hears_a_forwarder_says_where_to_publish() {
     assert_eq!(answer.status, 503);
     assert!(answer.json()["detail"].as_str().unwrap().contains("set publish_to"), "{answer:?}");
 }
+
+/// Waits until the server knows of the subscription.
+fn until_subscribed(api: &Api, user: &str) {
+    while api.ask("GET", &format!("/v1/users/{user}"), ALL, "").json()["connections"] != 1 {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_are_disconnected_and_tokens_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut single, api) = Api::single(&[&format!("--data-dir={}", folder.path().display())]);
+    let url = single.server.websocket_url();
+    let (old, other) = (token("42"), token("43"));
+    let mut page = Browser::open(&url).await;
+    page.subscribe(&old).await;
+    until_subscribed(&api, "42");
+    let answer = api.ask("POST", "/v1/disconnect", ALL, r#"{"users":[42]}"#);
+    assert_eq!((answer.status, answer.json()), (202, json!({"connections": 1})));
+    assert_eq!(page.close_code().await, Some(3505));
+
+    // The token is good until it is revoked.
+    let mut page = Browser::open(&url).await;
+    page.subscribe(&old).await;
+    until_subscribed(&api, "42");
+    assert_eq!(api.ask("POST", "/v1/revoke", ALL, r#"{"users":["42"]}"#).status, 202);
+    assert_eq!(page.close_code().await, Some(3502));
+    assert_eq!(api.ask("POST", "/v1/revoke", BLOG, r#"{"users":["42"]}"#).status, 403);
+    assert_eq!(api.ask("POST", "/v1/revoke", ALL, r#"{"users":[]}"#).status, 400);
+
+    // That is remembered.
+    single.crash_and_restart();
+    let line = single.server.process.line_after("api listening on http://");
+    let api = Api { address: line.split('/').next().unwrap().to_owned(), ..api };
+    let url = single.server.websocket_url();
+    let mut page = Browser::open(&url).await;
+    page.subscribe(&old).await;
+    assert_eq!(page.close_code().await, Some(3502));
+    let mut page = Browser::open(&url).await;
+    page.subscribe(&other).await;
+    until_subscribed(&api, "43");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_forwarder_users_are_gone_from_all_servers() {
+    let (forwarder, (flags, keys)) = (Forwarder::start(), flags());
+    let other = Server::start(&forwarder.publ).subscribed();
+    let mut arguments =
+        vec![format!("--mq_socket={}", forwarder.publ), format!("--publish-to={}", forwarder.sub)];
+    arguments.extend(flags);
+    let server = Server::with(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let api = Api::of(&server.process, keys);
+    let _server = server.subscribed();
+    let mut page = Browser::open(&other.websocket_url()).await;
+    page.subscribe(&token("42")).await;
+    // It is subscribed when it gets what is its own.
+    while page.next_within(std::time::Duration::from_millis(50)).await.is_none() {
+        api.publish(ALL, &json!({"users": ["42"], "data": 1}));
+    }
+    api.ask("POST", "/v1/revoke", ALL, r#"{"users":["42"]}"#);
+    assert_eq!(page.close_code().await, Some(3502));
+}

@@ -137,6 +137,12 @@ async fn the_api_s_page_publishes_as_it_is_printed() {
     assert_eq!(page.next().await, parsed(HI_ALL));
     let receipts = parsed(&shell.run(&block_of(PAGE, "## Publish", "order-7")));
     assert_eq!(receipts[1]["id"], "order-7");
+    let token = shell.run("pushnote token 42 --secret-file=secret");
+    page.subscribe(token.trim()).await;
+    while parsed(&shell.run(&block_of(PAGE, "## Users who are to be gone", "/v1/revoke")))
+        == json!({"connections": 0})
+    {}
+    assert_eq!(page.close_code().await, Some(3502));
     let channel = parsed(&shell.run(&block_of(PAGE, "## See what is there", "/v1/channels")));
     assert_eq!(channel["messages"], json!([{"channel": "news", "event": "rain", "data": "for readers"}]));
 }

@@ -92,6 +92,15 @@ pub(crate) struct KeygenArgs {
     /// Makes a key of the HTTP API instead, for an application of this name, and the line that --api-keys' file has for it
     #[arg(long, value_name = "NAME", value_parser = key_name, conflicts_with_all = ["secret_file", "public"])]
     pub(crate) api: Option<String>,
+
+    /// With --api: what the key is good for, of publish, read and manage
+    #[arg(long, value_name = "RIGHTS", requires = "api", default_value = "publish,read", value_parser = rights)]
+    pub(crate) rights: String,
+}
+
+fn rights(text: &str) -> Result<String, String> {
+    let line = format!("key {text} {}", pushnote_http::key_hash(""));
+    pushnote_http::ApiKeys::parse(&line).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// A word, as a line of --api-keys' file begins with.

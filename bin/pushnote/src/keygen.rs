@@ -29,7 +29,7 @@ pub(crate) fn run(args: &KeygenArgs) -> Result<(), Failure> {
     if let Some(name) = &args.api {
         let key = api_key()?;
         say(format_args!("key, for whoever publishes:  {key}"));
-        say(format_args!("line of the --api-keys file: {name} publish,read {}", key_hash(&key)));
+        say(format_args!("line of the --api-keys file: {name} {} {}", args.rights, key_hash(&key)));
         return Ok(());
     }
     let keys = KeyPair::generate().map_err(|error| Failure::system(error.to_string()))?;

@@ -51,7 +51,7 @@ fn check(keys: &Keys, args: &TokenArgs) -> Result<(), Failure> {
     }
     let verifier = Verifier::new(keys).with_jwt_keys(public_keys);
     match verifier.access(&token, now()) {
-        Ok(Access { user, channels, expires_at }) => {
+        Ok(Access { user, channels, expires_at, .. }) => {
             let user = user.map(|user| format!("user {user}"));
             let channels = channels.iter().map(|channel| format!("channel {channel}"));
             let allowed: Vec<_> = user.into_iter().chain(channels).collect();

@@ -25,6 +25,8 @@ pub enum CloseCode {
     TokenExpired,
     /// 3503: the user has its share of connections already.
     TooManyConnections,
+    /// 3505: the application has ended the user's connections.
+    Disconnected,
     /// 3504: the connection has its share of subscriptions already.
     TooManySubscriptions,
 }
@@ -39,7 +41,7 @@ struct Row {
 
 impl CloseCode {
     /// All of them, by number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Shutdown,
         Self::SlowConsumer,
         Self::NoPong,
@@ -49,6 +51,7 @@ impl CloseCode {
         Self::TokenExpired,
         Self::TooManyConnections,
         Self::TooManySubscriptions,
+        Self::Disconnected,
     ];
 
     /// The number on the wire.
@@ -86,6 +89,7 @@ impl CloseCode {
                 (3503, "too many connections of this user", false, "too_many_connections")
             }
             Self::TooManySubscriptions => (3504, "too many subscriptions", false, "too_many_subscriptions"),
+            Self::Disconnected => (3505, "disconnected by the application", false, "disconnected"),
         };
         Row { code, reason, reconnect, label }
     }

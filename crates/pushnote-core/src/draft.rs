@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::envelope::{NOTIFY, NOTIFY_ALL, PUBLISH};
+use crate::envelope::{DISCONNECT, NOTIFY, NOTIFY_ALL, PUBLISH, REVOKE};
 use crate::publication_id::PUBLISHER_BYTES_MAX;
 use crate::subject::Audience;
 use crate::user::UserId;
@@ -41,6 +41,22 @@ impl Draft {
     /// `data` has no form in JSON, for example a map whose keys are not strings.
     pub fn notify(room: usize, data: &impl Serialize, users: &[UserId]) -> Result<Self, serde_json::Error> {
         let mut draft = Self::begin(room, NOTIFY, data)?;
+        draft.field("users", &users)?;
+        Ok(draft)
+    }
+
+    /// What ends the connections of `users`, or also their tokens that were made until then (Unix seconds), behind `room` bytes.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: names always have a form in JSON.
+    pub fn expel(
+        room: usize,
+        users: &[UserId],
+        revoke_until: Option<u64>,
+    ) -> Result<Self, serde_json::Error> {
+        let name = if revoke_until.is_some() { REVOKE } else { DISCONNECT };
+        let mut draft = Self::begin(room, name, &revoke_until)?;
         draft.field("users", &users)?;
         Ok(draft)
     }

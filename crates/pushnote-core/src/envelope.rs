@@ -16,6 +16,8 @@ use crate::user::UserId;
 pub(crate) const NOTIFY: &str = "notify";
 pub(crate) const NOTIFY_ALL: &str = "notify_all";
 pub(crate) const PUBLISH: &str = "publish";
+pub(crate) const DISCONNECT: &str = "disconnect";
+pub(crate) const REVOKE: &str = "revoke";
 
 /// Users, recipients and channels that one envelope may name, together.
 pub const SUBJECTS_MAX: usize = 10_000;
@@ -27,7 +29,7 @@ pub const EVENT_BYTES_MAX: usize = 128;
 ///
 /// | key | value |
 /// |---|---|
-/// | `name` | `"notify_all"`: for everyone; `"notify"`: for some users; `"publish"`: for whom the next four keys name |
+/// | `name` | `"notify_all"`: for everyone; `"notify"`: for some users; `"publish"`: for whom the next four keys name. `"disconnect"` ends the connections of `users`, `"revoke"` their tokens: [`Asked`] |
 /// | `data` | any JSON value; what browsers get |
 /// | `users` | user ids: strings or integers |
 /// | `recipients` | tokens, each standing for the user it was made for |
@@ -52,8 +54,26 @@ pub struct Envelope {
     pub event: Option<Box<str>>,
     /// What the string stands for, if `data` is not the value itself.
     pub media_type: Option<Box<str>>,
+    /// What it asks for.
+    pub asked: Asked,
     /// Which message of its publisher it is, if the publisher says so.
     pub id: Option<PublicationId>,
+}
+
+/// What an envelope asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Asked {
+    /// To deliver `data`.
+    #[default]
+    Deliver,
+    /// To end the connections of its users, which have no right to come back by themselves.
+    Disconnect,
+    /// To take no token of its users any more that was made until then, and to end their connections, which come back if they
+    /// get another token: `data` is that time, in Unix seconds.
+    Revoke {
+        /// It.
+        until: u64,
+    },
 }
 
 /// Why bytes are no envelope. The texts never quote the bytes: they may hold tokens.
@@ -98,6 +118,14 @@ pub enum EnvelopeError {
         "envelope has neither \"users\" nor \"recipients\"; notify is for those they name, notify_all for everyone"
     )]
     UsersMissing,
+    /// `disconnect` or `revoke` with something else than `users`.
+    #[error(
+        "envelope is \"disconnect\" or \"revoke\" and names none, or others than users; it is about \"users\" alone"
+    )]
+    NotUsersAlone,
+    /// `revoke` without a time.
+    #[error("envelope is \"revoke\" and its \"data\" is no time in whole Unix seconds")]
+    DataNotTime,
     /// `channels` is something else.
     #[error(
         "envelope's \"channels\" is not a list of channel names (strings of 1 to {CHANNEL_NAME_BYTES_MAX} bytes, without \
@@ -160,6 +188,8 @@ impl EnvelopeError {
             Self::ChannelsNotNames => "channels_not_names",
             Self::ChannelsNotPublished => "channels_not_published",
             Self::EveryoneNotBool => "everyone_not_bool",
+            Self::NotUsersAlone => "not_users_alone",
+            Self::DataNotTime => "data_not_time",
             Self::EventMalformed => "event_malformed",
             Self::MediaTypeMalformed => "media_type_malformed",
             Self::NobodyNamed => "nobody_named",
@@ -238,13 +268,22 @@ impl Envelope {
                 let channels = channels.into_iter().map(Subject::Channel);
                 everyone.chain(channels).chain(users.into_iter().map(Subject::User)).collect()
             }
+            Ok(DISCONNECT | REVOKE) if users.is_empty() || !recipients.is_empty() => {
+                return Err(EnvelopeError::NotUsersAlone);
+            }
+            Ok(DISCONNECT | REVOKE) => Audience::users(users),
             _ => return Err(EnvelopeError::NameUnknown),
+        };
+        let asked = match name.as_deref() {
+            Ok(DISCONNECT) => Asked::Disconnect,
+            Ok(REVOKE) => Asked::Revoke { until: data.parse().map_err(|_| EnvelopeError::DataNotTime)? },
+            _ => Asked::Deliver,
         };
         let event = fields.event.filter(|_| publish).map(event).transpose()?;
         let media_type =
             fields.media_type.filter(|_| publish).map(|field| body_type(field, data)).transpose()?;
         let id = fields.publication.map(id).transpose()?;
-        Ok(Self { data: one_line(input, data), audience, recipients, event, media_type, id })
+        Ok(Self { data: one_line(input, data), audience, recipients, event, media_type, asked, id })
     }
 }
 

@@ -42,7 +42,7 @@ pub use client::{ClientCommand, ClientError};
 pub use close::CloseCode;
 pub use cursor::{Cursor, CursorError, Position};
 pub use draft::Draft;
-pub use envelope::{Envelope, EnvelopeError};
+pub use envelope::{Asked, Envelope, EnvelopeError};
 pub use json::one_line;
 pub use limits::{HISTORY_BYTES_MAX, Limits, LimitsError};
 pub use publication_id::{PublicationId, PublicationIdError};
@@ -53,6 +53,6 @@ pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits};
 pub use subject::{Audience, ChannelName, ChannelNameError, Subject};
 pub use token::{
     Access, ChannelPattern, CurrentVerifier, JwtKeys, JwtKeysError, Keys, Secret, SecretError, TokenError,
-    TokenFlaw, Tokenizer, Verified, Verifier,
+    TokenFlaw, Tokenizer, TooManyRevoked, Verified, Verifier,
 };
 pub use user::{UserId, UserIdError};

@@ -1,5 +1,6 @@
 //! The API for applications: publish by HTTP, and see what is there. It has a listener of its own, and keys.
 
+mod expel;
 pub(crate) mod keys;
 mod openapi;
 mod problem;
@@ -10,12 +11,14 @@ mod views;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 use pushnote_core::{ChannelName, UserId};
+use pushnote_net::unix_now;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -43,6 +46,8 @@ pub(crate) struct Api {
 /// What a path names.
 enum Resource {
     Publish,
+    Disconnect,
+    Revoke,
     Channel(String),
     User(String),
     OpenApi,
@@ -63,6 +68,8 @@ impl Api {
         }
         match resource {
             Resource::Publish => self.publish(&head, body).await,
+            Resource::Disconnect => self.expel(&head, body, None).await,
+            Resource::Revoke => self.expel(&head, body, Some(unix_now())).await,
             Resource::Channel(name) => {
                 let name = ChannelName::new(&name).map_err(|error| Problem::malformed(error.to_string()))?;
                 self.keys.check(&head.headers, Right::Read)?.allow_channel(&name)?;
@@ -80,11 +87,27 @@ impl Api {
 
     async fn publish(&self, head: &Parts, body: Incoming) -> Result<Response<Body>, Problem> {
         let key = self.keys.check(&head.headers, Right::Publish)?;
-        let within_s = self.context.limits.handshake_timeout_s;
-        let body = front::read(body, BODY_BYTES_MAX, within_s).await;
-        let body = body.map_err(|error| Problem::new(error.status(), "body", error.to_string()))?;
+        let body = self.read(body).await?;
         let receipts = publish::publish(&self.context, &self.recent, &key, &body).await?;
         Ok(json(StatusCode::ACCEPTED, &receipts))
+    }
+
+    /// Ends the connections of users, and from a time on their tokens.
+    async fn expel(
+        &self,
+        head: &Parts,
+        body: Incoming,
+        revoke_until: Option<u64>,
+    ) -> Result<Response<Body>, Problem> {
+        self.keys.check(&head.headers, Right::Manage)?.allow_users()?;
+        let body = self.read(body).await?;
+        let expelled = expel::expel(&self.context, &body, revoke_until).await?;
+        Ok(json(StatusCode::ACCEPTED, &expelled))
+    }
+
+    async fn read(&self, body: Incoming) -> Result<Bytes, Problem> {
+        let body = front::read(body, BODY_BYTES_MAX, self.context.limits.handshake_timeout_s).await;
+        body.map_err(|error| Problem::new(error.status(), "body", error.to_string()))
     }
 }
 
@@ -116,20 +139,22 @@ impl Resource {
         };
         match rest.split_once('/') {
             None if rest == "publish" => Ok(Self::Publish),
+            None if rest == "disconnect" => Ok(Self::Disconnect),
+            None if rest == "revoke" => Ok(Self::Revoke),
             None if rest == "openapi.json" => Ok(Self::OpenApi),
             Some(("channels", channel)) => name(channel).map(Self::Channel),
             Some(("users", user)) => name(user).map(Self::User),
             _ => Err(Problem::new(
                 StatusCode::NOT_FOUND,
                 "not_found",
-                "nothing is at this path; there are /v1/publish, /v1/channels/NAME, /v1/users/ID and /v1/openapi.json",
+                "nothing is at this path; there are /v1/publish, /v1/disconnect, /v1/revoke, /v1/channels/NAME, /v1/users/ID and /v1/openapi.json",
             )),
         }
     }
 
     fn method(&self) -> Method {
         match self {
-            Self::Publish => Method::POST,
+            Self::Publish | Self::Disconnect | Self::Revoke => Method::POST,
             Self::Channel(_) | Self::User(_) | Self::OpenApi => Method::GET,
         }
     }

@@ -55,6 +55,10 @@ impl Clients {
         Self { hub, strings, shared: Arc::new(Shared { rights, expiries, presence }) }
     }
 
+    pub(crate) fn hub(&self) -> Hub<AnyReceiver> {
+        self.hub.clone()
+    }
+
     pub(crate) fn rights(&self) -> Arc<Rights> {
         Arc::clone(&self.shared.rights)
     }

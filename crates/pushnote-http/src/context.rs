@@ -7,6 +7,7 @@ use pushnote_core::Limits;
 use pushnote_hub::Hub;
 use pushnote_sockjs::{AllowedOrigin, Network};
 
+use crate::expulsion::Expulsion;
 use crate::kept::Keeper;
 use crate::presence::Presence;
 use crate::publisher::Publisher;
@@ -20,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) presence: Arc<Presence>,
     /// Who may subscribe to what.
     pub(crate) rights: Arc<Rights>,
+    /// Ends connections and tokens of users.
+    pub(crate) expulsion: Arc<Expulsion>,
     /// Takes messages.
     pub(crate) publisher: Publisher,
     /// Keeps the log on disk, and what else is to be there in the next run.

@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use pushnote_core::Limits;
+use pushnote_core::{Limits, UserId};
 use pushnote_hub::{Counter, Keep, KeptLog, RecordError, Recovered, Waiting};
 use pushnote_store::{AppendError, Epochs, Failure, Fsync, OpenError, Options, Record, Remembered, Store};
+
+/// How long it is remembered that tokens are revoked, in seconds: ten years, since tokens say themselves how long they live.
+const REVOKED_FOR_S: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// A log that was opened, to go on with.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub struct OpenedLog {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) next_offset: u64,
     pub(crate) recovered: Vec<Recovered>,
+    /// Users of whom tokens are revoked that were made until then.
+    pub(crate) revoked: Vec<(UserId, u64)>,
 }
 
 /// Why a log cannot be gone on with.
@@ -59,7 +64,8 @@ impl OpenedLog {
         let (epochs, lost) = (opened.epochs, Counter::default());
         let remembered = Mutex::new(opened.remembered);
         let keeper = Arc::new(Keeper { store, epochs, remembered, lost, lost_to: AtomicU64::new(0) });
-        Ok(Self { keeper, next_offset: opened.next_offset, recovered })
+        let revoked = opened.revocations.iter().filter_map(|revocation| revoked(&revocation.key)).collect();
+        Ok(Self { keeper, next_offset: opened.next_offset, recovered, revoked })
     }
 
     pub(crate) fn into_kept(self) -> KeptLog {
@@ -105,6 +111,12 @@ impl Keeper {
         self.store.remember(Remembered { name, value }).await
     }
 
+    /// Remembers that tokens of a user are revoked that were made until then.
+    pub(crate) async fn revoke(&self, user: &UserId, until: u64) {
+        // The store has logged what is wrong.
+        let _ = self.store.revoke(&format!("{until}:{user}"), until.saturating_add(REVOKED_FOR_S)).await;
+    }
+
     /// Keeps what waits for it, and nothing that comes later.
     pub(crate) async fn close(&self) {
         // The store has logged what is wrong.
@@ -146,6 +158,12 @@ impl Keep for Keeper {
     fn holds(&self, epoch: u64, place: u64) -> bool {
         self.epochs.hold(epoch, place)
     }
+}
+
+/// What was remembered of a revocation.
+fn revoked(key: &str) -> Option<(UserId, u64)> {
+    let (until, user) = key.split_once(':')?;
+    Some((UserId::new(user).ok()?, until.parse().ok()?))
 }
 
 /// Milliseconds since 1970; 0 if the clock stands before that.

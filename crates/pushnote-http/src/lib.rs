@@ -6,6 +6,7 @@
 //! - `routes`: every route
 //! - `api`: what applications publish by and look at
 //! - `client`: the client protocol on a SockJS session
+//! - `expulsion`: users whom the application wants to be gone
 //! - `expiries`: connections whose tokens expire
 //! - `presence`: who is in which channel
 //! - `front`: ways in and out beside SockJS; `context`: what they work with; `publisher`: where their messages go
@@ -19,6 +20,7 @@ mod api;
 mod client;
 mod context;
 mod expiries;
+mod expulsion;
 mod framing;
 mod front;
 mod kept;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote_core::envelope::SUBJECTS_MAX;
+use pushnote_core::{TooManyRevoked, UserId};
 pub(crate) use pushnote_intake::sources::handed::Message;
 use pushnote_intake::sources::handed::{Answering, Handing, HandingError};
 
@@ -71,6 +72,15 @@ pub(crate) enum PublishError {
     Acked(#[from] pushnote::AckError),
 }
 
+/// Why users are not gone.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExpelError {
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Revoked(#[from] TooManyRevoked),
+}
+
 impl Publisher {
     /// Publishes into this server's log data of up to so many bytes.
     pub(crate) fn here(handing: Handing, data_bytes_max: usize) -> Self {
@@ -110,6 +120,21 @@ impl Publisher {
             });
         }
         published
+    }
+
+    /// Has the forwarders tell all servers that users are to be gone. `None` if this server is the only one.
+    pub(crate) fn expel(
+        &self,
+        users: &[UserId],
+        revoke_until: Option<u64>,
+    ) -> Option<Result<(), PublishError>> {
+        match &self.route {
+            Route::Here(_) => None,
+            Route::Forwarders(publisher) => {
+                Some(publisher.expel(users, revoke_until).map_err(PublishError::from))
+            }
+            Route::Nowhere => Some(Err(PublishError::Nowhere)),
+        }
     }
 
     async fn begin(&self, message: Message) -> Result<Begun, PublishError> {

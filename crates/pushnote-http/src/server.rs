@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::api::Api;
 use crate::client::Clients;
 use crate::context::Context;
+use crate::expulsion::Expulsion;
 use crate::front::Front;
 use crate::front::durable_streams::DurableStreams;
 use crate::front::fallback::Fallback;
@@ -81,7 +82,7 @@ pub async fn run(
     let limits = settings.limits.clone();
     let rules = Arc::new(std::mem::take(&mut settings.channel_rules));
     let keeper = settings.log.as_ref().map(|log| Arc::clone(&log.keeper));
-    let (hub, intake) = start(&mut settings, &rules)?;
+    let (hub, intake, expulsion) = start(&mut settings, &rules)?;
     let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
     let (handing, handed) = handed();
     let redis = redis(&mut settings, &hub);
@@ -95,7 +96,7 @@ pub async fn run(
     let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
-    let context = Arc::new(context(&settings, &clients, &hub, handing, keeper.as_ref(), &draining));
+    let context = Arc::new(context(&settings, &clients, expulsion, handing, keeper.as_ref(), &draining));
     let locations = std::mem::take(&mut settings.locations);
     let relay = (!locations.is_empty()).then(|| Arc::new(Relay::new(Arc::clone(&context), locations)));
     let (fronts, beside) = fronts(&mut settings, &context, relay.clone());
@@ -155,7 +156,7 @@ pub async fn run(
 fn context(
     settings: &Settings,
     clients: &Clients,
-    hub: &Hub<AnyReceiver>,
+    expulsion: Arc<Expulsion>,
     handing: Handing,
     keeper: Option<&Arc<Keeper>>,
     draining: &Arc<AtomicBool>,
@@ -166,7 +167,8 @@ fn context(
         PublishTo::Forwarders(publisher) => Publisher::forwarders(publisher.clone(), data_bytes_max),
     };
     Context {
-        hub: hub.clone(),
+        hub: clients.hub(),
+        expulsion,
         presence: clients.presence(),
         rights: clients.rights(),
         publisher,
@@ -219,7 +221,7 @@ async fn serve_beside(listener: pushnote_net::Listener, site: Site, limits: Limi
 fn start(
     settings: &mut Settings,
     rules: &Arc<ChannelRules>,
-) -> io::Result<(Hub<AnyReceiver>, Intake<AnyReceiver>)> {
+) -> io::Result<(Hub<AnyReceiver>, Intake<AnyReceiver>, Arc<Expulsion>)> {
     let (limits, log) = (&settings.limits, settings.log.take());
     let options = HubOptions {
         rules: Arc::clone(rules),
@@ -239,14 +241,23 @@ fn start(
             age_max: Duration::from_secs(limits.log_age_s),
         },
     };
+    let verifier = Arc::clone(&settings.verifier);
+    let keeper = log.as_ref().map(|log| Arc::clone(&log.keeper));
+    for (user, until) in log.iter().flat_map(|log| &log.revoked) {
+        // There were no more when it was written.
+        let _ = verifier.revoke(user, *until);
+    }
     let kept = log.map(OpenedLog::into_kept);
     let earlier = kept.as_ref().map(|kept| (kept.recovered.clone(), kept.next_offset));
     let hub = Hub::go_on(options, kept)?;
-    let mut intake = Intake::new(hub.clone(), Arc::clone(&settings.verifier), limits.message_bytes_max);
+    let mut intake = Intake::new(hub.clone(), Arc::clone(&verifier), limits.message_bytes_max);
+    let expulsion = Arc::new(Expulsion::new(hub.clone(), verifier, keeper));
+    let expel = Arc::clone(&expulsion);
+    intake.set_expel(Box::new(move |user, asked| expel.expel(user, asked)));
     if let Some((recovered, next_offset)) = earlier {
         intake.go_on(&recovered, next_offset);
     }
-    Ok((hub, intake))
+    Ok((hub, intake, expulsion))
 }
 
 /// What comes from Redis, for those channels that somebody listens to.

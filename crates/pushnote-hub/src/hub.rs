@@ -232,6 +232,13 @@ impl<R: Receiver> Hub<R> {
         self.inner.log.size()
     }
 
+    /// Tells the receivers to leave that have subscribed to `subject`, behind what they were given.
+    pub fn close(&self, subject: &Subject, code: CloseCode) {
+        for shard in &self.inner.shards {
+            let _ = shard.send(ShardCommand::Close(subject.clone(), code));
+        }
+    }
+
     /// Tells every receiver, and every one that attaches later, to leave; 10,000 per second and shard.
     pub fn close_all(&self, code: CloseCode) {
         for shard in &self.inner.shards {

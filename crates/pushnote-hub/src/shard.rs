@@ -58,6 +58,8 @@ pub(crate) enum ShardCommand<R: Receiver> {
     /// What waited for its client is written.
     Room(ReceiverId),
     Detach(ReceiverId),
+    /// All that have subscribed to this.
+    Close(Subject, CloseCode),
     CloseAll(CloseCode),
 }
 
@@ -171,6 +173,11 @@ impl<R: Receiver> Shard<R> {
                 if let Some(key) = self.keys.remove(&id) {
                     self.index.remove(key);
                     self.behind.remove(&key);
+                }
+            }
+            ShardCommand::Close(subject, code) => {
+                for key in self.index.subscribed_to(&subject) {
+                    self.index.get(key).into_iter().for_each(|receiver| receiver.close(code));
                 }
             }
             ShardCommand::CloseAll(code) => {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use lru::LruCache;
 use pushnote_core::sequencer::Item;
-use pushnote_core::{Answer, CurrentVerifier, Position, PublicationId, Receipt, SequencerCounts};
+use pushnote_core::{
+    Answer, Asked, CurrentVerifier, Position, PublicationId, Receipt, SequencerCounts, UserId,
+};
 use pushnote_hub::{Hub, Origin, Publication, Receiver, Recovered, ShardGone};
 use pushnote_net::{LogOnce, unix_now};
 use pushnote_zmtp::Beginning;
@@ -47,12 +49,18 @@ pub struct Intake<R: Receiver> {
     acknowledged: u64,
     counters: Arc<Counters>,
     log: LogOnce,
+    expel: Box<Expel>,
 }
+
+/// Ends the connections of a user, or also the tokens.
+pub type Expel = dyn Fn(&UserId, Asked) + Send + Sync;
 
 /// A message on its way through the order.
 #[derive(Debug)]
 struct Arrival {
     publication: Publication,
+    /// What is to be done with it.
+    asked: Asked,
     /// The marks are added when it is published.
     origin: Origin,
     /// Who wants to hear its offset.
@@ -93,7 +101,13 @@ impl<R: Receiver> Intake<R> {
             acknowledged: 0,
             counters,
             log: LogOnce::new(),
+            expel: Box::new(|_, _| {}),
         }
+    }
+
+    /// What is done about users whom applications want to be disconnected.
+    pub fn set_expel(&mut self, expel: Box<Expel>) {
+        self.expel = expel;
     }
 
     /// Goes on where an earlier run left off: what that has had and comes again is dropped. `recovered` ends before
@@ -103,7 +117,12 @@ impl<R: Receiver> Intake<R> {
         let first = next_offset - recovered.len() as u64;
         for (offset, Recovered { publication, origin, .. }) in (first..).zip(recovered) {
             let Some(id) = &origin.id else { continue };
-            let arrival = Arrival { publication: publication.clone(), origin: Origin::default(), told: None };
+            let arrival = Arrival {
+                publication: publication.clone(),
+                asked: Asked::Deliver,
+                origin: Origin::default(),
+                told: None,
+            };
             self.order.accept(&Sender::of_key(origin.sender), id, arrival, now, &mut self.ready);
             self.published.put(id.clone(), offset);
         }
@@ -214,7 +233,7 @@ impl<R: Receiver> Intake<R> {
         let taken = match message {
             Ok(Sent::Envelope(envelope)) => self.publish_envelope(&sender, &envelope, origin, told).await?,
             Ok(Sent::Publication(publication)) => {
-                self.publish(Arrival { publication, origin, told }).await?;
+                self.publish(Arrival { publication, asked: Asked::Deliver, origin, told }).await?;
                 Ok(())
             }
             Err(rejected) => {
@@ -247,16 +266,16 @@ impl<R: Receiver> Intake<R> {
         origin: Origin,
         told: Option<oneshot::Sender<u64>>,
     ) -> Result<Result<(), String>, ShardGone> {
-        let Accepted { publication, id } = match self.parser.accept(envelope, unix_now()) {
+        let Accepted { publication, asked, id } = match self.parser.accept(envelope, unix_now()) {
             Ok(accepted) => accepted,
             Err(error) => return Ok(Err(error.to_string())),
         };
         let position = origin.position;
         let Some(id) = id else {
-            self.publish(Arrival { publication, origin, told }).await?;
+            self.publish(Arrival { publication, asked, origin, told }).await?;
             return Ok(Ok(()));
         };
-        let arrival = Arrival { publication, origin: Origin { id: Some(id.clone()), ..origin }, told };
+        let arrival = Arrival { publication, asked, origin: Origin { id: Some(id.clone()), ..origin }, told };
         let now = Instant::now().into_std();
         let came_before = self.order.accept(sender, &id, arrival, now, &mut self.ready);
         if let Some(position) = position {
@@ -330,12 +349,15 @@ impl<R: Receiver> Intake<R> {
     }
 
     async fn publish(&mut self, arrival: Arrival) -> Result<(), ShardGone> {
-        let Arrival { publication, mut origin, told } = arrival;
+        let Arrival { publication, asked, mut origin, told } = arrival;
         if let Some(position) = origin.position {
             self.streams.is_settled(position);
         }
         origin.marks = self.streams.marks();
-        if publication.is_for_nobody() {
+        if asked != Asked::Deliver {
+            publication.audience().user_ids().for_each(|user| (self.expel)(user, asked));
+        }
+        if asked != Asked::Deliver || publication.is_for_nobody() {
             self.hub.sources_are_at(origin.marks);
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pushnote_core::{Audience, Body, CurrentVerifier, Envelope, EnvelopeError, PublicationId, UserId};
+use pushnote_core::{Asked, Audience, Body, CurrentVerifier, Envelope, EnvelopeError, PublicationId, UserId};
 use pushnote_hub::Publication;
 use pushnote_net::LogOnce;
 
@@ -15,6 +15,8 @@ use crate::counters::Counters;
 pub(crate) struct Accepted {
     /// The message; it may be for nobody.
     pub(crate) publication: Publication,
+    /// What is to be done with it.
+    pub(crate) asked: Asked,
     /// By what it is known if it comes again.
     pub(crate) id: Option<PublicationId>,
 }
@@ -54,6 +56,7 @@ impl Parser {
                         envelope.event,
                         audience,
                     ),
+                    asked: envelope.asked,
                     id: envelope.id,
                 })
             }

@@ -197,6 +197,22 @@ impl Publisher {
         self.acks.send(self.for_body(0, body, audience, event)?, timeout.min(FOREVER))
     }
 
+    /// Queues that the connections of some users end; with a time, in Unix seconds, also their tokens that were made until then.
+    /// Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]: one of the ids is none, or the queue is full.
+    pub fn expel(
+        &self,
+        users: impl IntoIterator<Item = impl ToString>,
+        revoke_until: Option<u64>,
+    ) -> Result<(), PublishError> {
+        let users =
+            users.into_iter().map(|user| UserId::new(&user.to_string())).collect::<Result<Vec<_>, _>>()?;
+        self.queue(self.checked(Draft::expel(FRAME, &users, revoke_until)?, users.len())?)
+    }
+
     /// Whether it was told where messages are acknowledged.
     pub fn is_acked(&self) -> bool {
         !self.acks.endpoints.0.is_empty()

@@ -16,6 +16,8 @@ pub struct Access {
     pub user: Option<UserId>,
     /// Which channels it allows. Those that are public need no token.
     pub channels: Vec<ChannelPattern>,
+    /// When it was made, in Unix seconds, if it says so.
+    pub made_at: Option<u64>,
     /// From when on it is not valid, in Unix seconds; `None` for never.
     pub expires_at: Option<u64>,
 }

@@ -84,7 +84,8 @@ impl Claims {
             check_not_in_future(from, now)?;
         }
         let expires_at = unexpired(self.exp.as_ref().and_then(seconds).or(otherwise), now)?;
-        Ok(Access { user: self.user, channels: self.channels.unwrap_or_default(), expires_at })
+        let made_at = self.iat.as_ref().and_then(seconds);
+        Ok(Access { user: self.user, channels: self.channels.unwrap_or_default(), made_at, expires_at })
     }
 }
 

@@ -39,7 +39,7 @@ mod tokenizer;
 mod verifier;
 
 pub use access::{Access, ChannelPattern};
-pub use current::CurrentVerifier;
+pub use current::{CurrentVerifier, REVOKED_MAX, TooManyRevoked};
 pub use error::{TokenError, TokenFlaw};
 pub use jwt_keys::{JwtKeys, JwtKeysError};
 pub use keys::{Keys, SECRET_BYTES_MIN, Secret, SecretError};

@@ -121,10 +121,10 @@ impl Verifier {
             return self.access_of_claims(&stamped, now);
         }
         if let Some(stamped) = timestamp::unsign(&self.timestamped, token) {
-            return Ok(Access { expires_at: self.unexpired(&stamped, now)?, ..of_user(stamped.value)? });
+            return self.access_of_stamped(&stamped, of_user(stamped.value)?, now);
         }
         if let Some(stamped) = timestamp::unsign(&self.channel, token) {
-            return Ok(Access { expires_at: self.unexpired(&stamped, now)?, ..of_channel(stamped.value)? });
+            return self.access_of_stamped(&stamped, of_channel(stamped.value)?, now);
         }
         let value = std::iter::once(&self.plain).chain(&self.legacy).find_map(|signer| signer.unsign(token));
         of_user(value.ok_or(TokenFlaw::Signature)?)
@@ -134,7 +134,8 @@ impl Verifier {
     fn access_of_claims(&self, stamped: &Stamped<'_>, now: u64) -> Result<Access, TokenError> {
         stamped.check_not_in_future(now)?;
         let json = claims::decode(stamped.value).ok_or(TokenFlaw::Value)?;
-        Claims::parse(&json)?.access(now, stamped.expires_at(self.age_max_s))
+        let access = Claims::parse(&json)?.access(now, stamped.expires_at(self.age_max_s))?;
+        Ok(Access { made_at: Some(stamped.stamp), ..access })
     }
 
     /// One that says neither when it was made nor when it expires would live for ever: it is taken only where all may.
@@ -148,21 +149,27 @@ impl Verifier {
         }
     }
 
-    /// Until when a stamped value is good, if it is `now`.
-    fn unexpired(&self, stamped: &Stamped<'_>, now: u64) -> Result<Option<u64>, TokenError> {
+    /// What a stamped value allows, if it is good `now`.
+    fn access_of_stamped(
+        &self,
+        stamped: &Stamped<'_>,
+        access: Access,
+        now: u64,
+    ) -> Result<Access, TokenError> {
         stamped.check_not_in_future(now)?;
-        timestamp::unexpired(stamped.expires_at(self.age_max_s), now)
+        let expires_at = timestamp::unexpired(stamped.expires_at(self.age_max_s), now)?;
+        Ok(Access { made_at: Some(stamped.stamp), expires_at, ..access })
     }
 }
 
 fn of_user(id: &str) -> Result<Access, TokenError> {
     let user = UserId::new(id).map_err(|_| TokenFlaw::Value)?;
-    Ok(Access { user: Some(user), channels: Vec::new(), expires_at: None })
+    Ok(Access { user: Some(user), channels: Vec::new(), made_at: None, expires_at: None })
 }
 
 fn of_channel(name: &str) -> Result<Access, TokenError> {
     let channel = ChannelName::new(name).map_err(|_| TokenFlaw::Value)?;
-    Ok(Access { user: None, channels: vec![channel.into()], expires_at: None })
+    Ok(Access { user: None, channels: vec![channel.into()], made_at: None, expires_at: None })
 }
 
 impl fmt::Debug for Verifier {

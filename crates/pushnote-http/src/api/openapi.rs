@@ -6,6 +6,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
+use super::expel::{Expelled, Users};
 use super::problem::Problem;
 use super::publish::{Publish, Receipts};
 use super::views::{ChannelView, UserView};
@@ -25,7 +26,7 @@ pub(crate) fn document() -> &'static Document {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "pushnote", description = "Publishes messages to browsers, and shows what is there."),
-    paths(publish, channel, user),
+    paths(publish, disconnect, revoke, channel, user),
     security(("key" = []))
 )]
 struct Description;
@@ -48,6 +49,42 @@ struct Description;
 )]
 #[expect(dead_code, reason = "it carries the description")]
 fn publish() {}
+
+/// Ends the connections of users, which do not come back by themselves.
+#[utoipa::path(
+    post,
+    path = "/v1/disconnect",
+    request_body(content = Users, content_type = "application/json"),
+    responses(
+        (status = 202, description = "On its way", body = Expelled),
+        (status = 400, description = "The request is malformed", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No API key, or an unknown one", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key has not the right", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come in time", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[expect(dead_code, reason = "it carries the description")]
+fn disconnect() {}
+
+/// Ends all tokens of users that were made until now, and their connections, which come back with other tokens.
+#[utoipa::path(
+    post,
+    path = "/v1/revoke",
+    request_body(content = Users, content_type = "application/json"),
+    responses(
+        (status = 202, description = "On its way", body = Expelled),
+        (status = 400, description = "The request is malformed", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No API key, or an unknown one", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key has not the right", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come in time", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[expect(dead_code, reason = "it carries the description")]
+fn revoke() {}
 
 /// What a channel holds, and who is there.
 #[utoipa::path(

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::keys::Denied;
 use crate::front::{Body, whole};
-use crate::publisher::PublishError;
+use crate::publisher::{ExpelError, PublishError};
 
 /// Seconds after which a client may try again what failed for want of something here.
 const RETRY_AFTER_S: &str = "1";
@@ -72,6 +72,17 @@ impl From<Denied> for Problem {
             Denied::OtherChannels => (StatusCode::FORBIDDEN, "other_channels"),
         };
         Self::new(status, kind, denied.to_string())
+    }
+}
+
+impl From<ExpelError> for Problem {
+    fn from(error: ExpelError) -> Self {
+        match error {
+            ExpelError::Publish(error) => error.into(),
+            ExpelError::Revoked(error) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_revoked", error.to_string())
+            }
+        }
     }
 }
 

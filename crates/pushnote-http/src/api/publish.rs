@@ -18,6 +18,8 @@ use super::recent::{Known, Recent};
 use crate::context::Context;
 use crate::publisher::{Message, Published};
 
+const EXAMPLE: &str = r#"{"channels":["news"],"data":"Hi"}"#;
+
 /// Messages in one request at most.
 pub(crate) const MESSAGES_MAX: usize = 1000;
 
@@ -59,7 +61,7 @@ pub(crate) struct Publish<'a> {
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "it describes what UserId reads")]
-enum UserName {
+pub(super) enum UserName {
     Text(String),
     Number(i64),
 }
@@ -87,7 +89,7 @@ pub(crate) async fn publish(
     body: &Bytes,
 ) -> Result<Receipts, Problem> {
     if body.trim_ascii_start().starts_with(b"[") {
-        let many: Vec<Publish<'_>> = parse(body)?;
+        let many: Vec<Publish<'_>> = parse(body, EXAMPLE)?;
         let len = many.len();
         if !(1..=MESSAGES_MAX).contains(&len) {
             return Err(Problem::malformed(format!(
@@ -100,7 +102,7 @@ pub(crate) async fn publish(
         let checked: Vec<_> = checked.collect::<Result<_, _>>()?;
         return publish_many(context, recent, key, checked).await;
     }
-    let checked = check(parse(body)?, key, body)?;
+    let checked = check(parse(body, EXAMPLE)?, key, body)?;
     let mut receipts = publish_all(context, recent, key, vec![checked]).await;
     receipts.pop().unwrap_or_else(|| Err(Problem::malformed("there is no message"))).map(Receipts::One)
 }
@@ -194,11 +196,10 @@ fn connections(context: &Context, audience: &Audience) -> u64 {
     subjects.iter().map(|subject| context.hub.connections(subject) as u64).sum()
 }
 
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+/// What the body of a request says, or an example of one.
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| {
-        Problem::malformed(format!(
-            "the body is not as it should be: {error}; for example {{\"channels\":[\"news\"],\"data\":\"Hi\"}}"
-        ))
+        Problem::malformed(format!("the body is not as it should be: {error}; for example {example}"))
     })
 }
 
