@@ -6,6 +6,7 @@ mod guarantees;
 mod lightpush;
 mod long_poll;
 mod shell;
+mod sse;
 
 use std::time::Duration;
 

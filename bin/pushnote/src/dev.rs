@@ -99,6 +99,7 @@ fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
         allowed_origins: Vec::new(),
         trusted_proxies: Vec::new(),
         cookie_needed: false,
+        token_cookie: "pushnote_token".to_owned(),
         strings: false,
         locations: Locations::default(),
         fallback: None,

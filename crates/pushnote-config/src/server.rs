@@ -149,6 +149,11 @@ pub struct Server {
     #[arg(long, env = "PUSHNOTE_COOKIE_NEEDED", value_parser = FalseyValueParser::new())]
     pub cookie_needed: bool,
 
+    /// Cookie in which a page may bring its token to /events, of this server's own origin or of one that is named by
+    /// --allowed-origin
+    #[arg(long, env = "PUSHNOTE_TOKEN_COOKIE", value_name = "NAME", default_value = "pushnote_token")]
+    pub token_cookie: String,
+
     /// What clients of SockJS get for a message: its value, as the original's pages want it, or a string that holds its
     /// JSON text, as Spring's SockJsClient and others want it, who know strings alone
     #[arg(long, env = "PUSHNOTE_MESSAGE_FORM", value_name = "FORM", default_value = "value")]

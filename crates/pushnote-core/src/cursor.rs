@@ -36,6 +36,13 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// What a client gives back. What cannot be read is a place in no log: a gap, and no fault of the client's.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let unknown = Self { log: Position { epoch: 0, sequence: 0 }, sources: Arc::default() };
+        text.parse().unwrap_or(unknown)
+    }
+
     /// The place of who is at this one, and has had what is before `had`, too. It is one in the streams of the sources
     /// alone: no log has it.
     #[must_use]

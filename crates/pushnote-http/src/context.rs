@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use pushnote_core::Limits;
-use pushnote_hub::Hub;
+use pushnote_hub::{Counter, Hub};
 use pushnote_sockjs::{AllowedOrigin, Network};
 
+use crate::expiries::Expiries;
 use crate::expulsion::Expulsion;
 use crate::kept::Keeper;
 use crate::presence::Presence;
@@ -17,12 +18,14 @@ use crate::rights::Rights;
 /// See the module's documentation.
 pub(crate) struct Context {
     pub(crate) hub: Hub<AnyReceiver>,
-    /// Who is in which channel.
-    pub(crate) presence: Arc<Presence>,
     /// Who may subscribe to what.
     pub(crate) rights: Arc<Rights>,
     /// Ends connections and tokens of users.
     pub(crate) expulsion: Arc<Expulsion>,
+    /// Ends what is allowed for a time.
+    pub(crate) expiries: Arc<Expiries>,
+    /// Who is in which channel.
+    pub(crate) presence: Arc<Presence>,
     /// Takes messages.
     pub(crate) publisher: Publisher,
     /// Keeps the log on disk, and what else is to be there in the next run.
@@ -31,6 +34,15 @@ pub(crate) struct Context {
     /// Origins whose pages may ask; none for all.
     pub(crate) allowed_origins: Arc<[AllowedOrigin]>,
     pub(crate) trusted_proxies: Arc<[Network]>,
+    /// Streams of server-sent events.
+    pub(crate) sse_streams: Streams,
     /// The server is about to end.
     pub(crate) draining: Arc<AtomicBool>,
+}
+
+/// Streams that were opened, and closed.
+#[derive(Default)]
+pub(crate) struct Streams {
+    pub(crate) opened: Counter,
+    pub(crate) closed: Counter,
 }

@@ -19,6 +19,8 @@
 mod api;
 mod client;
 mod context;
+mod cors;
+mod event_framing;
 mod expiries;
 mod expulsion;
 mod framing;

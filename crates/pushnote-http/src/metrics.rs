@@ -11,6 +11,7 @@ use pushnote_sockjs::SockJs;
 use pushnote_zmtp::{CloseCause, Monitor, Stats};
 
 use crate::client::Clients;
+use crate::context::{Context, Streams};
 use crate::front::{self, relay::Relay};
 use crate::kept::Keeper;
 use crate::presence::Presence;
@@ -24,6 +25,7 @@ pub(crate) struct Gauges {
     pub(crate) presence: Arc<Presence>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) sockjs: SockJs<Clients>,
+    pub(crate) context: Arc<Context>,
     /// The ZeroMQ sockets, each with the flag that names its endpoints.
     pub(crate) sockets: Vec<(&'static str, Monitor)>,
     /// What is heard from Redis.
@@ -141,6 +143,11 @@ impl Gauges {
             "Sessions now, with closed ones until they are forgotten",
             sessions,
         )?;
+        let Streams { opened, closed } = &self.context.sse_streams;
+        let (opened, closed) = (opened.total(), closed.total());
+        page.counter("pushnote_server_opened_sse_streams", "Streams of server-sent events opened", opened)?;
+        let streams = opened.saturating_sub(closed);
+        page.gauge("pushnote_server_sse_streams", "Streams of server-sent events now", streams)?;
         let connections = self.admission.open() as u64;
         page.gauge("pushnote_server_http_connections", "Connections of browsers now", connections)?;
         let refused = self.admission.refused().map(|(cause, count)| ([cause_of(cause)], count));

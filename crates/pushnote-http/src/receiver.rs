@@ -3,6 +3,7 @@
 mod encodings;
 mod lightpush;
 mod sockjs;
+mod sse;
 mod waiting;
 
 use pushnote_core::{ChannelName, CloseCode, Cursor};
@@ -12,12 +13,14 @@ use crate::notice::Notice;
 pub(crate) use encodings::Encodings;
 pub(crate) use lightpush::LightpushReceiver;
 pub(crate) use sockjs::SockJsReceiver;
+pub(crate) use sse::{Sink, SseReceiver};
 pub(crate) use waiting::WaitingReceiver;
 
 /// One attached client, whichever way it is served.
 pub(crate) enum AnyReceiver {
     SockJs(SockJsReceiver),
     Lightpush(LightpushReceiver),
+    Sse(SseReceiver),
     Waiting(WaitingReceiver),
 }
 
@@ -29,6 +32,7 @@ impl Receiver for AnyReceiver {
         match self {
             Self::SockJs(receiver) => receiver.deliver(batch),
             Self::Lightpush(receiver) => receiver.deliver(batch),
+            Self::Sse(receiver) => receiver.deliver(batch),
             Self::Waiting(receiver) => receiver.wake(),
         }
     }
@@ -37,6 +41,7 @@ impl Receiver for AnyReceiver {
         match self {
             Self::SockJs(receiver) => receiver.tell(notice, place),
             Self::Lightpush(receiver) => receiver.tell(place),
+            Self::Sse(receiver) => receiver.tell(notice, place),
             Self::Waiting(receiver) => receiver.wake(),
         }
     }
@@ -46,6 +51,7 @@ impl Receiver for AnyReceiver {
             Self::SockJs(receiver) => receiver.gap(channel, cursor),
             // It knows no such thing, and is closed.
             Self::Lightpush(_) => None,
+            Self::Sse(receiver) => Some(receiver.gap(channel, cursor)),
             Self::Waiting(receiver) => Some(receiver.wake()),
         }
     }
@@ -54,6 +60,7 @@ impl Receiver for AnyReceiver {
         match self {
             Self::SockJs(receiver) => receiver.close(code),
             Self::Lightpush(receiver) => receiver.close(code),
+            Self::Sse(receiver) => receiver.close(code),
             Self::Waiting(receiver) => receiver.close(),
         }
     }
@@ -62,6 +69,7 @@ impl Receiver for AnyReceiver {
         match self {
             Self::SockJs(receiver) => receiver.abort(code),
             Self::Lightpush(receiver) => receiver.abort(code),
+            Self::Sse(receiver) => receiver.abort(code),
             Self::Waiting(receiver) => receiver.close(),
         }
     }

@@ -21,6 +21,13 @@ fn fault<B>(request: &Request<B>) -> Option<&'static str> {
     if request.uri().path_and_query().is_none() {
         return Some("the target has no path");
     }
+    // HTTP/2 has the name in the target.
+    if request.version() == Version::HTTP_2
+        && let Some(authority) = request.uri().authority()
+    {
+        let other = request.headers().get_all(HOST).iter().any(|host| host != authority.as_str());
+        return other.then_some("Host is another than the target's");
+    }
     host_fault(request.headers(), request.version())
 }
 

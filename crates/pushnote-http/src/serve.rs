@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_util::future::{Either, FutureExt, TryFutureExt};
 use http::Version;
 use http_body_util::Either as Body;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use pushnote_core::Limits;
 use pushnote_net::http::HttpStream;
@@ -25,6 +25,12 @@ use crate::request_check;
 
 /// What a client has to take its last answer in when the server stops.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
+
+/// How often a connection of HTTP/2 is asked whether its peer is there.
+const PING_INTERVAL: Duration = Duration::from_secs(25);
+
+/// Requests at one time on a connection of HTTP/2: a proxy's may be those of many browsers.
+const STREAMS_MAX: u32 = 1000;
 
 /// What a client gets instead of a hang-up when there is no place for it.
 const NO_PLACE: &[u8] =
@@ -113,10 +119,29 @@ struct HttpConnection {
 }
 
 impl HttpConnection {
+    /// HTTP/1 for browsers and most proxies; HTTP/2, by its preface, for proxies that speak it.
+    fn builder(&self) -> auto::Builder<TokioExecutor> {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            // For hyper, the time between two requests is part of reading the second one's head.
+            .header_read_timeout(self.keep_alive)
+            .max_buf_size(self.header_bytes_max);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_INTERVAL)
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(u32::try_from(self.header_bytes_max).unwrap_or(u32::MAX));
+        builder
+    }
+
     async fn serve(mut self, stream: Stream, peer: Peer, permit: Arc<Permit>) {
         stream.set_nodelay();
         // A client that takes nothing of what is sent to it is gone after that time, WebSocket or not.
         stream.set_write_timeout(self.write_timeout);
+        let builder = self.builder();
         let Site { fronts, routes } = self.site;
         let routes = TowerToHyperService::new(warp::service(routes));
         let asked = Arc::new(Notify::new());
@@ -128,9 +153,11 @@ impl HttpConnection {
             let refusal = request_check::refusal(&request);
             // Where the SockJS filter looks for the client's address.
             request.extensions_mut().insert(peer);
-            // What goes on for ever leaves hyper by this.
-            let chunked = request.version() == Version::HTTP_11;
-            request.extensions_mut().insert(offers.offer(chunked));
+            // What goes on for ever leaves hyper by this; not a stream of HTTP/2, which shares its connection.
+            if request.version() != Version::HTTP_2 {
+                let handover = offers.offer(request.version() == Version::HTTP_11);
+                request.extensions_mut().insert(handover);
+            }
             // A WebSocket outlives this task, and so does a stream; it keeps its place as long as it lives.
             request.extensions_mut().insert(ConnectionGuard::new(Arc::clone(&permit)));
             // One future or the other, and not one around both: each connection has room for it.
@@ -148,13 +175,7 @@ impl HttpConnection {
                 }
             }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            // For hyper, the time between two requests is part of reading the second one's head.
-            .header_read_timeout(self.keep_alive)
-            .max_buf_size(self.header_bytes_max)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let silent = async {
             if timeout(self.header_timeout, first_head.notified()).await.is_ok() {

@@ -22,13 +22,14 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::Api;
 use crate::client::Clients;
-use crate::context::Context;
+use crate::context::{Context, Streams};
 use crate::expulsion::Expulsion;
 use crate::front::Front;
 use crate::front::durable_streams::DurableStreams;
 use crate::front::fallback::Fallback;
 use crate::front::lightpush::Lightpush;
 use crate::front::relay::Relay;
+use crate::front::sse::Sse;
 use crate::kept::{Keeper, OpenedLog};
 use crate::metrics::Gauges;
 use crate::publisher::Publisher;
@@ -112,6 +113,7 @@ pub async fn run(
             presence,
             admission,
             sockjs: sockjs.clone(),
+            context: Arc::clone(&context),
             sockets,
             redis: redis_counters,
             keeper: keeper.clone(),
@@ -170,12 +172,14 @@ fn context(
         hub: clients.hub(),
         expulsion,
         presence: clients.presence(),
+        expiries: clients.expiries(),
         rights: clients.rights(),
         publisher,
         keeper: keeper.cloned(),
         limits: settings.limits.clone(),
         allowed_origins: settings.allowed_origins.clone().into(),
         trusted_proxies: settings.trusted_proxies.clone().into(),
+        sse_streams: Streams::default(),
         draining: Arc::clone(draining),
     }
 }
@@ -187,7 +191,8 @@ fn fronts(
     context: &Arc<Context>,
     relay: Option<Arc<Relay>>,
 ) -> (Vec<Arc<dyn Front>>, JoinSet<()>) {
-    let (mut fronts, mut beside) = (Vec::<Arc<dyn Front>>::new(), JoinSet::new());
+    let events = Sse::new(Arc::clone(context), std::mem::take(&mut settings.token_cookie));
+    let (mut fronts, mut beside) = (vec![Arc::new(events) as Arc<dyn Front>], JoinSet::new());
     let keys = settings.api.as_ref().map(|api| Arc::clone(&api.keys));
     if let Some(ApiOptions { listener, keys }) = settings.api.take() {
         let api = Arc::new(Api::new(Arc::clone(context), keys));

@@ -71,6 +71,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// Whether pages are told to send cookies, and given a `JSESSIONID` for a load balancer to stick to.
     pub cookie_needed: bool,
+    /// The cookie in which a browser may bring its token for server-sent events.
+    pub token_cookie: String,
     /// Whether clients of SockJS get strings that hold JSON texts, where the original's pages want values.
     pub strings: bool,
     /// Locations of the push relay protocol.

@@ -46,6 +46,7 @@ impl Server {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             cookie_needed: false,
+            token_cookie: "pushnote_token".to_owned(),
             strings: false,
             locations: Default::default(),
             fallback: None,

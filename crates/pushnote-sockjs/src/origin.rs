@@ -53,6 +53,12 @@ impl AllowedOrigin {
         self.allows(origin.to_str().ok().and_then(Origin::parse).as_ref())
     }
 
+    /// Whether all pages may.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        self.0 == Pattern::Any
+    }
+
     fn allows(&self, origin: Option<&Origin>) -> bool {
         match (&self.0, origin) {
             (Pattern::Any, _) => true,

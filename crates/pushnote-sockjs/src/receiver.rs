@@ -10,14 +10,14 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use pushnote_net::http::Handover;
+use pushnote_net::http::{Chunk, Handover, ResponseStream, TakenOver};
 use pushnote_sockjs_proto::{
     Close, frame,
     session::{ReceiverId, Transmit},
 };
 
 use crate::{
-    guard::ConnectionGuard, http_session::HttpSession, response::Body, streaming,
+    guard::ConnectionGuard, http_session::HttpSession, response::Body, streaming::Streaming,
     transport::endpoint::Wrapping,
 };
 
@@ -81,7 +81,7 @@ impl Stream for Receiver {
             && let Some((attached, wrapping)) = self.parts.take()
         {
             let guard = self.guard.take();
-            handover.take_over(move |taken| streaming::start(taken, attached, wrapping, guard));
+            handover.take_over(move |taken| leave(taken, attached, wrapping, guard));
         }
         let Some((Attached { session, id }, wrapping)) = &mut self.parts else { return Poll::Pending };
         if let Some(prelude) = wrapping.prelude.take() {
@@ -93,4 +93,24 @@ impl Stream for Receiver {
             Transmit::Pending => Poll::Pending,
         }
     }
+}
+
+/// Goes on with a response whose head is written, in a task of its own.
+fn leave(
+    taken: TakenOver,
+    attached: Attached,
+    Wrapping { prelude, framing }: Wrapping,
+    guard: Option<ConnectionGuard>,
+) {
+    let (response, driver) = ResponseStream::new(taken);
+    if let Some(prelude) = prelude {
+        // A connection that is gone already tells its driver.
+        let _ = response.send(&Chunk::new(&prelude));
+    }
+    let session = Arc::clone(&attached.session);
+    session.stream(Streaming::new(attached.id, framing, response));
+    tokio::spawn(async move {
+        let _held = (attached, guard);
+        driver.run(None, move || session.has_room()).await;
+    });
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pushnote_core::request::PROTOCOL_VERSION;
-use pushnote_core::{ChannelName, Cursor, Position, Request, Subject, Unusable, Wanted};
+use pushnote_core::{ChannelName, Cursor, Request, Subject, Unusable, Wanted};
 
 use super::Client;
 use crate::notice::{self, Notice};
@@ -55,13 +55,13 @@ impl Client {
                 }
             }
         }
-        self.attachment.resume(cursor.map(cursor_of), Notice::Welcome { id, refused });
+        self.attachment.resume(cursor.map(Cursor::read), Notice::Welcome { id, refused });
     }
 
     fn subscribe_to(&mut self, id: u64, wanted: &Wanted, since: Option<&str>) {
         let subscribed = self.allow(wanted, |client, subject| {
             let notice = Notice::Subscribed { id, subject: subject.clone() };
-            client.attachment.subscribe_since(subject, since.map(cursor_of), Some(notice))
+            client.attachment.subscribe_since(subject, since.map(Cursor::read), Some(notice))
         });
         if let Err(refusal) = subscribed {
             self.attachment.tell(Notice::refusal(id, &refusal));
@@ -144,10 +144,4 @@ impl Client {
     pub(super) fn refuse(&self, id: u64, code: &'static str, text: &str) {
         self.attachment.tell(Notice::Error { id: Some(id), code, text: text.to_owned() });
     }
-}
-
-/// What a client gives back. One that cannot be read is of no log: a gap, and no fault of the client's.
-fn cursor_of(text: &str) -> Cursor {
-    let unknown = Cursor { log: Position { epoch: 0, sequence: 0 }, sources: Default::default() };
-    text.parse().unwrap_or(unknown)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use pushnote_net::http::Chunk;
 use pushnote_sockjs::Message;
 use pushnote_websocket::encode::Frames;
 
@@ -14,4 +15,6 @@ pub(crate) struct Encodings {
     pub(super) framed: OnceLock<Message>,
     /// Their texts, in frames of a WebSocket; `None` if there is no message.
     pub(super) texts: OnceLock<Option<Frames>>,
+    /// Server-sent events.
+    pub(super) events: OnceLock<Chunk>,
 }

@@ -45,6 +45,7 @@ async fn server(limits: Limits) -> SocketAddr {
         allowed_origins: Vec::new(),
         trusted_proxies: Vec::new(),
         cookie_needed: false,
+        token_cookie: "pushnote_token".to_owned(),
         strings: false,
         locations: Default::default(),
         fallback: None,

@@ -235,3 +235,88 @@ impl<F: FnMut()> Running<F> {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt, AsyncWrite};
+    use tokio::net::UnixStream;
+
+    use super::super::{Handovers, HttpStream};
+    use super::*;
+
+    /// A stream taken over, with its client.
+    async fn taken(chunked: bool) -> (TakenOver, UnixStream) {
+        let (near, far) = UnixStream::pair().unwrap();
+        let mut server = HttpStream::new(near);
+        let handovers: Handovers = server.handovers();
+        let (sender, mut receiver) = tokio::sync::oneshot::channel();
+        handovers.offer(chunked).take_over(move |taken| sender.send(taken).unwrap());
+        assert!(receiver.try_recv().is_err() && !handovers.taken_over(), "the head is not written yet");
+        let flushed = poll_fn(|cx| Pin::new(&mut server).poll_flush(cx)).await;
+        assert!(flushed.is_err() && handovers.taken_over(), "the server finds the stream gone");
+        (receiver.await.unwrap(), far)
+    }
+
+    async fn read(client: &mut UnixStream) -> String {
+        let mut buffer = [0; 256];
+        let length = client.read(&mut buffer).await.unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_silent_is_sent_something_and_nobody_else_is() {
+        let (taken, mut client) = taken(true).await;
+        let (response, driver) = ResponseStream::new(taken);
+        let idle = Idle { interval: Duration::from_secs(20), chunk: Chunk::new(b":\n\n") };
+        let driver = tokio::spawn(driver.run(Some(Arc::new(idle)), || {}));
+        let start = Instant::now();
+        assert_eq!(read(&mut client).await, "3\r\n:\n\n\r\n");
+        assert_eq!(start.elapsed().as_secs(), 20);
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        response.send(&Chunk::new(b"1")).unwrap();
+        assert_eq!(read(&mut client).await, "1\r\n1\r\n");
+        assert_eq!(read(&mut client).await, "3\r\n:\n\n\r\n");
+        assert_eq!(start.elapsed().as_secs(), 55);
+        response.end_after(&Chunk::new(b"last"));
+        assert_eq!(response.send(&Chunk::new(b"2")), Err(WriteError::Closed));
+        assert_eq!(read(&mut client).await, "4\r\nlast\r\n0\r\n\r\n");
+        assert_eq!(read(&mut client).await, "", "its end");
+        assert!(!driver.is_finished(), "a client has time to read");
+        drop(client);
+        driver.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_go_is_left_behind() {
+        let (taken, mut client) = taken(false).await;
+        let (response, driver) = ResponseStream::new(taken);
+        let driver = tokio::spawn(driver.run(None, || {}));
+        response.send(&Chunk::new(b"1")).unwrap();
+        response.end();
+        let start = Instant::now();
+        driver.await.unwrap();
+        assert_eq!(start.elapsed(), CLOSE_TIMEOUT);
+        assert_eq!(read(&mut client).await, "1");
+        assert_eq!(read(&mut client).await, "");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_taken_is_asked_for_when_there_is_room() {
+        let (taken, mut client) = taken(true).await;
+        let (response, driver) = ResponseStream::new(taken);
+        let (room, mut roomy) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(driver.run(None, move || room.send(()).unwrap()));
+        let chunk = Chunk::new(&[b'x'; 100_000]);
+        let mut sent = 0;
+        while response.send(&chunk).is_ok() {
+            sent += 1;
+        }
+        assert!(roomy.try_recv().is_err());
+        let mut all = vec![0; sent * (100_000 + 9)];
+        client.read_exact(&mut all).await.unwrap();
+        roomy.recv().await.unwrap();
+        assert!(response.is_clear());
+    }
+}

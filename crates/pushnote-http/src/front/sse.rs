@@ -1,0 +1,239 @@
+//! Server-sent events: `GET /events`, and `POST /events/ticket` for who would rather not write a token into a URL
+//! (docs/sse.md).
+
+mod request;
+mod stream;
+mod tickets;
+
+use std::sync::Arc;
+
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderName, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use pushnote_core::{Cursor, Wanted};
+use pushnote_net::http::{Handover, Idle};
+use pushnote_sockjs::ConnectionGuard;
+use serde_json::json;
+
+use super::{Answering, Body, Front, plain, read, whole};
+use crate::context::Context;
+use crate::cors::{self, Cors};
+use crate::event_framing;
+use crate::receiver::Sink;
+use crate::rights::{Allowed, Refusal};
+use request::{Asked, Fault, QUERY_BYTES_MAX};
+use stream::{Client, Events};
+use tickets::Tickets;
+
+const EVENTS: &str = "/events";
+const TICKET: &str = "/events/ticket";
+
+/// The front for both.
+pub(crate) struct Sse {
+    context: Arc<Context>,
+    cors: Cors,
+    /// The cookie that holds a token.
+    cookie: String,
+    tickets: Tickets,
+    idle: Arc<Idle>,
+}
+
+impl Sse {
+    pub(crate) fn new(context: Arc<Context>, cookie: String) -> Self {
+        let cors = Cors::new(Arc::clone(&context.allowed_origins));
+        Self { context, cors, cookie, tickets: Tickets::default(), idle: stream::idle() }
+    }
+
+    async fn answer(&self, request: &mut Parts, body: Incoming) -> Response<Body> {
+        if !self.cors.allows(&request.headers) {
+            return problem(
+                StatusCode::FORBIDDEN,
+                "origin_refused",
+                "pages of this origin may not use the server: --allowed-origin says which may",
+            );
+        }
+        let asks_for_ticket = request.uri.path() == TICKET;
+        match (&request.method, asks_for_ticket) {
+            (&Method::GET, false) => self.stream(request),
+            (&Method::POST, true) => self.ticket(request, body).await,
+            (&Method::OPTIONS, false) => cors::preflight(&request.headers, "GET"),
+            (&Method::OPTIONS, true) => cors::preflight(&request.headers, "POST"),
+            _ => {
+                let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "no such method here");
+                let allowed = if asks_for_ticket { "POST, OPTIONS" } else { "GET, OPTIONS" };
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+                response
+            }
+        }
+    }
+
+    /// Events from now on, or from where the client was.
+    fn stream(&self, request: &mut Parts) -> Response<Body> {
+        let form = request.uri.query().unwrap_or_default().as_bytes();
+        let asked =
+            match Asked::read(form).and_then(|asked| asked.with(&request.headers, self.cookie(request))) {
+                Ok(asked) => asked,
+                Err(fault) => return malformed(&fault),
+            };
+        let Asked { channels, mut tokens, ticket, last_event_id } = asked;
+        if let Some(ticket) = ticket {
+            let Some(redeemed) = self.tickets.redeem(&ticket) else {
+                return problem(
+                    StatusCode::UNAUTHORIZED,
+                    "ticket_unknown",
+                    "the ticket was used, or is older than 30 seconds: ask for a new one",
+                );
+            };
+            tokens.extend(redeemed);
+        }
+        let sink = Sink::new(event_framing::beginning());
+        let opened = self.allowed(channels, &tokens).and_then(|allowed| {
+            let cursor = last_event_id.as_deref().map(Cursor::read);
+            Client::open(&self.context, &sink, allowed, cursor)
+        });
+        let client = match opened {
+            Ok(client) => client,
+            Err(refusal) => return self.refused(&refusal),
+        };
+        let extensions = &mut request.extensions;
+        let (handover, guard) = (extensions.remove::<Handover>(), extensions.remove::<ConnectionGuard>());
+        let leaves = handover.is_some();
+        let events = Events::new(sink, client, handover, guard, &self.idle);
+        let mut response = Response::new(events.boxed_unsync());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // nginx would gather what belongs to its reader now.
+        headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+        headers
+            .insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+        if leaves {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// A ticket for tokens that are good now.
+    async fn ticket(&self, request: &Parts, body: Incoming) -> Response<Body> {
+        let body = match read(body, QUERY_BYTES_MAX, self.context.limits.handshake_timeout_s).await {
+            Ok(body) => body,
+            Err(error) => return problem(error.status(), "bad_body", &error.to_string()),
+        };
+        let asked =
+            match Asked::read(&body).and_then(|asked| asked.with(&request.headers, self.cookie(request))) {
+                Ok(asked) => asked,
+                Err(fault) => return malformed(&fault),
+            };
+        if asked.tokens.is_empty() {
+            return self.refused(&Refusal::TokenMissing);
+        }
+        if let Err(refusal) = self.allowed(Vec::new(), &asked.tokens) {
+            return self.refused(&refusal);
+        }
+        let Some(ticket) = self.tickets.issue(asked.tokens) else {
+            return problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too_many_tickets",
+                "too many tickets are out: try again in half a minute",
+            );
+        };
+        let answer = json!({"ticket": ticket, "expires_in": tickets::LIFE.as_secs()});
+        let mut response = Response::new(whole(answer.to_string()));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    /// The cookie's name, for who may bring one.
+    fn cookie(&self, request: &Parts) -> Option<&str> {
+        self.cors.trusts(request).then_some(&*self.cookie)
+    }
+
+    /// Channels, each by the first token that allows it, and the users whose tokens are shown.
+    fn allowed(
+        &self,
+        channels: Vec<pushnote_core::ChannelName>,
+        tokens: &[String],
+    ) -> Result<Vec<Allowed>, Refusal> {
+        let rights = &self.context.rights;
+        let mut all = Vec::with_capacity(channels.len() + tokens.len());
+        for token in tokens {
+            match rights.allow(&Wanted { channel: None, token: Some(token.clone()) }) {
+                Ok(allowed) => all.push(allowed),
+                // One that is for channels alone.
+                Err(Refusal::NotAllowed) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        for channel in channels {
+            let mut wanted = Wanted { channel: Some(channel), token: None };
+            let mut answer = if tokens.is_empty() { rights.allow(&wanted) } else { Err(Refusal::NotAllowed) };
+            for token in tokens {
+                if answer.is_ok() {
+                    break;
+                }
+                wanted.token = Some(token.clone());
+                answer = rights.allow(&wanted);
+            }
+            all.push(answer?);
+        }
+        Ok(all)
+    }
+
+    /// A browser does not come back after such an answer: the same would happen again.
+    fn refused(&self, refusal: &Refusal) -> Response<Body> {
+        self.context.rights.note(refusal);
+        let status = match refusal {
+            Refusal::Token(_) | Refusal::TokenMissing => StatusCode::UNAUTHORIZED,
+            Refusal::NotAllowed => StatusCode::FORBIDDEN,
+            Refusal::Limit(_) => StatusCode::TOO_MANY_REQUESTS,
+        };
+        problem(status, refusal.code(), &refusal.to_string())
+    }
+}
+
+impl Front for Sse {
+    fn takes(&self, path: &str) -> bool {
+        matches!(path, EVENTS | TICKET)
+    }
+
+    fn respond(self: Arc<Self>, request: Request<Incoming>) -> Answering {
+        Box::pin(async move {
+            let (mut request, body) = request.into_parts();
+            let mut response = self.answer(&mut request, body).await;
+            self.cors.put(&request.headers, response.headers_mut());
+            response
+        })
+    }
+}
+
+fn malformed(fault: &Fault) -> Response<Body> {
+    let (status, kind) = match fault {
+        Fault::TooLong => (StatusCode::URI_TOO_LONG, "too_long"),
+        Fault::Channel(_) => (StatusCode::BAD_REQUEST, "bad_channel"),
+        Fault::TooManyTokens => (StatusCode::BAD_REQUEST, "too_many_tokens"),
+    };
+    problem(status, kind, &fault.to_string())
+}
+
+/// What is wrong, as RFC 9457 has it.
+fn problem(status: StatusCode, kind: &str, detail: &str) -> Response<Body> {
+    let problem = json!({
+        "type": format!("urn:pushnote:problem:{kind}"),
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    let mut response = Response::new(whole(format!("{problem}\n")));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}

@@ -1,0 +1,123 @@
+//! What a request for events asks for, and by which right.
+
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderName};
+use pushnote_core::ChannelName;
+
+/// Longest query: a URL that is longer is cut or refused by what it passes, too.
+pub(super) const QUERY_BYTES_MAX: usize = 8 * 1024;
+
+/// Most tokens in one request.
+pub(super) const TOKENS_MAX: usize = 16;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// A request, understood.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) channels: Vec<ChannelName>,
+    pub(super) tokens: Vec<String>,
+    pub(super) ticket: Option<String>,
+    /// Where it goes on.
+    pub(super) last_event_id: Option<String>,
+}
+
+/// Why one is not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("the query is longer than {QUERY_BYTES_MAX} bytes")]
+    TooLong,
+    #[error(
+        "channel {0:?} is none: a name has 1 to 255 bytes without control characters, and no * at its end"
+    )]
+    Channel(String),
+    #[error("more than {TOKENS_MAX} tokens")]
+    TooManyTokens,
+}
+
+impl Asked {
+    /// By a query, or a form in a body.
+    pub(super) fn read(form: &[u8]) -> Result<Self, Fault> {
+        let mut asked = Self::default();
+        if form.len() > QUERY_BYTES_MAX {
+            return Err(Fault::TooLong);
+        }
+        for (name, value) in form_urlencoded::parse(form) {
+            match &*name {
+                "channel" => match value.parse() {
+                    Ok(channel) if !asked.channels.contains(&channel) => asked.channels.push(channel),
+                    Ok(_) => {}
+                    Err(_) => return Err(Fault::Channel(value.chars().take(100).collect())),
+                },
+                "token" => asked.tokens.push(value.into_owned()),
+                "ticket" => asked.ticket = Some(value.into_owned()),
+                "last_event_id" => asked.last_event_id = Some(value.into_owned()),
+                // Others have parameters of their own, against caches say.
+                _ => {}
+            }
+        }
+        asked.check()
+    }
+
+    /// With what its headers say; `cookie` is the name of the one that holds a token, if that may count.
+    pub(super) fn with(mut self, headers: &HeaderMap, cookie: Option<&str>) -> Result<Self, Fault> {
+        if let Some(id) = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()) {
+            self.last_event_id = Some(id.to_owned());
+        }
+        self.last_event_id = self.last_event_id.filter(|id| !id.is_empty());
+        let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        });
+        self.tokens.extend(bearer);
+        // A token that was chosen for this stream is meant, not the one that comes along with everything.
+        if self.tokens.is_empty() && self.ticket.is_none() {
+            self.tokens.extend(cookie.and_then(|name| cookie_of(headers, name)));
+        }
+        self.check()
+    }
+
+    fn check(self) -> Result<Self, Fault> {
+        if self.tokens.len() > TOKENS_MAX { Err(Fault::TooManyTokens) } else { Ok(self) }
+    }
+}
+
+fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let value = lines.flat_map(|line| line.split(';')).find_map(|cookie| {
+        let (key, value) = cookie.trim().split_once('=')?;
+        (key == name).then_some(value)
+    });
+    value.map(|value| value.trim_matches('"').to_owned()).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn parameters_and_headers() {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("bearer t2"));
+        headers.insert(COOKIE, HeaderValue::from_static("a=b; mine=t3"));
+        let asked = Asked::read(b"channel=a&channel=b%20c&channel=a&token=t1&x=y&last_event_id=1").unwrap();
+        let asked = asked.with(&headers, Some("mine")).unwrap();
+        assert_eq!(asked.channels, ["a".parse().unwrap(), "b c".parse().unwrap()]);
+        assert_eq!(asked.tokens, ["t1", "t2"]);
+        assert_eq!(asked.last_event_id.as_deref(), Some("1"));
+        headers.remove(AUTHORIZATION);
+        headers.insert(LAST_EVENT_ID, HeaderValue::from_static("2"));
+        let asked = Asked::read(b"last_event_id=1").unwrap().with(&headers, Some("mine")).unwrap();
+        assert_eq!((asked.tokens, asked.last_event_id), (vec!["t3".to_owned()], Some("2".to_owned())));
+        assert_eq!(Asked::read(b"").unwrap().with(&headers, None).unwrap().tokens.len(), 0);
+    }
+
+    #[test]
+    fn what_is_too_much_is_named() {
+        assert_eq!(Asked::read(&[b'x'; QUERY_BYTES_MAX + 1]), Err(Fault::TooLong));
+        assert_eq!(Asked::read("token=t&".repeat(17).as_bytes()), Err(Fault::TooManyTokens));
+        assert_eq!(Asked::read(b"channel=a*"), Err(Fault::Channel("a*".to_owned())));
+    }
+}

@@ -1,0 +1,36 @@
+//! docs/sse.md: its commands.
+
+use serde_json::{Value, json};
+
+use crate::blocks::block_of;
+use crate::shell::Shell;
+use crate::{PORTS, parsed};
+
+const PAGE: &str = include_str!("../../docs/sse.md");
+
+#[tokio::test]
+async fn streams_are_read_with_curl() {
+    let _ports = PORTS.lock().await;
+    let shell = Shell::new();
+    let dev = shell.start("pushnote dev");
+    dev.line_after("listening on http://");
+    let token = dev.line_after("a token for user ");
+    let token = token.split_whitespace().last().expect("a token");
+    let streams = [
+        shell.start(block_of(PAGE, "# Server-sent events", "curl").trim()),
+        shell.start(block_of(PAGE, "## Proxies, and how many streams a browser has", "curl").trim()),
+    ];
+    for stream in &streams {
+        stream.line_after("retry: ");
+        stream.line_after("id: ");
+    }
+    shell.run("pushnote publish --channel public.news '{\"msg\":\"Hi all!\"}'");
+    for stream in &streams {
+        assert_eq!(parsed(&stream.line_after("data: ")), json!({"msg": "Hi all!"}));
+    }
+    let ask = block_of(PAGE, "## What a client asks for", "curl");
+    let answer: Value = parsed(&shell.run(&format!("TOKEN={token}\n{ask}")));
+    let stream =
+        format!("curl -sN http://127.0.0.1:8080/events?ticket={}", answer["ticket"].as_str().unwrap());
+    shell.start(&stream).line_after("id: ");
+}
