@@ -46,6 +46,27 @@ async fn only_networks_that_are_named_publish() {
     assert_eq!(relay.ask("POST", "/pub/a", &from("192.0.2.7, 198.51.100.1"), b"x").await.status, 403);
 }
 
+/// A key of the API lets its holder publish from anywhere, on the channels that it is for.
+#[tokio::test]
+async fn who_has_a_key_publishes_from_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Process::output("pushnote", &["keygen", "--api", "shop"], &[]);
+    let made = String::from_utf8(made.stdout).unwrap();
+    let line = made.lines().find_map(|line| line.split_once("file: ").map(|(_, line)| line)).unwrap();
+    let key = made.split_whitespace().find(|word| word.starts_with("pn_")).unwrap();
+    let file = folder.path().join("keys");
+    std::fs::write(&file, format!("{line} relay/news.*\n")).unwrap();
+    let keys = format!("--api-keys={}", file.display());
+    let relay = Relay::with(PRIVATE, &["--trusted-proxy=127.0.0.1", "--api=127.0.0.1:0", &keys]);
+    let bearer = format!("Bearer {key}");
+    let from_afar = |key: &'static str| [("X-Forwarded-For", "192.0.2.1"), ("Authorization", key)];
+    let shown = [("X-Forwarded-For", "192.0.2.1"), ("Authorization", bearer.as_str())];
+    assert_eq!(relay.ask("POST", "/pub/news.a", &shown, b"x").await.status, 202);
+    assert_eq!(relay.ask("POST", "/pub/other", &shown, b"x").await.status, 403);
+    assert_eq!(relay.ask("POST", "/pub/news.a", &from_afar("Bearer pn_wrong"), b"x").await.status, 403);
+    assert_eq!(relay.ask("POST", "/pub/news.a", &from_afar("Basic YTpi"), b"x").await.status, 403);
+}
+
 /// Settings that let everybody publish are no settings, and what is wrong is named with its line.
 #[test]
 fn settings_that_do_not_work_are_refused() {

@@ -5,6 +5,7 @@ mod compose;
 mod guarantees;
 mod lightpush;
 mod long_poll;
+mod relay;
 mod shell;
 mod sse;
 

@@ -98,8 +98,7 @@ pub async fn run(
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
     let context = Arc::new(context(&settings, &clients, expulsion, handing, keeper.as_ref(), &draining));
-    let locations = std::mem::take(&mut settings.locations);
-    let relay = (!locations.is_empty()).then(|| Arc::new(Relay::new(Arc::clone(&context), locations)));
+    let relay = relay(&mut settings, &context);
     let (fronts, beside) = fronts(&mut settings, &context, relay.clone());
     let (routes, sockjs) = routes::all(settings, clients, &draining, keeper.clone());
     let site = Site { fronts: fronts.into(), routes };
@@ -182,6 +181,13 @@ fn context(
         sse_streams: Streams::default(),
         draining: Arc::clone(draining),
     }
+}
+
+/// Locations of the push relay protocol, if there are any.
+fn relay(settings: &mut Settings, context: &Arc<Context>) -> Option<Arc<Relay>> {
+    let locations = std::mem::take(&mut settings.locations);
+    let keys = settings.api.as_ref().map(|api| Arc::clone(&api.keys));
+    (!locations.is_empty()).then(|| Arc::new(Relay::new(Arc::clone(context), locations, keys)))
 }
 
 /// Ways in and out beside SockJS, in the order in which they are asked; and those with a listener of their own, which end with

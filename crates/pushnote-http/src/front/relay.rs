@@ -21,6 +21,7 @@ use pushnote_net::{LogOnce, Peer};
 use pushnote_relay::{Cors, Kind, Location, Locations, NoChannel, Publishing, Subscribing};
 
 use super::{Answering, Body, Front, plain, whole};
+use crate::api::keys::{CurrentApiKeys, Right};
 use crate::context::Context;
 use channels::Channels;
 pub(crate) use channels::Counters;
@@ -36,12 +37,18 @@ pub(crate) struct Relay {
     locations: Locations,
     channels: Arc<Channels>,
     passthrough: Option<Passthrough>,
+    /// Who may publish from anywhere.
+    keys: Option<Arc<CurrentApiKeys>>,
     log: LogOnce,
 }
 
 impl Relay {
     /// Serves these locations. Within a Tokio runtime.
-    pub(crate) fn new(context: Arc<Context>, locations: Locations) -> Self {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        locations: Locations,
+        keys: Option<Arc<CurrentApiKeys>>,
+    ) -> Self {
         let wanted = locations.iter().any(
             |location| matches!(&location.kind, Kind::Subscriber(subscribing) if subscribing.passthrough.is_some()),
         );
@@ -51,6 +58,7 @@ impl Relay {
             locations,
             channels,
             passthrough: wanted.then(Passthrough::start),
+            keys,
             log: LogOnce::new(),
         }
     }
@@ -63,6 +71,12 @@ impl Relay {
     /// Channels that are known, and requests that wait.
     pub(crate) fn size(&self) -> (usize, usize) {
         self.channels.size()
+    }
+
+    /// Whether a request shows an API key that may publish on this channel.
+    fn has_key(&self, headers: &HeaderMap, channel: &ChannelName) -> bool {
+        let shown = self.keys.as_ref().and_then(|keys| keys.check(headers, Right::Publish).ok());
+        shown.is_some_and(|key| key.allow_channel(channel).is_ok())
     }
 
     async fn answer(&self, location: &Location, request: Request<Incoming>) -> Response<Body> {
@@ -108,9 +122,14 @@ impl Relay {
         if ![Method::GET, Method::POST, Method::PUT, Method::DELETE].contains(request.method()) {
             return not_allowed(location);
         }
+        let channel = match channel(location, request.uri()) {
+            Ok((_, channel)) => channel,
+            Err((status, why)) => return plain(status, &why),
+        };
         let peer = request.extensions().get::<Peer>().copied();
         let trusted = &self.context.trusted_proxies;
-        if let Some(refusal) = publishing::refusal(location, publishing, request.headers(), peer, trusted) {
+        let refusal = publishing::refusal(location, publishing, request.headers(), peer, trusted);
+        if let Some(refusal) = refusal.filter(|_| !self.has_key(request.headers(), &channel)) {
             self.channels.counters.refused.add(1);
             if let Some(unlogged) = self.log.due("refused") {
                 let path = request.uri().path();
@@ -118,10 +137,6 @@ impl Relay {
             }
             return plain(StatusCode::FORBIDDEN, &refusal.to_string());
         }
-        let channel = match channel(location, request.uri()) {
-            Ok((_, channel)) => channel,
-            Err((status, why)) => return plain(status, &why),
-        };
         let (head, body) = request.into_parts();
         let at = (location, publishing);
         publishing::answer(&self.channels, &self.context, at, &channel, (&head, body)).await

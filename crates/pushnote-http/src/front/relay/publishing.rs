@@ -30,7 +30,9 @@ const FORWARDED: [HeaderName; 3] = [
 /// Why one may not publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    #[error("this address may not publish here: name it in allow_network of the location")]
+    #[error(
+        "this address may not publish here: name it in allow_network of the location, or send an API key"
+    )]
     Address,
     #[error(
         "the request came through a proxy, and nobody says from where: name the proxy in trusted_proxy, or let the application \
