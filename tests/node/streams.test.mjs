@@ -111,3 +111,34 @@ for (const live of ['long-poll', 'sse']) {
     assert.equal((await fetch(`${url}?offset=${place.replace(/_.*/, '_0000000000000001')}`)).status, 410);
   });
 }
+
+test('what is known of a stream outlives its server, and a repeated append counts once', async () => {
+  const flags = [`--data-dir=${join(folder, 'kept')}`];
+  const port = await freePort();
+  const first = await server(flags, port);
+  const url = `${first.streams}/kept`;
+  const write = (method, headers, body) => {
+    const all = { Authorization: `Bearer ${KEY}`, 'Content-Type': 'text/plain', ...headers };
+    return fetch(url, { method, headers: all, body });
+  };
+  const numbered = (seq) => ({ 'Producer-Id': 'a', 'Producer-Epoch': '0', 'Producer-Seq': String(seq) });
+  assert.equal((await fetch(url, { method: 'PUT' })).status, 401);
+  assert.equal((await write('PUT')).status, 201);
+  assert.equal((await write('POST', numbered(0), 'one ')).status, 200);
+  await first.end('SIGKILL');
+
+  const second = await server(flags, port);
+  assert.equal((await write('POST', numbered(0), 'one ')).status, 204);
+  assert.equal((await write('POST', { ...numbered(1), 'Stream-Closed': 'true' }, 'two')).status, 200);
+  await second.end('SIGKILL');
+
+  const third = await server(flags, port);
+  const answer = await fetch(url);
+  assert.deepEqual([await answer.text(), answer.headers.get('Stream-Closed')], ['one two', 'true']);
+  assert.equal((await write('POST', {}, 'three')).status, 409);
+  assert.equal((await write('DELETE')).status, 204);
+  await third.end('SIGKILL');
+
+  await server(flags, port);
+  assert.equal((await fetch(url)).status, 404);
+});
