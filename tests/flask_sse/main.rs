@@ -21,7 +21,7 @@ async fn page(single: &Single, channel: &str) -> Page {
     page
 }
 
-fn message(event: Option<&str>, data: Value) -> Value {
+fn message(event: Option<&str>, data: &Value) -> Value {
     let mut message = json!({"channel": "redis:test", "data": data});
     if let Some(event) = event {
         message["event"] = json!(event);
@@ -40,12 +40,12 @@ async fn both_kinds_of_flask_sse_reach_the_pages_of_a_channel() {
     for (published, expected) in [
         (
             json!({"publish": {"data": data, "type": "greeting", "id": 7, "retry": 1500, "channel": "test"}}),
-            message(Some("greeting"), data.clone()),
+            message(Some("greeting"), &data),
         ),
-        (json!({"publish": {"data": "a\nb", "channel": "test"}}), message(None, json!("a\nb"))),
+        (json!({"publish": {"data": "a\nb", "channel": "test"}}), message(None, &json!("a\nb"))),
         (
             json!({"send_event": ["myevent", data.to_string(), "test"]}),
-            message(Some("myevent"), json!(data.to_string())),
+            message(Some("myevent"), &json!(data.to_string())),
         ),
     ] {
         assert_eq!(application.publish(&published), 1);
@@ -76,7 +76,7 @@ async fn a_bad_payload_is_counted_and_harms_nothing() {
         application.publish(&json!({"raw": raw, "channel": "test"}));
     }
     application.publish(&json!({"publish": {"data": "good", "channel": "test"}}));
-    assert_eq!(page.next().await["messages"], message(None, json!("good")));
+    assert_eq!(page.next().await["messages"], message(None, &json!("good")));
     metrics.until("pushnote_server_refused_envelopes", |count| count == bad.len() as f64);
     metrics.until("pushnote_server_redis_channels", |count| count == 1.0);
 }
@@ -93,5 +93,5 @@ async fn the_server_comes_back_to_redis_and_tells_of_the_gap() {
     let gap = page.next().await;
     assert_eq!((&gap["type"], &gap["channel"]), (&json!("gap"), &json!("redis:test")));
     Application::start(&redis).publish(&json!({"publish": {"data": "on", "channel": "test"}}));
-    assert_eq!(page.next().await["messages"], message(None, json!("on")));
+    assert_eq!(page.next().await["messages"], message(None, &json!("on")));
 }

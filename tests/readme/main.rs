@@ -2,6 +2,7 @@
 
 mod blocks;
 mod compose;
+mod flask_sse;
 mod guarantees;
 mod lightpush;
 mod long_poll;

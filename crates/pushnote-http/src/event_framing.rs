@@ -4,10 +4,19 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pushnote_core::{ChannelName, CloseCode, Cursor, Subject};
+use pushnote_core::{Body, ChannelName, CloseCode, Cursor, Subject};
 use pushnote_hub::{Batch, Content};
 use pushnote_net::http::Chunk;
 use serde_json::json;
+
+/// What stands behind `data:`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Data {
+    /// JSON.
+    Json,
+    /// A string's text, line by line, and any other value's JSON: as flask-sse has it.
+    Text,
+}
 
 /// When a browser comes back whose stream has ended: not all at once.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
@@ -23,15 +32,19 @@ pub(crate) fn comment() -> Chunk {
 }
 
 /// The events of a batch; nothing if none of it is one.
-pub(crate) fn batch<E>(batch: &Batch<E>) -> Chunk {
+pub(crate) fn batch<E>(batch: &Batch<E>, form: Data) -> Chunk {
     let bytes: usize = batch.payloads().map(|data| data.len() + 96).sum();
     let mut out = String::with_capacity(bytes);
     for publication in batch.publications() {
         match publication.content() {
             Content::Message { data, event, .. } => {
-                put_message(event.as_deref(), data, publication.cursor(), &mut out);
+                let text = if form == Data::Text { Body::text(data) } else { data.clone() };
+                put_message(event.as_deref(), &text, publication.cursor(), &mut out);
             }
-            Content::Gap => put("gap", Some(publication.cursor()), "{}", &mut out),
+            Content::Gap => {
+                let channel = publication.audience().channels().next();
+                put("gap", Some(publication.cursor()), &missing(channel), &mut out);
+            }
             // Whoever asks for these does so by another way.
             Content::Joined(..) | Content::Left(..) => {}
         }
@@ -41,8 +54,11 @@ pub(crate) fn batch<E>(batch: &Batch<E>) -> Chunk {
 
 /// Messages are missing before this place: of one channel, or of anything.
 pub(crate) fn gap(channel: Option<&ChannelName>, cursor: &Cursor) -> Chunk {
-    let data = channel.map_or_else(|| json!({}), |channel| json!({"channel": channel.as_str()}));
-    one("gap", Some(cursor), &data.to_string())
+    one("gap", Some(cursor), &missing(channel))
+}
+
+fn missing(channel: Option<&ChannelName>) -> String {
+    channel.map_or_else(|| json!({}), |channel| json!({"channel": channel.as_str()})).to_string()
 }
 
 /// Where a stream begins: an id alone, which a browser keeps and tells nobody of.
@@ -82,7 +98,7 @@ fn put_message(event: Option<&str>, data: &Bytes, cursor: &Cursor, out: &mut Str
     }
 }
 
-/// Names of events and JSON in one line hold nothing that ends a line.
+/// Names of events hold nothing that ends a line.
 fn put(event: &str, cursor: Option<&Cursor>, data: &str, out: &mut String) {
     for part in ["event: ", event, "\n"] {
         out.push_str(part);
@@ -95,7 +111,18 @@ fn put_data(cursor: Option<&Cursor>, data: &str, out: &mut String) {
         // To a string this never fails.
         let _ = writeln!(out, "id: {cursor}");
     }
-    for part in ["data: ", data, "\n\n"] {
+    let mut rest = data;
+    while let Some(end) = rest.find(['\r', '\n']) {
+        let (line, more) = rest.split_at(end);
+        put_line(line, out);
+        rest = more.strip_prefix("\r\n").unwrap_or(&more[1..]);
+    }
+    put_line(rest, out);
+    out.push('\n');
+}
+
+fn put_line(line: &str, out: &mut String) {
+    for part in ["data: ", line, "\n"] {
         out.push_str(part);
     }
 }
@@ -126,6 +153,21 @@ mod tests {
         put_message(None, &Bytes::from_static(b"{\"a\":1}"), &cursor(), &mut out);
         put_message(Some("late"), &Bytes::from_static(b"2"), &cursor(), &mut out);
         assert_eq!(out, "id: 1~1.2\ndata: {\"a\":1}\n\nevent: late\nid: 1~1.2\ndata: 2\n\n");
+    }
+
+    #[test]
+    fn each_line_of_a_text_is_one_of_data() {
+        for (text, lines) in [
+            ("", "data: \n\n"),
+            ("a", "data: a\n\n"),
+            ("a\nb\r\nc\rd", "data: a\ndata: b\ndata: c\ndata: d\n\n"),
+            ("a\n", "data: a\ndata: \n\n"),
+            ("\u{2028}\n\nid: 666", "data: \u{2028}\ndata: \ndata: id: 666\n\n"),
+        ] {
+            let mut out = String::new();
+            put_data(None, text, &mut out);
+            assert_eq!(out, lines, "{text:?}");
+        }
     }
 
     #[test]

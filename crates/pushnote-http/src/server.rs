@@ -86,7 +86,7 @@ pub async fn run(
     let (hub, intake, expulsion) = start(&mut settings, &rules)?;
     let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
     let (handing, handed) = handed();
-    let redis = redis(&mut settings, &hub);
+    let redis = redis(&settings, &hub);
     let redis_counters = redis.as_ref().map(|redis| Arc::clone(redis.counters()));
     let mut hearing = tokio::spawn(intake.run(Both(source, Both(handed, redis))));
 
@@ -197,7 +197,8 @@ fn fronts(
     context: &Arc<Context>,
     relay: Option<Arc<Relay>>,
 ) -> (Vec<Arc<dyn Front>>, JoinSet<()>) {
-    let events = Sse::new(Arc::clone(context), std::mem::take(&mut settings.token_cookie));
+    let redis_prefix = settings.redis.take().map(|redis| redis.prefix);
+    let events = Sse::new(Arc::clone(context), std::mem::take(&mut settings.token_cookie), redis_prefix);
     let (mut fronts, mut beside) = (vec![Arc::new(events) as Arc<dyn Front>], JoinSet::new());
     let keys = settings.api.as_ref().map(|api| Arc::clone(&api.keys));
     if let Some(ApiOptions { listener, keys }) = settings.api.take() {
@@ -272,8 +273,8 @@ fn start(
 }
 
 /// What comes from Redis, for those channels that somebody listens to.
-fn redis(settings: &mut Settings, hub: &Hub<AnyReceiver>) -> Option<Redis> {
-    settings.redis.take().map(|options| {
+fn redis(settings: &Settings, hub: &Hub<AnyReceiver>) -> Option<Redis> {
+    settings.redis.clone().map(|options| {
         let interest = hub.interest(&options.prefix);
         Redis::new(options, interest)
     })

@@ -23,6 +23,7 @@ use subtle::ConstantTimeEq;
 
 use super::{Answering, Body, BodyError, Front, read, whole};
 use crate::context::Context;
+use crate::cors::Cors;
 use crate::notice::Notice;
 use crate::publisher::{Message, PublishError};
 use crate::receiver::{AnyReceiver, LightpushReceiver};
@@ -99,6 +100,7 @@ impl std::fmt::Debug for LightpushKey {
 pub(crate) struct Lightpush {
     context: Arc<Context>,
     key: LightpushKey,
+    cors: Cors,
     socket: Arc<SocketOptions>,
     log: LogOnce,
 }
@@ -115,7 +117,8 @@ impl Lightpush {
             ping_interval: Duration::from_secs(context.limits.heartbeat_delay_s),
             ..SocketOptions::default()
         });
-        Self { context, key, socket, log: LogOnce::new() }
+        let cors = Cors::new(Arc::clone(&context.allowed_origins));
+        Self { context, key, cors, socket, log: LogOnce::new() }
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
@@ -195,6 +198,9 @@ impl Lightpush {
     fn open(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
         let mut channels = vec![channel("")?, channel(request.uri().path())?];
         channels.dedup();
+        if !self.cors.allows(request.headers()) {
+            return Err(Refusal(StatusCode::FORBIDDEN, "pages of this origin may not use the server"));
+        }
         let accept = handshake::check(request.method(), request.version(), request.headers());
         let accept = match accept {
             Ok(accept) => accept,

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use pushnote_core::{Cursor, Wanted};
+use pushnote_core::{ChannelName, Cursor, Wanted};
 use pushnote_net::http::{Handover, Idle};
 use pushnote_sockjs::ConnectionGuard;
 use serde_json::json;
@@ -20,7 +20,7 @@ use serde_json::json;
 use super::{Answering, Body, Front, plain, read, whole};
 use crate::context::Context;
 use crate::cors::{self, Cors};
-use crate::event_framing;
+use crate::event_framing::{self, Data};
 use crate::receiver::Sink;
 use crate::rights::{Allowed, Refusal};
 use request::{Asked, Fault, QUERY_BYTES_MAX};
@@ -29,6 +29,8 @@ use tickets::Tickets;
 
 const EVENTS: &str = "/events";
 const TICKET: &str = "/events/ticket";
+/// Where flask-sse's pages look.
+const STREAM: &str = "/stream";
 
 /// The front for both.
 pub(crate) struct Sse {
@@ -38,12 +40,14 @@ pub(crate) struct Sse {
     cookie: String,
     tickets: Tickets,
     idle: Arc<Idle>,
+    /// What channels of Redis have before their names, if it is heard.
+    redis_prefix: Option<String>,
 }
 
 impl Sse {
-    pub(crate) fn new(context: Arc<Context>, cookie: String) -> Self {
+    pub(crate) fn new(context: Arc<Context>, cookie: String, redis_prefix: Option<String>) -> Self {
         let cors = Cors::new(Arc::clone(&context.allowed_origins));
-        Self { context, cors, cookie, tickets: Tickets::default(), idle: stream::idle() }
+        Self { context, cors, cookie, tickets: Tickets::default(), idle: stream::idle(), redis_prefix }
     }
 
     async fn answer(&self, request: &mut Parts, body: Incoming) -> Response<Body> {
@@ -53,6 +57,11 @@ impl Sse {
                 "origin_refused",
                 "pages of this origin may not use the server: --allowed-origin says which may",
             );
+        }
+        if let (&Method::GET, STREAM, Some(prefix)) =
+            (&request.method, request.uri.path(), &self.redis_prefix)
+        {
+            return self.flask_sse(request, prefix);
         }
         let asks_for_ticket = request.uri.path() == TICKET;
         match (&request.method, asks_for_ticket) {
@@ -88,10 +97,32 @@ impl Sse {
             };
             tokens.extend(redeemed);
         }
+        self.open(request, (channels, &tokens), last_event_id.as_deref(), Data::Json)
+    }
+
+    /// What flask-sse publishes in Redis on one channel, in the shape that it has there.
+    fn flask_sse(&self, request: &mut Parts, prefix: &str) -> Response<Body> {
+        let query = request.uri.query().unwrap_or_default().as_bytes();
+        match Asked::of_flask_sse(query, prefix).and_then(|asked| asked.with(&request.headers, None)) {
+            Ok(Asked { channels, last_event_id, .. }) => {
+                self.open(request, (channels, &[]), last_event_id.as_deref(), Data::Text)
+            }
+            Err(fault) => malformed(&fault),
+        }
+    }
+
+    /// The stream of these channels, and of the users of these tokens.
+    fn open(
+        &self,
+        request: &mut Parts,
+        (channels, tokens): (Vec<ChannelName>, &[String]),
+        last_event_id: Option<&str>,
+        form: Data,
+    ) -> Response<Body> {
         let sink = Sink::new(event_framing::beginning());
-        let opened = self.allowed(channels, &tokens).and_then(|allowed| {
-            let cursor = last_event_id.as_deref().map(Cursor::read);
-            Client::open(&self.context, &sink, allowed, cursor)
+        let opened = self.allowed(channels, tokens).and_then(|allowed| {
+            let cursor = last_event_id.map(Cursor::read);
+            Client::open(&self.context, &sink, allowed, cursor, form)
         });
         let client = match opened {
             Ok(client) => client,
@@ -153,11 +184,7 @@ impl Sse {
     }
 
     /// Channels, each by the first token that allows it, and the users whose tokens are shown.
-    fn allowed(
-        &self,
-        channels: Vec<pushnote_core::ChannelName>,
-        tokens: &[String],
-    ) -> Result<Vec<Allowed>, Refusal> {
+    fn allowed(&self, channels: Vec<ChannelName>, tokens: &[String]) -> Result<Vec<Allowed>, Refusal> {
         let rights = &self.context.rights;
         let mut all = Vec::with_capacity(channels.len() + tokens.len());
         for token in tokens {
@@ -197,7 +224,7 @@ impl Sse {
 
 impl Front for Sse {
     fn takes(&self, path: &str) -> bool {
-        matches!(path, EVENTS | TICKET)
+        matches!(path, EVENTS | TICKET) || (path == STREAM && self.redis_prefix.is_some())
     }
 
     fn respond(self: Arc<Self>, request: Request<Incoming>) -> Answering {

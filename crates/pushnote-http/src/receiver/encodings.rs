@@ -17,4 +17,6 @@ pub(crate) struct Encodings {
     pub(super) texts: OnceLock<Option<Frames>>,
     /// Server-sent events.
     pub(super) events: OnceLock<Chunk>,
+    /// The same with the texts of messages.
+    pub(super) text_events: OnceLock<Chunk>,
 }

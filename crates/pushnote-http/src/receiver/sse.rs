@@ -10,12 +10,13 @@ use pushnote_net::WriteError;
 use pushnote_net::http::{Chunk, ResponseStream};
 
 use super::encodings::Encodings;
-use crate::event_framing;
+use crate::event_framing::{self, Data};
 use crate::notice::Notice;
 
 /// What the hub writes to.
 pub(crate) struct SseReceiver {
     sink: Arc<Sink>,
+    form: Data,
     /// It was told where it begins. What came before that comes again then.
     begun: AtomicBool,
 }
@@ -41,16 +42,17 @@ struct Waiting {
 }
 
 impl SseReceiver {
-    pub(crate) fn new(sink: Arc<Sink>) -> Self {
-        Self { sink, begun: AtomicBool::new(false) }
+    pub(crate) fn new(sink: Arc<Sink>, form: Data) -> Self {
+        Self { sink, form, begun: AtomicBool::new(false) }
     }
 
     pub(super) fn deliver(&self, batch: &Batch<Encodings>) -> Delivery {
         if !self.begun.load(Relaxed) {
             return Delivery::Accepted;
         }
-        let events = batch.encodings().events.get_or_init(|| event_framing::batch(batch));
-        self.send(events)
+        let Encodings { events, text_events, .. } = batch.encodings();
+        let encoded = if self.form == Data::Text { text_events } else { events };
+        self.send(encoded.get_or_init(|| event_framing::batch(batch, self.form)))
     }
 
     pub(super) fn tell(&self, notice: &Notice, place: &Place) -> Delivery {

@@ -59,6 +59,20 @@ impl Asked {
         asked.check()
     }
 
+    /// As flask-sse reads a query: one channel, and `sse` where none is named; here its name has `prefix` before it. Nobody
+    /// shows a token.
+    pub(super) fn of_flask_sse(query: &[u8], prefix: &str) -> Result<Self, Fault> {
+        if query.len() > QUERY_BYTES_MAX {
+            return Err(Fault::TooLong);
+        }
+        let of = |wanted| form_urlencoded::parse(query).find(|(name, _)| name == wanted);
+        let channel = of("channel").map(|(_, channel)| channel).filter(|channel| !channel.is_empty());
+        let name = format!("{prefix}{}", channel.as_deref().unwrap_or("sse"));
+        let channel = name.parse().map_err(|_| Fault::Channel(name.chars().take(100).collect()))?;
+        let last_event_id = of("last_event_id").map(|(_, id)| id.into_owned());
+        Ok(Self { channels: vec![channel], last_event_id, ..Self::default() })
+    }
+
     /// With what its headers say; `cookie` is the name of the one that holds a token, if that may count.
     pub(super) fn with(mut self, headers: &HeaderMap, cookie: Option<&str>) -> Result<Self, Fault> {
         if let Some(id) = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()) {
@@ -112,6 +126,20 @@ mod tests {
         let asked = Asked::read(b"last_event_id=1").unwrap().with(&headers, Some("mine")).unwrap();
         assert_eq!((asked.tokens, asked.last_event_id), (vec!["t3".to_owned()], Some("2".to_owned())));
         assert_eq!(Asked::read(b"").unwrap().with(&headers, None).unwrap().tokens.len(), 0);
+    }
+
+    #[test]
+    fn flask_sse_has_one_channel() {
+        for (query, channel) in [
+            ("", "redis:sse"),
+            ("channel=", "redis:sse"),
+            ("channel=a%20b&channel=c", "redis:a b"),
+            ("token=a", "redis:sse"),
+        ] {
+            let asked = Asked::of_flask_sse(query.as_bytes(), "redis:").unwrap();
+            assert_eq!((asked.channels, asked.tokens.len()), (vec![channel.parse().unwrap()], 0), "{query}");
+        }
+        assert!(Asked::of_flask_sse(b"channel=a%0Ab", "redis:").is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use pushnote_sockjs::ConnectionGuard;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::context::Context;
-use crate::event_framing;
+use crate::event_framing::{self, Data};
 use crate::expiries::{Ending, Expiry};
 use crate::notice::Notice;
 use crate::presence::Presence;
@@ -36,7 +36,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Subscribes to what is allowed, and goes on from `cursor`.
+    /// Subscribes to what is allowed, and goes on from `cursor`. Who wants texts, as of flask-sse, gets nothing else.
     ///
     /// # Errors
     ///
@@ -46,9 +46,12 @@ impl Client {
         sink: &Arc<Sink>,
         allowed: Vec<Allowed>,
         cursor: Option<Cursor>,
+        form: Data,
     ) -> Result<Self, Refusal> {
-        let mut attachment = context.hub.attach(AnyReceiver::Sse(SseReceiver::new(Arc::clone(sink))));
-        attachment.subscribe(Subject::Everyone)?;
+        let mut attachment = context.hub.attach(AnyReceiver::Sse(SseReceiver::new(Arc::clone(sink), form)));
+        if form == Data::Json {
+            attachment.subscribe(Subject::Everyone)?;
+        }
         let mut expiry = None;
         let mut present = Vec::new();
         for Allowed { subject, user, until } in allowed {
