@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use pushnote_hub::{Counter, Counters, Hub};
+use pushnote_hub::{Counter, Counters};
 use pushnote_intake::sources::redis::RedisCounters;
 use pushnote_net::metrics::{Label, Measured, Page};
 use pushnote_sockjs::SockJs;
@@ -14,15 +14,11 @@ use crate::client::Clients;
 use crate::context::{Context, Streams};
 use crate::front::{self, relay::Relay};
 use crate::kept::Keeper;
-use crate::presence::Presence;
-use crate::receiver::AnyReceiver;
 use pushnote_net::Admission;
 
 /// Everything that counts something.
 pub(crate) struct Gauges {
-    pub(crate) hub: Hub<AnyReceiver>,
     pub(crate) taken_in: Arc<pushnote_intake::Counters>,
-    pub(crate) presence: Arc<Presence>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) sockjs: SockJs<Clients>,
     pub(crate) context: Arc<Context>,
@@ -30,8 +26,6 @@ pub(crate) struct Gauges {
     pub(crate) sockets: Vec<(&'static str, Monitor)>,
     /// What is heard from Redis.
     pub(crate) redis: Option<Arc<RedisCounters>>,
-    /// Keeps the log on disk.
-    pub(crate) keeper: Option<Arc<Keeper>>,
     /// Locations of the push relay protocol.
     pub(crate) relay: Option<Arc<Relay>>,
 }
@@ -42,7 +36,7 @@ impl Measured for Gauges {
         page.info("pushnote_server_build", "The version that runs", &version)?;
         self.intake(page)?;
         self.hub(page)?;
-        if let Some(keeper) = &self.keeper {
+        if let Some(keeper) = &self.context.keeper {
             kept(keeper, page)?;
         }
         if let Some(counters) = &self.redis {
@@ -88,7 +82,7 @@ impl Gauges {
             detached,
             tokens_refused,
             subscriptions_refused,
-        } = &**self.hub.counters();
+        } = &**self.context.hub.counters();
         let table = [
             ("publications", "Messages accepted for fan-out", publications),
             ("deliveries", "Messages given to sessions, once for each session", deliveries),
@@ -113,7 +107,7 @@ impl Gauges {
             ("refused_subscriptions", "Subscriptions of browsers beyond a limit", subscriptions_refused),
         ];
         counters(page, &table)?;
-        let (messages, bytes) = self.hub.log_size();
+        let (messages, bytes) = self.context.hub.log_size();
         page.gauge(
             "pushnote_server_log_messages",
             "Messages that are kept for who was away or is slow",
@@ -123,7 +117,7 @@ impl Gauges {
     }
 
     fn presence(&self, page: &mut Page<'_>) -> fmt::Result {
-        let (channels, members) = self.presence.size();
+        let (channels, members) = self.context.presence.size();
         page.gauge(
             "pushnote_server_presence_channels",
             "Channels with presence in which somebody is",

@@ -92,8 +92,7 @@ pub async fn run(
 
     let clients = Clients::new(hub.clone(), Arc::clone(&settings.verifier), rules, settings.strings);
     let expiries = clients.expiries();
-    let presence = clients.presence();
-    let mut telling_presence = tokio::spawn(Arc::clone(&presence).tell(hub.clone()));
+    let mut telling_presence = tokio::spawn(clients.presence().tell(hub.clone()));
     let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
@@ -107,15 +106,12 @@ pub async fn run(
     if let Some(listener) = metrics {
         let admission = Arc::clone(&admission);
         let gauges = Gauges {
-            hub: hub.clone(),
             taken_in,
-            presence,
             admission,
             sockjs: sockjs.clone(),
             context: Arc::clone(&context),
             sockets,
             redis: redis_counters,
-            keeper: keeper.clone(),
             relay,
         };
         telling = listener.serve(gauges, Arc::clone(&draining)).map_err(RunError::Metrics)?;
