@@ -1,7 +1,6 @@
 //! What every way in and out works with.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use pushnote_core::Limits;
 use pushnote_hub::{Counter, Hub};
@@ -36,8 +35,6 @@ pub(crate) struct Context {
     pub(crate) trusted_proxies: Arc<[Network]>,
     /// Streams of server-sent events.
     pub(crate) sse_streams: Streams,
-    /// The server is about to end.
-    pub(crate) draining: Arc<AtomicBool>,
 }
 
 /// Streams that were opened, and closed.

@@ -96,7 +96,7 @@ pub async fn run(
     let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
-    let context = Arc::new(context(&settings, &clients, expulsion, handing, keeper.as_ref(), &draining));
+    let context = Arc::new(context(&settings, &clients, expulsion, handing, keeper.as_ref()));
     let relay = relay(&mut settings, &context);
     let (fronts, beside) = fronts(&mut settings, &context, relay.clone());
     let (routes, sockjs) = routes::all(settings, clients, &draining, keeper.clone());
@@ -156,7 +156,6 @@ fn context(
     expulsion: Arc<Expulsion>,
     handing: Handing,
     keeper: Option<&Arc<Keeper>>,
-    draining: &Arc<AtomicBool>,
 ) -> Context {
     let data_bytes_max = settings.limits.message_bytes_max;
     let publisher = match &settings.publish_to {
@@ -175,7 +174,6 @@ fn context(
         allowed_origins: settings.allowed_origins.clone().into(),
         trusted_proxies: settings.trusted_proxies.clone().into(),
         sse_streams: Streams::default(),
-        draining: Arc::clone(draining),
     }
 }
 
