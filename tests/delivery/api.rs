@@ -238,3 +238,21 @@ async fn behind_a_forwarder_users_are_gone_from_all_servers() {
     api.ask("POST", "/v1/revoke", ALL, r#"{"users":["42"]}"#);
     assert_eq!(page.close_code().await, Some(3502));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tool_publishes_by_http() {
+    let (single, api) = Api::single(&[]);
+    let mut page = Browser::open(&single.server.websocket_url()).await;
+    let url = format!("--url=http://{}", api.address);
+    let publish = |key: &str| {
+        let key = [("PUSHNOTE_API_KEY", key)];
+        Process::output("pushnote", &["publish", &url, r#"{"msg":"Hi"}"#], &key)
+    };
+    let output = publish(ALL);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.ends_with(": for 1 connections of that server\n"), "{said}");
+    assert_eq!(page.next().await, json!({"msg": "Hi"}));
+    let refused = publish("pn_other");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("answered 401: the API key is unknown"), "{said}");
+}

@@ -30,6 +30,8 @@ pub(crate) enum ToolCommand {
     Keygen(KeygenArgs),
     /// Publishes one message
     Publish(PublishArgs),
+    /// Prints what is published, as a page gets it, one message a line
+    Tail(TailArgs),
     /// Makes a token with which a browser subscribes as a user, or to a channel; says what is wrong with one
     Token(TokenArgs),
 }
@@ -138,6 +140,14 @@ pub(crate) struct PublishArgs {
     #[arg(long, env = "PUSHNOTE_ACK_SOCKET", value_name = "ENDPOINT")]
     pub(crate) ack: Option<String>,
 
+    /// Publishes over HTTP instead, to the API of this server, as in http://127.0.0.1:8081
+    #[arg(long, value_name = "URL", conflicts_with_all = ["mq_socket", "ack"])]
+    pub(crate) url: Option<String>,
+
+    /// With --url: file with the key of the API; the environment variable PUSHNOTE_API_KEY does as well
+    #[arg(long, value_name = "PATH", requires = "url")]
+    pub(crate) api_key_file: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
 
@@ -147,6 +157,25 @@ pub(crate) struct PublishArgs {
     /// How long to wait for somebody to take it, as in 5s
     #[arg(long, default_value = "5s", value_parser = pushnote_config::duration)]
     pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TailArgs {
+    /// Where browsers are served
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+
+    /// Channel to hear besides what is for everyone; repeat for several. One that is not public needs the server's secret
+    #[arg(short, long)]
+    pub(crate) channel: Vec<String>,
+
+    /// User whose messages to hear, with the server's secret; repeat for several
+    #[arg(short, long)]
+    pub(crate) user: Vec<String>,
+
+    /// File with the server's secret; the environment variable PUSHNOTE_SECRET does as well
+    #[arg(long, env = "PUSHNOTE_SECRET_FILE", value_name = "PATH")]
+    pub(crate) secret_file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

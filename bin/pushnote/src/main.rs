@@ -8,7 +8,9 @@ mod doctor;
 mod keygen;
 mod mq_socket;
 mod publish;
+mod tail;
 mod token;
+mod web;
 
 use std::process::ExitCode;
 
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
         ToolCommand::Doctor(args) => doctor::run(&args),
         ToolCommand::Keygen(args) => keygen::run(&args),
         ToolCommand::Publish(args) => publish::run(&args),
+        ToolCommand::Tail(args) => tail::run(&args),
         ToolCommand::Token(args) => token::run(&args),
     })
 }

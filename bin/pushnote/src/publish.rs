@@ -1,5 +1,7 @@
 //! `pushnote publish`: one message from the command line.
 
+mod http;
+
 use std::io::Read;
 
 use pushnote::{AckError, Message, Obstacle, Publisher, PublisherBuilder, Receipt};
@@ -10,6 +12,9 @@ use crate::args::PublishArgs;
 
 pub(crate) fn run(args: &PublishArgs) -> Result<(), Failure> {
     let json = read_json(&args.json)?;
+    if let Some(url) = &args.url {
+        return http::publish(url, &json, args);
+    }
     let mut builder = Publisher::builder().subscriber_timeout(args.timeout);
     if let Some((server, secret)) = client_keys(&args.connect, &args.key)? {
         builder = builder.curve(server, secret);

@@ -84,6 +84,6 @@ pub(crate) fn make(keys: &Keys, user: &UserId, ttl: Option<Duration>) -> String 
 }
 
 /// Unix seconds.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }

@@ -1,0 +1,60 @@
+//! A message by way of the HTTP API.
+
+use std::path::Path;
+
+use pushnote_cli::{Failure, read_setting, say};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::args::PublishArgs;
+use crate::web::{agent, base, refusal, unanswered};
+
+const KEY_VARIABLE: &str = "PUSHNOTE_API_KEY";
+
+/// A file that is longer, in bytes, has something else in it.
+const KEY_BYTES_MAX: u64 = 4096;
+
+pub(crate) fn publish(url: &str, message: &RawValue, args: &PublishArgs) -> Result<(), Failure> {
+    let url = base(url).map_err(|error| Failure::usage(format!("--url: {error}")))?;
+    let url = format!("{url}/v1/publish");
+    let key = key(args.api_key_file.as_deref())?;
+    let everyone = args.user.is_empty() && args.channel.is_empty();
+    let mut body = json!({
+        "data": message, "users": args.user, "channels": args.channel, "everyone": everyone,
+    });
+    if let Some(event) = &args.event {
+        body["event"] = json!(event);
+    }
+    let request = agent().post(&url).header("authorization", format!("Bearer {key}"));
+    let mut answer = request.send(body.to_string()).map_err(|error| unanswered(&url, &error))?;
+    let status = answer.status().as_u16();
+    let text = answer.body_mut().read_to_string().map_err(|error| unanswered(&url, &error))?;
+    match status {
+        202 => {
+            let receipt: Value = serde_json::from_str(&text)
+                .map_err(|error| Failure::data(format!("{url}: this is no pushnote's answer: {error}")))?;
+            let id = receipt["id"].as_str().unwrap_or_default();
+            say(format_args!("{id}: for {} connections of that server", receipt["connections"]));
+            Ok(())
+        }
+        400..=499 => Err(Failure::data(refusal(status, &text))),
+        _ => Err(Failure::unavailable(refusal(status, &text))),
+    }
+}
+
+/// The key, which no command line may show.
+fn key(file: Option<&Path>) -> Result<String, Failure> {
+    let key = match file {
+        Some(path) => read_setting("--api-key-file", path, KEY_BYTES_MAX)?,
+        None => std::env::var(KEY_VARIABLE).map_err(|_| {
+            Failure::config(format!(
+                "there is no key: set {KEY_VARIABLE}, or give --api-key-file; pushnote keygen --api makes one"
+            ))
+        })?,
+    };
+    let key = key.trim();
+    if key.is_empty() || key.contains(|c: char| !c.is_ascii_graphic()) {
+        return Err(Failure::config("the API key is empty, or more than one word"));
+    }
+    Ok(key.to_owned())
+}
