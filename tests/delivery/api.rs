@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use pushnote_tests::{Answer, Browser, Forwarder, Page, Process, Server, Single, ask, token};
+use pushnote_tests::{Answer, Browser, Forwarder, Launch, Page, Process, SECRET, Server, Single, ask, token};
 use serde_json::{Value, json};
 
 /// Keys with all rights, and for some channels.
@@ -255,4 +255,22 @@ async fn the_tool_publishes_by_http() {
     let refused = publish("pn_other");
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success() && said.contains("answered 401: the API key is unknown"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tool_prints_what_pages_get() {
+    let (mut single, api) = Api::single(&[]);
+    let url = format!("--url=http://{}", single.server.address);
+    let tail = Launch::of("pushnote")
+        .arguments(["tail", &url, "--channel=news", "--user=42"])
+        .variable("PUSHNOTE_SECRET", SECRET)
+        .start_logged();
+    while api.ask("GET", "/v1/channels/news", ALL, "").json()["connections"] != 1 {}
+    let list = json!([{"channels": ["news"], "data": {"n": 1}}, {"users": [42], "data": "mine"}]);
+    api.publish(ALL, &list);
+    assert_eq!(tail.line_after(r#"{"n""#), ":1}");
+    assert_eq!(tail.line_after(r#""mine"#), "\"");
+    // It goes on where it was; here the log has gone with its server.
+    single.crash_and_restart();
+    tail.logged("some messages are missing here");
 }
