@@ -6,7 +6,7 @@ use pushnote_tests::{Answer, Browser, Forwarder, Launch, Page, Process, SECRET, 
 use serde_json::{Value, json};
 
 /// Keys with all rights, and for some channels.
-const ALL: &str = "pn_all";
+pub(crate) const ALL: &str = "pn_all";
 const BLOG: &str = "pn_blog";
 
 /// What `--api-keys` names, with the hashes of these keys.
@@ -16,8 +16,8 @@ blog  publish              d901c11227925e159789a5c58192ea957dc9f2993e5569cee66ad
 ";
 
 /// An API, and who asks it.
-struct Api {
-    address: String,
+pub(crate) struct Api {
+    pub(crate) address: String,
     _keys: tempfile::NamedTempFile,
 }
 
@@ -34,7 +34,7 @@ impl Api {
         Self { address: line.split('/').next().unwrap().to_owned(), _keys: keys }
     }
 
-    fn single(arguments: &[&str]) -> (Single, Self) {
+    pub(crate) fn single(arguments: &[&str]) -> (Single, Self) {
         let (flags, keys) = flags();
         let arguments: Vec<_> = flags.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
         let single = Single::with(&arguments);
@@ -42,7 +42,7 @@ impl Api {
         (single, api)
     }
 
-    fn ask(&self, method: &str, path: &str, key: &str, body: &str) -> Answer {
+    pub(crate) fn ask(&self, method: &str, path: &str, key: &str, body: &str) -> Answer {
         ask(&self.address, method, path, &[&format!("authorization: Bearer {key}")], body)
     }
 

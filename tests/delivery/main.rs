@@ -3,6 +3,7 @@
 
 mod api;
 mod forms;
+mod openapi;
 mod presence;
 mod protocol;
 mod resume;

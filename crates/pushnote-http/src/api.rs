@@ -177,3 +177,47 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// How the description writes its path.
+    fn described(resource: &Resource) -> &'static str {
+        match resource {
+            Resource::Publish => "/v1/publish",
+            Resource::Disconnect => "/v1/disconnect",
+            Resource::Revoke => "/v1/revoke",
+            Resource::Channel(_) => "/v1/channels/{channel}",
+            Resource::User(_) => "/v1/users/{user}",
+            Resource::OpenApi => "/v1/openapi.json",
+        }
+    }
+
+    #[test]
+    fn the_description_has_what_is_answered_and_nothing_else() {
+        let name = || "a".to_owned();
+        let answered = [
+            Resource::Publish,
+            Resource::Disconnect,
+            Resource::Revoke,
+            Resource::Channel(name()),
+            Resource::User(name()),
+            Resource::OpenApi,
+        ];
+        let mut expected = BTreeSet::new();
+        for resource in &answered {
+            let path = described(resource);
+            assert_eq!(Resource::of(path).ok().map(|found| described(&found)), Some(path));
+            expected.insert((path, resource.method().as_str().to_ascii_lowercase()));
+        }
+        let paths = openapi::document()["paths"].as_object().unwrap();
+        let methods = |(path, methods)| -> Vec<(&'static str, String)> {
+            let (path, methods): (&'static String, &'static serde_json::Value) = (path, methods);
+            methods.as_object().unwrap().keys().map(|method| (path.as_str(), method.clone())).collect()
+        };
+        assert_eq!(paths.iter().flat_map(methods).collect::<BTreeSet<_>>(), expected);
+    }
+}

@@ -15,7 +15,7 @@ use crate::publisher::ExpelError;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Users {
     /// Ids, as text or integers.
-    #[schema(value_type = Vec<UserName>, min_items = 1, max_items = 10000, example = json!(["42"]))]
+    #[schema(value_type = Vec<UserName>, example = json!(["42"]))]
     users: Vec<UserId>,
 }
 

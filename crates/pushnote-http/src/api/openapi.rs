@@ -1,9 +1,11 @@
 //! The API's description, by which clients are made and checked (OpenAPI 3.1).
 
+mod limits;
+
 use std::sync::LazyLock;
 
+use serde_json::Value;
 use utoipa::OpenApi;
-use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use super::expel::{Expelled, Users};
@@ -12,12 +14,15 @@ use super::publish::{Publish, Receipts};
 use super::views::{ChannelView, UserView};
 
 /// The document, made once.
-pub(crate) fn document() -> &'static Document {
-    static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
+pub(crate) fn document() -> &'static Value {
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         let mut document = Description::openapi();
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("key", SecurityScheme::Http(bearer));
+        // What it is made of always serialises.
+        let mut document = serde_json::to_value(document).unwrap_or_default();
+        limits::add(&mut document);
         document
     });
     &DOCUMENT
@@ -25,8 +30,8 @@ pub(crate) fn document() -> &'static Document {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "pushnote", description = "Publishes messages to browsers, and shows what is there."),
-    paths(publish, disconnect, revoke, channel, user),
+    info(title = "pushnote", description = "Publishes messages to browsers, and shows what is there. Lengths of text are limited in bytes of UTF-8: of characters beyond ASCII, fewer are allowed than maxLength says."),
+    paths(publish, disconnect, revoke, channel, user, openapi_json),
     security(("key" = []))
 )]
 struct Description;
@@ -118,6 +123,16 @@ fn channel() {}
 )]
 #[expect(dead_code, reason = "it carries the description")]
 fn user() {}
+
+/// This description.
+#[utoipa::path(
+    get,
+    path = "/v1/openapi.json",
+    security(()),
+    responses((status = 200, description = "The description", body = inline(Value), content_type = "application/json"))
+)]
+#[expect(dead_code, reason = "it carries the description")]
+fn openapi_json() {}
 
 /// A message, or a list of up to 1000.
 #[derive(utoipa::ToSchema)]

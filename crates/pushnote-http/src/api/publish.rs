@@ -24,7 +24,7 @@ const EXAMPLE: &str = r#"{"channels":["news"],"data":"Hi"}"#;
 pub(crate) const MESSAGES_MAX: usize = 1000;
 
 /// Longest `id`, in bytes.
-const ID_BYTES_MAX: usize = 128;
+pub(super) const ID_BYTES_MAX: usize = 128;
 
 /// A message, and whom it is for: everyone, users, channels, in any mixture; each connection gets it once.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -46,14 +46,11 @@ pub(crate) struct Publish<'a> {
     #[schema(value_type = Vec<UserName>, example = json!(["42", 43]))]
     users: Vec<UserId>,
     /// What kind of message it is, for scripts in browsers to tell by: 1 to 128 bytes.
-    #[schema(min_length = 1, max_length = 128)]
     event: Option<String>,
     /// If `data` is a string that stands for a body of another type: which, as in `text/plain`.
-    #[schema(min_length = 1, max_length = 255)]
     media_type: Option<String>,
     /// Of a message that may be sent twice: within five minutes, the second one is answered like the first, and not
     /// published. 1 to 128 bytes.
-    #[schema(min_length = 1, max_length = 128)]
     id: Option<String>,
 }
 

@@ -1,0 +1,76 @@
+//! What types do not say of the API's values: their limits, by the constants that requests are checked with.
+
+use pushnote_core::body::MEDIA_TYPE_BYTES_MAX;
+use pushnote_core::envelope::{EVENT_BYTES_MAX, SUBJECTS_MAX};
+use pushnote_core::subject::CHANNEL_NAME_BYTES_MAX;
+use pushnote_core::user::USER_ID_BYTES_MAX;
+use serde_json::{Value, json};
+
+use super::super::publish::{ID_BYTES_MAX, MESSAGES_MAX};
+
+/// No control characters.
+const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
+
+/// No control characters, and no `*` at the end.
+const CHANNEL: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u001f\u007f-\u009f*]$";
+
+/// Visible ASCII characters and spaces.
+const VISIBLE: &str = "^[ -~]+$";
+
+/// Adds them to the description.
+pub(super) fn add(document: &mut Value) {
+    let paths = &mut document["paths"];
+    paths["/v1/channels/{channel}"]["get"]["parameters"][0]["schema"] = text(CHANNEL_NAME_BYTES_MAX, CHANNEL);
+    paths["/v1/users/{user}"]["get"]["parameters"][0]["schema"] = text(USER_ID_BYTES_MAX, PRINTABLE);
+    let body = &mut paths["/v1/publish"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    extend(&mut body["oneOf"][1], json!({"minItems": 1, "maxItems": MESSAGES_MAX}));
+
+    let schemas = &mut document["components"]["schemas"];
+    // As JSON Schema has it, 42.0 is an integer, too; here it is none.
+    let number = json!({"type": "integer", "minimum": i64::MIN, "maximum": u64::MAX});
+    schemas["UserName"]["oneOf"] = json!([text(USER_ID_BYTES_MAX, PRINTABLE), number]);
+    extend(&mut schemas["Users"]["properties"]["users"], json!({"minItems": 1, "maxItems": SUBJECTS_MAX}));
+    publish(&mut schemas["Publish"]);
+}
+
+/// What holds for the fields of a message, and between them.
+fn publish(schema: &mut Value) {
+    let fields = &mut schema["properties"];
+    fields["channels"]["items"] = text(CHANNEL_NAME_BYTES_MAX, CHANNEL);
+    for subjects in ["channels", "users"] {
+        extend(&mut fields[subjects], json!({"maxItems": SUBJECTS_MAX}));
+    }
+    extend(&mut fields["event"], lengths(EVENT_BYTES_MAX));
+    extend(&mut fields["event"], json!({"pattern": PRINTABLE}));
+    extend(&mut fields["id"], lengths(ID_BYTES_MAX));
+    extend(&mut fields["media_type"], lengths(MEDIA_TYPE_BYTES_MAX));
+    extend(&mut fields["media_type"], json!({"pattern": VISIBLE}));
+    let for_somebody = json!([
+        {"required": ["everyone"], "properties": {"everyone": {"const": true}}},
+        {"required": ["channels"], "properties": {"channels": {"minItems": 1}}},
+        {"required": ["users"], "properties": {"users": {"minItems": 1}}},
+    ]);
+    extend(
+        schema,
+        json!({
+            "anyOf": for_somebody,
+            "if": {"required": ["media_type"], "properties": {"media_type": {"type": "string"}}},
+            "then": {"properties": {"data": {"type": "string"}}},
+        }),
+    );
+}
+
+fn text(bytes_max: usize, pattern: &str) -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": bytes_max, "pattern": pattern})
+}
+
+/// JSON Schema counts characters: of longer ones, fewer are allowed than this says.
+fn lengths(bytes_max: usize) -> Value {
+    json!({"minLength": 1, "maxLength": bytes_max})
+}
+
+fn extend(schema: &mut Value, more: Value) {
+    if let (Value::Object(schema), Value::Object(more)) = (schema, more) {
+        schema.extend(more);
+    }
+}
