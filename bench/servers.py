@@ -96,7 +96,7 @@ def wait_until_open(port, process, output):
 
 
 def pushnote(binaries):
-    """pushnote's three ways, alone on one process as `--single`."""
+    """pushnote's ways, alone on one process as `--single`."""
 
     def command(place):
         return [
@@ -111,6 +111,7 @@ def pushnote(binaries):
     return [
         Server("pushnote", "raw WebSocket", command, "raw", raw, zmq, environment, threads=True),
         Server("pushnote", "SockJS websocket", command, "sockjs-websocket", route, zmq, environment, threads=True),
+        Server("pushnote", "SSE", command, "sse", "http://127.0.0.1:{port}/events", zmq, environment, threads=True),
         Server("pushnote", "SockJS xhr-streaming", command, "sockjs-xhr-streaming", route, zmq, environment, threads=True),
     ]
 
@@ -145,6 +146,7 @@ def peers():
     subscribe = "ws://127.0.0.1:{port}/subscribe"
     return [
         Server("Nchan", "WebSocket", nginx, "nchan", subscribe, http, libraries, threads=True),
+        Server("Nchan", "SSE", nginx, "sse", "http://127.0.0.1:{port}/events", http, libraries, threads=True),
         Server("sockjs-node", "SockJS websocket", node("sockjs_node.cjs"), "sockjs-websocket", route, http),
         Server("sockjs-node", "SockJS xhr-streaming", node("sockjs_node.cjs"), "sockjs-xhr-streaming", route, http),
         Server("socket.io", "WebSocket", node("socketio.cjs"), "socketio", "ws://127.0.0.1:{port}", http),

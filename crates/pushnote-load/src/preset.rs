@@ -23,6 +23,8 @@ pub enum Preset {
     SockjsWebsocket,
     /// SockJS over streamed HTTP answers; the URL is the route
     SockjsXhrStreaming,
+    /// Server-sent events: pushnote's `/events`, Nchan
+    Sse,
     /// Centrifugo's JSON protocol, channel `bench`
     Centrifugo,
     /// Pusher's protocol, channel `bench`; credentials in the publish URL: `http://KEY:SECRET@host/apps/ID/events`
@@ -44,11 +46,12 @@ pub(crate) enum Reaction {
 
 impl Preset {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Raw,
         Self::Pushnote,
         Self::SockjsWebsocket,
         Self::SockjsXhrStreaming,
+        Self::Sse,
         Self::Centrifugo,
         Self::Pusher,
         Self::Socketio,
@@ -62,6 +65,7 @@ impl Preset {
             Self::Pushnote => "pushnote",
             Self::SockjsWebsocket => "sockjs-websocket",
             Self::SockjsXhrStreaming => "sockjs-xhr-streaming",
+            Self::Sse => "sse",
             Self::Centrifugo => "centrifugo",
             Self::Pusher => "pusher",
             Self::Socketio => "socketio",
@@ -78,6 +82,7 @@ impl Preset {
                 "SockJS over WebSocket; the URL is the route, as in http://127.0.0.1:8080/sockjs"
             }
             Self::SockjsXhrStreaming => "SockJS over streamed HTTP answers; the URL is the route",
+            Self::Sse => "Server-sent events: pushnote's /events, Nchan",
             Self::Centrifugo => "Centrifugo's JSON protocol, channel `bench`",
             Self::Pusher => {
                 "Pusher's protocol, channel `bench`; credentials in the publish URL: http://KEY:SECRET@host/apps/ID/events"
@@ -88,7 +93,7 @@ impl Preset {
 
     /// Whether messages come in the body of an HTTP answer instead of WebSocket frames.
     pub(crate) fn streams(self) -> bool {
-        self == Self::SockjsXhrStreaming
+        matches!(self, Self::SockjsXhrStreaming | Self::Sse)
     }
 
     /// Whether a client can say which user it is.
@@ -110,6 +115,12 @@ impl Preset {
             Self::SockjsXhrStreaming => {
                 return format!(
                     "POST {base}/000/{session}/xhr_streaming HTTP/1.1\r\nHost: {host}\r\n{authorization}Content-Length: 0\r\n\r\n"
+                );
+            }
+            Self::Sse => {
+                let path = &url.path;
+                return format!(
+                    "GET {path} HTTP/1.1\r\nHost: {host}\r\n{authorization}Accept: text/event-stream\r\n\r\n"
                 );
             }
             Self::SockjsWebsocket => format!("{base}/000/{session}/websocket"),
@@ -139,7 +150,7 @@ impl Preset {
                 json!({"id": 1, "connect": {}}),
                 json!({"id": 2, "subscribe": {"channel": CHANNEL}})
             )),
-            Self::SockjsWebsocket | Self::SockjsXhrStreaming | Self::Pusher | Self::Socketio => {
+            Self::SockjsWebsocket | Self::SockjsXhrStreaming | Self::Sse | Self::Pusher | Self::Socketio => {
                 Reaction::Nothing
             }
         }
@@ -151,6 +162,7 @@ impl Preset {
             Self::Raw => Reaction::Nothing,
             Self::Pushnote => read_pushnote(text),
             Self::SockjsWebsocket | Self::SockjsXhrStreaming => read_sockjs(text),
+            Self::Sse => read_sse(text),
             Self::Centrifugo => read_centrifugo(text),
             Self::Pusher => read_pusher(text),
             Self::Socketio => read_socketio(text),
@@ -186,6 +198,7 @@ impl Preset {
             | Self::Pushnote
             | Self::SockjsWebsocket
             | Self::SockjsXhrStreaming
+            | Self::Sse
             | Self::Socketio => message.to_vec(),
         }
     }
@@ -210,6 +223,17 @@ fn read_sockjs(text: &[u8]) -> Reaction {
         Some(b'o') => Reaction::Ready,
         Some(b'c') => end(text),
         _ => Reaction::Nothing,
+    }
+}
+
+/// A server begins with a comment, or with how soon to come back.
+fn read_sse(text: &[u8]) -> Reaction {
+    if text.starts_with(b"event: gap") {
+        end(text)
+    } else if text.starts_with(b":") || text.starts_with(b"retry:") {
+        Reaction::Ready
+    } else {
+        Reaction::Nothing
     }
 }
 
@@ -287,6 +311,8 @@ mod tests {
         assert_eq!(reads(Preset::Centrifugo, "{}"), send("{}"));
         assert_eq!(reads(Preset::SockjsWebsocket, "o"), Reaction::Ready);
         assert_eq!(reads(Preset::SockjsXhrStreaming, "hhhh"), Reaction::Nothing);
+        assert_eq!(reads(Preset::Sse, ": hi\n"), Reaction::Ready);
+        assert_eq!(reads(Preset::Sse, "id: 7\n"), Reaction::Nothing);
         assert_eq!(reads(Preset::Socketio, r#"0{"sid":"x"}"#), send("40"));
         assert_eq!(reads(Preset::Socketio, r#"40{"sid":"x"}"#), Reaction::Ready);
         assert_eq!(reads(Preset::Socketio, "2"), send("3"));
