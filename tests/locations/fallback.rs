@@ -1,10 +1,11 @@
 //! The application behind gets all that is not push.
 
+use std::process::Command;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use pushnote_tests::Browser;
-use pushnote_tests::requests::{ask, begin, rest};
+use pushnote_tests::requests::{begin, rest};
+use pushnote_tests::{Browser, Process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -161,21 +162,65 @@ async fn what_is_push_stays_here() {
 }
 
 #[tokio::test]
-async fn an_application_that_is_not_there_is_named() {
+async fn by_http_2_the_application_is_asked_the_same() {
+    let mut application = Application::start().await;
+    let relay = before(&application.address, &[]);
+    let url = format!("http://{}/", relay.address());
+    let mut curl = Command::new("curl");
+    let client =
+        Process::spawn(curl.args(["-si", "--http2-prior-knowledge", "-HCookie: a=b", "-HCookie: c=d", &url]));
+    let request = application.next().await;
+    let host = relay.address();
+    for line in [&format!("host: {host}"), &format!("x-forwarded-host: {host}"), "cookie: a=b; c=d"] {
+        assert!(request.has(line), "no {line} in {}", request.head);
+    }
+    request.answer("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntea\n").await;
+    client.line_after("HTTP/2 200");
+    client.line_after("tea");
+}
+
+#[tokio::test]
+async fn nothing_but_a_websocket_is_switched_to() {
+    let mut application = Application::start().await;
+    let relay = before(&application.address, &[]);
+    let websocket = [("Connection", "upgrade"), ("Upgrade", "websocket")];
+    let h2c = [("Connection", "upgrade, http2-settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABk")];
+    for (method, headers, protocol) in [
+        ("GET", &h2c[..], "h2c"),
+        ("POST", &websocket, "websocket"),
+        ("GET", &websocket, "h2c"),
+        ("GET", &[], "websocket"),
+    ] {
+        let asked = begin(relay.address(), method, "/", headers, b"").await;
+        let request = application.next().await;
+        let is_passed = request.has("upgrade: websocket") && request.has("connection: upgrade");
+        assert_eq!(is_passed, method == "GET" && headers == websocket, "{}", request.head);
+        assert!(is_passed || !request.head.contains("upgrade"), "{}", request.head);
+        assert!(!request.head.contains("http2-settings"), "{}", request.head);
+        let switching =
+            format!("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n");
+        request.answer(&switching).await;
+        let answer = rest(asked).await;
+        assert!(answer.status == 502 && answer.text().contains("no proper answer"), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn where_an_application_is_that_is_not_there_is_for_the_log_alone() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     let relay = before(&nobody, &[]);
-    let answer = ask(relay.address(), "GET", "/", &[], b"").await;
+    let answer = relay.get("/").await;
     assert_eq!(answer.status, 502);
-    assert!(
-        answer.text().contains(&nobody) && answer.text().contains("cannot be reached"),
-        "{}",
-        answer.text()
-    );
+    let text = answer.text();
+    assert!(text.contains("cannot be reached") && !text.contains(&nobody), "{text}");
+    assert!(relay.single.server.process.logged("no answer from the application").contains(&nobody));
 
     let mut application = Application::start().await;
     let relay = before(&application.address, &[]);
     let asked = begin(relay.address(), "GET", "/", &[], b"").await;
     application.next().await.answer("no HTTP\r\n\r\n").await;
     let answer = rest(asked).await;
-    assert!(answer.status == 502 && answer.text().contains("no proper answer"), "{}", answer.text());
+    let text = answer.text();
+    assert!(answer.status == 502 && text.contains("no proper answer"), "{text}");
+    assert!(!text.contains(&application.address), "{text}");
 }

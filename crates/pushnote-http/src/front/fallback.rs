@@ -17,8 +17,12 @@ use hyper_util::rt::TokioIo;
 use pushnote_net::{LogOnce, Peer};
 use pushnote_sockjs::ConnectionGuard;
 use tokio::io::copy_bidirectional;
+use tokio::sync::Notify;
 
-use super::upstream::{Upstream, is_forwarding, strip_hop_by_hop, upgrade, upstream};
+use super::upstream::{
+    ANSWER_TIMEOUT, Upstream, as_http_1, asks_for_websocket, has_option, is_forwarding, overdue,
+    strip_hop_by_hop, upstream, watched,
+};
 use super::{Answering, Body, Front, plain};
 use crate::context::Context;
 use crate::route::Route;
@@ -45,19 +49,19 @@ impl Fallback {
         Some(Self { context, authority, route, upstream: upstream(), log: LogOnce::new() })
     }
 
-    async fn pass_on(&self, mut request: Request<Incoming>) -> Response<Body> {
+    async fn pass_on(&self, request: Request<Incoming>) -> Response<Body> {
         let guard = request.extensions().get::<ConnectionGuard>().cloned();
         let peer = request.extensions().get::<Peer>().copied();
-        let asked = upgrade(request.headers());
-        let of_client = asked.is_some().then(|| hyper::upgrade::on(&mut request));
         let (mut head, body) = request.into_parts();
+        let asked = asks_for_websocket(&head);
+        let of_client = head.extensions.remove::<OnUpgrade>().filter(|_| asked);
+        as_http_1(&mut head.headers, head.uri.authority());
         strip_hop_by_hop(&mut head.headers);
         // The server has answered it.
         head.headers.remove(EXPECT);
         self.say_whence(&mut head.headers, peer);
-        if let Some(protocol) = asked {
-            head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            head.headers.insert(UPGRADE, protocol);
+        if of_client.is_some() {
+            say_websocket(&mut head.headers);
         }
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let mut uri = http::uri::Parts::default();
@@ -66,17 +70,29 @@ impl Fallback {
         let Ok(uri) = Uri::from_parts(uri) else {
             return plain(StatusCode::BAD_REQUEST, "the target is no path");
         };
-        let mut passed = Request::new(body.map_err(io::Error::other).boxed_unsync());
+        let sent = Arc::new(Notify::new());
+        let mut passed = Request::new(watched(body, sent.clone()));
         (*passed.method_mut(), *passed.uri_mut(), *passed.headers_mut()) = (head.method, uri, head.headers);
-        let response = match self.upstream.request(passed).await {
-            Ok(response) => response,
-            Err(error) => return self.unreachable(&error),
+        let response = tokio::select! {
+            biased;
+            response = self.upstream.request(passed) => response,
+            () = overdue(&sent) => return self.no_answer(Fault::Overdue),
         };
+        let response = match response {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => return self.no_answer(Fault::Unreachable(chain(&error))),
+            Err(error) => return self.no_answer(Fault::Improper(chain(&error))),
+        };
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return answered(response);
+        }
         match of_client {
-            Some(of_client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Some(of_client) if has_option(response.headers(), &UPGRADE, "websocket") => {
                 self.switch(of_client, response, guard)
             }
-            _ => answered(response),
+            _ => {
+                self.no_answer(Fault::Improper("it switches to a protocol that nobody asked for".to_owned()))
+            }
         }
     }
 
@@ -89,21 +105,26 @@ impl Fallback {
         whence(headers, peer, is_trusted);
     }
 
-    fn unreachable(&self, error: &hyper_util::client::legacy::Error) -> Response<Body> {
-        let authority = &self.authority;
-        let kind = if error.is_connect() { "connect" } else { "answer" };
+    /// The client is told what is wrong; where the application is, and why, is for the log alone.
+    fn no_answer(&self, fault: Fault) -> Response<Body> {
+        let within_s = ANSWER_TIMEOUT.as_secs();
+        let (kind, status, text, why) = match fault {
+            Fault::Unreachable(why) => {
+                ("connect", StatusCode::BAD_GATEWAY, "cannot be reached: is it running?".to_owned(), why)
+            }
+            Fault::Improper(why) => {
+                ("answer", StatusCode::BAD_GATEWAY, "gave no proper answer".to_owned(), why)
+            }
+            Fault::Overdue => {
+                let text = format!("gave no answer within {within_s} s");
+                ("overdue", StatusCode::GATEWAY_TIMEOUT, text.clone(), text)
+            }
+        };
         if let Some(unlogged) = self.log.due(kind) {
-            let why = chain(error);
+            let authority = &self.authority;
             tracing::warn!(%authority, why, unlogged, "fallback: no answer from the application; more in the next minute are not logged");
         }
-        let text = if error.is_connect() {
-            format!(
-                "the application behind this server, http://{authority}, cannot be reached: is it running?"
-            )
-        } else {
-            format!("the application behind this server, http://{authority}, gave no proper answer")
-        };
-        plain(StatusCode::BAD_GATEWAY, &text)
+        plain(status, &format!("the application behind this server {text}"))
     }
 
     /// Lets both sides speak with each other until one has ended, or the server does.
@@ -125,12 +146,8 @@ impl Fallback {
                 _ = ending.woken() => {}
             }
         });
-        let protocol = response.headers().get(UPGRADE).cloned();
         let mut answer = answered(response);
-        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        if let Some(protocol) = protocol {
-            answer.headers_mut().insert(UPGRADE, protocol);
-        }
+        say_websocket(answer.headers_mut());
         answer
     }
 }
@@ -145,6 +162,18 @@ impl Front for Fallback {
     fn respond(self: Arc<Self>, request: Request<Incoming>) -> Answering {
         Box::pin(async move { self.pass_on(request).await })
     }
+}
+
+/// Why the application's answer is none, with what the log says of it.
+enum Fault {
+    Unreachable(String),
+    Improper(String),
+    Overdue,
+}
+
+fn say_websocket(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
 }
 
 fn answered(response: Response<Incoming>) -> Response<Body> {

@@ -1,18 +1,29 @@
 //! Requests to the application behind: what of a request is passed on, and by whom.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
-    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
+use http::uri::Authority;
+use http::{Method, Version, request};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::Body;
 
 /// How long the application may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long it may take over the head of its answer, once no more of the request comes.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a connection to it is kept without a request: less than applications' servers do.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -21,8 +32,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 const IDLE_MAX: usize = 64;
 
 /// Headers that are about one connection (RFC 9110, section 7.6.1), besides those that `Connection` names.
-const HOP_BY_HOP: [HeaderName; 7] = [
+const HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
+    HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     TE,
@@ -68,15 +80,46 @@ pub(super) fn is_forwarding(name: &HeaderName) -> bool {
     name.starts_with("x-forwarded-") || matches!(name.as_str(), "forwarded" | "x-real-ip")
 }
 
-/// What `Upgrade` asks for, if `Connection` says that it is meant.
-pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
-    let meant = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|option| option.trim().eq_ignore_ascii_case("upgrade"));
-    headers.get(UPGRADE).filter(|_| meant).cloned()
+/// Whether a request asks for a WebSocket. Other protocols are not passed: what a client says in them nobody here reads.
+pub(super) fn asks_for_websocket(head: &request::Parts) -> bool {
+    head.method == Method::GET
+        && head.version == Version::HTTP_11
+        && has_option(&head.headers, &CONNECTION, "upgrade")
+        && has_option(&head.headers, &UPGRADE, "websocket")
+}
+
+/// Whether a header that is a list has this in it.
+pub(super) fn has_option(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
+    let lines = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|option| option.trim().eq_ignore_ascii_case(wanted))
+}
+
+/// Says in the headers of HTTP/1.1 what HTTP/2 says otherwise: which host is asked (RFC 9113, section 8.3.1; also RFC 9112,
+/// section 3.2.2), and all cookies in one line (RFC 9113, section 8.2.3).
+pub(super) fn as_http_1(headers: &mut HeaderMap, authority: Option<&Authority>) {
+    // A user's name and password are none of the host.
+    let host = authority.and_then(|authority| authority.as_str().rsplit('@').next());
+    if let Some(host) = host.and_then(|host| HeaderValue::from_str(host).ok()) {
+        headers.insert(HOST, host);
+    }
+    let cookies: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let (2.., Ok(joined)) = (cookies.len(), HeaderValue::from_bytes(&cookies.join(&b"; "[..]))) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// A request's body, which notifies `sent` of each part.
+pub(super) fn watched(body: Incoming, sent: Arc<Notify>) -> Body {
+    let watched = body.map_frame(move |frame| {
+        sent.notify_one();
+        frame
+    });
+    watched.map_err(io::Error::other).boxed_unsync()
+}
+
+/// Ends when the answer is overdue.
+pub(super) async fn overdue(sent: &Notify) {
+    while timeout(ANSWER_TIMEOUT, sent.notified()).await.is_ok() {}
 }
 
 #[cfg(test)]
@@ -103,6 +146,7 @@ mod tests {
             ("transfer-encoding", "chunked"),
             ("te", "trailers"),
             ("upgrade", "h2c"),
+            ("http2-settings", "AAMAAABkAAQCAAAAAAIAAAAA"),
             ("cookie", "a=b"),
         ]);
         strip_hop_by_hop(&mut given);
@@ -112,11 +156,48 @@ mod tests {
     }
 
     #[test]
-    fn an_upgrade_is_asked_for_by_two_headers() {
-        let asked = |pairs| upgrade(&headers(pairs)).is_some();
-        assert!(asked(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]));
-        assert!(!asked(&[("connection", "keep-alive"), ("upgrade", "websocket")]));
-        assert!(!asked(&[("connection", "upgrade")]));
+    fn a_websocket_is_asked_for_by_two_headers_of_a_get_over_http_1_1() {
+        let asked = |method: &Method, version, pairs| {
+            let (mut head, ()) = http::Request::new(()).into_parts();
+            (head.method, head.version, head.headers) = (method.clone(), version, headers(pairs));
+            asks_for_websocket(&head)
+        };
+        let (get, newest) = (Method::GET, Version::HTTP_11);
+        let both = [("connection", "keep-alive, Upgrade"), ("upgrade", "WebSocket")];
+        assert!(asked(&get, newest, &both));
+        assert!(!asked(&Method::POST, newest, &both));
+        assert!(!asked(&get, Version::HTTP_10, &both));
+        assert!(!asked(&get, Version::HTTP_2, &both));
+        assert!(!asked(&get, newest, &[("connection", "keep-alive"), ("upgrade", "websocket")]));
+        assert!(!asked(&get, newest, &[("connection", "upgrade")]));
+        assert!(!asked(&get, newest, &[("connection", "upgrade, http2-settings"), ("upgrade", "h2c")]));
+    }
+
+    #[test]
+    fn what_http_2_says_otherwise_is_said_in_headers() {
+        let mut given = headers(&[("cookie", "a=b"), ("cookie", "c=d; e=f"), ("cookie", "g=h")]);
+        as_http_1(&mut given, Some(&Authority::from_static("user:password@site:8080")));
+        assert_eq!(
+            (&given[HOST], &given[COOKIE]),
+            (&"site:8080".parse().unwrap(), &"a=b; c=d; e=f; g=h".parse().unwrap())
+        );
+        assert_eq!(given.len(), 2);
+        let mut given = headers(&[("host", "other")]);
+        as_http_1(&mut given, None);
+        assert_eq!((&given[HOST], given.len()), (&"other".parse().unwrap(), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_overdue_when_the_request_has_long_been_sent() {
+        let (sent, start) = (Notify::new(), tokio::time::Instant::now());
+        let sending = async {
+            for _ in 0..3 {
+                tokio::time::sleep(Duration::from_secs(50)).await;
+                sent.notify_one();
+            }
+        };
+        tokio::join!(sending, overdue(&sent));
+        assert_eq!(start.elapsed(), Duration::from_secs(150) + ANSWER_TIMEOUT);
     }
 
     #[test]
