@@ -3,12 +3,16 @@
 use pushnote_cli::{Failure, SECRET_BYTES_MAX, read_setting};
 use pushnote_config::{RedisArgs, Server};
 use pushnote_core::{ChannelName, Limits};
-use pushnote_http::{RedisOptions, RedisServer};
+use pushnote_http::{OpenedLog, RedisOptions, RedisServer};
 
 const PASSWORD_VARIABLE: &str = "PUSHNOTE_REDIS_PASSWORD";
 
 /// How it is heard.
-pub(crate) fn options(args: &Server, limits: &Limits) -> Result<Option<RedisOptions>, Failure> {
+pub(crate) fn options(
+    args: &Server,
+    limits: &Limits,
+    log: Option<&OpenedLog>,
+) -> Result<Option<RedisOptions>, Failure> {
     let RedisArgs { redis, redis_prefix: prefix, redis_unsubscribe_delay, .. } = &args.redis;
     let Some(url) = redis else {
         return match args.redis.redis_password_file {
@@ -26,7 +30,7 @@ pub(crate) fn options(args: &Server, limits: &Limits) -> Result<Option<RedisOpti
         prefix: prefix.clone(),
         unsubscribe_delay: *redis_unsubscribe_delay,
         data_bytes_max: limits.message_bytes_max,
-        told_at_first: !args.single || args.data_dir.is_some(),
+        told_at_first: !args.single || log.is_some_and(|log| !log.is_new()),
     }))
 }
 

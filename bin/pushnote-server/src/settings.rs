@@ -37,11 +37,12 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
         ));
     }
     let log = args.data_dir.as_deref().map(|directory| open_log(directory, args, &limits)).transpose()?;
+    let redis = redis::options(args, &limits, log.as_ref())?;
     Ok(Settings {
         api: None,
         lightpush: None,
         publish_to: mq::publish_to(args, &limits)?,
-        redis: redis::options(args, &limits)?,
+        redis,
         locations: locations(args, &route)?,
         route,
         log,
@@ -133,7 +134,20 @@ pub(crate) async fn listen(args: &Server) -> Result<Listener, Failure> {
 
 /// The API's listener and keys. Must be called within the runtime.
 pub(crate) fn api(args: &Server) -> Result<Option<ApiOptions>, Failure> {
-    let (Some(address), Some(path)) = (args.api, &args.api_keys) else { return Ok(None) };
+    let (address, path) = match (args.api, &args.api_keys) {
+        (Some(address), Some(path)) => (address, path),
+        (None, None) => return Ok(None),
+        (Some(_), None) => {
+            return Err(Failure::usage(
+                "--api is for those who have a key: give --api-keys, too; pushnote keygen --api makes one",
+            ));
+        }
+        (None, Some(_)) => {
+            return Err(Failure::usage(
+                "--api-keys has no meaning without --api: give the API's address, as in 127.0.0.1:8081",
+            ));
+        }
+    };
     let keys = Arc::new(read_api_keys(path)?.into());
     let listener = Listener::tcp([address.ip()], address.port()).map_err(|error| {
         Failure::unavailable(format!("--api {address}: cannot listen: {}", advice(&error)))

@@ -26,7 +26,7 @@ pub(crate) fn base(url: &str) -> Result<&str, String> {
     if url.starts_with("http://") || url.starts_with("https://") {
         Ok(url)
     } else {
-        Err("give a URL, as in http://127.0.0.1:8081".to_owned())
+        Err(format!("give a URL, as in http://{url}"))
     }
 }
 

@@ -76,12 +76,13 @@ pub struct Server {
     #[arg(long, env = "PUSHNOTE_HEARTBEAT_INTERVAL", value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub heartbeat_interval: Duration,
 
-    /// Address and port of the API for applications: POST /v1/publish and more; an address alone takes port 8081
-    #[arg(long, env = "PUSHNOTE_API", value_name = "ADDRESS:PORT", value_parser = api_address, requires = "api_keys")]
+    /// Address and port of the API for applications: POST /v1/publish and more; an address alone takes port 8081. It goes
+    /// with --api-keys
+    #[arg(long, env = "PUSHNOTE_API", value_name = "ADDRESS:PORT", value_parser = api_address)]
     pub api: Option<SocketAddr>,
 
     /// File with the keys of those who may use the API, each as its hash: `pushnote keygen --api` makes a key and its line
-    #[arg(long, env = "PUSHNOTE_API_KEYS", value_name = "PATH", requires = "api")]
+    #[arg(long, env = "PUSHNOTE_API_KEYS", value_name = "PATH")]
     pub api_keys: Option<PathBuf>,
 
     /// Path that SockJS is served under
@@ -249,7 +250,7 @@ pub struct LimitArgs {
     #[arg(long, env = "PUSHNOTE_LOG_MESSAGES_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = Limits::default().log_messages_max)]
     pub log_messages_max: usize,
 
-    /// Time for which each is kept
+    /// Time for which each is kept, an hour at most
     #[arg(long, env = "PUSHNOTE_LOG_AGE", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().log_age_s)]
     pub log_age: u64,
 

@@ -68,6 +68,11 @@ impl OpenedLog {
         Ok(Self { keeper, next_offset: opened.next_offset, recovered, revoked })
     }
 
+    /// Whether no message was ever kept in it.
+    pub fn is_new(&self) -> bool {
+        self.next_offset == 0
+    }
+
     pub(crate) fn into_kept(self) -> KeptLog {
         KeptLog { keep: self.keeper, next_offset: self.next_offset, recovered: self.recovered }
     }

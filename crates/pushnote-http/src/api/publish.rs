@@ -134,11 +134,11 @@ async fn publish_all(
             Some(Known::Another) => Slot::Known(Err(Problem::new(
                 StatusCode::CONFLICT,
                 "id_in_use",
-                "id: another message had this id within the last five minutes",
+                "id: a message that is not the same, byte for byte, had this id within the last five minutes",
             ))),
             Some(Known::Pending) => Slot::Known(Err(Problem::new(
                 StatusCode::CONFLICT,
-                "id_in_use",
+                "id_pending",
                 "id: a message with this id is being published; ask again",
             ))),
             Some(Known::New) | None => {

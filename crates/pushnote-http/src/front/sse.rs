@@ -241,6 +241,8 @@ fn malformed(fault: &Fault) -> Response<Body> {
     let (status, kind) = match fault {
         Fault::TooLong => (StatusCode::URI_TOO_LONG, "too_long"),
         Fault::Channel(_) => (StatusCode::BAD_REQUEST, "bad_channel"),
+        Fault::NoBearer => (StatusCode::UNAUTHORIZED, "token_missing"),
+        Fault::Unknown(_) => (StatusCode::BAD_REQUEST, "unknown_parameter"),
         Fault::TooManyTokens => (StatusCode::BAD_REQUEST, "too_many_tokens"),
     };
     problem(status, kind, &fault.to_string())

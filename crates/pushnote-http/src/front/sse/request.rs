@@ -1,6 +1,6 @@
 //! What a request for events asks for, and by which right.
 
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use http::{HeaderMap, HeaderName};
 use pushnote_core::ChannelName;
 
@@ -31,6 +31,10 @@ pub(super) enum Fault {
         "channel {0:?} is none: a name has 1 to 255 bytes without control characters, and no * at its end"
     )]
     Channel(String),
+    #[error("Authorization has no Bearer token; send it as in: Authorization: Bearer TOKEN")]
+    NoBearer,
+    #[error("there is no parameter {0:?}; there are channel, token, ticket and last_event_id")]
+    Unknown(String),
     #[error("more than {TOKENS_MAX} tokens")]
     TooManyTokens,
 }
@@ -52,8 +56,10 @@ impl Asked {
                 "token" => asked.tokens.push(value.into_owned()),
                 "ticket" => asked.ticket = Some(value.into_owned()),
                 "last_event_id" => asked.last_event_id = Some(value.into_owned()),
-                // Others have parameters of their own, against caches say.
-                _ => {}
+                // Against caches, and what clients for old browsers add.
+                "_" | "lastEventId" => {}
+                // A misspelt one would be a stream that looks right and brings nothing.
+                other => return Err(Fault::Unknown(other.chars().take(100).collect())),
             }
         }
         asked.check()
@@ -79,11 +85,9 @@ impl Asked {
             self.last_event_id = Some(id.to_owned());
         }
         self.last_event_id = self.last_event_id.filter(|id| !id.is_empty());
-        let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-        });
-        self.tokens.extend(bearer);
+        if let Some(value) = headers.get(AUTHORIZATION) {
+            self.tokens.push(bearer(value).ok_or(Fault::NoBearer)?);
+        }
         // A token that was chosen for this stream is meant, not the one that comes along with everything.
         if self.tokens.is_empty() && self.ticket.is_none() {
             self.tokens.extend(cookie.and_then(|name| cookie_of(headers, name)));
@@ -94,6 +98,11 @@ impl Asked {
     fn check(self) -> Result<Self, Fault> {
         if self.tokens.len() > TOKENS_MAX { Err(Fault::TooManyTokens) } else { Ok(self) }
     }
+}
+
+fn bearer(value: &HeaderValue) -> Option<String> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
 fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -116,7 +125,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_static("bearer t2"));
         headers.insert(COOKIE, HeaderValue::from_static("a=b; mine=t3"));
-        let asked = Asked::read(b"channel=a&channel=b%20c&channel=a&token=t1&x=y&last_event_id=1").unwrap();
+        let asked = Asked::read(b"channel=a&channel=b%20c&channel=a&token=t1&_=y&last_event_id=1").unwrap();
         let asked = asked.with(&headers, Some("mine")).unwrap();
         assert_eq!(asked.channels, ["a".parse().unwrap(), "b c".parse().unwrap()]);
         assert_eq!(asked.tokens, ["t1", "t2"]);
