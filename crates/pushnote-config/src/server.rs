@@ -20,7 +20,7 @@ use crate::locations::{LocationTables, http_origin};
 use crate::redis::RedisArgs;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
-use crate::values::{age, api_address, bytes, count, fsync, listed, port, seconds, whole_seconds};
+use crate::values::{age, bytes, count, fsync, listed, port, seconds, whole_seconds};
 
 /// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
 ///
@@ -383,6 +383,14 @@ pub enum MessageForm {
     String,
     /// Values.
     Value,
+}
+
+/// Where the API listens.
+fn api_address(text: &str) -> Result<SocketAddr, String> {
+    const PORT: u16 = 8081;
+    let address =
+        text.parse().or_else(|_| text.parse().map(|address: IpAddr| SocketAddr::new(address, PORT)));
+    address.map_err(|_| format!("give an IP address and a port, as in 127.0.0.1:{PORT} or [::1]:{PORT}"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Times and sizes as people write them. For clap's `value_parser`.
 
-use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -84,14 +83,6 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
 pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     let size = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
     size.ok_or_else(|| "give a number of bytes, as in 65536 or 64KiB".to_owned())
-}
-
-/// Where the API listens.
-pub(crate) fn api_address(text: &str) -> Result<SocketAddr, String> {
-    const PORT: u16 = 8081;
-    let address =
-        text.parse().or_else(|_| text.parse().map(|address: IpAddr| SocketAddr::new(address, PORT)));
-    address.map_err(|_| format!("give an IP address and a port, as in 127.0.0.1:{PORT} or [::1]:{PORT}"))
 }
 
 #[cfg(test)]

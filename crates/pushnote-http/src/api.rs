@@ -58,7 +58,7 @@ impl Api {
         Self { context, keys, recent: Recent::default() }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+    async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
         let (head, body) = request.into_parts();
         let resource = Resource::of(head.uri.path())?;
         if head.method != resource.method() {
@@ -85,10 +85,15 @@ impl Api {
         }
     }
 
-    async fn publish(&self, head: &Parts, body: Incoming) -> Result<Response<Body>, Problem> {
+    async fn publish(self: &Arc<Self>, head: &Parts, body: Incoming) -> Result<Response<Body>, Problem> {
         let key = self.keys.check(&head.headers, Right::Publish)?;
         let body = self.read(body).await?;
-        let receipts = publish::publish(&self.context, &self.recent, &key, &body).await?;
+        let api = Arc::clone(self);
+        // What has begun is finished, also if its client goes away: one that is sent again is answered by what was done.
+        let publishing =
+            tokio::spawn(async move { publish::publish(&api.context, &api.recent, &key, &body).await });
+        let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "publishing has failed");
+        let receipts = publishing.await.map_err(failed)??;
         Ok(json(StatusCode::ACCEPTED, &receipts))
     }
 

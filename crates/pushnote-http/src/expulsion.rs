@@ -1,13 +1,18 @@
 //! Users whom the application wants to be gone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pushnote_core::{Asked, CloseCode, CurrentVerifier, Subject, TooManyRevoked, UserId};
 use pushnote_hub::Hub;
-use pushnote_net::LogOnce;
+use pushnote_net::{LogOnce, unix_now};
+use tokio::time::sleep;
 
 use crate::kept::Keeper;
 use crate::receiver::AnyReceiver;
+
+/// What a token's time is told in.
+const A_SECOND: Duration = Duration::from_secs(1);
 
 /// Ends connections and tokens of users at this server.
 pub(crate) struct Expulsion {
@@ -62,7 +67,15 @@ impl Expulsion {
             Asked::Disconnect => CloseCode::Disconnected,
             Asked::Revoke { until } => {
                 self.verifier.revoke(user, until)?;
-                CloseCode::TokenExpired
+                // Tokens tell seconds: one that a page gets when it hears of this must not be of the same second.
+                let (hub, subject) = (self.hub.clone(), Subject::User(user.clone()));
+                tokio::spawn(async move {
+                    if until >= unix_now() {
+                        sleep(A_SECOND).await;
+                    }
+                    hub.close(&subject, CloseCode::TokenExpired);
+                });
+                return Ok(());
             }
         };
         self.hub.close(&Subject::User(user.clone()), code);

@@ -30,7 +30,7 @@ const LAST_ANSWER: Duration = Duration::from_secs(5);
 const PING_INTERVAL: Duration = Duration::from_secs(25);
 
 /// Requests at one time on a connection of HTTP/2: a proxy's may be those of many browsers.
-const STREAMS_MAX: u32 = 1000;
+const STREAMS_MAX: u32 = 256;
 
 /// What a client gets instead of a hang-up when there is no place for it.
 const NO_PLACE: &[u8] =

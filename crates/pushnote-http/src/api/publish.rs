@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use http::StatusCode;
 use pushnote_core::body::media_type;
-use pushnote_core::envelope::event_name;
+use pushnote_core::envelope::{SUBJECTS_MAX, event_name};
 use pushnote_core::{Audience, Body, ChannelName, Subject, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::receipt::Receipt;
 use super::recent::{Known, Recent};
 use crate::context::Context;
-use crate::publisher::{Message, Published};
+use crate::publisher::{Message, PublishError, Published};
 
 const EXAMPLE: &str = r#"{"channels":["news"],"data":"Hi"}"#;
 
@@ -93,82 +93,94 @@ pub(crate) async fn publish(
                 "the list has {len} messages, 1 to {MESSAGES_MAX} are allowed"
             )));
         }
+        let max = context.limits.message_bytes_max;
         let checked = many.into_iter().enumerate().map(|(at, message)| {
-            check(message, key, body).map_err(|problem| problem.within(&format!("message {at}")))
+            let within = |problem: Problem| problem.within(&format!("message {at}, and none is published"));
+            check(message, key, body, max).map_err(within)
         });
         let checked: Vec<_> = checked.collect::<Result<_, _>>()?;
-        return publish_many(context, recent, key, checked).await;
+        return publish_all(context, recent, key, checked).await.map(Receipts::Many);
     }
-    let checked = check(parse(body, EXAMPLE)?, key, body)?;
-    let mut receipts = publish_all(context, recent, key, vec![checked]).await;
-    receipts.pop().unwrap_or_else(|| Err(Problem::malformed("there is no message"))).map(Receipts::One)
+    let checked = check(parse(body, EXAMPLE)?, key, body, context.limits.message_bytes_max)?;
+    let mut receipts = publish_all(context, recent, key, vec![checked]).await?;
+    receipts.pop().map(Receipts::One).ok_or_else(|| Problem::malformed("there is no message"))
 }
 
-async fn publish_many(
-    context: &Context,
-    recent: &Recent,
-    key: &ApiKey,
-    checked: Vec<Checked>,
-) -> Result<Receipts, Problem> {
-    let published = publish_all(context, recent, key, checked).await;
-    let done = published.iter().take_while(|one| one.is_ok()).count();
-    let messages: Result<Vec<_>, _> = published.into_iter().collect();
-    match messages {
-        Ok(messages) => Ok(Receipts::Many(messages)),
-        Err(problem) => Err(problem.within(&format!("message {done} (those before it are published)"))),
-    }
-}
-
-/// Publishes them in their order. Those whose id is known are not published again.
+/// Publishes them in their order; those whose id is known are not published again. If the id of one is another message's, or is
+/// being published, none is.
 async fn publish_all(
     context: &Context,
     recent: &Recent,
     key: &ApiKey,
     all: Vec<Checked>,
-) -> Vec<Result<Receipt, Problem>> {
+) -> Result<Vec<Receipt>, Problem> {
     let (mut slots, mut messages) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
-    for Checked { message, id, fingerprint } in all {
+    for (at, Checked { message, id, fingerprint }) in all.into_iter().enumerate() {
         let known = id.as_ref().map(|id| recent.begin(&key.name, id, fingerprint));
-        let slot = match known {
-            Some(Known::Receipt(receipt)) => Slot::Known(Ok(receipt)),
-            Some(Known::Another) => Slot::Known(Err(Problem::new(
+        let refused = match known {
+            Some(Known::Receipt(receipt)) => {
+                slots.push(Slot::Known(receipt));
+                continue;
+            }
+            Some(Known::Another) => Problem::new(
                 StatusCode::CONFLICT,
                 "id_in_use",
                 "id: a message that is not the same, byte for byte, had this id within the last five minutes",
-            ))),
-            Some(Known::Pending) => Slot::Known(Err(Problem::new(
+            ),
+            Some(Known::Pending) => Problem::new(
                 StatusCode::CONFLICT,
                 "id_pending",
                 "id: a message with this id is being published; ask again",
-            ))),
+            ),
             Some(Known::New) | None => {
                 let connections = connections(context, &message.audience);
                 messages.push(message);
-                Slot::New { id, connections }
+                slots.push(Slot::New { id, connections });
+                continue;
             }
         };
-        slots.push(slot);
+        forget(recent, key, &slots);
+        return Err(refused.within(&format!("message {at}, and none is published")));
     }
     let mut published = context.publisher.publish_all(messages).await.into_iter();
-    let finished = slots.into_iter().map(|slot| match slot {
-        Slot::Known(known) => known,
-        Slot::New { id, connections } => {
-            let outcome = published.next().map(|one| one.map_err(Problem::from));
-            let outcome = outcome.unwrap_or_else(|| Err(Problem::malformed("it was not published")));
-            let receipt = outcome.map(|published| receipt(context, published, id.clone(), connections));
-            if let Some(id) = &id {
-                recent.end(&key.name, id, receipt.as_ref().ok());
+    let (mut receipts, mut failed) = (Vec::with_capacity(slots.len()), None);
+    for (at, slot) in slots.into_iter().enumerate() {
+        match slot {
+            Slot::Known(receipt) => receipts.push(receipt),
+            Slot::New { id, connections } => {
+                let outcome = published.next().map(|one| one.map_err(Problem::from));
+                let outcome = outcome.unwrap_or_else(|| Err(Problem::malformed("it was not published")));
+                let receipt = outcome.map(|published| receipt(context, published, id.clone(), connections));
+                if let Some(id) = &id {
+                    recent.end(&key.name, id, receipt.as_ref().ok());
+                }
+                match receipt {
+                    Ok(receipt) => receipts.push(receipt),
+                    Err(problem) => {
+                        failed.get_or_insert_with(|| {
+                            problem.within(&format!("message {at}, perhaps not alone"))
+                        });
+                    }
+                }
             }
-            receipt
         }
-    });
-    finished.collect()
+    }
+    failed.map_or(Ok(receipts), Err)
 }
 
 /// What comes of a message.
 enum Slot {
-    Known(Result<Receipt, Problem>),
+    Known(Receipt),
     New { id: Option<String>, connections: u64 },
+}
+
+/// They are not published after all.
+fn forget(recent: &Recent, key: &ApiKey, slots: &[Slot]) {
+    for slot in slots {
+        if let Slot::New { id: Some(id), .. } = slot {
+            recent.end(&key.name, id, None);
+        }
+    }
 }
 
 fn receipt(context: &Context, published: Published, id: Option<String>, connections: u64) -> Receipt {
@@ -200,7 +212,12 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Re
     })
 }
 
-fn check(publish: Publish<'_>, key: &ApiKey, body: &Bytes) -> Result<Checked, Problem> {
+fn check(
+    publish: Publish<'_>,
+    key: &ApiKey,
+    body: &Bytes,
+    data_bytes_max: usize,
+) -> Result<Checked, Problem> {
     let Publish { data, everyone, channels, users, event, media_type: of_type, id } = publish;
     let everyone = everyone.then_some(Subject::Everyone).into_iter();
     let channels = channels.into_iter().map(Subject::Channel);
@@ -209,6 +226,14 @@ fn check(publish: Publish<'_>, key: &ApiKey, body: &Bytes) -> Result<Checked, Pr
     let audience: Audience = subjects.filter(|subject| seen.insert(subject.clone())).collect();
     if audience.is_empty() {
         return Err(Problem::malformed("it is for nobody: give channels, users, or \"everyone\":true"));
+    }
+    let (len, max) = (data.get().len(), data_bytes_max);
+    if len > max {
+        return Err(PublishError::TooLong { len, max }.into());
+    }
+    let len = audience.subjects().len();
+    if len > SUBJECTS_MAX {
+        return Err(PublishError::TooManySubjects { len }.into());
     }
     key.allow(&audience)?;
     let event = event.as_deref().map(event_name).transpose();

@@ -96,7 +96,14 @@ impl Front for DurableStreams {
             let mut shared = HeaderMap::new();
             cors::allow_origin(&streams.context.allowed_origins, &parts.headers, &mut shared);
             shared.extend(SHARED.map(|(name, value)| (name, HeaderValue::from_static(value))));
-            let mut response = answer(streams, parts, body).await;
+            // A write that has begun is finished, also if its client goes away: a repeated one is judged by what was done.
+            let mut response = match parts.method {
+                Method::POST | Method::PUT | Method::DELETE => {
+                    let writing = tokio::spawn(answer(streams, parts, body)).await;
+                    writing.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, &"it failed"))
+                }
+                _ => answer(streams, parts, body).await,
+            };
             response.headers_mut().extend(shared);
             response
         })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pushnote_core::Subject;
 use tokio::time::Instant;
 
-use super::entries::{Entries, Entry};
+use super::entries::Entries;
 
 /// What of a subject's publications counts.
 #[derive(Debug, Clone, Copy)]
@@ -67,8 +67,10 @@ impl Entries {
                 // Its offset is one of this log's.
                 Some(place) => (offsets.partition_point(|offset| *offset < place), place >= readable),
                 None => {
+                    // Another log's offset tells nothing here.
                     let is_had = |offset: &u64| {
-                        self.entry(*offset).is_none_or(|entry| self.is_had(entry, *offset, had))
+                        self.entry(*offset)
+                            .is_none_or(|entry| self.published_at(entry).as_secs() < had.time_s)
                     };
                     let next = offsets.partition_point(is_had);
                     // Without the offset only times tell whether something may have been before; what is still to come,
@@ -80,11 +82,6 @@ impl Entries {
         };
         let from = offsets.get(next.max(begin)).copied().map_or(limit, |offset| offset.min(limit));
         Stored { count: end - begin, from, complete: told && next >= begin.min(end) }
-    }
-
-    fn is_had(&self, entry: &Entry, offset: u64, had: Had) -> bool {
-        let time_s = self.published_at(entry).as_secs();
-        time_s < had.time_s || (time_s == had.time_s && had.offset.is_some_and(|last| offset <= last))
     }
 
     /// The place behind a publication that is in this log, or has left it.

@@ -81,6 +81,10 @@ impl Reader {
         let subject = self.found.channel.clone().into();
         let changes = self.found.created.as_ref().map(|created| created.changes());
         let waiter = Waiter::new(&self.streams.context.hub, subject)
+            .and_then(|waiter| match self.user.clone() {
+                Some(user) => waiter.for_user(user),
+                None => Ok(waiter),
+            })
             .map_err(|error| refuse(StatusCode::TOO_MANY_REQUESTS, &error))?;
         Ok(Waiting { waiter, changes })
     }

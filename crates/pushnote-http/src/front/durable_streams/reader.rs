@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
-use pushnote_core::{ChannelName, Wanted};
+use pushnote_core::{ChannelName, UserId, Wanted};
 use pushnote_net::unix_now;
 
 use super::answer::{
@@ -31,6 +31,8 @@ pub(super) struct Reader {
     public: bool,
     /// When its token is over, in Unix seconds.
     pub(super) until: Option<u64>,
+    /// Whose token it is.
+    pub(super) user: Option<UserId>,
 }
 
 /// What the request is answered that is refused.
@@ -49,8 +51,8 @@ fn may_read_by_key(streams: &Streams, headers: &HeaderMap, channel: &ChannelName
         .is_some_and(|key| key.allow_channel(channel).is_ok())
 }
 
-/// Whether whoever may subscribe to a channel may: until when.
-fn allow(streams: &Streams, wanted: &Wanted) -> Result<Option<u64>, Refused> {
+/// Whether whoever may subscribe to a channel may: until when, and as whom.
+fn allow(streams: &Streams, wanted: &Wanted) -> Result<(Option<u64>, Option<UserId>), Refused> {
     let rights = &streams.context.rights;
     let allowed = rights.allow(wanted).map_err(|refusal| {
         rights.note(&refusal);
@@ -60,7 +62,7 @@ fn allow(streams: &Streams, wanted: &Wanted) -> Result<Option<u64>, Refused> {
         };
         refuse(status, &refusal)
     })?;
-    Ok(allowed.until)
+    Ok((allowed.until, allowed.user))
 }
 
 impl Reader {
@@ -69,13 +71,13 @@ impl Reader {
             .map_err(|error| refuse(StatusCode::BAD_REQUEST, &error))?;
         let token = bearer(&parts.headers).map(str::to_owned).or_else(|| query.token.clone());
         let public = token.is_none();
-        let until = if may_read_by_key(&streams, &parts.headers, channel) {
-            None
+        let (until, user) = if may_read_by_key(&streams, &parts.headers, channel) {
+            (None, None)
         } else {
             allow(&streams, &Wanted { channel: Some(channel.clone()), token })?
         };
         let found = streams.find(channel, Some(query.from)).ok_or_else(not_found)?;
-        Ok(Self { streams, found, query, public, until })
+        Ok(Self { streams, found, query, public, until, user })
     }
 
     /// The stream is read, and goes on living.

@@ -18,7 +18,7 @@ use crate::kept::unix_ms;
 
 /// Messages in one piece at most, and about their bytes.
 const CHUNK_LEN_MAX: usize = 1000;
-const CHUNK_BYTES_MAX: usize = 1 << 20;
+const CHUNK_BYTES_MAX: usize = 128 << 10;
 
 /// See the module's documentation.
 pub(super) struct Streams {

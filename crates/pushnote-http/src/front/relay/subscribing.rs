@@ -1,7 +1,7 @@
 //! Subscribers: a GET asks for the message after the one that it names (protocol, section 3.1).
 
-use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{
     CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
@@ -61,6 +61,9 @@ pub(super) async fn answer(channels: &Arc<Channels>, asked: Asked<'_>) -> Respon
     }
 }
 
+/// A request is held no longer, if its location does not say how long: of a client that is gone, nothing may have told.
+const HELD_MAX: Duration = Duration::from_secs(300);
+
 async fn hold(channels: &Arc<Channels>, asked: Asked<'_>, mut place: Place) -> Response<Body> {
     let Asked { subscribing, channel, headers, listener, .. } = asked;
     let Ok(waiter) = Waiter::new(&channels.hub, Subject::Channel(channel.clone())) else {
@@ -72,12 +75,7 @@ async fn hold(channels: &Arc<Channels>, asked: Asked<'_>, mut place: Place) -> R
         Err(error @ HoldError::Gone) => return plain(StatusCode::GONE, &error.to_string()),
     };
     let _told = listener.map(Listener::subscribed);
-    let late = async {
-        match subscribing.timeout {
-            Some(timeout) => sleep(timeout).await,
-            None => pending().await,
-        }
-    };
+    let late = sleep(subscribing.timeout.unwrap_or(HELD_MAX));
     tokio::pin!(late);
     loop {
         if let Some(message) = place.next(channels, &channel) {
