@@ -10,7 +10,10 @@ use redis::{Application, Redis};
 
 fn server(redis: &Redis, more: &[&str]) -> Single {
     let url = format!("--redis={}", redis.url());
-    Single::with(&[&[url.as_str(), "--redis-unsubscribe-delay=0.5"], more].concat())
+    let single = Single::with(&[&[url.as_str(), "--redis-unsubscribe-delay=0.5"], more].concat());
+    // Who comes before that is told of a gap.
+    single.server.process.logged("connected to Redis");
+    single
 }
 
 /// A page of the client protocol that has subscribed to a channel.
@@ -88,10 +91,14 @@ async fn the_server_comes_back_to_redis_and_tells_of_the_gap() {
     let mut page = page(&single, "redis:test").await;
     redis.subscribers("test", 1).await;
     redis.kill();
+    single.server.process.logged("no connection to Redis");
+    let mut late = self::page(&single, "redis:late").await;
     redis.comes_back();
     redis.subscribers("test", 1).await;
-    let gap = page.next().await;
-    assert_eq!((&gap["type"], &gap["channel"]), (&json!("gap"), &json!("redis:test")));
+    for (page, channel) in [(&mut page, "redis:test"), (&mut late, "redis:late")] {
+        let gap = page.next().await;
+        assert_eq!((&gap["type"], &gap["channel"]), (&json!("gap"), &json!(channel)));
+    }
     Application::start(&redis).publish(&json!({"publish": {"data": "on", "channel": "test"}}));
     assert_eq!(page.next().await["messages"], message(None, &json!("on")));
 }

@@ -1,6 +1,6 @@
 //! Tickets: what stands in a URL in place of a token, once and not for long. A URL is seen by proxies, logs and histories.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,8 +9,12 @@ use tokio::time::Instant;
 /// How long one is good for.
 pub(super) const LIFE: Duration = Duration::from_secs(30);
 
-/// Most of them at one time.
-const TICKETS_MAX: usize = 4096;
+/// Most that are good at one time. What finds them takes less than 512 bytes each, 32 MiB: with their tokens, less than
+/// 96 MiB in all.
+const TICKETS_MAX: usize = 1 << 16;
+
+/// What the tokens of all of them take at most, in bytes.
+const TOKEN_BYTES_MAX: usize = 64 << 20;
 
 /// Those that are good now.
 #[derive(Default)]
@@ -18,23 +22,27 @@ pub(super) struct Tickets(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    tokens: HashMap<String, Vec<String>>,
-    /// Oldest first; some have been used.
-    ends: VecDeque<(Instant, String)>,
+    /// When each ends, and its tokens.
+    good: HashMap<String, (Instant, Vec<String>)>,
+    /// The same ones in the order of time.
+    ends: BTreeSet<(Instant, String)>,
+    /// What their tokens take.
+    token_bytes: usize,
 }
 
 impl Tickets {
     /// A ticket for these tokens; `None` while there are too many, or no chance to be had from the system.
     pub(super) fn issue(&self, tokens: Vec<String>) -> Option<String> {
         let ticket = format!("{:016x}{:016x}", getrandom::u64().ok()?, getrandom::u64().ok()?);
-        let now = Instant::now();
+        let (now, bytes) = (Instant::now(), bytes_of(&tokens));
         let mut state = self.lock();
         state.forget_ended(now);
-        if state.ends.len() >= TICKETS_MAX {
+        if state.good.len() >= TICKETS_MAX || bytes > TOKEN_BYTES_MAX - state.token_bytes {
             return None;
         }
-        state.tokens.insert(ticket.clone(), tokens);
-        state.ends.push_back((now + LIFE, ticket.clone()));
+        state.good.insert(ticket.clone(), (now + LIFE, tokens));
+        state.ends.insert((now + LIFE, ticket.clone()));
+        state.token_bytes += bytes;
         Some(ticket)
     }
 
@@ -42,7 +50,7 @@ impl Tickets {
     pub(super) fn redeem(&self, ticket: &str) -> Option<Vec<String>> {
         let mut state = self.lock();
         state.forget_ended(Instant::now());
-        state.tokens.remove(ticket)
+        state.take(ticket)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -53,12 +61,22 @@ impl Tickets {
 
 impl State {
     fn forget_ended(&mut self, now: Instant) {
-        while self.ends.front().is_some_and(|(end, _)| *end <= now) {
-            if let Some((_, ticket)) = self.ends.pop_front() {
-                self.tokens.remove(&ticket);
-            }
+        while let Some((_, ticket)) = self.ends.first().filter(|(end, _)| *end <= now).cloned() {
+            self.take(&ticket);
         }
     }
+
+    fn take(&mut self, ticket: &str) -> Option<Vec<String>> {
+        let (end, tokens) = self.good.remove(ticket)?;
+        self.ends.remove(&(end, ticket.to_owned()));
+        self.token_bytes -= bytes_of(&tokens);
+        Some(tokens)
+    }
+}
+
+/// What tokens take, in bytes.
+fn bytes_of(tokens: &Vec<String>) -> usize {
+    tokens.capacity() * size_of::<String>() + tokens.iter().map(String::capacity).sum::<usize>()
 }
 
 #[cfg(test)]
@@ -78,9 +96,28 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn there_are_not_too_many() {
         let tickets = Tickets::default();
+        // Those that have been used do not count.
+        for _ in 0..=TICKETS_MAX {
+            let ticket = tickets.issue(Vec::new()).unwrap();
+            assert_eq!(tickets.redeem(&ticket), Some(Vec::new()));
+        }
         let issued = (0..=TICKETS_MAX).filter(|_| tickets.issue(Vec::new()).is_some()).count();
         assert_eq!(issued, TICKETS_MAX);
         tokio::time::advance(LIFE).await;
         assert!(tickets.issue(Vec::new()).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn their_tokens_do_not_take_too_much() {
+        let tickets = Tickets::default();
+        let tokens = || vec!["a".repeat(TOKEN_BYTES_MAX / 4)];
+        let issued: Vec<_> = (0..4).filter_map(|_| tickets.issue(tokens())).collect();
+        assert_eq!(issued.len(), 3);
+        assert_eq!(tickets.redeem(&issued[0]), Some(tokens()));
+        assert!(tickets.issue(tokens()).is_some());
+        assert_eq!(tickets.issue(tokens()), None);
+        tokio::time::advance(LIFE).await;
+        assert!(tickets.issue(tokens()).is_some());
+        assert_eq!(tickets.lock().token_bytes, bytes_of(&tokens()));
     }
 }

@@ -1,14 +1,14 @@
 //! The connection to Redis, and what happens on it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::future::pending;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use pushnote_core::{Audience, ChannelName, Subject};
 use pushnote_hub::{Interest, Publication};
 use pushnote_net::timeout_awake;
@@ -17,7 +17,7 @@ use redis::{Msg, RedisError};
 use tokio::sync::mpsc::{Sender as Queue, error::TrySendError};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::options::{RedisCounters, RedisOptions};
+use super::options::{RedisCounters, RedisOptions, RedisServer};
 use super::payload::{self, Payload};
 use super::subscriptions::{Request, Subscriptions};
 use crate::source::{Incoming, Rejected, Sender, Sent};
@@ -71,11 +71,13 @@ impl Link {
     pub(super) async fn run(mut self) {
         let (mut pause, mut said) = (PAUSES.0, false);
         loop {
-            let lost = match self.connect().await {
+            let connecting = connect(&self.options.server);
+            let lost = match meanwhile(&self.interest, &mut self.subscriptions, connecting).await {
                 Ok(connection) => {
                     self.counters.connections.add(1);
                     tracing::info!(redis = %self.options.server, "connected to Redis");
                     (pause, said) = (PAUSES.0, false);
+                    self.subscriptions.connected();
                     let lost = self.listen(connection).await;
                     self.subscriptions.broken();
                     self.counters.channels.store(0, Relaxed);
@@ -91,15 +93,9 @@ impl Link {
                     "no connection to Redis: what is published there is missed; trying again"
                 );
             }
-            sleep(pause).await;
+            meanwhile(&self.interest, &mut self.subscriptions, sleep(pause)).await;
             pause = (pause * 2).min(PAUSES.1);
         }
-    }
-
-    async fn connect(&self) -> Result<PubSub, Lost> {
-        let client = self.options.server.client()?;
-        let connecting = async { Ok(client.get_async_pubsub().await?) };
-        timeout_awake(ANSWER_WITHIN, connecting).await.unwrap_or(Err(Lost::Silent))
     }
 
     /// Takes what comes until the connection breaks.
@@ -133,12 +129,7 @@ impl Link {
                         Err(lost) => return lost,
                     }
                 }
-                changes = self.interest.changed() => {
-                    let now = Instant::now().into_std();
-                    for (channel, wanted) in changes {
-                        self.subscriptions.listened(channel, wanted, now);
-                    }
-                }
+                changes = self.interest.changed() => hear(&mut self.subscriptions, changes),
                 Ok(place) = queue.reserve(), if !self.gaps.is_empty() => {
                     if let Some(channel) = self.gaps.iter().next().cloned() {
                         self.gaps.remove(&channel);
@@ -180,6 +171,38 @@ impl Link {
             // The server ends.
             Err(TrySendError::Closed(_)) => {}
         }
+    }
+}
+
+async fn connect(server: &RedisServer) -> Result<PubSub, Lost> {
+    let client = server.client()?;
+    let connecting = async { Ok(client.get_async_pubsub().await?) };
+    timeout_awake(ANSWER_WITHIN, connecting).await.unwrap_or(Err(Lost::Silent))
+}
+
+/// Hears who listens until something is done without which there is no connection, and everybody who came before that.
+async fn meanwhile<T>(
+    interest: &Interest,
+    subscriptions: &mut Subscriptions,
+    doing: impl Future<Output = T>,
+) -> T {
+    let mut doing = pin!(doing);
+    let done = loop {
+        tokio::select! {
+            done = &mut doing => break done,
+            changes = interest.changed() => hear(subscriptions, changes),
+        }
+    };
+    if let Some(changes) = interest.changed().now_or_never() {
+        hear(subscriptions, changes);
+    }
+    done
+}
+
+fn hear(subscriptions: &mut Subscriptions, changes: HashMap<ChannelName, bool>) {
+    let now = Instant::now().into_std();
+    for (channel, wanted) in changes {
+        subscriptions.listened(channel, wanted, now);
     }
 }
 

@@ -10,8 +10,8 @@ use pushnote_core::ChannelName;
 /// Channels that one request names at most.
 const BATCH_MAX: usize = 512;
 
-/// Channels whose subscription has ended that are remembered; of others it is unknown whether they ever had one.
-const ENDED_MAX: NonZeroUsize = NonZeroUsize::new(1 << 16).expect("it is not zero");
+/// Channels of which something was missed that are remembered; of others it is unknown whether anything was.
+const MISSED_MAX: NonZeroUsize = NonZeroUsize::new(1 << 16).expect("it is not zero");
 
 /// The channels.
 #[derive(Debug)]
@@ -23,7 +23,11 @@ pub(super) struct Subscriptions {
     wanted: BTreeSet<ChannelName>,
     /// Those that are left, in the order of time.
     left: BTreeSet<(Instant, ChannelName)>,
-    ended: LruCache<ChannelName, ()>,
+    /// Those that somebody has listened to while they were not subscribed to: the subscription has ended, or there was no
+    /// connection.
+    missed: LruCache<ChannelName, ()>,
+    /// There is a connection to Redis.
+    connected: bool,
     /// A channel may have been listened to that is unknown here.
     unknown: bool,
 }
@@ -53,7 +57,8 @@ impl Subscriptions {
             states: HashMap::new(),
             wanted: BTreeSet::new(),
             left: BTreeSet::new(),
-            ended: LruCache::new(ENDED_MAX),
+            missed: LruCache::new(MISSED_MAX),
+            connected: false,
             unknown,
         }
     }
@@ -72,6 +77,9 @@ impl Subscriptions {
     pub(super) fn listened(&mut self, channel: ChannelName, listened: bool, now: Instant) {
         match (listened, self.states.get(&channel)) {
             (true, None) => {
+                if !self.connected {
+                    self.miss(&channel);
+                }
                 self.states.insert(channel.clone(), State::Wanted);
                 self.wanted.insert(channel);
             }
@@ -119,7 +127,7 @@ impl Subscriptions {
             Request::Subscribe(channels) => {
                 let mut missed = Vec::new();
                 for channel in channels {
-                    if self.ended.pop(&channel).is_some() || self.unknown {
+                    if self.missed.pop(&channel).is_some() || self.unknown {
                         missed.push(channel.clone());
                     }
                     match self.states.get(&channel) {
@@ -135,7 +143,7 @@ impl Subscriptions {
             }
             Request::Unsubscribe(channels) => {
                 for channel in channels {
-                    self.end(&channel);
+                    self.miss(&channel);
                     if self.states.get(&channel) == Some(&State::Subscribed) {
                         // A listener has come meanwhile.
                         self.states.insert(channel.clone(), State::Wanted);
@@ -149,15 +157,19 @@ impl Subscriptions {
         }
     }
 
+    /// There is a connection to Redis, on which nothing is subscribed to yet. [`Self::listened`] has heard of who came before it.
+    pub(super) fn connected(&mut self) {
+        self.connected = true;
+    }
+
     /// The connection to Redis is gone, and with it every subscription.
     pub(super) fn broken(&mut self) {
+        self.connected = false;
         let states = std::mem::take(&mut self.states);
         self.wanted.clear();
         self.left.clear();
         for (channel, state) in states {
-            if state != State::Wanted {
-                self.end(&channel);
-            }
+            self.miss(&channel);
             if !matches!(state, State::Left(_)) {
                 self.states.insert(channel.clone(), State::Wanted);
                 self.wanted.insert(channel);
@@ -171,8 +183,8 @@ impl Subscriptions {
         self.left.insert((until, channel));
     }
 
-    fn end(&mut self, channel: &ChannelName) {
-        let evicted = self.ended.push(channel.clone(), ());
+    fn miss(&mut self, channel: &ChannelName) {
+        let evicted = self.missed.push(channel.clone(), ());
         self.unknown |= evicted.is_some_and(|(evicted, ())| evicted != *channel);
     }
 }
@@ -195,6 +207,12 @@ mod tests {
         Request::Unsubscribe(names.iter().map(|name| channel(name)).collect())
     }
 
+    fn connected(unknown: bool) -> Subscriptions {
+        let mut subscriptions = Subscriptions::new(DELAY, unknown);
+        subscriptions.connected();
+        subscriptions
+    }
+
     /// Does all that is to be done; gives what was asked and what was missed.
     fn settle(subscriptions: &mut Subscriptions, now: Instant) -> (Vec<Request>, Vec<ChannelName>) {
         let (mut asked, mut missed) = (Vec::new(), Vec::new());
@@ -207,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_channel_is_subscribed_to_while_somebody_listens_and_a_little_longer() {
-        let (mut subscriptions, start) = (Subscriptions::new(DELAY, false), Instant::now());
+        let (mut subscriptions, start) = (connected(false), Instant::now());
         subscriptions.listened(channel("a"), true, start);
         subscriptions.listened(channel("b"), true, start);
         assert_eq!(settle(&mut subscriptions, start), (vec![subscribe(&["a", "b"])], vec![]));
@@ -230,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_broken_connection_is_a_gap_for_those_who_listened() {
-        let (mut subscriptions, now) = (Subscriptions::new(DELAY, false), Instant::now());
+        let (mut subscriptions, now) = (connected(false), Instant::now());
         for name in ["a", "b"] {
             subscriptions.listened(channel(name), true, now);
         }
@@ -238,15 +256,54 @@ mod tests {
         subscriptions.listened(channel("b"), false, now);
         subscriptions.listened(channel("new"), true, now);
         subscriptions.broken();
-        assert_eq!(settle(&mut subscriptions, now), (vec![subscribe(&["a", "new"])], vec![channel("a")]));
+        subscriptions.connected();
+        assert_eq!(
+            settle(&mut subscriptions, now),
+            (vec![subscribe(&["a", "new"])], vec![channel("a"), channel("new")])
+        );
         // Its subscription is gone, too.
         subscriptions.listened(channel("b"), true, now);
         assert_eq!(settle(&mut subscriptions, now), (vec![subscribe(&["b"])], vec![channel("b")]));
     }
 
     #[test]
-    fn what_changes_while_redis_is_asked_is_not_forgotten() {
+    fn whoever_listens_while_there_is_no_connection_is_told() {
         let (mut subscriptions, now) = (Subscriptions::new(DELAY, false), Instant::now());
+        let listen = |subscriptions: &mut Subscriptions, names: [&str; 2]| {
+            for name in names {
+                subscriptions.listened(channel(name), true, now);
+            }
+            subscriptions.listened(channel(names[1]), false, now);
+        };
+        let asked_and_missed = |name| (vec![subscribe(&[name])], vec![channel(name)]);
+        // Before the first connection; and who goes again may come back.
+        listen(&mut subscriptions, ["a", "b"]);
+        subscriptions.connected();
+        assert_eq!(settle(&mut subscriptions, now), asked_and_missed("a"));
+        subscriptions.listened(channel("b"), true, now);
+        assert_eq!(settle(&mut subscriptions, now), asked_and_missed("b"));
+        // While Redis is asked it breaks.
+        subscriptions.listened(channel("c"), true, now);
+        let asked = subscriptions.next_request(now);
+        assert_eq!(asked, Some(subscribe(&["c"])));
+        for name in ["a", "b"] {
+            subscriptions.listened(channel(name), false, now);
+        }
+        subscriptions.broken();
+        listen(&mut subscriptions, ["d", "e"]);
+        subscriptions.connected();
+        assert_eq!(
+            settle(&mut subscriptions, now),
+            (vec![subscribe(&["c", "d"])], vec![channel("c"), channel("d")])
+        );
+        // Told once, and not to those who came when there was a connection.
+        subscriptions.listened(channel("f"), true, now);
+        assert_eq!(settle(&mut subscriptions, now), (vec![subscribe(&["f"])], vec![]));
+    }
+
+    #[test]
+    fn what_changes_while_redis_is_asked_is_not_forgotten() {
+        let (mut subscriptions, now) = (connected(false), Instant::now());
         subscriptions.listened(channel("a"), true, now);
         let asked = subscriptions.next_request(now).unwrap();
         subscriptions.listened(channel("a"), false, now);
@@ -260,7 +317,7 @@ mod tests {
 
     #[test]
     fn whoever_may_have_listened_elsewhere_is_told() {
-        let (mut subscriptions, now) = (Subscriptions::new(DELAY, true), Instant::now());
+        let (mut subscriptions, now) = (connected(true), Instant::now());
         for _ in 0..2 {
             subscriptions.listened(channel("a"), true, now);
             subscriptions.listened(channel("a"), false, now);
