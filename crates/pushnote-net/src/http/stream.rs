@@ -68,6 +68,7 @@ impl HttpStream {
 
     fn written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.answer_due &= written.is_pending();
+        self.lines.whole &= written.is_pending();
         written
     }
 }
@@ -84,8 +85,12 @@ impl AsyncRead for HttpStream {
             ready!(this.stream()?.poll_read(cx, buffer))?;
             let read = &mut buffer.filled_mut()[before..];
             if !read.is_empty() {
+                if this.lines.spoil(read) && !this.lines.whole {
+                    // Hyper looks at a head again only when it sees its end, which here it never does.
+                    let _ = this.stream()?.try_write(BAD_LINE);
+                    return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+                }
                 this.answer_due = true;
-                this.lines.spoil(read);
                 return Poll::Ready(Ok(()));
             }
             this.ended = Some(Box::pin(sleep(ANSWER_PATIENCE)));
@@ -133,6 +138,9 @@ impl AsyncWrite for HttpStream {
     }
 }
 
+/// What a client gets whose head has a line that ends in LF alone.
+const BAD_LINE: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
 fn taken_over() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "the stream was taken over")
 }
@@ -148,26 +156,31 @@ struct Lines {
     /// How much of each of [`LAST`] the line begins with.
     matched: [usize; LAST.len()],
     after_cr: bool,
+    /// A head has ended since the last write: its answer is due.
+    whole: bool,
     /// No other head follows this one at once.
     last: bool,
     over: bool,
 }
 
 impl Lines {
-    /// Makes a byte that no head may hold of a LF without its CR: hyper answers 400.
-    fn spoil(&mut self, read: &mut [u8]) {
+    /// Makes a byte that no head may hold of a LF without its CR; whether there was one.
+    fn spoil(&mut self, read: &mut [u8]) -> bool {
+        let mut spoilt = false;
         for byte in read {
             if self.over {
-                return;
+                return spoilt;
             }
             if *byte == b'\n' {
                 if self.after_cr {
                     // The line that is its end alone is that of the head.
-                    let over = self.length == 1 && self.last;
-                    *self = Self { last: self.last, over, ..Self::default() };
+                    let ends_head = self.length == 1;
+                    let (whole, over) = (self.whole || ends_head, ends_head && self.last);
+                    *self = Self { last: self.last, whole, over, ..Self::default() };
                     continue;
                 }
                 *byte = 0;
+                spoilt = true;
             }
             for (name, matched) in LAST.iter().zip(&mut self.matched) {
                 let next = name.get(self.length).is_some_and(|next| next.eq_ignore_ascii_case(byte));
@@ -179,6 +192,7 @@ impl Lines {
             self.after_cr = *byte == b'\r';
             self.length += 1;
         }
+        spoilt
     }
 }
 
@@ -191,7 +205,9 @@ mod tests {
         let mut whole = text.as_bytes().to_vec();
         Lines::default().spoil(&mut whole);
         let (mut parts, mut lines) = (text.as_bytes().to_vec(), Lines::default());
-        parts.chunks_mut(1).for_each(|part| lines.spoil(part));
+        for part in parts.chunks_mut(1) {
+            lines.spoil(part);
+        }
         assert_eq!(whole, parts);
         String::from_utf8(whole).unwrap()
     }
