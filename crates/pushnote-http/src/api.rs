@@ -3,7 +3,6 @@
 mod expel;
 pub(crate) mod keys;
 mod openapi;
-mod problem;
 mod publish;
 mod receipt;
 mod recent;
@@ -23,8 +22,8 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::front::{self, Answering, Body, Front, whole};
+use crate::problem::Problem;
 use keys::{CurrentApiKeys, Right};
-use problem::Problem;
 use recent::Recent;
 
 /// Longest body, in bytes: of a list of messages.

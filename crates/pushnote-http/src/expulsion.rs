@@ -6,6 +6,7 @@ use std::time::Duration;
 use pushnote_core::{Asked, CloseCode, CurrentVerifier, Subject, TooManyRevoked, UserId};
 use pushnote_hub::Hub;
 use pushnote_net::{LogOnce, unix_now};
+use pushnote_store::Failure;
 use tokio::time::sleep;
 
 use crate::kept::Keeper;
@@ -31,14 +32,50 @@ impl Expulsion {
         Self { hub, verifier, keeper, log: LogOnce::new() }
     }
 
-    /// Does what is asked about a user; what is to be remembered over a restart is written later.
-    pub(crate) fn expel(&self, user: &UserId, asked: Asked) {
-        match self.begin(user, asked) {
-            Ok(()) => {
-                if let (Some(keeper), Asked::Revoke { until }) = (self.keeper.clone(), asked) {
-                    let user = user.clone();
-                    tokio::spawn(async move { keeper.revoke(&user, until).await });
-                }
+    /// Does what is asked about a user. What it gives ends when that is remembered over a restart, as far as it is to be.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyRevoked`]: nothing was done.
+    pub(crate) fn expel(
+        &self,
+        user: &UserId,
+        asked: Asked,
+    ) -> Result<impl Future<Output = Result<(), Failure>> + Send + use<>, TooManyRevoked> {
+        let subject = Subject::User(user.clone());
+        let until = match asked {
+            Asked::Deliver => None,
+            Asked::Disconnect => {
+                self.hub.close(&subject, CloseCode::Disconnected);
+                None
+            }
+            Asked::Revoke { until } => {
+                let holds = self.verifier.revoke(user, until)?;
+                // Tokens tell seconds: one that a page gets when it hears of this must not be of the same second.
+                let pause = if until >= unix_now() { A_SECOND } else { Duration::ZERO };
+                let hub = self.hub.clone();
+                tokio::spawn(async move {
+                    sleep(pause).await;
+                    hub.close(&subject, CloseCode::TokenExpired);
+                });
+                Some(holds)
+            }
+        };
+        let (keeper, user) = (self.keeper.clone(), user.clone());
+        Ok(async move {
+            match (keeper, until) {
+                (Some(keeper), Some(until)) => keeper.revoke(&user, until).await,
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// The same, of a message from a forwarder or an application: nobody waits for an answer.
+    pub(crate) fn expel_unanswered(&self, user: &UserId, asked: Asked) {
+        match self.expel(user, asked) {
+            Ok(kept) => {
+                // The store logs what is wrong.
+                tokio::spawn(kept);
             }
             Err(error) => {
                 if let Some(unlogged) = self.log.due("revoke") {
@@ -46,39 +83,5 @@ impl Expulsion {
                 }
             }
         }
-    }
-
-    /// Does it, and returns when it is remembered.
-    ///
-    /// # Errors
-    ///
-    /// [`TooManyRevoked`]: nothing was done.
-    pub(crate) async fn expel_and_keep(&self, user: &UserId, asked: Asked) -> Result<(), TooManyRevoked> {
-        self.begin(user, asked)?;
-        if let (Some(keeper), Asked::Revoke { until }) = (&self.keeper, asked) {
-            keeper.revoke(user, until).await;
-        }
-        Ok(())
-    }
-
-    fn begin(&self, user: &UserId, asked: Asked) -> Result<(), TooManyRevoked> {
-        let code = match asked {
-            Asked::Deliver => return Ok(()),
-            Asked::Disconnect => CloseCode::Disconnected,
-            Asked::Revoke { until } => {
-                self.verifier.revoke(user, until)?;
-                // Tokens tell seconds: one that a page gets when it hears of this must not be of the same second.
-                let (hub, subject) = (self.hub.clone(), Subject::User(user.clone()));
-                tokio::spawn(async move {
-                    if until >= unix_now() {
-                        sleep(A_SECOND).await;
-                    }
-                    hub.close(&subject, CloseCode::TokenExpired);
-                });
-                return Ok(());
-            }
-        };
-        self.hub.close(&Subject::User(user.clone()), code);
-        Ok(())
     }
 }

@@ -77,6 +77,12 @@ pub(crate) async fn read(body: Incoming, bytes_max: usize, within_s: u64) -> Res
     }
 }
 
+/// The token or key behind `Bearer`, of an `Authorization`.
+pub(crate) fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 /// An answer in words, with a line's end.
 pub(crate) fn plain(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = Response::new(whole(format!("{text}\n")));

@@ -10,8 +10,8 @@ use pushnote_core::{Limits, UserId};
 use pushnote_hub::{Counter, Keep, KeptLog, RecordError, Recovered, Waiting};
 use pushnote_store::{AppendError, Epochs, Failure, Fsync, OpenError, Options, Record, Remembered, Store};
 
-/// How long it is remembered that tokens are revoked, in seconds: ten years, since tokens say themselves how long they live.
-const REVOKED_FOR_S: u64 = 10 * 365 * 24 * 60 * 60;
+/// What the names begin with that revocations have in the store; the user's follows.
+const REVOKED: &str = "revoked/";
 
 /// A log that was opened, to go on with.
 #[derive(Debug)]
@@ -62,9 +62,9 @@ impl OpenedLog {
         let recovered =
             recovered.map_err(|source| OpenLogError::Record { file: store.file().to_owned(), source })?;
         let (epochs, lost) = (opened.epochs, Counter::default());
+        let revoked = opened.remembered.iter().filter_map(revoked).collect();
         let remembered = Mutex::new(opened.remembered);
         let keeper = Arc::new(Keeper { store, epochs, remembered, lost, lost_to: AtomicU64::new(0) });
-        let revoked = opened.revocations.iter().filter_map(|revocation| revoked(&revocation.key)).collect();
         Ok(Self { keeper, next_offset: opened.next_offset, recovered, revoked })
     }
 
@@ -117,9 +117,12 @@ impl Keeper {
     }
 
     /// Remembers that tokens of a user are revoked that were made until then.
-    pub(crate) async fn revoke(&self, user: &UserId, until: u64) {
-        // The store has logged what is wrong.
-        let _ = self.store.revoke(&format!("{until}:{user}"), until.saturating_add(REVOKED_FOR_S)).await;
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored at the moment.
+    pub(crate) async fn revoke(&self, user: &UserId, until: u64) -> Result<(), Failure> {
+        self.remember(format!("{REVOKED}{user}"), Some(until.to_string().into())).await
     }
 
     /// Keeps what waits for it, and nothing that comes later.
@@ -165,10 +168,10 @@ impl Keep for Keeper {
     }
 }
 
-/// What was remembered of a revocation.
-fn revoked(key: &str) -> Option<(UserId, u64)> {
-    let (until, user) = key.split_once(':')?;
-    Some((UserId::new(user).ok()?, until.parse().ok()?))
+/// A user of whom tokens are revoked, and until when, if that is what is remembered.
+fn revoked((name, value): &(String, Bytes)) -> Option<(UserId, u64)> {
+    let user = UserId::new(name.strip_prefix(REVOKED)?).ok()?;
+    Some((user, std::str::from_utf8(value).ok()?.parse().ok()?))
 }
 
 /// Milliseconds since 1970; 0 if the clock stands before that.

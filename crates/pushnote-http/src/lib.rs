@@ -8,6 +8,7 @@
 //! - `client`: the client protocol on a SockJS session
 //! - `expulsion`: users whom the application wants to be gone
 //! - `expiries`: connections whose tokens expire
+//! - `problem`: what is wrong with a request, as RFC 9457 has it
 //! - `presence`: who is in which channel
 //! - `front`: ways in and out beside SockJS; `context`: what they work with; `publisher`: where their messages go
 //! - `receiver`: what the hub delivers into
@@ -30,6 +31,7 @@ mod metrics;
 mod notice;
 mod page;
 mod presence;
+mod problem;
 mod publisher;
 mod receiver;
 mod request_check;

@@ -7,6 +7,7 @@ use pushnote_core::envelope::SUBJECTS_MAX;
 use pushnote_core::{TooManyRevoked, UserId};
 pub(crate) use pushnote_intake::sources::handed::Message;
 use pushnote_intake::sources::handed::{Answering, Handing, HandingError};
+use pushnote_store::Failure;
 
 /// How long the forwarders may take to say that servers have it.
 const ACKED_WITHIN: Duration = Duration::from_secs(5);
@@ -79,6 +80,8 @@ pub(crate) enum ExpelError {
     Publish(#[from] PublishError),
     #[error(transparent)]
     Revoked(#[from] TooManyRevoked),
+    #[error("done, but not kept for after a restart: {0}")]
+    NotKept(#[from] Failure),
 }
 
 impl Publisher {

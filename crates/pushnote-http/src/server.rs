@@ -259,7 +259,7 @@ fn start(
     let mut intake = Intake::new(hub.clone(), Arc::clone(&verifier), limits.message_bytes_max);
     let expulsion = Arc::new(Expulsion::new(hub.clone(), verifier, keeper));
     let expel = Arc::clone(&expulsion);
-    intake.set_expel(Box::new(move |user, asked| expel.expel(user, asked)));
+    intake.set_expel(Box::new(move |user, asked| expel.expel_unanswered(user, asked)));
     if let Some((recovered, next_offset)) = earlier {
         intake.go_on(&recovered, next_offset);
     }

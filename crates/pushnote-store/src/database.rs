@@ -14,7 +14,7 @@ use crate::errors::OpenError;
 use crate::extent::{Bounds, Extent};
 use crate::options::{Fsync, Options};
 use crate::queue::Group;
-use crate::record::{Record, Recovered, Remembered, Revocation};
+use crate::record::{Record, Recovered, Remembered};
 use crate::schema;
 
 /// Runs that are remembered at most. Only a server that ends before it has said anything can have so many.
@@ -64,7 +64,7 @@ impl Database {
     pub(crate) fn commit(&mut self, group: &Group) -> rusqlite::Result<bool> {
         let mut extent = self.extent.clone();
         let start = extent.trim(unix_ms());
-        if start.is_none() && group.records.is_empty() && group.others() == 0 {
+        if start.is_none() && group.records.is_empty() && group.remembered.is_empty() {
             return Ok(false);
         }
         let transaction = self.connection.transaction()?;
@@ -72,12 +72,6 @@ impl Database {
             trim(&transaction, start)?;
         }
         insert(&transaction, &mut extent, &group.records)?;
-        for revocation in &group.revocations {
-            transaction.execute(
-                "INSERT OR REPLACE INTO revocations VALUES (?1, ?2)",
-                (&revocation.key, to_sql(revocation.until_unix_s)),
-            )?;
-        }
         for Remembered { name, value } in &group.remembered {
             match value {
                 Some(value) => transaction
@@ -137,7 +131,6 @@ fn recover(transaction: &Transaction<'_>, bounds: Bounds, epoch: u64) -> rusqlit
         epochs: begin_epoch(transaction, epoch, start, next_offset)?,
         records,
         next_offset,
-        revocations: revocations(transaction, now_ms / 1000)?,
         remembered: remembered(transaction)?,
     })
 }
@@ -180,14 +173,6 @@ fn begin_epoch(
         [to_sql(epoch), to_sql(next_offset)],
     )?;
     Ok(Epochs::new(earlier, (epoch, next_offset)))
-}
-
-fn revocations(transaction: &Transaction<'_>, now_s: u64) -> rusqlite::Result<Vec<Revocation>> {
-    transaction.execute("DELETE FROM revocations WHERE until_unix_s < ?1", [to_sql(now_s)])?;
-    transaction
-        .prepare("SELECT key, until_unix_s FROM revocations ORDER BY key")?
-        .query_map([], |row| Ok(Revocation { key: row.get(0)?, until_unix_s: to_u64(row.get(1)?) }))?
-        .collect()
 }
 
 fn remembered(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<(String, Bytes)>> {

@@ -1,4 +1,4 @@
-//! What a server keeps on disk: its log, the epochs of that log, revocations, and what is to be remembered by name, in
+//! What a server keeps on disk: its log, the epochs of that log, and what is to be remembered by name, in
 //! one SQLite file.
 //!
 //! The store knows offsets, times and bytes, not what they mean. Whoever appends is never held up by the disk: records
@@ -28,5 +28,5 @@ mod writer;
 pub use epochs::Epochs;
 pub use errors::{AppendError, Failure, OpenError};
 pub use options::{Fsync, Options};
-pub use record::{Record, Recovered, Remembered, Revocation};
+pub use record::{Record, Recovered, Remembered};
 pub use store::Store;

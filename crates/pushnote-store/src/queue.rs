@@ -5,21 +5,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::record::{Record, Remembered, Revocation};
+use crate::record::{Record, Remembered};
 
 /// What is committed at once.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     pub(crate) records: Vec<Record>,
-    pub(crate) revocations: Vec<Revocation>,
     pub(crate) remembered: Vec<Remembered>,
-}
-
-impl Group {
-    /// How many there are that are no records.
-    pub(crate) fn others(&self) -> u64 {
-        (self.revocations.len() + self.remembered.len()) as u64
-    }
 }
 
 /// Why something does not go into the queue.
@@ -49,8 +41,8 @@ pub(crate) struct Queue {
 struct Waiting {
     group: Group,
     bytes: usize,
-    /// What was ever put in that was no record.
-    others: u64,
+    /// How many were ever to be remembered.
+    remembered: u64,
     refused: bool,
     closed: bool,
 }
@@ -68,23 +60,13 @@ impl Queue {
         })
     }
 
-    /// Returns how many that are no records were put in by then.
-    pub(crate) fn push_revocation(&self, revocation: Revocation) -> Result<u64, Refused> {
-        let bytes = revocation.key.len() + size_of::<Revocation>();
-        self.push(bytes, |waiting| {
-            waiting.group.revocations.push(revocation);
-            waiting.others += 1;
-            waiting.others
-        })
-    }
-
-    /// Returns how many that are no records were put in by then.
+    /// Returns how many were to be remembered by then.
     pub(crate) fn push_remembered(&self, remembered: Remembered) -> Result<u64, Refused> {
         let bytes = remembered.name.len() + remembered.value.as_ref().map_or(0, Bytes::len);
         self.push(bytes + size_of::<Remembered>(), |waiting| {
             waiting.group.remembered.push(remembered);
-            waiting.others += 1;
-            waiting.others
+            waiting.remembered += 1;
+            waiting.remembered
         })
     }
 

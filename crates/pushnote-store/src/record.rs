@@ -15,15 +15,6 @@ pub struct Record {
     pub body: Bytes,
 }
 
-/// Something that is no longer good, though its own time is not over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Revocation {
-    /// What is revoked.
-    pub key: String,
-    /// Until when this must be remembered, in seconds since 1970.
-    pub until_unix_s: u64,
-}
-
 /// Something to remember by its name. What it means is the business of whoever has it remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remembered {
@@ -42,8 +33,6 @@ pub struct Recovered {
     pub records: Vec<Record>,
     /// The offset of the next record, also if there is none left: each is given out once in an epoch.
     pub next_offset: u64,
-    /// Those whose time is not over.
-    pub revocations: Vec<Revocation>,
     /// Names and values of what is remembered, by name.
     pub remembered: Vec<(String, Bytes)>,
 }

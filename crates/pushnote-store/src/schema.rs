@@ -25,7 +25,6 @@ const TABLES: &str = "
     CREATE TABLE log_start (offset INTEGER NOT NULL);
     INSERT INTO log_start VALUES (0);
     CREATE TABLE epochs (run INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, first_offset INTEGER NOT NULL);
-    CREATE TABLE revocations (key TEXT PRIMARY KEY, until_unix_s INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
 /// What came later, and older versions do without.

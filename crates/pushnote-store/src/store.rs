@@ -10,7 +10,7 @@ use crate::database::Database;
 use crate::errors::{AppendError, Failure, OpenError};
 use crate::options::Options;
 use crate::queue::{Queue, Refused};
-use crate::record::{Record, Recovered, Remembered, Revocation};
+use crate::record::{Record, Recovered, Remembered};
 use crate::writer::{Progress, Writer};
 
 /// What a server keeps on disk. Nothing here waits for the disk but what is `async`, and what says so.
@@ -35,7 +35,7 @@ impl Store {
         let (database, recovered) = Database::open(dir, options)?;
         let file = database.file().clone();
         let queue = Arc::new(Queue::new(options.queue_bytes_max));
-        let progress = Progress { next_offset: recovered.next_offset, others: 0, failure: None };
+        let progress = Progress { next_offset: recovered.next_offset, remembered: 0, failure: None };
         let (sender, progress) = watch::channel(progress);
         let writer = Writer::new(database, queue.clone(), sender, options.fsync);
         let writer = thread::Builder::new()
@@ -80,16 +80,6 @@ impl Store {
         self.reach(|progress| offset < progress.next_offset).await
     }
 
-    /// Remembers a revocation, and waits until it is committed.
-    ///
-    /// # Errors
-    ///
-    /// As [`durable`](Self::durable).
-    pub async fn revoke(&self, key: &str, until_unix_s: u64) -> Result<(), Failure> {
-        let revocation = Revocation { key: key.to_owned(), until_unix_s };
-        self.committed(|| self.queue.push_revocation(revocation.clone())).await
-    }
-
     /// Remembers a value by its name, in place of what had the name before, or forgets it, and waits until that is committed:
     /// with or behind all records that were taken before.
     ///
@@ -97,20 +87,15 @@ impl Store {
     ///
     /// As [`durable`](Self::durable).
     pub async fn remember(&self, remembered: Remembered) -> Result<(), Failure> {
-        self.committed(|| self.queue.push_remembered(remembered.clone())).await
-    }
-
-    /// Puts something in that is no record, and waits until it is committed.
-    async fn committed(&self, push: impl Fn() -> Result<u64, Refused>) -> Result<(), Failure> {
         let number = loop {
             self.failure().map_or(Ok(()), Err)?;
-            match push() {
+            match self.queue.push_remembered(remembered.clone()) {
                 Ok(number) => break number,
                 Err(Refused::Full) => self.ready().await,
                 Err(Refused::Closed) => return Err(self.closed()),
             }
         };
-        self.reach(|progress| number <= progress.others).await
+        self.reach(|progress| number <= progress.remembered).await
     }
 
     /// Why nothing is stored; `None` if all is well.

@@ -26,8 +26,8 @@ const IDLE: Duration = Duration::from_secs(10);
 pub(crate) struct Progress {
     /// Records before this are committed.
     pub(crate) next_offset: u64,
-    /// So many that are no records are committed in this run.
-    pub(crate) others: u64,
+    /// So many that were to be remembered are committed in this run.
+    pub(crate) remembered: u64,
     /// Why nothing is stored.
     pub(crate) failure: Option<Failure>,
 }
@@ -94,7 +94,7 @@ impl Writer {
                 );
             }
             progress.next_offset = self.database.next_offset();
-            progress.others += group.others();
+            progress.remembered += group.remembered.len() as u64;
         });
         Ok(())
     }
@@ -154,7 +154,7 @@ mod tests {
         let queue = Arc::new(Queue::new(1 << 20));
         queue.push_record(Record { offset: 0, unix_ms: 0, body: Bytes::from(vec![0; 100_000]) }).unwrap();
         queue.close();
-        let progress = Progress { next_offset: 0, others: 0, failure: None };
+        let progress = Progress { next_offset: 0, remembered: 0, failure: None };
         let (sender, receiver) = watch::channel(progress);
         Writer::new(database, queue, sender, Fsync::Never).run();
         (receiver.borrow().failure.clone(), file)
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_once_however_often_it_is_tried() {
-        let progress = Progress { next_offset: 0, others: 0, failure: None };
+        let progress = Progress { next_offset: 0, remembered: 0, failure: None };
         let (sender, mut receiver) = watch::channel(progress);
         let failure = Failure::DiskFull { file: std::path::Path::new("pushnote.db").into() };
         report(&sender, failure.clone());

@@ -61,19 +61,20 @@ impl CurrentVerifier {
         }
     }
 
-    /// From now on, tokens of `user` that were made until `until` (Unix seconds) are not good.
+    /// From now on, tokens of `user` that were made until `until` (Unix seconds) are not good. Gives the time that holds: an
+    /// earlier call may have named a later one.
     ///
     /// # Errors
     ///
     /// [`TooManyRevoked`]: of [`REVOKED_MAX`] other users.
-    pub fn revoke(&self, user: &UserId, until: u64) -> Result<(), TooManyRevoked> {
+    pub fn revoke(&self, user: &UserId, until: u64) -> Result<u64, TooManyRevoked> {
         let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
         if revoked.len() >= REVOKED_MAX && !revoked.contains_key(user) {
             return Err(TooManyRevoked);
         }
         let known = revoked.entry(user.clone()).or_insert(until);
         *known = until.max(*known);
-        Ok(())
+        Ok(*known)
     }
 
     fn verifier(&self) -> RwLockReadGuard<'_, Verifier> {

@@ -5,9 +5,9 @@ use pushnote_core::{Asked, Subject, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::problem::Problem;
 use super::publish::{UserName, parse};
 use crate::context::Context;
+use crate::problem::Problem;
 use crate::publisher::ExpelError;
 
 /// Users.
@@ -48,7 +48,8 @@ pub(crate) async fn expel(
         return Ok(Expelled { connections });
     }
     for user in &users {
-        context.expulsion.expel_and_keep(user, asked).await.map_err(ExpelError::from)?;
+        let kept = context.expulsion.expel(user, asked).map_err(ExpelError::from)?;
+        kept.await.map_err(ExpelError::from)?;
     }
     Ok(Expelled { connections })
 }

@@ -8,6 +8,8 @@ use http::header::AUTHORIZATION;
 use pushnote_core::{Audience, ChannelName, ChannelPattern};
 use sha2::{Digest, Sha256};
 
+use crate::front::bearer;
+
 /// The SHA-256 of a key.
 type Hash = [u8; 32];
 
@@ -147,7 +149,7 @@ impl CurrentApiKeys {
     ///
     /// [`Denied`], if it shows none, or another.
     pub(crate) fn check(&self, headers: &HeaderMap, right: Right) -> Result<Arc<ApiKey>, Denied> {
-        let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+        let shown = headers.get(AUTHORIZATION).and_then(bearer);
         let hash = hash(shown.ok_or(Denied::KeyMissing)?);
         // By its hash, whose digits nobody can choose: how long this takes tells nothing of a key.
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner).0.get(&hash).cloned();
@@ -205,11 +207,6 @@ pub fn key_hash(key: &str) -> String {
 
 fn hash(key: &str) -> Hash {
     Sha256::digest(key).into()
-}
-
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, key) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
 fn right(text: &str) -> Result<Right, String> {

@@ -5,13 +5,13 @@ mod limits;
 use std::sync::LazyLock;
 
 use serde_json::Value;
-use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{IntoResponses, OpenApi};
 
 use super::expel::{Expelled, Users};
-use super::problem::Problem;
 use super::publish::{Publish, Receipts};
 use super::views::{ChannelView, UserView};
+use crate::problem::Problem;
 
 /// The document, made once.
 pub(crate) fn document() -> &'static Value {
@@ -36,6 +36,36 @@ pub(crate) fn document() -> &'static Value {
 )]
 struct Description;
 
+/// What any request may be answered that is refused.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it carries the description")]
+enum Refused {
+    /// The request is malformed.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(Problem),
+    /// No API key, or an unknown one.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unknown(Problem),
+    /// The key has not the right.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Denied(Problem),
+}
+
+/// What one with a body may be answered, too.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it carries the description")]
+enum Unread {
+    /// The body did not come in time.
+    #[response(status = 408, content_type = "application/problem+json")]
+    Late(Problem),
+    /// Too long.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLong(Problem),
+    /// Not at the moment.
+    #[response(status = 503, content_type = "application/problem+json")]
+    NotNow(Problem),
+}
+
 /// Publishes a message, or a list of them, to everyone, users and channels.
 #[utoipa::path(
     post,
@@ -43,13 +73,9 @@ struct Description;
     request_body(content = inline(OneOrMany), content_type = "application/json"),
     responses(
         (status = 202, description = "Published", body = Receipts),
-        (status = 400, description = "The request is malformed", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No API key, or an unknown one", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key has not the right", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come in time", body = Problem, content_type = "application/problem+json"),
+        Refused,
+        Unread,
         (status = 409, description = "The id is another message's", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
     )
 )]
 #[expect(dead_code, reason = "it carries the description")]
@@ -62,12 +88,8 @@ fn publish() {}
     request_body(content = Users, content_type = "application/json"),
     responses(
         (status = 202, description = "On its way", body = Expelled),
-        (status = 400, description = "The request is malformed", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No API key, or an unknown one", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key has not the right", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come in time", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
+        Refused,
+        Unread,
     )
 )]
 #[expect(dead_code, reason = "it carries the description")]
@@ -80,12 +102,8 @@ fn disconnect() {}
     request_body(content = Users, content_type = "application/json"),
     responses(
         (status = 202, description = "On its way", body = Expelled),
-        (status = 400, description = "The request is malformed", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No API key, or an unknown one", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key has not the right", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come in time", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
+        Refused,
+        Unread,
     )
 )]
 #[expect(dead_code, reason = "it carries the description")]
@@ -101,9 +119,7 @@ fn revoke() {}
     ),
     responses(
         (status = 200, description = "The channel", body = ChannelView),
-        (status = 400, description = "The request is malformed", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No API key, or an unknown one", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key has not the right", body = Problem, content_type = "application/problem+json"),
+        Refused,
     )
 )]
 #[expect(dead_code, reason = "it carries the description")]
@@ -116,9 +132,7 @@ fn channel() {}
     params(("user" = String, Path, description = "The user's id, percent-encoded")),
     responses(
         (status = 200, description = "The user", body = UserView),
-        (status = 400, description = "The request is malformed", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No API key, or an unknown one", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key has not the right", body = Problem, content_type = "application/problem+json"),
+        Refused,
     )
 )]
 #[expect(dead_code, reason = "it carries the description")]

@@ -12,10 +12,10 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::keys::ApiKey;
-use super::problem::Problem;
 use super::receipt::Receipt;
 use super::recent::{Known, Recent};
 use crate::context::Context;
+use crate::problem::Problem;
 use crate::publisher::{Message, PublishError, Published};
 
 const EXAMPLE: &str = r#"{"channels":["news"],"data":"Hi"}"#;
@@ -158,7 +158,9 @@ async fn publish_all(
                     Ok(receipt) => receipts.push(receipt),
                     Err(problem) => {
                         failed.get_or_insert_with(|| {
-                            problem.within(&format!("message {at}, perhaps not alone"))
+                            problem.within(&format!(
+                                "message {at}, and perhaps others: with ids, all may be sent again"
+                            ))
                         });
                     }
                 }

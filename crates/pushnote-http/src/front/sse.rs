@@ -7,7 +7,7 @@ mod tickets;
 
 use std::sync::Arc;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -21,6 +21,7 @@ use super::{Answering, Body, Front, plain, read, whole};
 use crate::context::Context;
 use crate::cors::{self, Cors};
 use crate::event_framing::{self, Data};
+use crate::problem::Problem;
 use crate::receiver::Sink;
 use crate::rights::{Allowed, Refusal};
 use request::{Asked, Fault, QUERY_BYTES_MAX};
@@ -52,7 +53,7 @@ impl Sse {
 
     async fn answer(&self, request: &mut Parts, body: Incoming) -> Response<Body> {
         if !self.cors.allows(&request.headers) {
-            return problem(
+            return Problem::answer(
                 StatusCode::FORBIDDEN,
                 "origin_refused",
                 "pages of this origin may not use the server: --allowed-origin says which may",
@@ -89,7 +90,7 @@ impl Sse {
         let Asked { channels, mut tokens, ticket, last_event_id } = asked;
         if let Some(ticket) = ticket {
             let Some(redeemed) = self.tickets.redeem(&ticket) else {
-                return problem(
+                return Problem::answer(
                     StatusCode::UNAUTHORIZED,
                     "ticket_unknown",
                     "the ticket was used, or is older than 30 seconds: ask for a new one",
@@ -150,7 +151,7 @@ impl Sse {
     async fn ticket(&self, request: &Parts, body: Incoming) -> Response<Body> {
         let body = match read(body, QUERY_BYTES_MAX, self.context.limits.handshake_timeout_s).await {
             Ok(body) => body,
-            Err(error) => return problem(error.status(), "bad_body", &error.to_string()),
+            Err(error) => return Problem::answer(error.status(), "bad_body", &error.to_string()),
         };
         let asked =
             match Asked::read(&body).and_then(|asked| asked.with(&request.headers, self.cookie(request))) {
@@ -164,7 +165,7 @@ impl Sse {
             return self.refused(&refusal);
         }
         let Some(ticket) = self.tickets.issue(asked.tokens) else {
-            return problem(
+            return Problem::answer(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too_many_tickets",
                 "too many tickets are out: try again in half a minute",
@@ -218,7 +219,7 @@ impl Sse {
             Refusal::NotAllowed => StatusCode::FORBIDDEN,
             Refusal::Limit(_) => StatusCode::TOO_MANY_REQUESTS,
         };
-        problem(status, refusal.code(), &refusal.to_string())
+        Problem::answer(status, refusal.code(), &refusal.to_string())
     }
 }
 
@@ -245,24 +246,5 @@ fn malformed(fault: &Fault) -> Response<Body> {
         Fault::Unknown(_) => (StatusCode::BAD_REQUEST, "unknown_parameter"),
         Fault::TooManyTokens => (StatusCode::BAD_REQUEST, "too_many_tokens"),
     };
-    problem(status, kind, &fault.to_string())
-}
-
-/// What is wrong, as RFC 9457 has it.
-fn problem(status: StatusCode, kind: &str, detail: &str) -> Response<Body> {
-    let problem = json!({
-        "type": format!("urn:pushnote:problem:{kind}"),
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "detail": detail,
-    });
-    let mut response = Response::new(whole(format!("{problem}\n")));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response
+    Problem::answer(status, kind, &fault.to_string())
 }

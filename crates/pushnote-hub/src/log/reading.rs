@@ -35,8 +35,6 @@ pub struct Excerpt {
     pub complete: bool,
     /// The place behind what was looked at: the next excerpt begins there.
     pub next: u64,
-    /// The place behind the log's last.
-    pub end: u64,
 }
 
 /// A publication, and where it is in the log.
@@ -265,7 +263,7 @@ impl Entries {
             let publication = Arc::clone(&entry.publication);
             publications.push(Dated { offset, at: self.published_at(entry), publication });
         }
-        Excerpt { publications, complete: from >= readable, next, end: limit }
+        Excerpt { publications, complete: from >= readable, next }
     }
 
     /// The last publications of a subject, oldest first, and whether they are as many as asked for or all there were.

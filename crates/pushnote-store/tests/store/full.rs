@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use pushnote_store::{AppendError, Failure, OpenError, Options, Store};
+use pushnote_store::{AppendError, Failure, OpenError, Options, Remembered, Store};
 
 use super::{offsets, open, record, store};
 
@@ -74,7 +74,10 @@ async fn a_full_disk_is_told_and_storing_goes_on_when_there_is_room() {
     assert!(matches!(failure, Failure::DiskFull { .. }), "{failure}");
     assert!(failure.to_string().contains("pushnote.db: the disk is full"), "{failure}");
     assert_eq!(written.append(record(refused)), Err(AppendError::Failed(failure.clone())));
-    assert_eq!(written.revoke("user:42", 5_000_000_000).await, Err(failure.clone()));
+    assert_eq!(
+        written.remember(Remembered { name: "a".to_owned(), value: None }).await,
+        Err(failure.clone())
+    );
     assert_eq!(written.durable(refused - 1).await, Err(failure));
     written.ready().await;
 

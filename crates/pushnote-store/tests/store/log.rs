@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use pushnote_store::{AppendError, Failure, Fsync, Options, Record, Remembered, Revocation, Store};
+use pushnote_store::{AppendError, Failure, Fsync, Options, Record, Remembered, Store};
 
 use super::{offsets, open, record, store};
 
@@ -99,21 +99,6 @@ async fn a_full_queue_is_told_and_waited_for() {
     assert_eq!(written.failure(), None);
     drop(written);
     assert_eq!(open(dir.path()).1.records.len(), 201);
-}
-
-#[tokio::test]
-async fn revocations_are_kept_until_their_time_is_over() {
-    let dir = tempfile::tempdir().unwrap();
-    let (written, _) = open(dir.path());
-    written.revoke("over", 1000).await.unwrap();
-    written.revoke("user:42", 5_000_000_000).await.unwrap();
-    written.revoke("user:42", 6_000_000_000).await.unwrap();
-    written.revoke("for good", u64::MAX).await.unwrap();
-    drop(written);
-    let kept = open(dir.path()).1.revocations;
-    let kept = kept.iter().map(|Revocation { key, until_unix_s }| (key.as_str(), *until_unix_s));
-    let long = u64::MAX >> 1;
-    assert_eq!(Vec::from_iter(kept), [("for good", long), ("user:42", 6_000_000_000)]);
 }
 
 #[tokio::test]

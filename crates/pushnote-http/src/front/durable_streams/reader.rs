@@ -18,7 +18,7 @@ use super::cursor;
 use super::query::{Mode, Query};
 use super::streams::{Found, Streams};
 use crate::api::keys::Right;
-use crate::front::{Body, whole};
+use crate::front::{Body, bearer, whole};
 use crate::kept::unix_ms;
 use crate::rights::Refusal;
 
@@ -37,12 +37,6 @@ pub(super) struct Reader {
 
 /// What the request is answered that is refused.
 pub(super) type Refused = Box<Response<Body>>;
-
-/// The token of a request, from where it belongs.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
 
 /// Whether a request shows an API key that may read the channel.
 fn may_read_by_key(streams: &Streams, headers: &HeaderMap, channel: &ChannelName) -> bool {
@@ -69,7 +63,12 @@ impl Reader {
     pub(super) fn new(streams: Arc<Streams>, channel: &ChannelName, parts: &Parts) -> Result<Self, Refused> {
         let query = Query::read(parts.uri.query().unwrap_or_default())
             .map_err(|error| refuse(StatusCode::BAD_REQUEST, &error))?;
-        let token = bearer(&parts.headers).map(str::to_owned).or_else(|| query.token.clone());
+        let token = parts
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(bearer)
+            .map(str::to_owned)
+            .or_else(|| query.token.clone());
         let public = token.is_none();
         let (until, user) = if may_read_by_key(&streams, &parts.headers, channel) {
             (None, None)

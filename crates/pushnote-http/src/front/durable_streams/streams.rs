@@ -97,7 +97,7 @@ impl Streams {
     /// What there is of a stream from a place on; who reads from the start takes what is left.
     pub(super) fn chunk(&self, found: &Found, place: u64, from: From) -> Result<Chunk, Gone> {
         let subject = Subject::from(found.channel.clone());
-        let Excerpt { publications, complete, next, .. } =
+        let Excerpt { publications, complete, next } =
             self.context.hub.excerpt(&subject, place, CHUNK_LEN_MAX, CHUNK_BYTES_MAX);
         // After the look: a stream that is closed now has nothing behind its end.
         let closed = match &found.created {

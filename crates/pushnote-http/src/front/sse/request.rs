@@ -1,8 +1,10 @@
 //! What a request for events asks for, and by which right.
 
-use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName};
 use pushnote_core::ChannelName;
+
+use crate::front::bearer;
 
 /// Longest query: a URL that is longer is cut or refused by what it passes, too.
 pub(super) const QUERY_BYTES_MAX: usize = 8 * 1024;
@@ -86,7 +88,7 @@ impl Asked {
         }
         self.last_event_id = self.last_event_id.filter(|id| !id.is_empty());
         if let Some(value) = headers.get(AUTHORIZATION) {
-            self.tokens.push(bearer(value).ok_or(Fault::NoBearer)?);
+            self.tokens.push(bearer(value).ok_or(Fault::NoBearer)?.to_owned());
         }
         // A token that was chosen for this stream is meant, not the one that comes along with everything.
         if self.tokens.is_empty() && self.ticket.is_none() {
@@ -98,11 +100,6 @@ impl Asked {
     fn check(self) -> Result<Self, Fault> {
         if self.tokens.len() > TOKENS_MAX { Err(Fault::TooManyTokens) } else { Ok(self) }
     }
-}
-
-fn bearer(value: &HeaderValue) -> Option<String> {
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
 fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {

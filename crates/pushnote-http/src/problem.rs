@@ -5,7 +5,7 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::keys::Denied;
+use crate::api::keys::Denied;
 use crate::front::{Body, whole};
 use crate::publisher::{ExpelError, PublishError};
 
@@ -46,6 +46,11 @@ impl Problem {
         Self { detail: format!("{part}: {}", self.detail), ..self }
     }
 
+    /// The answer that a request gets which has this problem.
+    pub(crate) fn answer(status: StatusCode, kind: &str, detail: &str) -> Response<Body> {
+        Self::new(status, kind, detail).into_response()
+    }
+
     pub(crate) fn into_response(self) -> Response<Body> {
         // Text and numbers always serialise.
         let mut response = Response::new(whole(serde_json::to_vec(&self).unwrap_or_default()));
@@ -79,8 +84,11 @@ impl From<ExpelError> for Problem {
     fn from(error: ExpelError) -> Self {
         match error {
             ExpelError::Publish(error) => error.into(),
-            ExpelError::Revoked(error) => {
+            ExpelError::Revoked(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_revoked", error.to_string())
+            }
+            ExpelError::NotKept(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_kept", error.to_string())
             }
         }
     }
