@@ -110,8 +110,24 @@ async fn an_id_is_published_once() {
     assert_eq!((first.status, again.status, first.json()), (202, 202, again.json()));
     let other = api.publish(ALL, &json!({"everyone": true, "data": 2, "id": "order-7"}));
     assert_eq!((other.status, other.json()["type"].as_str()), (409, Some("urn:pushnote:problem:id_in_use")));
+    assert!(other.json()["detail"].as_str().unwrap().starts_with("id: "), "{other:?}");
+    // Of a list with such an id, or with one that is too long, none is published, and the others' ids are free again.
+    let mine = json!({"everyone": true, "data": 4, "id": "order-8"});
+    for (fault, status) in [
+        (json!({"everyone": true, "data": 2, "id": "order-7"}), 409),
+        (json!({"everyone": true, "data": "x".repeat(65536)}), 413),
+    ] {
+        let answer = api.publish(ALL, &json!([mine, fault, mine]));
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(
+            answer.json()["detail"].as_str().unwrap().starts_with("message 1 of the list: "),
+            "{answer:?}"
+        );
+    }
     api.publish(ALL, &json!({"everyone": true, "data": 3}));
     assert_eq!((page.next().await, page.next().await), (json!(1), json!(3)));
+    assert_eq!(api.publish(ALL, &mine).status, 202);
+    assert_eq!(page.next().await, json!(4));
 }
 
 #[test]

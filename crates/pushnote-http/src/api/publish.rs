@@ -85,6 +85,7 @@ pub(crate) async fn publish(
     key: &ApiKey,
     body: &Bytes,
 ) -> Result<Receipts, Problem> {
+    let data_bytes_max = context.limits.message_bytes_max;
     if body.trim_ascii_start().starts_with(b"[") {
         let many: Vec<Publish<'_>> = parse(body, EXAMPLE)?;
         let len = many.len();
@@ -93,81 +94,71 @@ pub(crate) async fn publish(
                 "the list has {len} messages, 1 to {MESSAGES_MAX} are allowed"
             )));
         }
-        let max = context.limits.message_bytes_max;
-        let checked = many.into_iter().enumerate().map(|(at, message)| {
-            let within = |problem: Problem| problem.within(&format!("message {at}, and none is published"));
-            check(message, key, body, max).map_err(within)
-        });
-        let checked: Vec<_> = checked.collect::<Result<_, _>>()?;
-        return publish_all(context, recent, key, checked).await.map(Receipts::Many);
+        let checked = many
+            .into_iter()
+            .enumerate()
+            .map(|(at, message)| check(message, key, body, data_bytes_max).map_err(|problem| (at, problem)));
+        let published = match checked.collect() {
+            Ok(checked) => publish_all(context, recent, key, checked).await,
+            Err(fault) => Err(fault),
+        };
+        let within = |(at, problem): (usize, Problem)| problem.within(&format!("message {at} of the list"));
+        return published.map(Receipts::Many).map_err(within);
     }
-    let checked = check(parse(body, EXAMPLE)?, key, body, context.limits.message_bytes_max)?;
-    let mut receipts = publish_all(context, recent, key, vec![checked]).await?;
+    let checked = check(parse(body, EXAMPLE)?, key, body, data_bytes_max)?;
+    let published = publish_all(context, recent, key, vec![checked]).await;
+    let mut receipts = published.map_err(|(_, problem)| problem)?;
     receipts.pop().map(Receipts::One).ok_or_else(|| Problem::malformed("there is no message"))
 }
 
 /// Publishes them in their order; those whose id is known are not published again. If the id of one is another message's, or is
-/// being published, none is.
+/// being published, none is. An error says which message it is about.
 async fn publish_all(
     context: &Context,
     recent: &Recent,
     key: &ApiKey,
     all: Vec<Checked>,
-) -> Result<Vec<Receipt>, Problem> {
+) -> Result<Vec<Receipt>, (usize, Problem)> {
     let (mut slots, mut messages) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
     for (at, Checked { message, id, fingerprint }) in all.into_iter().enumerate() {
-        let known = id.as_ref().map(|id| recent.begin(&key.name, id, fingerprint));
+        let known = id.as_ref().map_or(Known::New, |id| recent.begin(&key.name, id, fingerprint));
         let refused = match known {
-            Some(Known::Receipt(receipt)) => {
+            Known::Receipt(receipt) => {
                 slots.push(Slot::Known(receipt));
                 continue;
             }
-            Some(Known::Another) => Problem::new(
-                StatusCode::CONFLICT,
+            Known::New => {
+                slots.push(Slot::New { id, connections: connections(context, &message.audience) });
+                messages.push(message);
+                continue;
+            }
+            Known::Another => (
                 "id_in_use",
                 "id: a message that is not the same, byte for byte, had this id within the last five minutes",
             ),
-            Some(Known::Pending) => Problem::new(
-                StatusCode::CONFLICT,
-                "id_pending",
-                "id: a message with this id is being published; ask again",
-            ),
-            Some(Known::New) | None => {
-                let connections = connections(context, &message.audience);
-                messages.push(message);
-                slots.push(Slot::New { id, connections });
-                continue;
-            }
+            Known::Pending => ("id_pending", "id: a message with this id is being published; ask again"),
         };
         forget(recent, key, &slots);
-        return Err(refused.within(&format!("message {at}, and none is published")));
+        return Err((at, Problem::new(StatusCode::CONFLICT, refused.0, refused.1)));
     }
     let mut published = context.publisher.publish_all(messages).await.into_iter();
-    let (mut receipts, mut failed) = (Vec::with_capacity(slots.len()), None);
-    for (at, slot) in slots.into_iter().enumerate() {
-        match slot {
-            Slot::Known(receipt) => receipts.push(receipt),
+    let receipts: Vec<_> = slots
+        .into_iter()
+        .map(|slot| match slot {
+            Slot::Known(receipt) => Ok(receipt),
             Slot::New { id, connections } => {
-                let outcome = published.next().map(|one| one.map_err(Problem::from));
-                let outcome = outcome.unwrap_or_else(|| Err(Problem::malformed("it was not published")));
-                let receipt = outcome.map(|published| receipt(context, published, id.clone(), connections));
-                if let Some(id) = &id {
-                    recent.end(&key.name, id, receipt.as_ref().ok());
-                }
-                match receipt {
-                    Ok(receipt) => receipts.push(receipt),
-                    Err(problem) => {
-                        failed.get_or_insert_with(|| {
-                            problem.within(&format!(
-                                "message {at}, and perhaps others: with ids, all may be sent again"
-                            ))
-                        });
-                    }
-                }
+                let receipt = match published.next() {
+                    Some(Ok(published)) => Ok(receipt(context, published, id.clone(), connections)),
+                    Some(Err(error)) => Err(error.into()),
+                    None => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "it was left out")),
+                };
+                id.iter().for_each(|id| recent.end(&key.name, id, receipt.as_ref().ok()));
+                receipt
             }
-        }
-    }
-    failed.map_or(Ok(receipts), Err)
+        })
+        .collect();
+    // All have ended by now, also those behind one that failed.
+    receipts.into_iter().enumerate().map(|(at, receipt)| receipt.map_err(|problem| (at, problem))).collect()
 }
 
 /// What comes of a message.
