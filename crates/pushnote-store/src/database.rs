@@ -60,11 +60,16 @@ impl Database {
         self.extent.next_offset()
     }
 
-    /// Trims the log, and commits a group. Says whether there was anything to do; an error changes nothing.
-    pub(crate) fn commit(&mut self, group: &Group) -> rusqlite::Result<bool> {
+    /// Trims the log, and commits a group, of which the work has run then. Says whether there was anything to do; an error
+    /// changes nothing.
+    pub(crate) fn commit(&mut self, group: &mut Group) -> rusqlite::Result<bool> {
         let mut extent = self.extent.clone();
         let start = extent.trim(unix_ms());
-        if start.is_none() && group.records.is_empty() && group.remembered.is_empty() {
+        if start.is_none()
+            && group.records.is_empty()
+            && group.remembered.is_empty()
+            && group.works.is_empty()
+        {
             return Ok(false);
         }
         let transaction = self.connection.transaction()?;
@@ -78,6 +83,9 @@ impl Database {
                     .execute("INSERT OR REPLACE INTO remembered VALUES (?1, ?2)", (name, &value[..]))?,
                 None => transaction.execute("DELETE FROM remembered WHERE name = ?1", [name])?,
             };
+        }
+        for work in &mut group.works {
+            work.run(&transaction)?;
         }
         transaction.commit()?;
         self.extent = extent;
@@ -219,14 +227,14 @@ mod tests {
     fn a_group_that_finds_no_room_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let (mut database, _) = Database::open(dir.path(), &Options::default()).unwrap();
-        database.commit(&group(0..10)).unwrap();
+        database.commit(&mut group(0..10)).unwrap();
         database.connection.pragma_update(None, "max_page_count", 20).unwrap();
-        let error = database.commit(&group(10..100)).unwrap_err();
+        let error = database.commit(&mut group(10..100)).unwrap_err();
         assert_eq!(error.sqlite_error_code(), Some(ErrorCode::DiskFull));
         assert_eq!(database.next_offset(), 10);
 
         database.connection.pragma_update(None, "max_page_count", 1000).unwrap();
-        database.commit(&group(10..100)).unwrap();
+        database.commit(&mut group(10..100)).unwrap();
         database.close().unwrap();
         let (_, recovered) = Database::open(dir.path(), &Options::default()).unwrap();
         assert_eq!(recovered.records.len(), 100);
@@ -240,7 +248,7 @@ mod tests {
         for run in 0..5 {
             let (mut database, recovered) = Database::open(dir.path(), &options).unwrap();
             epochs.push(recovered.epochs.current());
-            database.commit(&group(run * 10..run * 10 + 10)).unwrap();
+            database.commit(&mut group(run * 10..run * 10 + 10)).unwrap();
             database.close().unwrap();
         }
         let (database, recovered) = Database::open(dir.path(), &options).unwrap();

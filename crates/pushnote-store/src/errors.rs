@@ -120,6 +120,20 @@ impl Failure {
     }
 }
 
+/// Why a piece of work was not done. Nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum TransactError {
+    /// Nothing is stored at the moment.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// SQLite refused what the work asked of it, or the work itself did.
+    #[error("the database refused this: {0}")]
+    Sqlite(#[source] rusqlite::Error),
+    /// The work panicked: a fault in the program, which stands on its standard error.
+    #[error("a fault in pushnote: please report what stands in its log about a panic")]
+    Panicked,
+}
+
 /// Why a record was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {

@@ -9,8 +9,9 @@
 //! - [`Store`]: the handle; opens the file, appends, tells what is durable
 //! - [`Options`], [`Fsync`]: how much is kept, and what a power failure may cost
 //! - [`Recovered`], [`Epochs`]: what was there when the file was opened
-//! - [`Failure`], [`AppendError`], [`OpenError`]: what goes wrong
+//! - [`Failure`], [`AppendError`], [`OpenError`], [`TransactError`]: what goes wrong
 //! - `queue`: what waits for the writer
+//! - `work`: what others do in its transactions, in tables of their own
 //! - `writer`: the thread that commits it
 //! - `database`: the file; `schema` makes and checks it, `extent` says what is too much
 
@@ -23,10 +24,14 @@ mod queue;
 mod record;
 mod schema;
 mod store;
+mod work;
 mod writer;
 
 pub use epochs::Epochs;
-pub use errors::{AppendError, Failure, OpenError};
+pub use errors::{AppendError, Failure, OpenError, TransactError};
 pub use options::{Fsync, Options};
 pub use record::{Record, Recovered, Remembered};
 pub use store::Store;
+
+/// What [`Store::transact`] speaks.
+pub use rusqlite;

@@ -6,12 +6,17 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::record::{Record, Remembered};
+use crate::work::Work;
+
+/// What a piece of work counts for in the queue, in bytes: what it has with it is not known.
+const WORK_BYTES: usize = 16 << 10;
 
 /// What is committed at once.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Group {
     pub(crate) records: Vec<Record>,
     pub(crate) remembered: Vec<Remembered>,
+    pub(crate) works: Vec<Box<dyn Work>>,
 }
 
 /// Why something does not go into the queue.
@@ -30,14 +35,13 @@ pub(crate) struct Taken {
     pub(crate) closed: bool,
 }
 
-#[derive(Debug)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     changed: Condvar,
     bytes_max: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Waiting {
     group: Group,
     bytes: usize,
@@ -68,6 +72,19 @@ impl Queue {
             waiting.remembered += 1;
             waiting.remembered
         })
+    }
+
+    /// Leaves the work where it is if it is refused.
+    pub(crate) fn push_work(&self, work: &mut Option<Box<dyn Work>>) -> Result<(), Refused> {
+        self.push(WORK_BYTES, |waiting| waiting.group.works.extend(work.take()))
+    }
+
+    /// Takes the work alone.
+    pub(crate) fn take_works(&self) -> Vec<Box<dyn Work>> {
+        let mut waiting = self.lock();
+        let works = std::mem::take(&mut waiting.group.works);
+        waiting.bytes -= works.len() * WORK_BYTES;
+        works
     }
 
     /// Puts in what fits, and anything, however large, if nothing else waits.

@@ -1,22 +1,24 @@
 //! The handle.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use rusqlite::Transaction;
 use tokio::sync::watch;
 
 use crate::database::Database;
-use crate::errors::{AppendError, Failure, OpenError};
+use crate::errors::{AppendError, Failure, OpenError, TransactError};
 use crate::options::Options;
 use crate::queue::{Queue, Refused};
 use crate::record::{Record, Recovered, Remembered};
+use crate::work::work;
 use crate::writer::{Progress, Writer};
 
 /// What a server keeps on disk. Nothing here waits for the disk but what is `async`, and what says so.
 ///
 /// Dropping it stores what waits, as [`close`](Self::close) does, and blocks for as long.
-#[derive(Debug)]
 pub struct Store {
     file: Arc<Path>,
     queue: Arc<Queue>,
@@ -98,6 +100,34 @@ impl Store {
         self.reach(|progress| number <= progress.remembered).await
     }
 
+    /// Runs `work` in the writer's thread, in the transaction that is committed next, behind all records that were taken
+    /// before, and waits until that is committed. An error undoes what the work did, and nothing else.
+    ///
+    /// The tables are whose who makes them; those of the store are its own business. Reads go this way, too. The log waits
+    /// for the work: what is long comes in pieces. It is done also if nobody waits for it any more.
+    ///
+    /// # Errors
+    ///
+    /// See [`TransactError`]: the work failed, or nothing is stored at the moment. Nothing of it is stored, now or later.
+    pub async fn transact<T, F>(&self, work: F) -> Result<T, TransactError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (work, outcome) = self::work(work);
+        let mut work = Some(work);
+        loop {
+            self.failure().map_or(Ok(()), Err)?;
+            match self.queue.push_work(&mut work) {
+                Ok(()) => break,
+                Err(Refused::Full) => self.ready().await,
+                Err(Refused::Closed) => return Err(self.closed().into()),
+            }
+        }
+        // Nothing comes if the writer ended, and has said why.
+        outcome.await.unwrap_or_else(|_| Err(self.failure().unwrap_or_else(|| self.closed()).into()))
+    }
+
     /// Why nothing is stored; `None` if all is well.
     pub fn failure(&self) -> Option<Failure> {
         let failure = self.progress.borrow().failure.clone();
@@ -130,6 +160,12 @@ impl Store {
 
     fn closed(&self) -> Failure {
         Failure::Closed { file: self.file.clone() }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("file", &self.file).finish_non_exhaustive()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::database::Database;
 use crate::errors::Failure;
 use crate::options::Fsync;
 use crate::queue::{Group, Queue};
+use crate::work::Work;
 
 /// From one commit to the next, at least, unless the queue fills: under a steady stream, records wait for each other.
 /// Each commit costs a page at least, and the first record after a pause is committed at once.
@@ -54,12 +55,13 @@ impl Writer {
     /// Works until the queue is closed and all is stored, or until storing fails for good.
     pub(crate) fn run(mut self) {
         let worked = self.work();
-        let Self { database, progress, .. } = self;
+        let Self { database, queue, progress, .. } = self;
         let file = database.file().clone();
         let closed = worked.and_then(|()| database.close().map_err(|error| Failure::new(file, &error)));
-        if let Err(failure) = closed {
-            report(&progress, failure);
-        }
+        let Err(failure) = closed else { return };
+        report(&progress, failure.clone());
+        queue.close();
+        settle(queue.take_works(), &Err(failure));
     }
 
     fn work(&mut self) -> Result<(), Failure> {
@@ -71,7 +73,7 @@ impl Writer {
             if taken.refused {
                 self.progress.send_modify(|_| ());
             }
-            self.store(&taken.group)?;
+            self.store(taken.group)?;
             self.sync()?;
             if taken.closed {
                 return Ok(());
@@ -79,8 +81,8 @@ impl Writer {
         }
     }
 
-    fn store(&mut self, group: &Group) -> Result<(), Failure> {
-        if !self.commit(group)? {
+    fn store(&mut self, mut group: Group) -> Result<(), Failure> {
+        if !self.commit(&mut group)? {
             return Ok(());
         }
         if let Fsync::Interval(interval) = self.fsync {
@@ -96,21 +98,30 @@ impl Writer {
             progress.next_offset = self.database.next_offset();
             progress.remembered += group.remembered.len() as u64;
         });
+        settle(group.works, &Ok(()));
         Ok(())
     }
 
-    /// Commits, however long the disk is full. Says whether there was anything to do.
-    fn commit(&mut self, group: &Group) -> Result<bool, Failure> {
+    /// Commits, however long the disk is full; work is not tried again, but refused. Says whether there was anything to do.
+    fn commit(&mut self, group: &mut Group) -> Result<bool, Failure> {
         loop {
             let closed = self.queue.closed_before(Instant::now());
             let failure = match self.database.commit(group) {
                 Ok(changed) => return Ok(changed),
                 Err(error) => Failure::new(self.database.file().clone(), &error),
             };
+            let works = std::mem::take(&mut group.works);
+            let alone = works.is_empty();
+            settle(works, &Err(failure.clone()));
+            if !alone {
+                // What remains may find room.
+                continue;
+            }
             if closed || !matches!(failure, Failure::DiskFull { .. }) {
                 return Err(failure);
             }
-            report(&self.progress, failure);
+            report(&self.progress, failure.clone());
+            settle(self.queue.take_works(), &Err(failure));
             self.queue.closed_before(Instant::now() + RETRY);
         }
     }
@@ -122,6 +133,13 @@ impl Writer {
             self.database.sync().map_err(failed)?;
         }
         Ok(())
+    }
+}
+
+/// Answers those who wait for their work.
+fn settle(works: Vec<Box<dyn Work>>, committed: &Result<(), Failure>) {
+    for work in works {
+        work.settle(committed.clone());
     }
 }
 

@@ -5,6 +5,7 @@ mod full;
 mod killed;
 mod log;
 mod refused;
+mod transact;
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
