@@ -4,8 +4,9 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::envelope::{DISCONNECT, NOTIFY, NOTIFY_ALL, PUBLISH, REVOKE};
+use crate::envelope::{ACKNOWLEDGE, DISCONNECT, NOTIFY, NOTIFY_ALL, PUBLISH, REVOKE};
 use crate::publication_id::PUBLISHER_BYTES_MAX;
+use crate::push::Push;
 use crate::subject::Audience;
 use crate::user::UserId;
 
@@ -61,6 +62,17 @@ impl Draft {
         Ok(draft)
     }
 
+    /// What says that `users` have acknowledged a message, behind `room` bytes.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: names always have a form in JSON.
+    pub fn acknowledge(room: usize, message: &str, users: &[UserId]) -> Result<Self, serde_json::Error> {
+        let mut draft = Self::begin(room, ACKNOWLEDGE, &message)?;
+        draft.field("users", &users)?;
+        Ok(draft)
+    }
+
     /// What publishes `data` to whomever `audience` names:
     /// `{"name":"publish","data":…,"channels":["…",…],"users":["…",…],"everyone":true,"event":"…"}`, behind `room` bytes.
     /// An `event` must be as [`event_name`](crate::envelope::event_name) takes it.
@@ -91,6 +103,14 @@ impl Draft {
     pub fn with_media_type(mut self, media_type: &str) -> Self {
         // A string always serialises.
         let _ = self.field("media_type", &media_type);
+        self
+    }
+
+    /// Says what follows if no page acknowledges it, which must be as [`Push::check`] has it, and for users alone.
+    #[must_use]
+    pub fn with_push(mut self, push: &Push) -> Self {
+        // What it consists of always serialises.
+        let _ = self.field("push", push);
         self
     }
 

@@ -7,10 +7,14 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::body::{MEDIA_TYPE_BYTES_MAX, media_type};
+use crate::body::media_type;
+pub use crate::envelope_error::EnvelopeError;
+pub use crate::event::{EVENT_BYTES_MAX, EventNameError, event_name};
 use crate::json::{self, NotAnObject, one_line};
 use crate::publication_id::PublicationId;
-use crate::subject::{Audience, CHANNEL_NAME_BYTES_MAX, ChannelName, Subject};
+use crate::push::{Push, is_message_id};
+pub use crate::subject::SUBJECTS_MAX;
+use crate::subject::{Audience, ChannelName, Subject};
 use crate::user::UserId;
 
 pub(crate) const NOTIFY: &str = "notify";
@@ -18,18 +22,13 @@ pub(crate) const NOTIFY_ALL: &str = "notify_all";
 pub(crate) const PUBLISH: &str = "publish";
 pub(crate) const DISCONNECT: &str = "disconnect";
 pub(crate) const REVOKE: &str = "revoke";
-
-/// Users, recipients and channels that one envelope may name, together.
-pub const SUBJECTS_MAX: usize = 10_000;
-
-/// Longest event name, in bytes of UTF-8.
-pub const EVENT_BYTES_MAX: usize = 128;
+pub(crate) const ACKNOWLEDGE: &str = "acknowledge";
 
 /// A message from an application.
 ///
 /// | key | value |
 /// |---|---|
-/// | `name` | `"notify_all"`: for everyone; `"notify"`: for some users; `"publish"`: for whom the next four keys name. `"disconnect"` ends the connections of `users`, `"revoke"` their tokens: [`Asked`] |
+/// | `name` | `"notify_all"`: for everyone; `"notify"`: for some users; `"publish"`: for whom the next four keys name. `"disconnect"` ends the connections of `users`, `"revoke"` their tokens, `"acknowledge"` says that they have seen a message: [`Asked`] |
 /// | `data` | any JSON value; what browsers get |
 /// | `users` | user ids: strings or integers |
 /// | `recipients` | tokens, each standing for the user it was made for |
@@ -37,6 +36,7 @@ pub const EVENT_BYTES_MAX: usize = 128;
 /// | `everyone` | of `publish` only: `true` for everyone |
 /// | `event` | of `publish` only, optional: what kind of message it is, for browsers; 1 to [`EVENT_BYTES_MAX`] bytes |
 /// | `media_type` | of `publish` only, optional: `data` is a string and stands for a body of this type ([`Body`](crate::Body)) |
+/// | `push` | of `notify` and `publish` for users alone, optional: the Web Push that follows where none of a user's pages acknowledges it ([`Push`]) |
 /// | `publication` | optional: `"publisher/number"`, by which a message that comes twice is known ([`PublicationId`]) |
 ///
 /// Other keys are skipped, so that newer publishers can talk to older servers.
@@ -54,6 +54,8 @@ pub struct Envelope {
     pub event: Option<Box<str>>,
     /// What the string stands for, if `data` is not the value itself.
     pub media_type: Option<Box<str>>,
+    /// What follows if no page acknowledges it; with its id.
+    pub push: Option<Box<Push>>,
     /// What it asks for.
     pub asked: Asked,
     /// Which message of its publisher it is, if the publisher says so.
@@ -74,130 +76,8 @@ pub enum Asked {
         /// It.
         until: u64,
     },
-}
-
-/// Why bytes are no envelope. The texts never quote the bytes: they may hold tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum EnvelopeError {
-    /// Not JSON.
-    #[error("envelope is not JSON, at line {line} column {column}")]
-    NotJson {
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1; 0 if the line has not begun.
-        column: usize,
-    },
-    /// JSON, but not an object; or one that has a key twice.
-    #[error("envelope is not a JSON object with distinct keys")]
-    NotAnObject,
-    /// No `name`.
-    #[error("envelope has no \"name\"; it must be \"notify\", \"notify_all\" or \"publish\"")]
-    NameMissing,
-    /// `name` is something else.
-    #[error("envelope's \"name\" is none of \"notify\", \"notify_all\" and \"publish\"")]
-    NameUnknown,
-    /// No `data`.
-    #[error("envelope has no \"data\"")]
-    DataMissing,
-    /// `data` is longer than a message may be.
-    #[error("envelope's \"data\" has {len} bytes, {max} are allowed")]
-    DataTooLong {
-        /// Its length, in bytes.
-        len: usize,
-        /// What is allowed, in bytes.
-        max: usize,
-    },
-    /// `users` is something else.
-    #[error("envelope's \"users\" is not a list of user ids (strings of 1 to 128 bytes, or integers)")]
-    UsersNotIds,
-    /// `recipients` is something else.
-    #[error("envelope's \"recipients\" is not a list of tokens (strings)")]
-    RecipientsNotTokens,
-    /// `notify` without `users` and without `recipients`: one of them is misspelt, perhaps.
-    #[error(
-        "envelope has neither \"users\" nor \"recipients\"; notify is for those they name, notify_all for everyone"
-    )]
-    UsersMissing,
-    /// `disconnect` or `revoke` with something else than `users`.
-    #[error(
-        "envelope is \"disconnect\" or \"revoke\" and names none, or others than users; it is about \"users\" alone"
-    )]
-    NotUsersAlone,
-    /// `revoke` without a time.
-    #[error("envelope is \"revoke\" and its \"data\" is no time in whole Unix seconds")]
-    DataNotTime,
-    /// `channels` is something else.
-    #[error(
-        "envelope's \"channels\" is not a list of channel names (strings of 1 to {CHANNEL_NAME_BYTES_MAX} bytes, without \
-         control characters, and without a * at the end)"
-    )]
-    ChannelsNotNames,
-    /// `channels` where they would not be heard.
-    #[error("envelope has \"channels\" but is not \"publish\"; only that reaches channels")]
-    ChannelsNotPublished,
-    /// `everyone` is something else.
-    #[error("envelope's \"everyone\" is neither true nor false")]
-    EveryoneNotBool,
-    /// `event` is something else.
-    #[error(
-        "envelope's \"event\" is not a string of 1 to {EVENT_BYTES_MAX} bytes without control characters"
-    )]
-    EventMalformed,
-    /// `media_type` is something else, or `data` is no string.
-    #[error(
-        "envelope's \"media_type\" is not a string of 1 to {MEDIA_TYPE_BYTES_MAX} visible ASCII characters, beside \"data\" that is a \
-         string"
-    )]
-    MediaTypeMalformed,
-    /// `publish` without anybody it is for: a key is misspelt, perhaps.
-    #[error(
-        "envelope is \"publish\" but has none of \"channels\", \"users\", \"recipients\" and \"everyone\":true"
-    )]
-    NobodyNamed,
-    /// `users`, `recipients` and `channels` are too many.
-    #[error(
-        "envelope names {len} users, recipients and channels, {SUBJECTS_MAX} are allowed; send several envelopes"
-    )]
-    TooManySubjects {
-        /// How many they are, each once.
-        len: usize,
-    },
-    /// `publication` is something else.
-    #[error(
-        "envelope's \"publication\" is not a string like \"publisher/42\": a name (1 to 64 visible ASCII characters), a slash, a number"
-    )]
-    IdMalformed,
-    /// `notify_all` with a list of users: what was meant for some must not go to all.
-    #[error("envelope is \"notify_all\" but names users; send \"notify\" to reach only them")]
-    EveryoneAndUsers,
-}
-
-impl EnvelopeError {
-    /// A short name of the kind, for counters and for logging each kind once.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::NotJson { .. } => "not_json",
-            Self::NotAnObject => "not_an_object",
-            Self::NameMissing => "name_missing",
-            Self::NameUnknown => "name_unknown",
-            Self::DataMissing => "data_missing",
-            Self::DataTooLong { .. } => "data_too_long",
-            Self::UsersNotIds => "users_not_ids",
-            Self::RecipientsNotTokens => "recipients_not_tokens",
-            Self::UsersMissing => "users_missing",
-            Self::ChannelsNotNames => "channels_not_names",
-            Self::ChannelsNotPublished => "channels_not_published",
-            Self::EveryoneNotBool => "everyone_not_bool",
-            Self::NotUsersAlone => "not_users_alone",
-            Self::DataNotTime => "data_not_time",
-            Self::EventMalformed => "event_malformed",
-            Self::MediaTypeMalformed => "media_type_malformed",
-            Self::NobodyNamed => "nobody_named",
-            Self::TooManySubjects { .. } => "too_many_subjects",
-            Self::IdMalformed => "id_malformed",
-            Self::EveryoneAndUsers => "everyone_and_users",
-        }
-    }
+    /// To push a message no more to its users, who have acknowledged it at another server: `data` is its id, as JSON.
+    Acknowledge,
 }
 
 #[derive(Deserialize)]
@@ -218,6 +98,8 @@ struct Fields<'a> {
     event: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "json::field")]
     media_type: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::field")]
+    push: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "json::field")]
     publication: Option<&'a RawValue>,
 }
@@ -268,47 +150,51 @@ impl Envelope {
                 let channels = channels.into_iter().map(Subject::Channel);
                 everyone.chain(channels).chain(users.into_iter().map(Subject::User)).collect()
             }
-            Ok(DISCONNECT | REVOKE) if users.is_empty() || !recipients.is_empty() => {
+            Ok(DISCONNECT | REVOKE | ACKNOWLEDGE) if users.is_empty() || !recipients.is_empty() => {
                 return Err(EnvelopeError::NotUsersAlone);
             }
-            Ok(DISCONNECT | REVOKE) => Audience::users(users),
+            Ok(DISCONNECT | REVOKE | ACKNOWLEDGE) => Audience::users(users),
             _ => return Err(EnvelopeError::NameUnknown),
         };
-        let asked = match name.as_deref() {
-            Ok(DISCONNECT) => Asked::Disconnect,
-            Ok(REVOKE) => Asked::Revoke { until: data.parse().map_err(|_| EnvelopeError::DataNotTime)? },
-            _ => Asked::Deliver,
-        };
+        let asked = asked(name.as_deref().unwrap_or_default(), data)?;
         let event = fields.event.filter(|_| publish).map(event).transpose()?;
         let media_type =
             fields.media_type.filter(|_| publish).map(|field| body_type(field, data)).transpose()?;
         let id = fields.publication.map(id).transpose()?;
-        Ok(Self { data: one_line(input, data), audience, recipients, event, media_type, asked, id })
+        let users_alone = asked == Asked::Deliver
+            && audience.subjects().iter().all(|subject| matches!(subject, Subject::User(_)));
+        let push = fields.push.map(|field| push(field, users_alone, id.as_ref())).transpose()?;
+        Ok(Self { data: one_line(input, data), audience, recipients, event, media_type, push, asked, id })
     }
 }
 
-/// Why a text is no event's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "event name has {len} bytes, of which none may be a control character; 1 to {EVENT_BYTES_MAX} are allowed"
-)]
-pub struct EventNameError {
-    /// Its length, in bytes.
-    pub len: usize,
+fn asked(name: &str, data: &str) -> Result<Asked, EnvelopeError> {
+    match name {
+        DISCONNECT => Ok(Asked::Disconnect),
+        REVOKE => Ok(Asked::Revoke { until: data.parse().map_err(|_| EnvelopeError::DataNotTime)? }),
+        ACKNOWLEDGE => match serde_json::from_str::<String>(data) {
+            Ok(id) if is_message_id(&id) => Ok(Asked::Acknowledge),
+            _ => Err(EnvelopeError::DataNotMessageId),
+        },
+        _ => Ok(Asked::Deliver),
+    }
 }
 
-/// Takes `text` as an event's name: never empty, at most [`EVENT_BYTES_MAX`] bytes, without control characters.
-///
-/// # Errors
-///
-/// [`EventNameError`] for any other text.
-pub fn event_name(text: &str) -> Result<&str, EventNameError> {
-    let len = text.len();
-    if (1..=EVENT_BYTES_MAX).contains(&len) && !text.contains(char::is_control) {
-        Ok(text)
-    } else {
-        Err(EventNameError { len })
+/// What follows the message, with the id that it is acknowledged by.
+fn push(
+    field: &RawValue,
+    users_alone: bool,
+    publication: Option<&PublicationId>,
+) -> Result<Box<Push>, EnvelopeError> {
+    if !users_alone {
+        return Err(EnvelopeError::PushNotToUsers);
     }
+    let mut push = Push::parse(field.get().as_bytes()).map_err(EnvelopeError::Push)?;
+    if push.id.is_none() {
+        let id = publication.ok_or(EnvelopeError::PushWithoutId)?;
+        push.id = Some(id.to_string().into());
+    }
+    Ok(Box::new(push))
 }
 
 fn event(field: &RawValue) -> Result<Box<str>, EnvelopeError> {

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`envelope`] | how an application's message looks on ZeroMQ, and whom it is for |
 //! | [`body`] | what a message carries: JSON, or what stands for a body of another type |
+//! | [`push`] | what follows a message that nobody acknowledges |
 //! | [`publication_id`], [`sequencer`] | how messages that come over several connections are delivered once and in order |
 //! | [`receipt`] | how a message that was sent to be acknowledged is |
 //! | [`user`], [`subject`] | what a user id may be; whom messages are for and what connections subscribe to |
@@ -26,9 +27,12 @@ pub mod close;
 pub mod cursor;
 pub mod draft;
 pub mod envelope;
+mod envelope_error;
+mod event;
 mod json;
 pub mod limits;
 pub mod publication_id;
+pub mod push;
 pub mod receipt;
 pub mod request;
 pub mod rules;
@@ -46,6 +50,7 @@ pub use envelope::{Asked, Envelope, EnvelopeError};
 pub use json::one_line;
 pub use limits::{HISTORY_BYTES_MAX, Limits, LimitsError};
 pub use publication_id::{PublicationId, PublicationIdError};
+pub use push::{Push, PushError, Urgency};
 pub use receipt::{Answer, Receipt};
 pub use request::{Request, RequestError, Unusable, Wanted};
 pub use rules::{ChannelRule, ChannelRules, ChannelRulesError, HistoryRule, SlowPolicy};

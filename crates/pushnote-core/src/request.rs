@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::json;
+use crate::push::is_message_id;
 use crate::subject::ChannelName;
 
 /// The version that is spoken here.
@@ -63,6 +64,11 @@ pub enum Request {
         /// Whether it wants to hear who comes and goes from now on; `None` leaves that as it is.
         events: Option<bool>,
     },
+    /// That a page has shown a message: it is not pushed. Nothing answers this.
+    Ack {
+        /// The message's id.
+        message: String,
+    },
 }
 
 /// A channel, or the user of a token.
@@ -106,6 +112,11 @@ struct Id {
 }
 
 #[derive(Deserialize)]
+struct Ack {
+    id: String,
+}
+
+#[derive(Deserialize)]
 struct Hello {
     version: u64,
     cursor: Option<String>,
@@ -146,6 +157,12 @@ impl Request {
         let (Some(name), Some(data)) = (fields.name, fields.data) else {
             return Err(without_id("a message has a \"name\" and \"data\""));
         };
+        if name == "ack" {
+            let ack = serde_json::from_str(data.get()).ok().filter(|Ack { id }| is_message_id(id));
+            return ack
+                .map(|Ack { id }| Self::Ack { message: id })
+                .ok_or_else(|| without_id("ack takes the \"id\" of a message, as its \"ack\" has it"));
+        }
         let Id { id } = serde_json::from_str(data.get())
             .ok()
             .filter(|id: &Id| id.id <= ID_MAX)
@@ -161,7 +178,7 @@ impl Request {
             "presence" => {
                 Self::of_channel(data).map(|(channel, of)| Self::Presence { id, channel, events: of.events })
             }
-            _ => Err("\"name\" is none of hello, subscribe, unsubscribe, history, presence".to_owned()),
+            _ => Err("\"name\" is none of hello, subscribe, unsubscribe, history, presence, ack".to_owned()),
         };
         request.map_err(|text| RequestError { id: Some(id), text })
     }
@@ -255,6 +272,7 @@ mod tests {
                 r#"{"name":"presence","data":{"id":0,"channel":"news"}}"#,
                 Request::Presence { id: 0, channel: news(), events: None },
             ),
+            (r#"{"name":"ack","data":{"id":"web/42"}}"#, Request::Ack { message: "web/42".to_owned() }),
         ] {
             assert_eq!(Request::parse(text).unwrap(), request, "{text}");
         }
@@ -277,6 +295,8 @@ mod tests {
             (r#"{"name":"history","data":{"id":1,"channel":"news","last":101}}"#, Some(1), "1 to 100"),
             (r#"{"name":"history","data":{"id":1,"channel":"news"}}"#, Some(1), "1 to 100"),
             (r#"{"name":"presence","data":{"id":1,"channel":5}}"#, Some(1), "\"channel\""),
+            (r#"{"name":"ack","data":{"id":1}}"#, None, "ack takes"),
+            (r#"{"name":"ack","data":{"id":""}}"#, None, "ack takes"),
         ] {
             let error = Request::parse(text).unwrap_err();
             assert_eq!(error.id, id, "{text}");

@@ -12,6 +12,9 @@ use crate::user::UserId;
 /// Longest channel name, in bytes of UTF-8.
 pub const CHANNEL_NAME_BYTES_MAX: usize = 255;
 
+/// Users, recipients and channels that one message may name, together.
+pub const SUBJECTS_MAX: usize = 10_000;
+
 /// What a message is for and a connection may subscribe to. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {

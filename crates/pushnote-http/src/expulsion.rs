@@ -44,7 +44,7 @@ impl Expulsion {
     ) -> Result<impl Future<Output = Result<(), Failure>> + Send + use<>, TooManyRevoked> {
         let subject = Subject::User(user.clone());
         let until = match asked {
-            Asked::Deliver => None,
+            Asked::Deliver | Asked::Acknowledge => None,
             Asked::Disconnect => {
                 self.hub.close(&subject, CloseCode::Disconnected);
                 None

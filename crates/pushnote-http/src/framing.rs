@@ -112,6 +112,9 @@ fn put_message(message: &Publication, out: &mut Vec<u8>) {
     if subjects.iter().any(|subject| matches!(subject, Subject::User(_))) {
         out.extend_from_slice(br#""user":true,"#);
     }
+    if let Some(ack) = message.ack() {
+        put_field("ack", ack, out);
+    }
     if let Some(event) = event {
         put_field("event", event, out);
     }

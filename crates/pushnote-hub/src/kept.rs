@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pushnote_core::{Audience, Body, ChannelName, Position, PublicationId, Subject, UserId};
+use pushnote_core::{Audience, Body, ChannelName, Position, PublicationId, Push, Subject, UserId};
 
 use crate::log::Origin;
 use crate::publication::{Content, Publication};
@@ -21,6 +21,7 @@ const OLD: u8 = 1 << 3;
 const ID: u8 = 1 << 4;
 const SENDER: u8 = 1 << 5;
 const MEDIA_TYPE: u8 = 1 << 6;
+const PUSH: u8 = 1 << 7;
 
 /// Something to wait for.
 pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -112,6 +113,7 @@ pub(crate) fn record(publication: &Publication, origin: &Origin) -> Bytes {
         (ID, id.is_some()),
         (SENDER, sender.is_some()),
         (MEDIA_TYPE, media_type.is_some()),
+        (PUSH, publication.push().is_some()),
     ];
     let mut out = Vec::with_capacity(128 + data.len());
     out.push(VERSION);
@@ -137,6 +139,7 @@ pub(crate) fn record(publication: &Publication, origin: &Origin) -> Bytes {
         put_text(&mut out, name);
     }
     event.iter().chain(media_type.iter()).for_each(|text| put_text(&mut out, text));
+    publication.push().iter().for_each(|push| put_text(&mut out, &push.to_json()));
     out.extend(data);
     out.into()
 }
@@ -171,10 +174,11 @@ impl Reader {
         let audience = (0..self.len()?).map(|_| self.subject()).collect::<Option<Audience>>()?;
         let event = if has(EVENT) { Some(self.text()?.as_str().into()) } else { None };
         let media_type = if has(MEDIA_TYPE) { Some(self.text()?.as_str().into()) } else { None };
+        let push = if has(PUSH) { Some(Push::parse(self.text()?.as_bytes()).ok()?) } else { None };
         let publication = if has(GAP) {
             Publication::gap_for(audience)
         } else {
-            Publication::new(Body { data: self.rest, media_type }, event, audience)
+            Publication::new(Body { data: self.rest, media_type }, event, audience).with_push(push)
         };
         Some((publication, Origin { position, marks, old: has(OLD), id, sender }))
     }
@@ -235,6 +239,10 @@ mod tests {
         Publication::new(data, Some("edit".into()), audience.into_iter().collect())
     }
 
+    fn push() -> Push {
+        Push { id: Some("web/42".into()), title: "Hi".into(), url: Some("/a".into()), ..Push::default() }
+    }
+
     fn origin() -> Origin {
         Origin {
             position: Some(Position { epoch: 7, sequence: 8 }),
@@ -260,11 +268,13 @@ mod tests {
                 Origin::default(),
             ),
             (Publication::new(Bytes::from_static(b"1"), None, Audience::default()), Origin::default()),
+            (publication().with_push(Some(push())), origin()),
         ];
         for (publication, origin) in cases {
             let read = Recovered::read(&record(&publication, &origin), Duration::ZERO).unwrap();
             assert_eq!(read.publication.content(), publication.content());
             assert_eq!(read.publication.audience(), publication.audience());
+            assert_eq!(read.publication.push(), publication.push());
             assert_eq!(format!("{:?}", read.origin), format!("{origin:?}"));
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pushnote_core::sequencer::Item;
-use pushnote_core::{Audience, Body, ChannelName, Cursor, Position, Subject, UserId};
+use pushnote_core::{Audience, Body, ChannelName, Cursor, Position, Push, Subject, UserId};
 
 /// About what a subject takes besides its name.
 const SUBJECT_BYTES: usize = 48;
@@ -15,6 +15,8 @@ const SUBJECT_BYTES: usize = 48;
 pub struct Publication {
     content: Content,
     audience: Audience,
+    /// What follows if it is not acknowledged. Shared, for few have it.
+    push: Option<Arc<Push>>,
     /// The place behind it; the log's to say.
     pub(crate) cursor: Cursor,
     /// It was published before this server was there: for those who come back, not for those who are here.
@@ -72,7 +74,24 @@ impl Publication {
 
     fn of(content: Content, audience: Audience) -> Self {
         let nowhere = Position { epoch: 0, sequence: 0 };
-        Self { content, audience, cursor: Cursor { log: nowhere, sources: Arc::default() }, old: false }
+        let cursor = Cursor { log: nowhere, sources: Arc::default() };
+        Self { content, audience, push: None, cursor, old: false }
+    }
+
+    /// The same, with what follows if no page acknowledges it.
+    #[must_use]
+    pub fn with_push(self, push: Option<impl Into<Arc<Push>>>) -> Self {
+        Self { push: push.map(Into::into), ..self }
+    }
+
+    /// What follows if no page acknowledges it.
+    pub fn push(&self) -> Option<&Push> {
+        self.push.as_deref()
+    }
+
+    /// By what pages are to acknowledge it, if they are.
+    pub fn ack(&self) -> Option<&str> {
+        self.push.as_ref().and_then(|push| push.id.as_deref())
     }
 
     /// What it tells.
@@ -120,13 +139,15 @@ impl Item for Publication {
             Content::Joined(_, user) | Content::Left(_, user) => user.as_str().len(),
             Content::Message { .. } | Content::Gap => 0,
         };
-        size_of::<Self>() + self.data_len() + subjects + user
+        let push = self.push.as_ref().map_or(0, |push| size_of::<Push>() + push.texts_len());
+        size_of::<Self>() + self.data_len() + subjects + user + push
     }
 
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.content.hash(&mut hasher);
         self.audience.hash(&mut hasher);
+        self.push.hash(&mut hasher);
         hasher.finish()
     }
 

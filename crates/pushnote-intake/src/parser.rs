@@ -55,7 +55,8 @@ impl Parser {
                         Body { data: envelope.data, media_type: envelope.media_type },
                         envelope.event,
                         audience,
-                    ),
+                    )
+                    .with_push(envelope.push),
                     asked: envelope.asked,
                     id: envelope.id,
                 })

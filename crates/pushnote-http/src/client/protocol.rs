@@ -30,6 +30,7 @@ impl Client {
                 }
             }
             Ok(Request::Presence { id, channel, events }) => self.presence(id, channel, events),
+            Ok(Request::Ack { .. }) => {}
             Err(error) => {
                 let notice = Notice::Error { id: error.id, code: "bad_request", text: error.text };
                 self.attachment.tell(notice);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pushnote_core::{Audience, Cursor, Request, TokenError, TokenFlaw, Wanted};
+use pushnote_core::{Audience, Cursor, Push, Request, TokenError, TokenFlaw, Wanted};
 use pushnote_hub::{Batch, Publication};
 
 use super::*;
@@ -58,6 +58,7 @@ fn said(request: &Request) -> Value {
         Request::Presence { id, channel, events } => {
             ("presence", json!({"id": id, "channel": channel.as_str(), "events": events}))
         }
+        Request::Ack { message } => ("ack", json!({"id": message})),
     };
     json!({"name": name, "data": data})
 }
@@ -182,5 +183,6 @@ fn publication(message: &Value) -> Publication {
         audience = Audience::everyone();
     }
     let data = Bytes::from(message["data"].to_string());
-    Publication::new(data, message["event"].as_str().map(Into::into), audience)
+    let push = message["ack"].as_str().map(|id| Push { id: Some(id.into()), ..Push::default() });
+    Publication::new(data, message["event"].as_str().map(Into::into), audience).with_push(push)
 }
