@@ -1,5 +1,5 @@
 // Makes dist/ from src/: each entry as an ES module for pages without a bundler, and as a classic script with one
-// global: `pushnote`, and `updates`.
+// global: `pushnote`, `push` and `updates`; and the service worker, as it is.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -11,27 +11,34 @@ const banner = `/*! pushnote ${version}, ${license} */\n`;
 
 /** Properties of objects that no page, server or browser sees: short names will do. */
 const OWN_PROPERTIES =
-  /^(beats|call|ended|fail|frame|heard|held|io|key|kind|list|listeners|lost|opened|prepare|receive|settings|silenceMs|source|timer)$/;
+  /^(beats|call|ended|fail|frame|heard|held|io|key|kind|list|listeners|lost|open|opened|prepare|receive|settings|silenceMs|source|stop|timer|userToken)$/;
 
 /** @returns {Record<string, string>} the text of each file of dist/ */
 export function build() {
-  const [module, updates] = ['pushnote', 'updates'].map(bundled);
+  const [module, push, updates] = [
+    bundled('pushnote', OWN_PROPERTIES),
+    bundled('push'), // what it is given by a connection is of another file, whose short names it does not know
+    bundled('updates', OWN_PROPERTIES),
+  ];
   return {
     'pushnote.mjs': banner + module,
     'pushnote.js': banner + script('pushnote', module, (connect) => `{connect:${connect.trim()}}`),
+    'push.mjs': banner + push,
+    'push.js': banner + script('push', push, (one) => one),
+    'pushnote-sw.js': banner + readFileSync(new URL('src/pushnote-sw.js', import.meta.url), 'utf8'),
     'updates.mjs': banner + updates,
     'updates.js': banner + script('updates', updates, (one) => one),
   };
 }
 
 /** The module of this name, whole. */
-function bundled(name) {
+function bundled(name, mangleProps) {
   const { outputFiles } = buildSync({
     entryPoints: [fileURLToPath(new URL(`src/${name}.js`, import.meta.url))],
     bundle: true,
     format: 'esm',
     target: 'es2022',
-    mangleProps: OWN_PROPERTIES,
+    mangleProps,
     write: false,
   });
   // esbuild bundles, and terser makes less of it.

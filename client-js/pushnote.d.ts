@@ -1,3 +1,5 @@
+import type { Push, PushMethods } from './push.js';
+
 /** `connecting` also while waiting to try again; `disconnected` is for good. */
 export type State = 'disconnected' | 'connecting' | 'connected';
 
@@ -26,6 +28,8 @@ export interface Options {
   queueMax?: number;
   /** How many tokens one connection may subscribe with; servers have a limit, too. 128 by default. */
   subscriptionsMax?: number;
+  /** `push` of 'pushnote/push': the connection gets `enablePush`, `disablePush` and `pushState`. */
+  push?: Push;
   /** Instead of the global `fetch`. */
   fetch?: typeof globalThis.fetch;
   /** Instead of the global `WebSocket`, which Node 20 does not have. */
@@ -47,6 +51,8 @@ export interface ResumeOptions extends Options {
   }) => string | null | undefined | Promise<string | null | undefined>;
   /** Keeps the cursor in sessionStorage, by the URL: a page that is loaded again goes on where it was. */
   persist?: 'session';
+  /** The page says itself that it has shown a message that asks for it, by `acknowledge` of the message's detail. */
+  ack?: 'manual';
 }
 
 export interface StateDetail {
@@ -77,6 +83,10 @@ export interface MessageDetail<Message = any> {
   media_type?: string;
   /** For users. */
   user?: true;
+  /** The message's id, if its sender wants to know that it was seen. */
+  ack?: string;
+  /** Says so. Without `ack: 'manual'` the connection does it by itself, when listeners have it and the page is visible. */
+  acknowledge?: () => void;
 }
 
 /** Messages are missing: what came before the cursor, of everything or of one subscription. */
@@ -147,7 +157,9 @@ export interface Connection<Message = any> extends Base<Message> {
 export interface ResumingConnection<Message = any> extends Base<Message> {
   /** Where it is in the log: opaque. */
   readonly cursor: string | undefined;
-  on: Base<Message>['on'] & ((name: 'gap', listener: (gap: Gap) => void) => () => void);
+  on: Base<Message>['on'] & ((name: 'gap', listener: (gap: Gap) => void) => () => void) &
+    // A message was acknowledged.
+    ((name: 'ack', listener: (id: string) => void) => () => void);
   /**
    * Receives what is published in a channel, now and after every reconnect. Again with another token: renews it.
    * Refused: the promise is rejected, and there is an `error` event.
@@ -171,6 +183,11 @@ export interface ResumingConnection<Message = any> extends Base<Message> {
  * @param url of the SockJS route, as `http://push.example/sockjs`; relative to the page if there is one
  * @throws {TypeError} when the address or an option makes no sense; whatever goes wrong later is an `error` event
  */
+export function connect<Message = any>(
+  url: string | URL,
+  options: ResumeOptions & { push: Push },
+): ResumingConnection<Message> & PushMethods;
+export function connect<Message = any>(url: string | URL, options: Options & { push: Push }): Connection<Message> & PushMethods;
 export function connect<Message = any>(url: string | URL, options: ResumeOptions): ResumingConnection<Message>;
 export function connect<Message = any>(url: string | URL, options?: Options): Connection<Message>;
 

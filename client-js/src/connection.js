@@ -33,7 +33,7 @@ export class Connection {
   #transport = null;
   #queue = [];
   #failures = 0;
-  #listeners = new Listeners(['message', 'state', 'error', 'gap']);
+  #listeners = new Listeners(['message', 'state', 'error', 'gap', 'ack']);
   #life = new AbortController();
   #conversation;
 
@@ -45,10 +45,12 @@ export class Connection {
       settings,
       signal: this.#life.signal,
       listeners: this.#listeners,
+      emit: (name, data) => this.emit(name, data),
       fail: (text, code) => this.#fail(text, code),
     });
     if (settings.token) this.#conversation.subscribe({ token: settings.token });
     this.#enter('connecting');
+    Object.assign(this, settings.push?.(this, base, () => this.#conversation.userToken()));
     // Not at once, so that the page can add its listeners first.
     queueMicrotask(() => this.#run());
   }
@@ -69,7 +71,7 @@ export class Connection {
   }
 
   /**
-   * @param {'message' | 'state' | 'error' | 'gap'} name
+   * @param {'message' | 'state' | 'error' | 'gap' | 'ack'} name
    * @param {(...args: any[]) => void} listener
    * @returns {() => void} takes the listener away again
    */
@@ -138,7 +140,7 @@ export class Connection {
       return this.#session.send(text) || this.#refuse('too much is waiting to be sent');
     }
     if (this.#queue.length >= this.#settings.queueMax) {
-      return this.#refuse(`${this.#queue.length} events are waiting for a connection already`);
+      return this.#refuse(`${this.#queue.length} events are waiting already`);
     }
     this.#queue.push(text);
     return true;

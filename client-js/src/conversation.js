@@ -2,8 +2,11 @@ import { describe, fault } from './errors.js';
 import { Listeners } from './listeners.js';
 import { within } from './waiting.js';
 
+/** What a server says of who is in a channel. */
+const PRESENCE = ['presence', 'join', 'leave'];
+
 /** Events of a channel that are not the publisher's: one that was published by such a name is heard as `message` only. */
-const OWN_EVENTS = ['message', 'gap', 'presence', 'join', 'leave'];
+const OWN_EVENTS = ['message', 'gap', ...PRESENCE];
 
 /**
  * What is said over one session after another: what the page subscribes to, and where it is in the log.
@@ -30,7 +33,7 @@ export class Conversation {
   // From anywhere on, so that no value that was published looks like an answer.
   #lastId = Math.floor(Math.random() * 2 ** 32);
 
-  /** @param {{settings: object, signal: AbortSignal, listeners: Listeners, fail(text: string, code?: any): void}} host */
+  /** @param {{settings: object, signal: AbortSignal, listeners: Listeners, emit(name: string, data: object): boolean, fail(text: string, code?: any): void}} host */
   constructor(host) {
     this.#host = host;
     this.cursor = kept(host.settings.key);
@@ -89,6 +92,12 @@ export class Conversation {
     };
   }
 
+  /** @returns {Promise<string | null | undefined>} a token of the first user that it is subscribed as, if there is one */
+  async userToken() {
+    const { source, token } = [...this.#subscriptions.values()].find((each) => !each.channel) ?? {};
+    return source ? source({ reason: 'subscribe' }) : token;
+  }
+
   /** Gets the tokens that are missing, so that a session can begin with all subscriptions. */
   prepare() {
     return Promise.all([...this.#subscriptions.values()].map((each) => this.#getToken(each)));
@@ -120,7 +129,7 @@ export class Conversation {
     for (const { reject } of this.#requests.values()) reject(new Error(why));
     this.#requests.clear();
     for (const each of this.#subscriptions.values()) {
-      each.reason = 'subscribe';
+      each.reason = undefined;
       if (isForGood) each.reject(new Error(why));
     }
   }
@@ -160,8 +169,7 @@ export class Conversation {
       if (this.#host.signal.aborted) return; // a listener has closed it
       this.#deliver(each);
     }
-    if (type === 'presence') this.#channels.get(channel)?.call(type, message);
-    if (type === 'join' || type === 'leave') this.#channels.get(channel)?.call(type, user);
+    if (PRESENCE.includes(type)) this.#channels.get(channel)?.call(type, user ?? message);
     if (cursor) {
       this.cursor = cursor;
       kept(this.#host.settings.key, cursor);
@@ -173,13 +181,24 @@ export class Conversation {
   }
 
   #deliver(message) {
-    const { data, event, channel, channels = [channel] } = message;
-    this.#host.listeners.call('message', data, message);
+    const { data, event, channel, channels = [channel], ack } = message;
+    const { listeners, settings, signal } = this.#host;
+    const acknowledge = () => {
+      this.#host.emit('ack', { id: ack });
+      listeners.call('ack', ack);
+    };
+    if (ack) message.acknowledge = acknowledge;
+    const isHeard = listeners.call('message', data, message);
     for (const name of channels) {
       const listeners = this.#channels.get(name);
       listeners?.call('message', data, message);
       if (!OWN_EVENTS.includes(event)) listeners?.call(event, data, message);
     }
+    if (!ack || !isHeard || settings.ack === 'manual') return;
+    // What a page in the background has, nobody has seen.
+    const page = globalThis.document;
+    if (page?.hidden) page.addEventListener('visibilitychange', acknowledge, { once: true, signal });
+    else acknowledge();
   }
 
   /** What is missing of everything is missing of each channel. */
@@ -244,7 +263,7 @@ export class Conversation {
   }
 
   #holds(subscription, { user = subscription.user, cursor, complete }) {
-    Object.assign(subscription, { user, since: undefined, reason: 'subscribe' });
+    Object.assign(subscription, { user, since: undefined, reason: undefined });
     subscription.resolve({ user, cursor, complete });
     // Whoever asked to hear of those who come and go still does, and has to know who is there now.
     const { channel, events } = subscription;

@@ -33,7 +33,7 @@ export function parseFrame(text) {
 export function lineSplitter() {
   let rest = '';
   return (chunk) => {
-    if (chunk === undefined && rest) throw new Error('a response ended in the middle of a frame');
+    if (chunk === undefined && rest) throw new Error('it ended in the middle of a frame');
     const lines = (chunk ?? '').split('\n');
     lines[0] = rest + lines[0];
     rest = lines.pop();

@@ -1,3 +1,5 @@
+import { mustBeOne } from './errors.js';
+
 /** Listeners by the name of their event. */
 export class Listeners {
   #byName = new Map();
@@ -9,9 +11,7 @@ export class Listeners {
   }
 
   add(name, listener) {
-    if (this.#names && !this.#names.includes(name)) {
-      throw new TypeError(`pushnote: there is no event ${JSON.stringify(name)}, only ${this.#names.join(', ')}`);
-    }
+    if (this.#names) mustBeOne(this.#names, 'event', name);
     if (typeof listener !== 'function') throw new TypeError('pushnote: a listener must be a function');
     const listeners = this.#byName.get(name) ?? new Set();
     this.#byName.set(name, listeners.add(listener));

@@ -1,4 +1,5 @@
 import { Connection } from './connection.js';
+import { mustBeOne } from './errors.js';
 import { TRANSPORTS } from './transports.js';
 
 const DEFAULTS = {
@@ -12,7 +13,7 @@ const DEFAULTS = {
   subscriptionsMax: 128,
 };
 
-const OPTIONS = ['token', 'transports', 'fetch', 'WebSocket', 'resume', 'getToken', 'persist', ...Object.keys(DEFAULTS)];
+const OPTIONS = ['token', 'transports', 'fetch', 'WebSocket', 'resume', 'getToken', 'persist', 'push', 'ack', ...Object.keys(DEFAULTS)];
 
 /**
  * Connects to a pushnote server and stays connected.
@@ -25,16 +26,13 @@ const OPTIONS = ['token', 'transports', 'fetch', 'WebSocket', 'resume', 'getToke
  */
 export function connect(url, options = {}) {
   const settings = { ...options };
-  const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
-  if (unknown) throw new TypeError(`pushnote: there is no option ${unknown}; is ${nearest(unknown)} meant?`);
+  for (const name of Object.keys(options)) mustBeOne(OPTIONS, 'option', name);
   for (const [name, byDefault] of Object.entries(DEFAULTS)) {
     settings[name] = Number(options[name] ?? byDefault);
     if (!(settings[name] >= 0)) throw new TypeError(`pushnote: ${name} must be a number, not ${options[name]}`);
   }
-  settings.transports ??= Object.keys(TRANSPORTS);
-  for (const name of settings.transports) {
-    if (!TRANSPORTS[name]) throw new TypeError(`pushnote: there is no transport ${JSON.stringify(name)}`);
-  }
+  const transports = Object.keys(TRANSPORTS);
+  for (const name of (settings.transports ??= transports)) mustBeOne(transports, 'transport', name);
   settings.io = {
     // As a method of anything but the window, a browser's fetch throws.
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
@@ -45,16 +43,9 @@ export function connect(url, options = {}) {
     credentials: globalThis.origin === 'null' ? 'omit' : 'include',
   };
   const { protocol, origin, pathname } = new URL(url, globalThis.location?.href);
-  if (!/^https?:$/.test(protocol)) throw new TypeError(`pushnote: the address must be of http or https, not ${protocol}`);
+  if (!/^https?:$/.test(protocol)) throw new TypeError(`pushnote: the address must be http(s), not ${protocol}`);
   const base = origin + pathname.replace(/\/+$/, '');
   // Where the cursor is kept over a reload.
   settings.key = options.persist && `pushnote ${base}`;
   return new Connection(base, settings);
-}
-
-/** The option that has most pairs of letters in common with a word. */
-function nearest(word) {
-  const pairs = [...word.toLowerCase()].map((letter, at, all) => letter + all[at + 1]);
-  const likeness = (option) => pairs.filter((pair) => option.toLowerCase().includes(pair)).length;
-  return OPTIONS.reduce((best, option) => (likeness(option) > likeness(best) ? option : best));
 }

@@ -57,9 +57,8 @@ function openHttp(receiving, address, { fetch, credentials }, sink) {
   const guard = (work) => work.catch((error) => signal.aborted || sink.lost(describe(error)));
 
   const post = async (route, body, query = '') => {
-    // A type that needs no preflight when the page is of another origin.
-    const headers = body ? { 'Content-Type': 'text/plain' } : {};
-    const options = { method: 'POST', body, headers, cache: 'no-store', credentials, signal };
+    // A body of text has a type that needs no preflight when the page is of another origin.
+    const options = { method: 'POST', body, cache: 'no-store', credentials, signal };
     const response = await fetch(`${address}/${route}${query}`, options);
     if (body && response.status === 404) throw new Error('the server lost the session');
     if (!response.ok) throw new Error(`${route} was answered with status ${response.status}`);

@@ -5,6 +5,7 @@ import vm from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { build } from '../build.mjs';
 import * as module from '../dist/pushnote.mjs';
+import * as pushModule from '../dist/push.mjs';
 import * as updatesModule from '../dist/updates.mjs';
 import { advance, settle, world } from './fakes.mjs';
 
@@ -18,20 +19,22 @@ test('dist/ is what src/ makes', () => {
   }
 });
 
+const LENGTH_MAX = { pushnote: 6_000, push: 2_500, 'pushnote-sw': 1_500, updates: 2_000 };
+
 test('a page loads little', () => {
   for (const [name, text] of Object.entries(build())) {
     const { length } = gzipSync(text, { level: 9 });
-    assert.ok(length <= (name.startsWith('updates') ? 2_000 : 6_000), `${name} has ${length} bytes`);
+    assert.ok(length <= LENGTH_MAX[name.replace(/\.m?js$/, '')], `${name} has ${length} bytes`);
   }
 });
 
 test('each module exports one thing, and each script makes one global of it and no other', () => {
-  assert.deepEqual([Object.keys(module), Object.keys(updatesModule)], [['connect'], ['updates']]);
+  assert.deepEqual([module, pushModule, updatesModule].map(Object.keys), [['connect'], ['push'], ['updates']]);
   const page = vm.createContext({ AbortController });
-  vm.runInContext(build()['pushnote.js'], page);
-  vm.runInContext(build()['updates.js'], page);
-  assert.deepEqual(Object.keys(page), ['AbortController', 'pushnote', 'updates']);
-  assert.deepEqual([typeof page.pushnote.connect, typeof page.updates.registerProcessor], ['function', 'function']);
+  for (const name of ['pushnote', 'push', 'updates']) vm.runInContext(build()[`${name}.js`], page);
+  assert.deepEqual(Object.keys(page), ['AbortController', 'pushnote', 'push', 'updates']);
+  const made = [page.pushnote.connect, page.push, page.updates.registerProcessor];
+  assert.deepEqual(made.map((each) => typeof each), ['function', 'function', 'function']);
 });
 
 test('what a page loads speaks the protocol as its sources do', async (t) => {

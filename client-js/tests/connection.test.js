@@ -37,14 +37,10 @@ test('asks for info, opens a session of its own, and hands on raw JSON values', 
 test('an address is tidied, and a wrong one is said so at once', async (t) => {
   const { server } = world(t);
   assert.throws(() => connect('/sockjs'), TypeError);
-  assert.throws(() => connect('ws://push.example/sockjs'), /of http or https, not ws:/);
-  assert.throws(() => connect(URL, { transports: ['carrier-pigeon'] }), /no transport "carrier-pigeon"/);
+  assert.throws(() => connect('ws://push.example/sockjs'), /must be http\(s\), not ws:/);
+  assert.throws(() => connect(URL, { transports: ['carrier-pigeon'] }), /no transport "carrier-pigeon", only websocket, xhr-/);
   assert.throws(() => connect(URL, { backoffMaxMs: 'soon' }), /backoffMaxMs must be a number/);
-  assert.throws(() => connect(URL, { resmue: true }), /there is no option resmue; is resume meant\?/);
-  for (const [wrong, right] of [['timeout', 'openTimeoutMs'], ['Transport', 'transports'], ['backoffMax', 'backoffMaxMs'],
-    ['getTokens', 'getToken'], ['persit', 'persist']]) {
-    assert.throws(() => connect(URL, { [wrong]: 1 }), { name: 'TypeError', message: RegExp(`is ${right} meant`) });
-  }
+  assert.throws(() => connect(URL, { resmue: true }), /there is no option "resmue", only token, .*, resume, /);
   const other = connect('http://push.example:81/a/b//?x=1#y', { fetch: server.fetch, transports: ['xhr-polling'] });
   t.after(() => other.close());
   assert.throws(() => other.on('mesage', () => {}), /no event "mesage", only message, state, error, gap/);

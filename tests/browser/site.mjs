@@ -7,6 +7,8 @@ import http from 'node:http';
 const SCRIPTS = {
   '/sockjs.js': new URL('../node_modules/sockjs-client/dist/sockjs.js', import.meta.url),
   '/pushnote.mjs': new URL('../../client-js/dist/pushnote.mjs', import.meta.url),
+  '/push.mjs': new URL('../../client-js/dist/push.mjs', import.meta.url),
+  '/pushnote-sw.js': new URL('../../client-js/dist/pushnote-sw.js', import.meta.url),
   '/updates.mjs': new URL('../../client-js/dist/updates.mjs', import.meta.url),
   '/pushnote.js': new URL('../../client-js/dist/pushnote.js', import.meta.url),
 };
@@ -26,7 +28,7 @@ export async function serve() {
     /**
      * Where a page is that connects as it is told to.
      *
-     * @param {'original' | 'module' | 'script' | 'resume' | 'updates'} page
+     * @param {'original' | 'module' | 'script' | 'resume' | 'push' | 'updates'} page
      * @param {{url: string, transport?: string, token?: string | null}} parameters
      * @param {string} [host] `localhost` makes it another site, not only another origin
      */
