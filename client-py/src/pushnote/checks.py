@@ -1,0 +1,68 @@
+"""What ``manage.py check`` says of the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from pushnote import settings
+from pushnote.errors import NotConfigured
+from pushnote.http import is_address
+from pushnote.tokens import SECRET_BYTES_MIN
+
+
+@register("pushnote")
+def check(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001 Django's signature
+    """Find what would fail with the first message, or the first token."""
+    return [*_addresses(), *_tokens()]
+
+
+def _addresses() -> Iterator[CheckMessage]:
+    addresses = settings.addresses(settings.MQ_SOCKET)
+    if not addresses:
+        yield Error(
+            f"{settings.MQ_SOCKET} is not set.",
+            hint='PUSHNOTE_MQ_SOCKET = "tcp://127.0.0.1:8002" is where pushnote-mq --sub, or pushnote-server --single, listens; '
+            '"http://127.0.0.1:8081" is a server\'s --api.',
+            id="pushnote.E001",
+        )
+    for address in addresses:
+        scheme = address.partition("://")[0].lower()
+        if scheme not in ("tcp", "ipc", "inproc", "http", "https"):
+            yield Error(
+                f"{settings.MQ_SOCKET} has the address {address!r}, which begins with neither tcp:// nor http://.",
+                id="pushnote.E002",
+            )
+    for read in (settings.api_key if any(map(is_address, addresses)) else None, settings.curve_keys):
+        if read is not None:
+            try:
+                read()
+            except NotConfigured as error:
+                yield Error(str(error), id="pushnote.E003")
+
+
+def _tokens() -> Iterator[CheckMessage]:
+    try:
+        settings.custom_tokenizer()
+    except NotConfigured as error:
+        yield Error(str(error), id="pushnote.E004")
+    try:
+        secrets = settings.secrets()
+    except NotConfigured as error:
+        yield Error(str(error), id="pushnote.E005")
+    else:
+        if len(secrets[0].encode()) < SECRET_BYTES_MIN:
+            yield Error(
+                f"SECRET_KEY has fewer than {SECRET_BYTES_MIN} bytes, which servers refuse.",
+                hint="django.core.management.utils.get_random_secret_key() makes one.",
+                id="pushnote.E006",
+            )
+    if settings.setting(settings.SALT):
+        yield Warning(
+            f"{settings.SALT} does nothing any more.",
+            hint="The original signed tokens with it in the place of the key, so that whoever guessed it could make them. "
+            "Now they are signed with SECRET_KEY. Take it out.",
+            id="pushnote.W007",
+        )

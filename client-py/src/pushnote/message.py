@@ -1,0 +1,111 @@
+"""A message, and what is known of one that was sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+EVENT_BYTES_MAX = 128
+"""Longest name of an event, in bytes of UTF-8."""
+
+SUBJECTS_MAX = 10_000
+"""Users and channels that one message may name, together."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Who has taken a message. What the other side does not tell is ``None``."""
+
+    id: str
+    #: How many servers have it.
+    servers: int | None = None
+    #: And how many there are.
+    of: int | None = None
+    #: Its offset in the log of the server that was asked.
+    offset: int | None = None
+    #: How many of that server's connections it was for.
+    connections: int | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is sent, checked, its data as JSON already: what is changed afterwards changes nothing here."""
+
+    data: str
+    users: tuple[str, ...] = ()
+    #: Tokens that stand for users.
+    recipients: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    everyone: bool = False
+    event: str | None = None
+    #: Further keys of the message.
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def is_for_nobody(self) -> bool:
+        """Whether it names nobody, as a list of users may."""
+        return not (self.everyone or self.users or self.recipients or self.channels)
+
+    def envelope(self, publication: str) -> bytes:
+        """Write it for ZeroMQ."""
+        if self.everyone and not (self.channels or self.event or self.users or self.recipients or self.more):
+            head: dict[str, Any] = {"name": "notify_all"}
+        elif self.channels or self.event or self.everyone or self.more:
+            head = {"name": "publish", **self._audience()}
+        else:
+            head = {"name": "notify", **self._audience()}
+        return _object({**head, "publication": publication}, self.data)
+
+    def body(self, message_id: str) -> bytes:
+        """Write it for the API."""
+        return _object({**self._audience(), "id": message_id}, self.data)
+
+    def _audience(self) -> dict[str, Any]:
+        named = {
+            "users": self.users,
+            "recipients": self.recipients,
+            "channels": self.channels,
+            "everyone": self.everyone,
+            "event": self.event,
+            **self.more,
+        }
+        return {name: value for name, value in named.items() if value}
+
+
+def _object(fields: dict[str, Any], data: str) -> bytes:
+    head = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+    return f'{head[:-1]},"data":{data}}}'.encode()
+
+
+def user_id(user: Any) -> str:
+    """Name a user: by the primary key of a model's object, or by what is given.
+
+    :raises ValueError: it has none, as anonymous users have not.
+    :raises TypeError: it is neither an object with a ``pk`` nor a text or whole number.
+    """
+    key = getattr(user, "pk", user)
+    if isinstance(key, bool) or not isinstance(key, str | int):
+        if key is None:
+            raise ValueError(f"{user!r} is nobody who is signed in: it has no id")
+        if isinstance(user, bytes | float) or not hasattr(user, "pk"):
+            raise TypeError(f"a user is an object with a pk, a text or a whole number, not {type(user).__name__}")
+        key = str(key)
+    name = str(key)
+    if not 1 <= len(name.encode()) <= 128:
+        raise ValueError("a user's id has 1 to 128 bytes")
+    return name
+
+
+def texts(what: str, items: Iterable[Any]) -> tuple[str, ...]:
+    """Take several names, and not one text for a list of its letters.
+
+    :raises TypeError: it is one text, or has something else in it.
+    """
+    if isinstance(items, str | bytes):
+        raise TypeError(f"{what} is a list, not {items!r}: write [{items!r}]")
+    names = tuple(items)
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"{what} has {name!r} in it, which is not the name of one")
+    return names

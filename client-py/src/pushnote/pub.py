@@ -1,0 +1,242 @@
+"""What publishes: ``from pushnote.pub import notify_all, notify``.
+
+By ZeroMQ a message is queued, and whoever publishes waits for nothing; it leaves the process within a moment, also when
+that ends. By HTTP each call waits until the server has the message. Which of the two it is, the setting
+``PUSHNOTE_MQ_SOCKET`` says by its scheme.
+Everything here may be called from any thread, after a fork, and before there is anybody to hear it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import multiprocessing.util
+import os
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pushnote import settings
+from pushnote.encoding import dumps
+from pushnote.errors import NotConfigured
+from pushnote.http import HTTP, is_address
+from pushnote.message import EVENT_BYTES_MAX, SUBJECTS_MAX, Message, Receipt, texts, user_id
+from pushnote.zeromq import ZeroMQ
+
+__all__ = (
+    "anotify",
+    "anotify_all",
+    "anotify_channel",
+    "apublish",
+    "flush",
+    "notify",
+    "notify_all",
+    "notify_channel",
+    "notify_on_commit",
+    "publish",
+)
+
+Serializer = Callable[[Any], Any]
+
+
+def notify_all(data: Any, *, serializer: Serializer | None = None, ack: float | None = None) -> Receipt | None:
+    """Send ``data`` to every browser. See :func:`publish`."""
+    return publish(data, everyone=True, serializer=serializer, ack=ack)
+
+
+def notify(
+    data: Any, users: Iterable[Any] = (), serializer: Serializer | None = None, *, ack: float | None = None
+) -> Receipt | None:
+    """Send ``data`` to all pages of some users: objects with a ``pk``, as Django's are, or ids. With no users it reaches nobody.
+
+    See :func:`publish`.
+    """
+    return _send(_message(data, users=users, serializer=serializer), ack)
+
+
+def notify_channel(channel: str, data: Any, *, serializer: Serializer | None = None, ack: float | None = None) -> Receipt | None:
+    """Send ``data`` to all pages that have subscribed to a channel. See :func:`publish`."""
+    return publish(data, channels=[channel], serializer=serializer, ack=ack)
+
+
+def publish(  # noqa: PLR0913 one message, and all that may be said of it
+    data: Any,
+    *,
+    users: Iterable[Any] = (),
+    channels: Iterable[str] = (),
+    everyone: bool = False,
+    event: str | None = None,
+    serializer: Serializer | None = None,
+    ack: float | None = None,
+) -> Receipt | None:
+    """Send ``data`` to everyone, users and channels in one; each connection gets it once.
+
+    :param data: what JSON has, and times, dates, decimals and UUIDs, which arrive as texts.
+    :param event: what kind of message it is, for pages that want to know.
+    :param serializer: turns other values into what JSON has, or raises ``TypeError``.
+    :param ack: wait up to so many seconds until servers have it. By ZeroMQ it needs ``PUSHNOTE_ACK_SOCKET``.
+    :returns: a receipt by HTTP, and with ``ack``; else ``None``.
+    :raises TypeError: ``data`` has no JSON.
+    :raises ValueError: a user is nobody, or nobody is named.
+    :raises pushnote.PushnoteError: it is not sent; see :mod:`pushnote.errors`.
+    """
+    message = _message_for_somebody(data, users=users, channels=channels, everyone=everyone, event=event, serializer=serializer)
+    return _send(message, ack)
+
+
+async def anotify_all(data: Any, *, serializer: Serializer | None = None, ack: float | None = None) -> Receipt | None:
+    """:func:`notify_all` for asyncio: the loop goes on meanwhile."""
+    return await apublish(data, everyone=True, serializer=serializer, ack=ack)
+
+
+async def anotify(
+    data: Any, users: Iterable[Any] = (), serializer: Serializer | None = None, *, ack: float | None = None
+) -> Receipt | None:
+    """:func:`notify` for asyncio: the loop goes on meanwhile."""
+    return await _asend(_message(data, users=users, serializer=serializer), ack)
+
+
+async def anotify_channel(
+    channel: str, data: Any, *, serializer: Serializer | None = None, ack: float | None = None
+) -> Receipt | None:
+    """:func:`notify_channel` for asyncio: the loop goes on meanwhile."""
+    return await apublish(data, channels=[channel], serializer=serializer, ack=ack)
+
+
+async def apublish(  # noqa: PLR0913 as publish
+    data: Any,
+    *,
+    users: Iterable[Any] = (),
+    channels: Iterable[str] = (),
+    everyone: bool = False,
+    event: str | None = None,
+    serializer: Serializer | None = None,
+    ack: float | None = None,
+) -> Receipt | None:
+    """:func:`publish` for asyncio: the loop goes on meanwhile."""
+    message = _message_for_somebody(data, users=users, channels=channels, everyone=everyone, event=event, serializer=serializer)
+    return await _asend(message, ack)
+
+
+def notify_on_commit(data: Any, users: Iterable[Any] | None = None, *, using: str | None = None, **more: Any) -> None:
+    """Send ``data`` when Django's transaction is committed, or at once outside of one: pages that ask for more then find it.
+
+    It is for some ``users``, or for what ``more`` says as :func:`publish` takes it; for everyone if neither does. ``data``
+    is read now; a mistake in it raises here, and not in the middle of the commit.
+    """
+    from django.db import transaction
+
+    ack = more.pop("ack", None)
+    everyone = users is None and not more.get("channels") and not more.get("everyone")
+    message = _message(data, users=users or (), everyone=more.pop("everyone", everyone), **more)
+    transaction.on_commit(lambda: _discard(_send(message, ack)), using=using)
+
+
+def flush(timeout: float = 5.0) -> None:
+    """Wait until all that was published is on its way. A program that ends does so by itself.
+
+    :raises pushnote.NotSent: it is not, within ``timeout`` seconds.
+    """
+    current = _publishers.made
+    if current is not None:
+        current.flush(timeout)
+
+
+def _discard(_: object) -> None:
+    """What is called at a commit returns nothing."""
+
+
+def _message(  # noqa: PLR0913 as publish
+    data: Any,
+    *,
+    users: Iterable[Any] = (),
+    channels: Iterable[str] = (),
+    everyone: bool = False,
+    event: str | None = None,
+    serializer: Serializer | None = None,
+) -> Message:
+    if isinstance(users, str | bytes):
+        raise TypeError(f"users is a list, not {users!r}: write [{users!r}]")
+    tokenizer = settings.custom_tokenizer()
+    named = tuple(users)
+    ids = () if tokenizer else tuple(dict.fromkeys(map(user_id, named)))
+    recipients = tuple(dict.fromkeys(map(tokenizer, named))) if tokenizer else ()
+    rooms = tuple(dict.fromkeys(texts("channels", channels)))
+    if len(ids) + len(recipients) + len(rooms) > SUBJECTS_MAX:
+        raise ValueError(f"a message names up to {SUBJECTS_MAX} users and channels; send several")
+    if event is not None and not 1 <= len(event.encode()) <= EVENT_BYTES_MAX:
+        raise ValueError(f"an event has 1 to {EVENT_BYTES_MAX} bytes")
+    return Message(dumps(data, serializer), ids, recipients, rooms, everyone, event)
+
+
+def _message_for_somebody(data: Any, **more: Any) -> Message:
+    """What has no list of users that may be empty names somebody, or is a mistake."""
+    message = _message(data, **more)
+    if message.is_for_nobody():
+        raise ValueError("the message is for nobody: give users, channels, or everyone=True")
+    return message
+
+
+def _send(message: Message, ack: float | None) -> Receipt | None:
+    publisher = _publishers.current()
+    if message.is_for_nobody():
+        return None
+    return publisher.publish(message) if ack is None else publisher.publish_acked(message, ack)
+
+
+async def _asend(message: Message, ack: float | None) -> Receipt | None:
+    if ack is None and isinstance(_publishers.current(), ZeroMQ):
+        return _send(message, None)
+    return await asyncio.to_thread(_send, message, ack)
+
+
+class _Publishers:
+    """The one publisher of this process."""
+
+    def __init__(self) -> None:
+        self.made: ZeroMQ | HTTP | None = None
+        self._lock = threading.Lock()
+        #: What a parent made. Its sockets are the parent's, and must not be closed here.
+        self._inherited: list[object] = []
+
+    def current(self) -> ZeroMQ | HTTP:
+        if self.made is None:
+            with self._lock:
+                if self.made is None:
+                    self.made = _configured()
+        return self.made
+
+    def forked(self) -> None:
+        """A child begins anew: threads and connections are the parent's, and so is what waits."""
+        self._inherited.append(self.made)
+        self.made = None
+        self._lock = threading.Lock()
+        # Children of multiprocessing end without atexit.
+        multiprocessing.util.Finalize(None, self.close, exitpriority=0)
+
+    def close(self) -> None:
+        """Send what waits, and begin anew when there is more."""
+        with self._lock:
+            closing, self.made = self.made, None
+        if closing is not None:
+            closing.close()
+
+
+def _configured() -> ZeroMQ | HTTP:
+    addresses = settings.addresses(settings.MQ_SOCKET)
+    if not addresses:
+        raise NotConfigured(
+            f"{settings.MQ_SOCKET} is not set, neither in Django's settings nor in the environment: tcp://127.0.0.1:8002 for "
+            "pushnote-mq --sub or pushnote-server --single, http://127.0.0.1:8081 for a server's --api"
+        )
+    http = [address for address in addresses if is_address(address)]
+    if not http:
+        return ZeroMQ(addresses, settings.addresses(settings.ACK_SOCKET), settings.curve_keys())
+    if len(addresses) > 1:
+        raise NotConfigured(f"{settings.MQ_SOCKET} has several addresses, of which one is for HTTP: give that alone")
+    return HTTP(http[0], settings.api_key())
+
+
+_publishers = _Publishers()
+atexit.register(_publishers.close)
+os.register_at_fork(after_in_child=_publishers.forked)

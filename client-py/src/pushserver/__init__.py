@@ -1,0 +1,1 @@
+"""django-pushserver's names, on pushnote: see :mod:`pushserver.utils.updates`."""

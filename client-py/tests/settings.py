@@ -1,0 +1,9 @@
+SECRET_KEY = "a secret of the test suite, long enough for any server"
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "pushnote", "pushserver"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+PUSHNOTE_MQ_SOCKET = "tcp://127.0.0.1:8002"
+USE_TZ = True
+TIME_ZONE = "America/Chicago"
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+INTERNAL_IPS = ["127.0.0.1"]
+ROOT_URLCONF = "pushserver.urls"

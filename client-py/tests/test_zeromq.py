@@ -1,0 +1,248 @@
+import json
+import os
+import subprocess
+import sys
+import threading
+import types
+import urllib.request
+
+import pytest
+import zmq
+from conftest import SECRET, Server, free_port, reachable
+
+from pushnote import NotConfigured, QueueFull, Refused, Unavailable, tokens, zeromq
+from pushnote.message import Message
+from pushnote.zeromq import ZeroMQ
+
+HELLO = "from pushnote.pub import notify_all, notify, notify_channel, flush, publish\nfrom pushnote.utils import tokenize\n"
+
+
+def token(user):
+    return tokens.timestamped(user, SECRET, "pushnote.timestamped")
+
+
+def everyone(data):
+    return Message(json.dumps(data), everyone=True)
+
+
+@pytest.fixture
+def publisher():
+    made = []
+
+    def make(*arguments, **more):
+        made.append(ZeroMQ(*arguments, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close(1)
+
+
+def test_the_first_message_of_a_process_arrives_and_the_last_one(server, publish_from):
+    page, mine = server.page(), server.page(token("42"))
+    publish_from(
+        HELLO + "for n in range(1000): notify_all(n)\nnotify({'msg': 'Hi'}, users=[42])\nnotify_channel('news', 'last')",
+        PUSHNOTE_MQ_SOCKET=server.address,
+    )
+    assert page.take(1001) == [*range(1000), "last"]
+    assert mine.take(1001) == [*range(1000), {"msg": "Hi"}]
+
+
+def test_what_is_published_before_anybody_is_there_waits(start, publisher):
+    later = Server(lambda *_, **__: None)
+    out = publisher([later.address])
+    for n in range(10):
+        out.publish(everyone(n))
+    later.start = start
+    later.run()
+    out.flush(10)
+    page = later.page()
+    out.publish(everyone("live"))
+    # What came before the page did is not the page's.
+    while (message := page.next()) != "live":
+        assert message in range(10)
+
+
+def test_a_server_that_is_killed_and_comes_back_is_published_to_again(server, publisher):
+    out = publisher([server.address])
+    out.publish(everyone("before"))
+    out.flush(10)
+    server.process.kill()
+    server.run()
+    page = server.page()
+    out.publish(everyone("after"))
+    while page.next() != "after":
+        pass
+
+
+def test_a_full_queue_is_an_error_and_says_why(publisher, monkeypatch):
+    monkeypatch.setattr(zeromq, "QUEUE_MAX", 3)
+    out = publisher([f"tcp://127.0.0.1:{free_port()}"])
+    for n in range(3):
+        out.publish(everyone(n))
+    with pytest.raises(QueueFull, match="nobody has subscribed at tcp://"):
+        out.publish(everyone(3))
+
+
+def test_a_program_that_nobody_hears_ends_in_time_and_says_what_is_lost(publish_from):
+    done = publish_from(HELLO + "notify_all(1)", PUSHNOTE_MQ_SOCKET=f"tcp://127.0.0.1:{free_port()}")
+    assert "1 messages were not sent: nobody has subscribed" in done.stderr
+
+
+def test_a_fork_publishes_by_itself(server, publish_from):
+    page = server.page()
+    publish_from(
+        HELLO
+        + """
+import os, multiprocessing
+notify_all('parent')
+if os.fork() == 0:
+    notify_all('forked')
+    raise SystemExit
+os.wait()
+def work(n):
+    notify_all(n)
+if __name__ == '__main__':
+    with multiprocessing.get_context('fork').Pool(3) as pool:
+        pool.map(work, range(20))
+        pool.close()
+        pool.join()
+notify_all('parent again')
+""",
+        PUSHNOTE_MQ_SOCKET=server.address,
+    )
+    assert sorted(map(str, page.take(23))) == sorted(["parent", "forked", "parent again", *map(str, range(20))])
+
+
+def test_threads_share_one_publisher(server, publisher):
+    page, out = server.page(), publisher([server.address])
+    threads = [
+        threading.Thread(target=lambda thread=thread: [out.publish(everyone([thread, n])) for n in range(200)])
+        for thread in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    got = page.take(1600)
+    for thread in range(8):
+        assert [n for of, n in got if of == thread] == list(range(200))
+
+
+def test_two_forwarders_and_each_message_once(start, publisher):
+    ports = [(free_port(), free_port()) for _ in range(2)]
+    forwarders = [
+        start("pushnote-mq", f"--sub=tcp://127.0.0.1:{sub}", f"--pub=tcp://127.0.0.1:{pub}", port=pub) for sub, pub in ports
+    ]
+    server = Server(lambda *_, **__: None)
+    heard = ",".join(f"tcp://127.0.0.1:{pub}" for _, pub in ports)
+    start(
+        "pushnote-server",
+        "--address=127.0.0.1",
+        f"--port={server.port}",
+        f"--mq_socket={heard}",
+        '--channels={ prefix = "news", public = true }',
+        port=server.port,
+    )
+    page = server.page()
+    out = publisher([f"tcp://127.0.0.1:{sub}" for sub, _ in ports])
+    for n in range(100):
+        out.publish(everyone(n))
+    assert page.take(100) == list(range(100))
+    forwarders[0].kill()
+    for n in range(100):
+        out.publish(everyone(n))
+    assert page.take(100) == list(range(100))
+    page.nothing()
+
+
+def test_a_receipt_says_how_many_servers_have_it(server, publish_from):
+    page = server.page()
+    done = publish_from(
+        HELLO
+        + "r = notify_all('sure', ack=10)\n"
+        + "print(r.servers, r.of)\n"
+        + "print(publish(1, channels=['news'], event='e', ack=10).servers)",
+        PUSHNOTE_MQ_SOCKET=server.address,
+        PUSHNOTE_ACK_SOCKET=server.ack_address,
+    )
+    assert done.stdout == "1 1\n1\n"
+    assert page.take(2) == ["sure", 1]
+
+
+def test_what_is_not_acknowledged_says_so(server, publisher):
+    long = publisher([server.address], [server.ack_address])
+    with pytest.raises(Refused, match="65536 are allowed"):
+        long.publish_acked(everyone("x" * 70_000), 10)
+    nobody = publisher([server.address], [f"tcp://127.0.0.1:{free_port()}"])
+    with pytest.raises(Unavailable, match="nobody answers"):
+        nobody.publish_acked(everyone(1), 0.3)
+    with pytest.raises(NotConfigured, match="PUSHNOTE_ACK_SOCKET"):
+        publisher([server.address]).publish_acked(everyone(1), 1)
+
+
+def test_curve(start, publisher, tmp_path):
+    public, secret = zmq.curve_keypair()
+    server_public, server_secret = zmq.curve_keypair()
+    (tmp_path / "server.key").write_text(server_secret.decode())
+    (tmp_path / "server.key").chmod(0o600)
+    (tmp_path / "clients").write_text(f"both {public.decode()}\n")
+    server = Server(start, curve_secret_key_file=tmp_path / "server.key", curve_clients=tmp_path / "clients")
+    page = server.page()
+    out = publisher([server.address], [server.ack_address], (server_public.decode(), secret.decode()))
+    out.publish(everyone("sealed"))
+    assert out.publish_acked(everyone("and acknowledged"), 10).servers == 1
+    assert sorted(page.take(2)) == ["and acknowledged", "sealed"]
+    with pytest.raises(NotConfigured, match="CURVE"):
+        publisher([server.address], (), ("no key", "nor this")).publish(everyone(1))
+
+
+def test_an_address_that_is_none_is_refused(publisher):
+    with pytest.raises(NotConfigured, match="PUSHNOTE_MQ_SOCKET: nonsense"):
+        publisher(["nonsense"]).publish(everyone(1))
+
+
+def test_without_an_address_the_error_says_what_to_set(publish_from):
+    done = publish_from(HELLO + "notify_all(1)", expected=1, PUSHNOTE_MQ_SOCKET="")
+    assert "PUSHNOTE_MQ_SOCKET is not set" in done.stderr
+
+
+def test_uwsgi_without_threads_is_refused(publisher, monkeypatch):
+    uwsgi = types.SimpleNamespace(opt={"workers": b"4"})
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    with pytest.raises(NotConfigured, match="--enable-threads"):
+        publisher([f"tcp://127.0.0.1:{free_port()}"]).publish(everyone(1))
+    monkeypatch.setattr(uwsgi, "opt", {"enable-threads": True})
+    publisher([f"tcp://127.0.0.1:{free_port()}"]).publish(everyone(1))
+
+
+def test_gunicorn_that_forks_after_it_has_published(server, tmp_path, start):
+    (tmp_path / "shop.py").write_text(
+        "from pushnote.pub import notify_all\n"
+        "notify_all('at import')\n"
+        "def application(environ, start_response):\n"
+        "    notify_all(environ['PATH_INFO'])\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'ok']\n"
+    )
+    page, port = server.page(), free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--preload",
+        "-w",
+        "3",
+        "-b",
+        f"127.0.0.1:{port}",
+        "--log-level=error",
+        "shop:application",
+    ]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "", "PUSHNOTE_MQ_SOCKET": server.address}
+    gunicorn = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    try:
+        reachable(port)
+        for n in range(30):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/{n}", timeout=10).close()
+        assert sorted(page.take(31)) == sorted(["at import", *(f"/{n}" for n in range(30))])
+    finally:
+        gunicorn.terminate()
+        gunicorn.wait(15)
