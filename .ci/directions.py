@@ -19,6 +19,7 @@ ALLOWED = {
     "pushnote-hub": {"pushnote-core"},
     "pushnote-relay": {"pushnote-core", "pushnote-net"},
     "pushnote-store": set(),
+    "pushnote-webpush": {"pushnote-net", "pushnote-store"},
     "pushnote-intake": {"pushnote-core", "pushnote-hub", "pushnote-net", "pushnote-zmtp"},
     "pushnote-http": {
         "pushnote", "pushnote-core", "pushnote-hub", "pushnote-intake", "pushnote-net", "pushnote-relay", "pushnote-sockjs", "pushnote-store",
