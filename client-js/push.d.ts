@@ -2,8 +2,8 @@
 export type Push = (connection: any, base: string, userToken: () => Promise<string | null | undefined>) => PushMethods;
 
 /**
- * Why there are no notifications, as `code` of the error. Besides these, what the server says of a token, as
- * `token_expired`.
+ * Why there are no notifications, as `code` of the error. Besides these, what the server says, as `token_expired` or
+ * `too_many_requests`.
  */
 export type PushCode =
   /** The page is neither of https nor of localhost. */
@@ -26,8 +26,10 @@ export type PushCode =
   | 'token_missing'
   /** The server has no Web Push, or is another. */
   | 'no_web_push'
-  /** The server did not answer, or does not allow it to this page's origin. */
+  /** The server did not answer, or not to pages of this origin. */
   | 'not_reached'
+  /** Something else at the address of the server did not take it. */
+  | 'refused'
   | (string & {});
 
 /** What went wrong, in words, and as a code. */
@@ -41,7 +43,7 @@ export interface PushOptions {
    * one, and controls no page. Or the registration of a worker that says `importScripts('/pushnote-sw.js')`.
    */
   serviceWorker?: string | URL | ServiceWorkerRegistration | Promise<ServiceWorkerRegistration>;
-  /** Which group of devices this one belongs to, for what is sent to a group. */
+  /** Which group it belongs to, for what is sent to a group: one that the token would let it subscribe to as a channel. */
   group?: string;
   /** Of the user to notify. By default the one that the connection is subscribed as. */
   token?: string | (() => string | null | undefined | Promise<string | null | undefined>);

@@ -4,8 +4,8 @@ import { closeShown, obstacle, permitted, registered, subscribed, workers } from
 /** How long it holds what the server was told: what it has lost since, it is told again after that. */
 const TOLD_MS = 24 * 60 * 60 * 1000;
 
-/** What is wrong, by the status of an answer that does not say it. */
-const CODES = { 401: 'token_invalid', 403: 'not_allowed', 404: 'no_web_push' };
+/** What kind of problem it is, in the type that a pushnote server gives it (RFC 9457). */
+const PROBLEM = /^urn:pushnote:problem:(.+)/;
 
 /**
  * Web Push: notifications also when no page is open. It is given to `connect`, as its option `push`.
@@ -48,10 +48,11 @@ class Push {
   enable({ serviceWorker = '/pushnote-sw.js', group, token } = {}) {
     // Before anything else: browsers let a page ask only while they handle a click.
     const permission = permitted();
+    if (token) this.#userToken = async () => (typeof token === 'function' ? token() : token);
     permission.catch(() => {}); // its turn may come later
     return this.#inTurn(async () => {
       await permission;
-      await this.#subscribe({ serviceWorker, group, token });
+      await this.#subscribe({ serviceWorker, group });
     });
   }
 
@@ -95,8 +96,8 @@ class Push {
   }
 
   /** In the browser and at the server, which is asked nothing if it was told the same within a day. */
-  async #subscribe({ serviceWorker, group, token: given }) {
-    const token = await (typeof given === 'function' ? given() : (given ?? this.#userToken()));
+  async #subscribe({ serviceWorker, group }) {
+    const token = await this.#userToken();
     if (!token) throw fault('there is nobody to notify: subscribe as a user first, or give a token', 'token_missing');
     const registration = await registered(serviceWorker, this.#server);
     const before = await registration.pushManager.getSubscription();
@@ -121,8 +122,8 @@ class Push {
     }
     if (response.ok) return response;
     const { status } = response;
-    const { detail = `status ${status}`, code = CODES[status] ?? 'refused' } = Object(await response.json().catch(() => {}));
-    throw fault(`${address}: ${detail}`, code);
+    const { type, detail = `status ${status}` } = Object(await response.json().catch(() => {}));
+    throw fault(`${address}: ${detail}`, PROBLEM.exec(type)?.[1] ?? (status === 404 ? 'no_web_push' : 'refused'));
   }
 
   /** One after the other, so that what was switched off last is off. */

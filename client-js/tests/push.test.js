@@ -54,7 +54,8 @@ test('a click subscribes this browser for the user of the connection, with the s
   assert.deepEqual([own.asked, server.requests.length], [1, 2], 'nothing has changed');
   await connection.enablePush({ group: 'sport', serviceWorker: './pushnote-sw.js', token: async () => '43:b' });
   assert.deepEqual(server.requests.slice(3), [told(2, '43:b', 'sport')]);
-  assert.equal(registration.script, WORKER);
+  await connection.disablePush();
+  assert.deepEqual(server.requests.at(-1)[1], { token: '43:b', endpoint: 'https://push.example/2' });
   assert.equal([...own.registrations.keys()][1], 'https://site.example/shop/pushnote-sw/');
 });
 
@@ -111,9 +112,9 @@ test('each failure has a code, and the next attempt may succeed', async (t) => {
   await assert.rejects(connection.enablePush(), code('not_reached'));
   for (const [status, problem, expected] of [
     [404, {}, 'no_web_push'],
-    [401, { detail: 'token has expired', code: 'token_expired' }, 'token_expired'],
-    [403, 'no JSON object', 'not_allowed'],
-    [429, { detail: 'too many devices' }, 'refused'],
+    [401, { type: 'urn:pushnote:problem:token_expired', detail: 'token has expired' }, 'token_expired'],
+    [403, 'no JSON object', 'refused'],
+    [429, { type: 'about:blank', detail: 'too many devices' }, 'refused'],
   ]) {
     Object.assign(server, { status, problem });
     await assert.rejects(connection.enablePush(), (error) => code(expected)(error) && error.message.includes(problem.detail ?? status));

@@ -3,16 +3,30 @@
 import assert from 'node:assert/strict';
 import { soon } from '../node/waiting.mjs';
 
-/** Makes up what Chromium would have of its push service. */
-export function stubSubscribe(page) {
-  return page.evaluate(() => {
+/**
+ * Makes up what Chromium would have of its push service.
+ *
+ * @param {import('playwright-core').Page} page
+ * @param {object} subscription of the first `subscribe`, as `toJSON` gives it; later ones are of another endpoint
+ */
+export function stubSubscribe(page, subscription = { endpoint: 'https://push.example/', keys: { p256dh: 'p', auth: 'a' } }) {
+  return page.evaluate((first) => {
     let count = 0;
+    let current = null;
+    PushManager.prototype.getSubscription = async () => current;
     PushManager.prototype.subscribe = async (options) => {
       window.subscribedWith = options;
-      const endpoint = `https://push.example/${++count}`;
-      return { endpoint, options, toJSON: () => ({ endpoint, keys: { p256dh: 'p', auth: 'a' } }), unsubscribe: async () => true };
+      const endpoint = `${first.endpoint}${++count}`;
+      const { applicationServerKey: key } = options;
+      const bytes = Uint8Array.from(atob(key.replaceAll('-', '+').replaceAll('_', '/')), (each) => each.charCodeAt(0));
+      return (current = {
+        endpoint,
+        options: { applicationServerKey: bytes.buffer },
+        toJSON: () => ({ ...first, endpoint }),
+        unsubscribe: async () => ((current = null), true),
+      });
     };
-  });
+  }, subscription);
 }
 
 /**
@@ -34,13 +48,13 @@ export async function pushes(page, origin) {
   return {
     worker: run,
 
-    /** A payload comes: an object as JSON, or any text. */
-    deliver: (payload) =>
-      tools.send('ServiceWorker.deliverPushMessage', {
-        origin,
-        registrationId,
-        data: typeof payload === 'string' ? payload : JSON.stringify(payload),
-      }),
+    /** A payload comes, an object as JSON or any text, and the worker does what it has to. */
+    async deliver(payload) {
+      const data = typeof payload === 'string' ? payload : JSON.stringify(payload);
+      const before = await run(countHandled);
+      await tools.send('ServiceWorker.deliverPushMessage', { origin, registrationId, data });
+      await soon(run(handledMore, before), `what the worker does with ${data}`);
+    },
 
     /** Waits until so many notifications are shown, and gets them. */
     async shown(count) {
@@ -63,6 +77,29 @@ export async function pushes(page, origin) {
     /** The browser ends the subscription. */
     lose: () => run(lost),
   };
+}
+
+/** How many events the worker has dealt with. Who asks for notifications meanwhile may make Chromium lose one. */
+function countHandled() {
+  if (self.handled === undefined) {
+    self.handled = 0;
+    self.more = new EventTarget();
+    const { waitUntil } = ExtendableEvent.prototype;
+    ExtendableEvent.prototype.waitUntil = function counted(work) {
+      waitUntil.call(this, work);
+      work
+        .catch(() => {})
+        .then(() => {
+          self.handled += 1;
+          self.more.dispatchEvent(new Event('handled'));
+        });
+    };
+  }
+  return self.handled;
+}
+
+async function handledMore(before) {
+  while (self.handled === before) await new Promise((resolve) => self.more.addEventListener('handled', resolve, { once: true }));
 }
 
 async function notifications() {
