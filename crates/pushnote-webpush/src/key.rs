@@ -1,6 +1,7 @@
 //! The key of an application server. A browser subscribes with the public half, and takes messages from who has the other.
 
 use std::fmt;
+use std::iter;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -185,9 +186,18 @@ impl Keys {
         &self.current
     }
 
+    /// What all of them are known by.
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> {
+        self.all().map(Key::id)
+    }
+
     /// The key a subscription was made with, if it is still there.
     pub fn find(&self, id: KeyId) -> Option<&Key> {
-        std::iter::once(&self.current).chain(&self.old).find(|key| key.id == id)
+        self.all().find(|key| key.id == id)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Key> {
+        iter::once(&self.current).chain(&self.old)
     }
 }
 
