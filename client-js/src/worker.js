@@ -53,7 +53,7 @@ export async function registered(worker, server) {
     const script = new URL(given, location.href);
     const scope = new URL(SCOPE, script);
     script.searchParams.set('server', server);
-    return await active(await workers().register(script, { scope, updateViaCache: 'none' }));
+    return await active(await workers().register(script, { scope }));
   } catch (error) {
     throw fault(`the service worker ${given} is not there, or does not start: ${describe(error)}`, 'worker_missing');
   }
