@@ -30,7 +30,8 @@ ALLOWED = {
     "pushnote-mq": {"pushnote-config", "pushnote-forwarder", "pushnote-net", "pushnote-cli", "pushnote-zmtp"},
     "pushnote-server": {"pushnote", "pushnote-config", "pushnote-core", "pushnote-http", "pushnote-net", "pushnote-cli", "pushnote-zmtp"},
     "pushnote-tool": {
-        "pushnote", "pushnote-config", "pushnote-core", "pushnote-http", "pushnote-load", "pushnote-cli", "pushnote-zmtp",
+        "pushnote", "pushnote-config", "pushnote-core", "pushnote-http", "pushnote-load", "pushnote-cli", "pushnote-mq", "pushnote-server",
+        "pushnote-zmtp",
     },
     "pushnote-tests": {"pushnote", "pushnote-core", "pushnote-zmtp"},
 }

@@ -41,6 +41,68 @@ fn a_server_without_a_secret_says_how_to_make_one() {
 }
 
 #[test]
+fn what_is_easily_taken_for_a_secret_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let keygen = |arguments: &[&str]| {
+        let output = Process::output("pushnote", &[&["keygen"], arguments].concat(), &[]);
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
+    let (api, curve) = (file("api"), file("curve"));
+    std::fs::write(file("line"), keygen(&["--api", "shop", "--secret-file", &api])).unwrap();
+    std::fs::write(file("both"), keygen(&["--api", "shop"])).unwrap();
+    std::fs::write(file("public"), keygen(&["--secret-file", &curve])).unwrap();
+    std::fs::write(file("printed"), keygen(&[])).unwrap();
+    for (name, words) in [
+        ("api", "a key of the API"),
+        ("both", "a key of the API"),
+        ("line", "a line for the file of --api-keys"),
+        ("printed", "a CURVE key"),
+    ] {
+        let secret = format!("--secret-file={}", file(name));
+        fails("pushnote-server", &[MQ, &secret], &[], 78, &["--secret-file: this is", words, "openssl rand"]);
+    }
+    let curve_key = format!("--curve-secret-key-file={curve}");
+    for name in ["public", "curve"] {
+        let secret = format!("--secret-file={}", file(name));
+        let arguments = ["--single", "--mq_socket=tcp://127.0.0.1:0", &curve_key, &secret];
+        fails("pushnote-server", &arguments, &[], 78, &["--secret-file: this is a CURVE key"]);
+    }
+    for name in ["both", "api"] {
+        let keys = format!("--api-keys={}", file(name));
+        let words = ["--api-keys", "begins with pn_", "for whoever publishes", "line of the --api-keys file"];
+        fails("pushnote-server", &["--single", "--api=localhost", &keys], WITH_SECRET, 78, &words);
+    }
+}
+
+#[test]
+fn without_zeromq_messages_come_by_the_api_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let made = Process::output("pushnote", &["keygen", "--api", "shop", "--secret-file", &file("key")], &[]);
+    std::fs::write(file("keys"), made.stdout).unwrap();
+    let arguments = ["--single", "--port=0", "--address=127.0.0.1", "--api=localhost:0"];
+    let server =
+        Launch::server().arguments(arguments).arguments([format!("--api-keys={}", file("keys"))]).start();
+    assert!(server.line_after("listening on http://").ends_with("/sockjs, without ZeroMQ"));
+    let url = server.line_after("api listening on ");
+    let publish = ["publish", "1", "--url", url.trim_end_matches("/v1/"), "--api-key-file", &file("key")];
+    let published = Process::output("pushnote", &publish, &[]);
+    assert!(published.status.success(), "{published:?}");
+}
+
+#[test]
+fn a_token_for_a_user_is_asked_for_in_both_ways() {
+    let user = |arguments: &[&str]| {
+        let token = Process::output("pushnote", &[&["token"], arguments].concat(), WITH_SECRET).stdout;
+        String::from_utf8(token).unwrap().split(':').next().unwrap().to_owned()
+    };
+    assert_eq!([user(&["42"]), user(&["--user", "42"]), user(&["-u42"])], ["42", "42", "42"]);
+    fails("pushnote", &["token", "42", "--user", "42"], WITH_SECRET, 64, &["cannot be used with"]);
+}
+
+#[test]
 fn a_servers_flags_are_checked() {
     fails("pushnote-server", &[], WITH_SECRET, 64, &["--mq_socket"]);
     fails("pushnote-server", &["--mq_socket=http://x"], WITH_SECRET, 64, &["--mq_socket", "tcp://"]);
@@ -210,7 +272,13 @@ fn tokens_need_a_secret_and_a_user() {
     fails("pushnote", &["token", "42"], &[], 78, &["PUSHNOTE_SECRET"]);
     fails("pushnote", &["token", ""], WITH_SECRET, 64, &["user"]);
     fails("pushnote", &["token", "42", "--ttl", "soon"], WITH_SECRET, 64, &["--ttl"]);
-    fails("pushnote", &["token"], WITH_SECRET, 64, &["<USER|--channel <CHANNEL>|--check <TOKEN>>"]);
+    fails(
+        "pushnote",
+        &["token"],
+        WITH_SECRET,
+        64,
+        &["<USER|--user <USER>|--channel <CHANNEL>|--check <TOKEN>>"],
+    );
     fails("pushnote", &["token", "--channel", "news.*"], WITH_SECRET, 64, &["--channel", "ends in *"]);
 }
 

@@ -1,8 +1,11 @@
 //! Settings from file, environment and flags, in the real programs.
 
-use pushnote_tests::{Launch, Process, Single};
+use pushnote_tests::{Launch, Process, SECRET, Single};
 
-use super::fails;
+use super::{WITH_SECRET, fails};
+
+const ENDPOINT: &str = "tcp://127.0.0.1:1";
+const ENDPOINT2: &str = "tcp://127.0.0.1:2";
 
 /// The route that a server says it serves.
 fn route(arguments: &[&str], environment: &[(&str, &str)]) -> String {
@@ -29,7 +32,7 @@ fn a_flag_goes_before_the_environment_before_the_file_before_the_default() {
     // What is wrong is another program's affair.
     let line = format!("{}, line 5", path.display());
     fails("pushnote-mq", &[&config, "--pub=tcp://127.0.0.1:0"], &[], 78, &[&line, "sub = x", "tcp://"]);
-    fails("pushnote", &["config", "--check", path.to_str().unwrap()], &[], 78, &[&line, "tcp://"]);
+    fails("pushnote", &["config", "--check", path.to_str().unwrap()], WITH_SECRET, 78, &[&line, "tcp://"]);
 }
 
 #[test]
@@ -60,9 +63,10 @@ fn what_is_wrong_is_named_where_it_stands() {
         78,
         &["PUSHNOTE_MQ_SOCKET", "tcp://"],
     );
-    std::fs::write(&path, "[server]\nmessage_bytes_max = '65MiB'\n").unwrap();
+    std::fs::write(&path, "[server]\nmq_socket = 'tcp://127.0.0.1:1'\nmessage_bytes_max = '65MiB'\n")
+        .unwrap();
     let check = ["config", "--check", path.to_str().unwrap()];
-    fails("pushnote", &check, &[], 78, &["[server]", "log_bytes_max", "message_bytes_max"]);
+    fails("pushnote", &check, WITH_SECRET, 78, &["[server]", "log_bytes_max", "message_bytes_max"]);
 }
 
 #[test]
@@ -111,8 +115,94 @@ fn several_rules_of_channels_in_a_variable_are_printed_as_a_file_has_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pushnote.toml");
     std::fs::write(&path, printed).unwrap();
-    let checked = Process::output("pushnote", &["config", "--check", path.to_str().unwrap()], &[]);
+    let environment = [
+        ("PUSHNOTE_SECRET", SECRET),
+        ("PUSHNOTE_MQ_SOCKET", ENDPOINT),
+        ("PUSHNOTE_SUB", ENDPOINT),
+        ("PUSHNOTE_PUB", ENDPOINT2),
+    ];
+    let checked = Process::output("pushnote", &["config", "--check", path.to_str().unwrap()], &environment);
     assert!(checked.status.success(), "{checked:?}");
+}
+
+#[test]
+fn a_check_refuses_what_the_start_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pushnote.toml");
+    let other = folder.path().join("other");
+    std::fs::write(&other, "not what is looked for").unwrap();
+    let publisher = "[[server.locations]]\ntype = 'publisher'\n";
+    for (text, words) in [
+        ("[mq]\npub = 'tcp://127.0.0.1:1'".to_owned(), &["[mq]: --sub is missing"][..]),
+        (
+            format!("[mq]\nsub = '{ENDPOINT}'\npub = '{ENDPOINT}'"),
+            &["--sub and --pub: both listen on port 1"],
+        ),
+        (format!("[mq]\nsub = '{ENDPOINT}'\npub = 'tcp://*:2'"), &["--pub: other machines"]),
+        (
+            format!("[mq]\nsub = '{ENDPOINT}'\npub = '{ENDPOINT2}'\ncurve_secret_key_file = 'none'"),
+            &["--curve-secret-key-file", "/none"],
+        ),
+        ("[server]\nport = 1".to_owned(), &["[server]: --mq_socket is missing"]),
+        ("[server]\nport = 1\nsingle = true".to_owned(), &["--mq_socket", "--api"]),
+        ("[server]\nport = 1\nredis = 'redis://127.0.0.1'".to_owned(), &["--mq_socket", "--single"]),
+        (single("publish_to = 'tcp://127.0.0.1:3'"), &["--publish-to"]),
+        (single("port = 1"), &["--mq_socket and --port: both listen on port 1"]),
+        (single("port = 4\nmetrics = '127.0.0.1:4'"), &["--port and --metrics: both listen on port 4"]),
+        (single("api = '127.0.0.1:4'"), &["--api-keys"]),
+        (single("api_keys = 'other'"), &["--api-keys", "--api:"]),
+        (single("api = 'localhost:4'\napi_keys = 'none'"), &["--api-keys", "cannot read", "/none"]),
+        (
+            single("api = '127.0.0.1:4'\napi_keys = 'other'"),
+            &["--api-keys", "line 1: there is no right what"],
+        ),
+        (single("jwt_keys = 'other'"), &["--jwt-keys", "/other"]),
+        (single("lightpush_port = 4"), &["PUSHNOTE_LIGHTPUSH_KEY"]),
+        (single("redis = '127.0.0.1:6379'"), &["--redis: it does not begin with redis://"]),
+        (single("redis_password_file = 'other'"), &["--redis-password-file", "--redis"]),
+        (single("data_dir = 'other'"), &["--data-dir", "not a directory"]),
+        (single("route = '/events'"), &["--route: /events is something else"]),
+        (single("route = '/streams'"), &["--route: /streams/ is something else"]),
+        (single(&format!("{publisher}url = '/(events)'")), &["--locations", "/events"]),
+        (single(&format!("{publisher}url = '/streams/(.*)'")), &["--locations", "/streams/x"]),
+    ] {
+        std::fs::write(&path, &text).unwrap();
+        fails("pushnote", &["config", "--check", path.to_str().unwrap()], WITH_SECRET, 78, words);
+    }
+    // What the programs themselves say first is the same.
+    let server = [&format!("--config={}", path.display())];
+    fails("pushnote-server", &server.map(String::as_str), WITH_SECRET, 64, &["--locations", "/streams/x"]);
+    let same = ["--single", "--port=4", "--api=localhost:4", "--api-keys=none"];
+    fails("pushnote-server", &same, WITH_SECRET, 64, &["--port and --api: both listen on port 4"]);
+    fails("pushnote-mq", &["--sub", ENDPOINT, "--pub", ENDPOINT], &[], 64, &["--sub and --pub: both"]);
+    std::fs::write(&path, single("")).unwrap();
+    fails(
+        "pushnote",
+        &["config", "--check", path.to_str().unwrap()],
+        &[],
+        78,
+        &["no secret for user tokens"],
+    );
+    let sound = Process::output("pushnote", &["config", "--check", path.to_str().unwrap()], WITH_SECRET);
+    assert!(sound.status.success(), "{sound:?}");
+}
+
+/// A file for a server that hears applications itself.
+fn single(more: &str) -> String {
+    format!("[server]\nsingle = true\nmq_socket = '{ENDPOINT}'\n{more}")
+}
+
+#[test]
+fn paths_in_a_file_are_seen_from_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pushnote.toml");
+    std::fs::write(folder.path().join("secret"), SECRET).unwrap();
+    std::fs::write(&path, single("port = 0\nsecret_file = 'secret'").replace(ENDPOINT, "tcp://127.0.0.1:0"))
+        .unwrap();
+    let config = format!("--config={}", path.display());
+    Launch::of("pushnote-server").arguments([&config]).start().line_after("listening on http://");
+    // A flag is the shell's affair.
+    fails("pushnote-server", &[&config, "--secret-file=secret"], &[], 78, &["cannot read secret"]);
 }
 
 #[test]
@@ -121,7 +211,9 @@ fn a_check_finds_all_that_is_wrong() {
     let path = folder.path().join("pushnote.toml");
     let check = |text: &str| {
         std::fs::write(&path, text).unwrap();
-        let output = Process::output("pushnote", &["config", "--check", path.to_str().unwrap()], &[]);
+        let environment = [("PUSHNOTE_SECRET", SECRET), ("PUSHNOTE_MQ_SOCKET", ENDPOINT)];
+        let output =
+            Process::output("pushnote", &["config", "--check", path.to_str().unwrap()], &environment);
         assert_eq!(output.status.code(), Some(78));
         String::from_utf8(output.stderr).unwrap().trim().lines().map(str::to_owned).collect::<Vec<_>>()
     };

@@ -40,7 +40,7 @@ async fn what_is_for_a_client_comes_as_events() {
     let target = format!("/events?channel=public.a&channel=private&token={mine}&token={private}");
     let mut stream = Stream::ask(&single.server.address, "GET", &target, "", "");
     for (name, value) in [
-        ("content-type", "text/event-stream"),
+        ("content-type", "text/event-stream; charset=utf-8"),
         ("cache-control", "no-store"),
         ("x-accel-buffering", "no"),
         ("connection", "close"),
@@ -66,6 +66,26 @@ async fn what_is_for_a_client_comes_as_events() {
     metrics.until("pushnote_server_sse_streams", |streams| streams == 1.0);
     drop(stream);
     metrics.until("pushnote_server_sse_streams", |streams| streams == 0.0);
+}
+
+#[tokio::test]
+async fn a_client_of_several_channels_is_told_of_which_a_message_is() {
+    let single = Single::with(&[PUBLIC]);
+    let publisher = publisher(&single);
+    let target = "/events?channel=public.a&channel=public.b&with=channel";
+    let mut stream = Stream::open(&single.server.address, target, "");
+    publisher.publish(1).channel("public.b").send().unwrap();
+    publisher.publish(2).channel("public.a").channel("public.b").send().unwrap();
+    publisher.publish("late").channel("public.a").event("late").send().unwrap();
+    publisher.notify_all(3).unwrap();
+    assert_eq!(stream.message(), json!({"channel": "public.b", "data": 1}));
+    assert_eq!(stream.message(), json!({"channels": ["public.a", "public.b"], "data": 2}));
+    let late = stream.next().unwrap();
+    assert_eq!(late.name.as_deref(), Some("late"));
+    assert_eq!(late.data, Some(json!({"channel": "public.a", "event": "late", "data": "late"})));
+    assert_eq!(stream.message(), json!({"data": 3}));
+    let address = &single.server.address;
+    assert_eq!(refused(address, "/events?with=name", ""), (400, "bad_parameter".to_owned()));
 }
 
 #[tokio::test]

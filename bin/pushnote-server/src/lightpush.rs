@@ -9,7 +9,16 @@ const KEY_VARIABLE: &str = "PUSHNOTE_LIGHTPUSH_KEY";
 
 /// Where it listens, and whom it believes. Must be called within the runtime.
 pub(crate) fn listen(args: &Server) -> Result<Option<LightpushOptions>, Failure> {
-    let LightpushArgs { lightpush_port, lightpush_address, lightpush_key_file } = &args.lightpush;
+    let Some((port, key)) = key(args)? else { return Ok(None) };
+    let listener = Listener::tcp([args.lightpush.lightpush_address], port).map_err(|error| {
+        Failure::unavailable(format!("--lightpush-port {port}: cannot listen: {}", advice(&error)))
+    })?;
+    Ok(Some(LightpushOptions { listener, key }))
+}
+
+/// Its port, and the key of those who publish.
+pub(crate) fn key(args: &Server) -> Result<Option<(u16, LightpushKey)>, Failure> {
+    let LightpushArgs { lightpush_port, lightpush_key_file, .. } = &args.lightpush;
     let Some(port) = *lightpush_port else {
         return match lightpush_key_file {
             Some(_) => Err(Failure::usage("--lightpush-key-file is of no use without --lightpush-port")),
@@ -29,8 +38,5 @@ pub(crate) fn listen(args: &Server) -> Result<Option<LightpushOptions>, Failure>
     };
     let key =
         LightpushKey::new(text.trim()).map_err(|error| Failure::config(format!("{source}: {error}")))?;
-    let listener = Listener::tcp([*lightpush_address], port).map_err(|error| {
-        Failure::unavailable(format!("--lightpush-port {port}: cannot listen: {}", advice(&error)))
-    })?;
-    Ok(Some(LightpushOptions { listener, key }))
+    Ok(Some((port, key)))
 }

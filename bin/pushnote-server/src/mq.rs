@@ -1,13 +1,15 @@
 //! The ZeroMQ side: whom the server hears, and whom it answers.
 
+use std::iter;
 use std::sync::Arc;
 
-use pushnote::Publisher;
-use pushnote_cli::{Failure, client_keys, listen_options, say};
+use pushnote::{Publisher, PublisherBuilder};
+use pushnote_cli::{Failure, client_keys, listen_options, say, unknown_variables};
 use pushnote_config::Server;
 use pushnote_core::Limits;
 use pushnote_http::{PublishTo, ZeroMq};
-use pushnote_zmtp::{Endpoint, Options, Responder, Security, Subscriber};
+use pushnote_zmtp::curve::SecretKey;
+use pushnote_zmtp::{Endpoint, KeyFile as _, Options, Responder, Security, Subscriber};
 
 /// How peers are met; and what is wrong with the flags that say so.
 pub(crate) fn options(args: &Server, limits: &Limits) -> Result<Options, Failure> {
@@ -18,6 +20,27 @@ pub(crate) fn options(args: &Server, limits: &Limits) -> Result<Options, Failure
         history: true,
         ..security(args)?
     })
+}
+
+/// Something can come in: over ZeroMQ, or, for a server of its own, in another way.
+pub(crate) fn ways_in(args: &Server) -> Result<(), Failure> {
+    let other = args.api.is_some()
+        || args.redis.redis.is_some()
+        || args.lightpush.lightpush_port.is_some()
+        || !args.locations.is_empty()
+        || !args.ack.is_empty();
+    if !args.mq_socket.is_empty() || args.single && other {
+        return Ok(());
+    }
+    let missing = if other {
+        "--mq_socket is missing: the forwarder's --pub; or add --single, and messages come by the other ways alone"
+    } else {
+        "--mq_socket is missing: the forwarder's --pub, or with --single the endpoint that applications publish to; with --single \
+         and --api, --redis, --lightpush-port or --locations it may be left away (see --help)"
+    };
+    // It may be there under another name.
+    let said = iter::once(missing.to_owned()).chain(unknown_variables());
+    Err(Failure::usage(said.collect::<Vec<_>>().join("; ")))
 }
 
 /// Connects to the forwarders, or listens itself.
@@ -54,17 +77,24 @@ pub(crate) fn announce_subscriptions(source: &ZeroMq) {
 
 /// Where messages go that come in over HTTP.
 pub(crate) fn publish_to(args: &Server, limits: &Limits) -> Result<PublishTo, Failure> {
+    let publisher = publisher(args, limits)?.map(PublisherBuilder::build).transpose();
+    let publisher = publisher.map_err(|error| Failure::system(error.to_string()))?;
+    Ok(if args.single { PublishTo::Here } else { PublishTo::Forwarders(publisher.map(Arc::new)) })
+}
+
+/// What publishes them to forwarders, if something does.
+pub(crate) fn publisher(args: &Server, limits: &Limits) -> Result<Option<PublisherBuilder>, Failure> {
     let wrong = |why: &dyn std::fmt::Display| Failure::usage(format!("--publish-to: {why}"));
     if args.single {
         return match args.publish_to.as_slice() {
-            [] if args.publish_ack.is_empty() => Ok(PublishTo::Here),
+            [] if args.publish_ack.is_empty() => Ok(None),
             _ => Err(Failure::usage(
                 "--publish-to and --publish-ack are for servers that hear a forwarder; with --single messages stay here",
             )),
         };
     }
     match args.publish_to.as_slice() {
-        [] if args.publish_ack.is_empty() => return Ok(PublishTo::Forwarders(None)),
+        [] if args.publish_ack.is_empty() => return Ok(None),
         [] => return Err(Failure::usage("--publish-ack is of no use without --publish-to")),
         _ => {}
     }
@@ -79,12 +109,20 @@ pub(crate) fn publish_to(args: &Server, limits: &Limits) -> Result<PublishTo, Fa
     if let Some((server, secret)) = client_keys(&args.connect, &args.listen.key)? {
         builder = builder.curve(server, secret);
     }
-    let publisher = builder.build().map_err(|error| Failure::system(error.to_string()))?;
-    Ok(PublishTo::Forwarders(Some(Arc::new(publisher))))
+    Ok(Some(builder))
 }
 
 fn texts(endpoints: &[Endpoint]) -> String {
     endpoints.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Whether a text is a CURVE key that settings name: a half of this end's own, or the other end's public one.
+pub(crate) fn is_curve_key(args: &Server, text: &str) -> bool {
+    let own = args.listen.key.curve_secret_key_file.as_deref();
+    // One that cannot be read is refused where it is used.
+    let own = own.and_then(|path| SecretKey::from_file(path).ok());
+    own.is_some_and(|own| *own.to_z85() == text || own.public_key().to_string() == text)
+        || args.connect.curve_server_key.is_some_and(|key| key.to_string() == text)
 }
 
 /// How connections are secured; and flags that do not go together.
@@ -94,10 +132,7 @@ fn security(args: &Server) -> Result<Options, Failure> {
         if args.connect.curve_server_key.is_some() {
             return Err(Failure::usage("--curve-server-key is for connecting; with --single others connect"));
         }
-        let mq_socket = args.mq_socket.iter().map(|endpoint| ("--mq_socket", endpoint));
-        let listening: Vec<_> =
-            mq_socket.chain(args.ack.iter().map(|endpoint| ("--ack", endpoint))).collect();
-        return listen_options(listen, &listening);
+        return listen_options(listen, &endpoints(args));
     }
     if listen.curve_clients.is_some() || !listen.allow_network.is_empty() || !args.ack.is_empty() {
         return Err(Failure::usage(
@@ -110,9 +145,19 @@ fn security(args: &Server) -> Result<Options, Failure> {
     Ok(Options { security, ..Options::default() })
 }
 
+/// Where it listens over ZeroMQ, each with its flag; without --single nowhere.
+pub(crate) fn endpoints(args: &Server) -> Vec<(&'static str, &Endpoint)> {
+    if !args.single {
+        return Vec::new();
+    }
+    let mq_socket = args.mq_socket.iter().map(|endpoint| ("--mq_socket", endpoint));
+    mq_socket.chain(args.ack.iter().map(|endpoint| ("--ack", endpoint))).collect()
+}
+
 /// Where it listens for applications, or whom it hears, for the line that says so.
 pub(crate) fn described(args: &Server, source: &ZeroMq) -> String {
     match source.subscriber.local_endpoints() {
+        [] if args.mq_socket.is_empty() => "without ZeroMQ".to_owned(),
         [] => format!("connecting to {}", texts(&args.mq_socket)),
         bound => format!("bound to {}", texts(bound)),
     }

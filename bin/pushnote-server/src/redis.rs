@@ -20,11 +20,10 @@ pub(crate) fn options(
             None => Ok(None),
         };
     };
+    let server = server(url, args)?;
     ChannelName::new(&format!("{prefix}x")).map_err(|error| {
         Failure::usage(format!("--redis-prefix: no channel's name can begin with it: {error}"))
     })?;
-    let server = RedisServer::new(url, password(args)?.as_deref())
-        .map_err(|error| Failure::usage(format!("--redis: {error}")))?;
     Ok(Some(RedisOptions {
         server,
         prefix: prefix.clone(),
@@ -32,6 +31,11 @@ pub(crate) fn options(
         data_bytes_max: limits.message_bytes_max,
         told_at_first: !args.single || log.is_some_and(|log| !log.is_new()),
     }))
+}
+
+fn server(url: &str, args: &Server) -> Result<RedisServer, Failure> {
+    RedisServer::new(url, password(args)?.as_deref())
+        .map_err(|error| Failure::usage(format!("--redis: {error}")))
 }
 
 fn password(args: &Server) -> Result<Option<String>, Failure> {

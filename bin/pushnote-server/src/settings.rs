@@ -1,5 +1,6 @@
 //! From flags and environment to what the server is told; each failure names its flag.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,10 @@ use pushnote_cli::{
     Failure, Reread, SECRET_BYTES_MAX, listen_for_monitors, read_secret, read_setting, secret_source,
 };
 use pushnote_config::{MessageForm, Server};
-use pushnote_core::{JwtKeys, Keys, Limits, Verifier};
-use pushnote_http::{ApiKeys, ApiOptions, Locations, OpenError, OpenLogError, OpenedLog, Route, Settings};
+use pushnote_core::{ChannelRules, JwtKeys, Keys, Limits, Verifier};
+use pushnote_http::{
+    ApiKeys, ApiOptions, Locations, OpenError, OpenLogError, OpenedLog, Route, Settings, fixed_paths,
+};
 use pushnote_net::{Listener, advice};
 
 use crate::{mq, redis};
@@ -26,16 +29,11 @@ const API_KEYS_BYTES_MAX: u64 = 1 << 20;
 const OTHER_FILES: u64 = 64;
 
 pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, Failure> {
-    let route: Route = args.route.parse().map_err(|error| Failure::usage(format!("--route: {error}")))?;
+    let route = route(args)?;
     let connections_max = connections_max(args, open_files_max)?;
     let limits = args.limits(connections_max).map_err(|error| Failure::usage(error.to_string()))?;
-    let channel_rules =
-        args.channel_rules().map_err(|error| Failure::usage(format!("--channels: {error}")))?;
-    if args.fsync.is_some() && args.data_dir.is_none() {
-        return Err(Failure::usage(
-            "--fsync is about what --data-dir keeps, and nothing is kept: give that, too, or leave --fsync away",
-        ));
-    }
+    let channel_rules = channel_rules(args)?;
+    fsync(args)?;
     let log = args.data_dir.as_deref().map(|directory| open_log(directory, args, &limits)).transpose()?;
     let redis = redis::options(args, &limits, log.as_ref())?;
     Ok(Settings {
@@ -64,10 +62,45 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
     })
 }
 
+/// The path of SockJS, which leaves what is served otherwise as it is.
+pub(crate) fn route(args: &Server) -> Result<Route, Failure> {
+    let route: Route = args.route.parse().map_err(|error| Failure::usage(format!("--route: {error}")))?;
+    let folder = format!("{route}/");
+    for path in fixed_paths(args.redis.redis.is_some()) {
+        if path == route.as_str()
+            || path.starts_with(&folder)
+            || path.ends_with('/') && folder.starts_with(path)
+        {
+            return Err(Failure::usage(format!(
+                "--route: {path} is something else that the server serves; choose another path, as in /sockjs"
+            )));
+        }
+    }
+    Ok(route)
+}
+
+pub(crate) fn channel_rules(args: &Server) -> Result<ChannelRules, Failure> {
+    args.channel_rules().map_err(|error| Failure::usage(format!("--channels: {error}")))
+}
+
+/// Nothing is kept that there would be a policy for.
+pub(crate) fn fsync(args: &Server) -> Result<(), Failure> {
+    match (args.fsync, &args.data_dir) {
+        (Some(_), None) => Err(Failure::usage(
+            "--fsync is about what --data-dir keeps, and nothing is kept: give that, too, or leave --fsync away",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Locations of the push relay protocol, which leave what is served otherwise as it is.
-fn locations(args: &Server, route: &Route) -> Result<Locations, Failure> {
+pub(crate) fn locations(args: &Server, route: &Route) -> Result<Locations, Failure> {
     let locations = args.locations().map_err(|error| Failure::usage(format!("--locations: {error}")))?;
-    for path in ["/health".to_owned(), route.to_string(), format!("{route}/info")] {
+    let fixed = fixed_paths(args.redis.redis.is_some()).map(|path| match path.ends_with('/') {
+        true => format!("{path}x"),
+        false => path.to_owned(),
+    });
+    for path in fixed.chain([route.to_string(), format!("{route}/info")]) {
         if locations.find(&path).is_some() {
             return Err(Failure::usage(format!(
                 "--locations: the url of one takes {path}, too, which the server itself serves; write one that does not"
@@ -108,32 +141,8 @@ fn connections_max(args: &Server, open_files_max: u64) -> Result<usize, Failure>
     }
 }
 
-/// Must be called within the runtime.
-pub(crate) async fn listen(args: &Server) -> Result<Listener, Failure> {
-    if let Some(path) = &args.unix_socket {
-        let bound = Listener::unix(path).await.and_then(|listener| {
-            listener.open_to_all_users()?;
-            Ok(listener)
-        });
-        return bound.map_err(|error| {
-            Failure::unavailable(format!(
-                "--unix-socket {}: cannot listen: {}",
-                path.display(),
-                advice(&error)
-            ))
-        });
-    }
-    let bound = match args.address {
-        Some(address) => Listener::tcp([address], args.port),
-        None => Listener::everywhere(args.port),
-    };
-    bound.map_err(|error| {
-        Failure::unavailable(format!("--port {}: cannot listen: {}", args.port, advice(&error)))
-    })
-}
-
-/// The API's listener and keys. Must be called within the runtime.
-pub(crate) fn api(args: &Server) -> Result<Option<ApiOptions>, Failure> {
+/// The API's keys, and its address.
+pub(crate) fn api_keys(args: &Server) -> Result<Option<(SocketAddr, ApiKeys)>, Failure> {
     let (address, path) = match (args.api, &args.api_keys) {
         (Some(address), Some(path)) => (address, path),
         (None, None) => return Ok(None),
@@ -148,11 +157,16 @@ pub(crate) fn api(args: &Server) -> Result<Option<ApiOptions>, Failure> {
             ));
         }
     };
-    let keys = Arc::new(read_api_keys(path)?.into());
+    Ok(Some((address, read_api_keys(path)?)))
+}
+
+/// The API's listener and keys. Must be called within the runtime.
+pub(crate) fn api(args: &Server) -> Result<Option<ApiOptions>, Failure> {
+    let Some((address, keys)) = api_keys(args)? else { return Ok(None) };
     let listener = Listener::tcp([address.ip()], address.port()).map_err(|error| {
         Failure::unavailable(format!("--api {address}: cannot listen: {}", advice(&error)))
     })?;
-    Ok(Some(ApiOptions { listener: Some(listener), keys }))
+    Ok(Some(ApiOptions { listener: Some(listener), keys: Arc::new(keys.into()) }))
 }
 
 /// Reads the API's keys again, if there are any.
@@ -182,10 +196,15 @@ pub(crate) fn reread_secrets(args: &Arc<Server>, settings: &Settings) -> Option<
     }))
 }
 
-fn verifier(args: &Server, limits: &Limits) -> Result<Verifier, Failure> {
+pub(crate) fn verifier(args: &Server, limits: &Limits) -> Result<Verifier, Failure> {
     let secrets = read_secret(args.secret_file.as_deref())?;
     let source = secret_source(args.secret_file.as_deref());
     let keys = Keys::parse(&secrets).map_err(|error| Failure::config(format!("{source}: {error}")))?;
+    if secrets.lines().any(|line| mq::is_curve_key(args, line.trim())) {
+        return Err(Failure::config(format!(
+            "{source}: this is a CURVE key, which others know; make a secret of its own with: openssl rand -base64 32"
+        )));
+    }
     let mut verifier = Verifier::new(&keys)
         .with_age_max_s((args.token_max_age > 0).then_some(args.token_max_age))
         .with_token_bytes_max(limits.token_bytes_max)

@@ -83,7 +83,7 @@ pub(crate) struct ConfigAction {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct KeygenArgs {
-    /// New file for the secret key, for its owner alone; without it, the key is printed
+    /// New file for the secret key, or with --api for that key, for its owner alone; without it, the key is printed
     #[arg(long, value_name = "PATH")]
     pub(crate) secret_file: Option<PathBuf>,
 
@@ -92,7 +92,7 @@ pub(crate) struct KeygenArgs {
     pub(crate) public: Option<PathBuf>,
 
     /// Makes a key of the HTTP API instead, for an application of this name, and the line that --api-keys' file has for it
-    #[arg(long, value_name = "NAME", value_parser = key_name, conflicts_with_all = ["secret_file", "public"])]
+    #[arg(long, value_name = "NAME", value_parser = key_name, conflicts_with = "public")]
     pub(crate) api: Option<String>,
 
     /// With --api: what the key is good for, of publish, read and manage
@@ -184,6 +184,10 @@ pub(crate) struct TokenArgs {
     /// The user's id, as the application knows it
     #[arg(group = "whose")]
     pub(crate) user: Option<String>,
+
+    /// The same, as other commands have it
+    #[arg(short, long = "user", value_name = "USER", group = "whose")]
+    pub(crate) user_flag: Option<String>,
 
     /// Channel that whoever has the token may subscribe to, instead of a user
     #[arg(short, long, group = "whose")]

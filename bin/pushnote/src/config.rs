@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use pushnote_cli::{Failure, say, unknown_variables};
-use pushnote_config::{ConfigError, File, FileError, Mq, Server, check, default_file, manual, print};
-use pushnote_http::Route;
+use pushnote_config::{ConfigError, File, FileError, Mq, Schema, Server, check, default_file, manual, print};
 
 use crate::args::ConfigArgs;
 
@@ -25,9 +24,12 @@ is an error, as is a value that makes no sense; an environment variable that doe
 
 ```
 pushnote config --default > pushnote.toml   # every setting explained, commented out
-pushnote config --check pushnote.toml       # what is wrong with it, and in which line
+pushnote config --check pushnote.toml       # what is wrong with it, and what would keep the programs from starting
 pushnote config --print --config pushnote.toml   # what is in force, and where each value comes from
 ```
+
+A relative path in a file is seen from the folder that the file is in, whatever program reads it from wherever; in a flag or a
+variable, from where the program was started. Endpoints (`ipc://…`) are taken as they are.
 
 Lists are TOML lists, or in flags and variables texts with commas. Times are seconds, or texts as in `1m 30s`; sizes are
 bytes, or texts as in `64KiB`. On and off is `true` and `false`.
@@ -59,14 +61,8 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<(), Failure> {
 fn checked(path: &Path) -> Result<(), Failure> {
     let (file, error) = File::read_what_can_be(path).map_err(|error| Failure::config(error.to_string()))?;
     let mut faults: Vec<String> = error.iter().flat_map(FileError::faults).collect();
-    match check::<Server>(&file) {
-        Ok(server) => {
-            let wrong = unsound(&server);
-            faults.extend(wrong.iter().map(|wrong| format!("{}: [server]: {wrong}", path.display())));
-        }
-        Err(error) => faults.extend(error.faults()),
-    }
-    faults.extend(check::<Mq>(&file).err().iter().flat_map(ConfigError::faults));
+    faults.extend(faults_of(&file, pushnote_server::faults));
+    faults.extend(faults_of(&file, pushnote_mq::faults));
     if !faults.is_empty() {
         return Err(Failure::config(faults.join("\n")));
     }
@@ -74,15 +70,17 @@ fn checked(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is wrong with settings that make sense each for itself.
-fn unsound(server: &Server) -> Vec<String> {
-    let route: Result<Route, _> = server.route.parse();
-    let wrong = [
-        server.limits(usize::MAX).err().map(|error| error.to_string()),
-        server.channel_rules().err().map(|error| format!("channels: {error}")),
-        route.err().map(|error| format!("route: {error}")),
-    ];
-    wrong.into_iter().flatten().collect()
+/// What is wrong with a program's table: with each setting for itself, or else with all together, for which `faults` looks.
+fn faults_of<S: Schema>(file: &File, faults: fn(&S) -> Vec<Failure>) -> Vec<String> {
+    match check::<S>(file) {
+        // One that sets nothing is not this program's file.
+        Ok(_) if !file.sets_something::<S>() => Vec::new(),
+        Ok(settings) => {
+            let named = |fault| format!("{}: [{}]: {fault}", file.path().display(), S::TABLE);
+            faults(&settings).into_iter().map(named).collect()
+        }
+        Err(error) => error.faults(),
+    }
 }
 
 fn printed(path: Option<&Path>) -> Result<(), Failure> {

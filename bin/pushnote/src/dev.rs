@@ -206,11 +206,14 @@ impl Demo {
             path: "/dev.json",
             content_type: "application/json",
             body: parameters.to_string().into(),
+            // There is a token in it.
+            shared: false,
         }];
         pages.extend(FILES.map(|(path, content_type, text)| Page {
             path,
             content_type,
             body: Bytes::from_static(text.as_bytes()),
+            shared: true,
         }));
         pages
     }

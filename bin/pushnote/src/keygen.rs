@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use pushnote_cli::{Failure, say};
-use pushnote_http::key_hash;
-use pushnote_zmtp::KeyFile;
+use pushnote_http::{KEY_PREFIX, KEY_TITLE, LINE_TITLE, key_hash};
 use pushnote_zmtp::curve::{KeyPair, SecretKey};
+use pushnote_zmtp::{KeyFile, new_key_file};
 
 use crate::args::KeygenArgs;
 
@@ -16,7 +16,7 @@ const API_KEY_BYTES: usize = 32;
 pub(crate) fn api_key() -> Result<String, Failure> {
     let mut bytes = [0; API_KEY_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| Failure::system(format!("no randomness: {error}")))?;
-    Ok(format!("pn_{}", BASE64.encode(bytes)))
+    Ok(format!("{KEY_PREFIX}{}", BASE64.encode(bytes)))
 }
 
 pub(crate) fn run(args: &KeygenArgs) -> Result<(), Failure> {
@@ -28,8 +28,18 @@ pub(crate) fn run(args: &KeygenArgs) -> Result<(), Failure> {
     }
     if let Some(name) = &args.api {
         let key = api_key()?;
-        say(format_args!("key, for whoever publishes:  {key}"));
-        say(format_args!("line of the --api-keys file: {name} {} {}", args.rights, key_hash(&key)));
+        let line = format!("{name} {} {}", args.rights, key_hash(&key));
+        match &args.secret_file {
+            Some(path) => {
+                new_key_file(path, &key)
+                    .map_err(|error| Failure::config(format!("--secret-file: {error}")))?;
+                say(line);
+            }
+            None => {
+                say(format_args!("{KEY_TITLE}{key}"));
+                say(format_args!("{LINE_TITLE}{line}"));
+            }
+        }
         return Ok(());
     }
     let keys = KeyPair::generate().map_err(|error| Failure::system(error.to_string()))?;

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &TokenArgs) -> Result<(), Failure> {
             "--ttl: give a second at least, as in 1h; a token of less is void at once",
         ));
     }
-    match (&args.channel, &args.user) {
+    match (&args.channel, args.user.as_ref().or(args.user_flag.as_ref())) {
         _ if args.check.is_some() => return check(&keys, args),
         (Some(channel), _) => {
             let channel = ChannelName::new(channel);
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &TokenArgs) -> Result<(), Failure> {
             say(Tokenizer::new(&keys).tokenize_channel(&channel, now(), args.ttl));
         }
         (None, user) => {
-            let user = UserId::new(user.as_deref().unwrap_or_default());
+            let user = UserId::new(user.map_or("", String::as_str));
             let user = user.map_err(|error| Failure::usage(format!("user: {error}")))?;
             say(make(&keys, &user, args.ttl));
         }

@@ -5,6 +5,7 @@
 mod failure;
 mod files;
 mod hangup;
+mod listening;
 mod logs;
 mod metrics;
 mod secret;
@@ -23,6 +24,7 @@ use pushnote_config::{ConfigError, Schema};
 pub use failure::Failure;
 pub use files::raise_open_files_limit;
 pub use hangup::{Reread, reread_on_hangup};
+pub use listening::{Listening, listening_apart};
 pub use logs::{LOG_VARIABLE, Logs, log_lines_lost, panics, start_logs};
 pub use metrics::{listen_for_monitors, say_metrics};
 pub use secret::{SECRET_BYTES_MAX, SECRET_VARIABLE, read_secret, read_setting, secret_source};

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::fault::fault_of;
 use crate::nearest::nearest;
-use crate::schema::{ALL_TABLES, is_list, is_switch, is_table, key, tables};
+use crate::schema::{ALL_TABLES, Schema, is_list, is_path, is_switch, is_table, key, tables};
 
 /// A file that is longer, in bytes, is another one.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -229,7 +229,23 @@ impl File {
         if let (false, Some(why)) = (is_switch(arg), fault_of(arg, &values)) {
             return Err(fault(format!("{name} = {}: {why}", values.join(", "))));
         }
-        Ok(made(values))
+        Ok(made(if is_path(arg) { self.beside(&values, is_list(arg)) } else { values }))
+    }
+
+    /// Paths as they are seen from this file's folder: who starts a program elsewhere finds the same files.
+    fn beside(&self, paths: &[String], are_several: bool) -> Vec<String> {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        let beside = |path: &str| folder.join(path).to_string_lossy().into_owned();
+        match are_several {
+            true => paths.iter().flat_map(|paths| paths.split(',')).map(|path| beside(path.trim())).collect(),
+            false => paths.iter().map(|path| beside(path)).collect(),
+        }
+    }
+
+    /// Whether it has a setting of this program.
+    #[must_use]
+    pub fn sets_something<S: Schema>(&self) -> bool {
+        self.tables.get(S::TABLE).is_some_and(|entries| !entries.is_empty())
     }
 
     /// Its path.

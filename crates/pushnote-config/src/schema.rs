@@ -1,5 +1,8 @@
 //! What is common to the settings of all programs.
 
+use std::any::TypeId;
+use std::path::PathBuf;
+
 use clap::{Arg, ArgAction, Command, Parser};
 
 /// A setting whose values are tables.
@@ -128,6 +131,11 @@ pub(crate) fn tables(arg: &Arg) -> Option<&'static Tables> {
 /// Whether its values are tables.
 pub(crate) fn is_table(arg: &Arg) -> bool {
     tables(arg).is_some()
+}
+
+/// Whether its values are paths of files.
+pub(crate) fn is_path(arg: &Arg) -> bool {
+    arg.get_value_parser().type_id() == TypeId::of::<PathBuf>()
 }
 
 /// Whether it may have several values.

@@ -1,6 +1,6 @@
 //! The settings of `pushnote-server`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::locations::{LocationTables, http_origin};
 use crate::redis::RedisArgs;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
-use crate::values::{age, bytes, count, fsync, listed, port, seconds, whole_seconds};
+use crate::values::{age, bytes, count, fsync, ip_address, listed, listener, port, seconds, whole_seconds};
 
 /// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
 ///
@@ -46,15 +46,15 @@ pub struct Server {
     pub unix_socket: Option<PathBuf>,
 
     /// ZeroMQ endpoint: the forwarder's --pub, or several forwarders' with commas between them, to lose nothing when
-    /// one of them is lost; with --single the endpoint that applications publish to
+    /// one of them is lost; with --single the endpoint that applications publish to, which may be left away where messages
+    /// come in another way: by --api, --redis, --lightpush-port or --locations
     #[arg(
         short = 's',
         long = "mq_socket",
         alias = "mq-socket",
         env = "PUSHNOTE_MQ_SOCKET",
         value_name = "ENDPOINT",
-        value_delimiter = ',', value_parser = listed::<Endpoint>,
-        required = true
+        value_delimiter = ',', value_parser = listed::<Endpoint>
     )]
     pub mq_socket: Vec<Endpoint>,
 
@@ -367,12 +367,9 @@ pub type ListenAddress = Option<IpAddr>;
 fn listen_address(text: &str) -> Result<ListenAddress, String> {
     match text {
         "" | "*" => Ok(None),
-        "localhost" => Ok(Some(Ipv4Addr::LOCALHOST.into())),
-        text => text
-            .trim_matches(['[', ']'])
-            .parse()
+        text => ip_address(text)
             .map(Some)
-            .map_err(|_| "give an IP address of this machine's, or '' for all".to_owned()),
+            .ok_or_else(|| "give an IP address of this machine's, or '' for all".to_owned()),
     }
 }
 
@@ -388,9 +385,8 @@ pub enum MessageForm {
 /// Where the API listens.
 fn api_address(text: &str) -> Result<SocketAddr, String> {
     const PORT: u16 = 8081;
-    let address =
-        text.parse().or_else(|_| text.parse().map(|address: IpAddr| SocketAddr::new(address, PORT)));
-    address.map_err(|_| format!("give an IP address and a port, as in 127.0.0.1:{PORT} or [::1]:{PORT}"))
+    listener(text, Some(PORT))
+        .ok_or_else(|| format!("give an IP address and a port, as in 127.0.0.1:{PORT} or [::1]:{PORT}"))
 }
 
 #[cfg(test)]

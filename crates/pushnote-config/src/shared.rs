@@ -7,7 +7,7 @@ use clap::builder::FalseyValueParser;
 use pushnote_net::Network;
 use pushnote_zmtp::curve::PublicKey;
 
-use crate::values::{count, listed};
+use crate::values::{count, listed, listener};
 
 // A doc comment on these structures would take the place of a program's own in its help.
 
@@ -64,5 +64,6 @@ pub struct MetricsArgs {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "give an IP address and a port, as in 127.0.0.1:9000 or [::1]:9000".to_owned())
+    listener(text, None)
+        .ok_or_else(|| "give an IP address and a port, as in 127.0.0.1:9000 or [::1]:9000".to_owned())
 }

@@ -1,5 +1,6 @@
 //! Times and sizes as people write them. For clap's `value_parser`.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -79,6 +80,24 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| "give a port from 0 to 65535, as in 8080".to_owned())
 }
 
+/// An IP address of this machine's.
+pub(crate) fn ip_address(text: &str) -> Option<IpAddr> {
+    match text {
+        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+        text => text.trim_matches(['[', ']']).parse().ok(),
+    }
+}
+
+/// An IP address of this machine's and a port: `127.0.0.1:9000`, `localhost:9000`, `[::1]:9000`; an address alone takes this
+/// port.
+pub(crate) fn listener(text: &str, port: Option<u16>) -> Option<SocketAddr> {
+    let both = || match text.strip_prefix("localhost:") {
+        Some(port) => Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port.parse().ok()?)),
+        None => text.parse().ok(),
+    };
+    both().or_else(|| Some(SocketAddr::new(ip_address(text)?, port?)))
+}
+
 /// `65536`, `64KiB`, `1MB`.
 pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     let size = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
@@ -129,6 +148,25 @@ mod tests {
         }
         for text in ["", "interval", "interval:", "interval:0", "always:1", "1"] {
             assert!(fsync(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "server")]
+    fn addresses() {
+        for (text, address) in [
+            ("127.0.0.1", "127.0.0.1:8081"),
+            ("localhost", "127.0.0.1:8081"),
+            ("localhost:80", "127.0.0.1:80"),
+            ("[::1]", "[::1]:8081"),
+            ("::1", "[::1]:8081"),
+            ("[::1]:80", "[::1]:80"),
+        ] {
+            assert_eq!(listener(text, Some(8081)), address.parse().ok(), "{text}");
+        }
+        assert_eq!(listener("localhost", None), None);
+        for text in ["", "8081", ":8081", "example.org", "localhost:x", "http://127.0.0.1:8081"] {
+            assert_eq!(listener(text, Some(8081)), None, "{text}");
         }
     }
 

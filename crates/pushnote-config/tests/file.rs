@@ -307,3 +307,26 @@ fn every_settings_variable_is_known() {
         assert_eq!(unknown_variables(names), []);
     }
 }
+
+#[test]
+fn relative_paths_are_seen_from_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[server]
+        mq_socket = 'ipc://mq.sock'
+        secret_file = 'secret'
+        jwt_keys = ['a.pem', 'keys/b.pem']
+        legacy_salt_file = '/etc/salt'
+        data_dir = '.'";
+    let config = format!("--config={}", file(&folder, text).display());
+    let arguments = ["pushnote-server", &config, "--api-keys=keys"].map(OsString::from);
+    let server: Server = load(arguments).unwrap();
+    let beside = |path: &str| folder.path().join(path);
+    assert_eq!(server.secret_file, Some(beside("secret")));
+    assert_eq!(server.jwt_keys, [beside("a.pem"), beside("keys/b.pem")]);
+    assert_eq!(server.data_dir, Some(beside(".")));
+    assert_eq!(server.legacy_salt_file, Some("/etc/salt".into()));
+    assert_eq!(server.api_keys, Some("keys".into()), "of a flag: the shell's folder");
+    assert_eq!(server.mq_socket[0].to_string(), "ipc://mq.sock");
+    let printed = print::<Server>(Some(&File::read(&beside("pushnote.toml")).unwrap())).unwrap();
+    assert!(printed.contains(&format!("secret_file = \"{}\"", beside("secret").display())), "{printed}");
+}

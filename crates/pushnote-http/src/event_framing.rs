@@ -9,11 +9,15 @@ use pushnote_hub::{Batch, Content};
 use pushnote_net::http::Chunk;
 use serde_json::json;
 
+use crate::framing;
+
 /// What stands behind `data:`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Data {
     /// JSON.
     Json,
+    /// The client protocol's object for a message, which says what channel it is of.
+    Message,
     /// A string's text, line by line, and any other value's JSON: as flask-sse has it.
     Text,
 }
@@ -38,7 +42,11 @@ pub(crate) fn batch<E>(batch: &Batch<E>, form: Data) -> Chunk {
     for publication in batch.publications() {
         match publication.content() {
             Content::Message { data, event, .. } => {
-                let text = if form == Data::Text { Body::text(data) } else { data.clone() };
+                let text = match form {
+                    Data::Json => data.clone(),
+                    Data::Message => framing::message(publication),
+                    Data::Text => Body::text(data),
+                };
                 put_message(event.as_deref(), &text, publication.cursor(), &mut out);
             }
             Content::Gap => {

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use pushnote_core::{ChannelName, Cursor, Subject, UserId};
 use pushnote_hub::{Batch, Content, Publication};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// The elements of a batch: its messages in one, and in between where some are missing.
@@ -81,10 +80,10 @@ fn put_messages<'a>(messages: impl Iterator<Item = &'a Publication>, out: &mut V
 }
 
 /// A message by itself.
-pub(crate) fn message(publication: &Publication) -> Option<Box<RawValue>> {
+pub(crate) fn message(publication: &Publication) -> Bytes {
     let mut out = Vec::with_capacity(publication.data().map_or(0, Bytes::len) + 64);
     put_message(publication, &mut out);
-    serde_json::from_slice(&out).ok()
+    out.into()
 }
 
 fn put_message(message: &Publication, out: &mut Vec<u8>) {

@@ -4,6 +4,7 @@ pub(crate) mod cors;
 pub(crate) mod durable_streams;
 pub(crate) mod fallback;
 pub(crate) mod lightpush;
+pub(crate) mod paths;
 pub(crate) mod relay;
 pub(crate) mod sse;
 mod upstream;

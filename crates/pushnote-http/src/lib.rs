@@ -43,8 +43,11 @@ mod server;
 mod settings;
 mod waiter;
 
-pub use api::keys::{ApiKey, ApiKeys, ApiKeysError, CurrentApiKeys, Right, key_hash};
+pub use api::keys::{
+    ApiKey, ApiKeys, ApiKeysError, CurrentApiKeys, KEY_PREFIX, KEY_TITLE, LINE_TITLE, Right, key_hash,
+};
 pub use front::lightpush::{LightpushKey, LightpushKeyError};
+pub use front::paths::fixed_paths;
 pub use kept::{OpenLogError, OpenedLog};
 pub use page::{Action, Page, Take};
 pub use pushnote_intake::sources::redis::{RedisOptions, RedisServer, RedisUrlError};

@@ -15,6 +15,8 @@ pub struct Page {
     pub content_type: &'static str,
     /// What it holds.
     pub body: Bytes,
+    /// Pages of other origins may read it, too: it is the same for all, and holds no secret.
+    pub shared: bool,
 }
 
 /// Does what was asked with this body, without blocking; or says why not.

@@ -1,21 +1,23 @@
 //! Every route of the server, put together.
 
-use std::future::ready;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use pushnote_core::Limits;
 use pushnote_sockjs::SockJs;
+use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::path::FullPath;
 use warp::reply::{Reply, Response};
-use warp::{Filter, Rejection};
 
 use crate::client::Clients;
 use crate::front::Front;
+use crate::front::paths::HEALTH;
 use crate::kept::Keeper;
 use crate::page::{ACTION_BYTES_MAX, Action, Page, is_from_own_page};
 use crate::serve::Site;
@@ -60,15 +62,19 @@ pub(crate) fn all(
         sockjs = sockjs.allowed_origins(allowed_origins);
     }
     let sockjs = sockjs.build(clients);
+    let nothing = format!(
+        "nothing is served at this path; there are {route} for SockJS, /events, /streams/CHANNEL and /health (applications \
+         publish at the address of --api)"
+    );
     let own = fixed(pages).or(asked(actions)).unify();
     let routes = sockjs.filter(route.as_str()).or(own).unify().or(health(draining, keeper)).unify();
-    (routes.recover(not_found).unify().boxed(), sockjs)
+    (routes.recover(move |_| not_found(&nothing)).unify().boxed(), sockjs)
 }
 
-/// What a listener serves that has one front and nothing else.
-pub(crate) fn only(front: Arc<dyn Front>) -> Site {
+/// What a listener serves that has one front, and nothing else but this text.
+pub(crate) fn only(front: Arc<dyn Front>, text: &'static str) -> Site {
     let nothing = warp::any().and_then(|| ready(Err(warp::reject::not_found())));
-    let routes = nothing.recover(not_found).unify().boxed();
+    let routes = nothing.recover(move |_| not_found(text)).unify().boxed();
     Site { fronts: Arc::new([front]), routes }
 }
 
@@ -132,7 +138,7 @@ fn health(draining: &Arc<AtomicBool>, keeper: Option<Arc<Keeper>>) -> BoxedFilte
         .and_then(move |method: Method, path: FullPath| {
             let asked = match path.as_str() {
                 "/" => matches!(method, Method::HEAD | Method::OPTIONS),
-                "/health" => matches!(method, Method::GET | Method::HEAD | Method::OPTIONS),
+                HEALTH => matches!(method, Method::GET | Method::HEAD | Method::OPTIONS),
                 _ => false,
             };
             let answer = if draining.load(Relaxed) {
@@ -153,9 +159,12 @@ fn answer(page: Page) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if page.shared {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
     response
 }
 
-async fn not_found(_: Rejection) -> Result<Response, std::convert::Infallible> {
-    Ok(warp::reply::with_status("nothing is served at this path\n", StatusCode::NOT_FOUND).into_response())
+fn not_found(text: &str) -> Ready<Result<Response, Infallible>> {
+    ready(Ok(warp::reply::with_status(format!("{text}\n"), StatusCode::NOT_FOUND).into_response()))
 }

@@ -41,6 +41,10 @@ use crate::{routes, serve};
 /// How long to wait for the shards to count everybody out, between looks.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
+/// What somebody reads who looks for something else at the API's address.
+const API_ALONE: &str = "nothing is served at this path: this is the API for applications, with POST /v1/publish and what \
+    /v1/openapi.json describes; pages have the address of --port";
+
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DrainReport {
@@ -199,14 +203,18 @@ fn fronts(
         let api = Arc::new(Api::new(Arc::clone(context), keys));
         match listener {
             Some(listener) => {
-                beside.spawn(serve_beside(listener, routes::only(api), settings.limits.clone()));
+                beside.spawn(serve_beside(listener, routes::only(api, API_ALONE), settings.limits.clone()));
             }
             None => fronts.push(api),
         }
     }
     if let Some(LightpushOptions { listener, key }) = settings.lightpush.take() {
         let lightpush = Arc::new(Lightpush::new(Arc::clone(context), key));
-        beside.spawn(serve_beside(listener, routes::only(lightpush), settings.limits.clone()));
+        beside.spawn(serve_beside(
+            listener,
+            routes::only(lightpush, "nothing is served at this path"),
+            settings.limits.clone(),
+        ));
     }
     fronts.extend(relay.map(|relay| relay as Arc<dyn Front>));
     fronts.push(Arc::new(DurableStreams::new(Arc::clone(context), keys)));

@@ -67,15 +67,23 @@ impl KeyFile for SecretKey {
     }
 
     fn to_new_file(&self, path: &Path) -> Result<(), KeyFileError> {
-        let write = || {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            file.write_all(self.to_z85().as_bytes())?;
-            file.write_all(b"\n")?;
-            file.sync_all()
-        };
-        write().map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
-            _ => KeyFileError::Write { path: path.to_owned(), source },
-        })
+        new_key_file(path, &self.to_z85())
     }
+}
+
+/// Writes a key of any kind to a new file that its owner alone can read.
+///
+/// # Errors
+/// [`KeyFileError::Exists`], [`KeyFileError::Write`].
+pub fn new_key_file(path: &Path, key: &str) -> Result<(), KeyFileError> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(key.as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()
+    };
+    write().map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
+        _ => KeyFileError::Write { path: path.to_owned(), source },
+    })
 }

@@ -26,7 +26,7 @@ mod subscriber;
 mod transport;
 
 pub use batch::{Batch, Multipart, MultipartError};
-pub use key_file::{KeyFile, KeyFileError};
+pub use key_file::{KeyFile, KeyFileError, new_key_file};
 pub use monitor::{HistoryStats, Monitor, PeerStats};
 pub use options::{Options, SlowSubscriber};
 pub use publisher::{Confirmation, Delivery, Publisher, QueueError};

@@ -24,6 +24,12 @@ pub enum SecretError {
         /// Its length, in bytes.
         len: usize,
     },
+    /// Something else that is kept in files, and that others know.
+    #[error("this is {what}, and no secret for user tokens; make one with: openssl rand -base64 32")]
+    Another {
+        /// What it is.
+        what: &'static str,
+    },
     /// A file or variable with nothing in it.
     #[error("there is no secret; make one with: openssl rand -base64 32")]
     Missing,
@@ -34,8 +40,11 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// [`SecretError::TooShort`] below [`SECRET_BYTES_MIN`].
+    /// [`SecretError::Another`]; [`SecretError::TooShort`] below [`SECRET_BYTES_MIN`].
     pub fn new(text: &str) -> Result<Self, SecretError> {
+        if let Some(what) = other_than_secret(text) {
+            return Err(SecretError::Another { what });
+        }
         if text.len() < SECRET_BYTES_MIN {
             return Err(SecretError::TooShort { len: text.len() });
         }
@@ -81,7 +90,7 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// [`SecretError`] if there is none, or if any is too short.
+    /// [`SecretError`] if there is none, or if any is too short or something else.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let mut secrets = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(Secret::new);
         let mut keys = Self::new(secrets.next().ok_or(SecretError::Missing)??);
@@ -89,5 +98,64 @@ impl Keys {
             keys = keys.and(secret?);
         }
         Ok(keys)
+    }
+}
+
+/// How an API key begins; letters, digits, `-` and `_` follow.
+const API_KEY_PREFIX: &str = "pn_";
+
+/// Hexadecimal digits of the SHA-256 of an API key.
+const API_KEY_HASH_DIGITS: usize = 64;
+
+/// What else a line is by its look: one of the things that are easily taken for each other.
+fn other_than_secret(line: &str) -> Option<&'static str> {
+    let is_api_key = |word: &str| {
+        let key = word.strip_prefix(API_KEY_PREFIX);
+        key.is_some_and(|key| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
+    };
+    let is_hash =
+        |word: &str| word.len() == API_KEY_HASH_DIGITS && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let line = line.trim();
+    if line.split_whitespace().any(is_api_key) {
+        Some("a key of the API, which whoever publishes shows")
+    } else if line.split_whitespace().skip(2).any(is_hash) {
+        Some("a line for the file of --api-keys")
+    } else if line.starts_with("public key: ") || line.starts_with("secret key: ") {
+        Some("a CURVE key, as pushnote keygen prints it")
+    } else if line.starts_with("-----BEGIN ") {
+        Some("a key in PEM (public ones are for --jwt-keys)")
+    } else if line.starts_with('{') && line.contains("\"kty\"") {
+        Some("a JSON Web Key (public ones are for --jwt-keys)")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_easily_taken_for_a_secret_is_named() {
+        let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        let key = "pn_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdE";
+        for (line, what) in [
+            (key.to_owned(), "a key of the API"),
+            (format!("key, for whoever publishes:  {key}"), "a key of the API"),
+            (format!("shop publish,read {hash}"), "a line for the file of --api-keys"),
+            (
+                format!("line of the --api-keys file: shop publish {hash} news.*"),
+                "a line for the file of --api-keys",
+            ),
+            ("public key: Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID".to_owned(), "a CURVE key"),
+            ("-----BEGIN PUBLIC KEY-----".to_owned(), "a key in PEM"),
+            (r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11"}]}"#.to_owned(), "a JSON Web Key"),
+        ] {
+            let said = Keys::parse(&format!("{line}\n")).unwrap_err().to_string();
+            assert!(said.contains(what) && !said.contains(key) && !said.contains(hash), "{line}: {said}");
+        }
+        for secret in [hash, "pn_is how (this) secret begins, by chance", &"x".repeat(32)] {
+            assert!(Keys::parse(secret).is_ok(), "{secret}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use pushnote_core::{Asked, Subject, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::publish::{UserName, parse};
+use super::publish::{UserName, parse, users};
 use crate::context::Context;
 use crate::problem::Problem;
 use crate::publisher::ExpelError;
@@ -15,6 +15,7 @@ use crate::publisher::ExpelError;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Users {
     /// Ids, as text or integers.
+    #[serde(deserialize_with = "users")]
     #[schema(value_type = Vec<UserName>, example = json!(["42"]))]
     users: Vec<UserId>,
 }

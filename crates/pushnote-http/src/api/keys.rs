@@ -10,6 +10,17 @@ use sha2::{Digest, Sha256};
 
 use crate::front::bearer;
 
+/// How a key begins, which is random letters, digits, `-` and `_` behind that.
+pub const KEY_PREFIX: &str = "pn_";
+
+/// What is printed before a new key, and before its line for a file.
+pub const KEY_TITLE: &str = "key, for whoever publishes:  ";
+/// See [`KEY_TITLE`].
+pub const LINE_TITLE: &str = "line of the --api-keys file: ";
+
+const NOT_A_LINE: &str = "this is what pushnote keygen --api prints, or a part of it: the word that begins with pn_ is the key, for \
+    whoever publishes; only what stands behind 'line of the --api-keys file:' is for this file";
+
 /// The SHA-256 of a key.
 type Hash = [u8; 32];
 
@@ -98,6 +109,9 @@ impl ApiKeys {
             let fault = |what: String| ApiKeysError { line: at + 1, what };
             let mut words = line.split_whitespace();
             let Some(name) = words.next() else { continue };
+            if line.contains(KEY_TITLE) || line.contains(LINE_TITLE) || line.split_whitespace().any(is_key) {
+                return Err(fault(NOT_A_LINE.to_owned()));
+            }
             let (Some(rights), Some(hash)) = (words.next(), words.next()) else {
                 let what = "give a name, rights as in publish,read, and the key's hash; pushnote keygen --api makes a line";
                 return Err(fault(what.to_owned()));
@@ -214,6 +228,11 @@ fn right(text: &str) -> Result<Right, String> {
     found.ok_or_else(|| format!("there is no right {text}; there are publish, read and manage"))
 }
 
+/// Whether a word is a key itself.
+fn is_key(word: &str) -> bool {
+    word.starts_with(KEY_PREFIX) && word.len() > KEY_PREFIX.len() + 32
+}
+
 fn patterns(text: &str) -> Result<Vec<ChannelPattern>, String> {
     let parse = |text: &str| text.parse().map_err(|error| format!("channel {text}: {error}"));
     text.split(',').map(parse).collect()
@@ -265,6 +284,12 @@ mod tests {
             ("\nweb".to_owned(), "line 2: give a name, rights"),
             (format!("web write {hash}"), "line 1: there is no right write"),
             ("web publish secret".to_owned(), "line 1: the hash is not SHA-256"),
+            (
+                format!("{KEY_TITLE}pn_x\n{LINE_TITLE}web publish {hash}"),
+                "line 1: this is what pushnote keygen --api prints",
+            ),
+            (format!("{LINE_TITLE}web publish {hash}"), "line 1: this is what pushnote keygen --api prints"),
+            (format!("web publish pn_{hash}"), "line 1: this is what pushnote keygen --api prints"),
             (format!("web publish {hash} a b"), "line 1: there is something behind the channels: b"),
             (format!("a publish {hash}\nb read {hash}"), "line 2: this key stands here twice"),
         ] {

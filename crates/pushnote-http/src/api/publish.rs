@@ -1,13 +1,17 @@
 //! `POST /v1/publish`: one message, or many.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
 
 use bytes::Bytes;
 use http::StatusCode;
 use pushnote_core::body::media_type;
 use pushnote_core::envelope::{SUBJECTS_MAX, event_name};
 use pushnote_core::{Audience, Body, ChannelName, Subject, UserId};
-use serde::{Deserialize, Serialize};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -38,11 +42,11 @@ pub(crate) struct Publish<'a> {
     #[serde(default)]
     everyone: bool,
     /// For those who have subscribed to these channels.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "channels")]
     #[schema(value_type = Vec<String>, example = json!(["news"]))]
     channels: Vec<ChannelName>,
     /// For the browsers of these users: ids as text or integers.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "users")]
     #[schema(value_type = Vec<UserName>, example = json!(["42", 43]))]
     users: Vec<UserId>,
     /// What kind of message it is, for scripts in browsers to tell by: 1 to 128 bytes.
@@ -201,8 +205,49 @@ fn connections(context: &Context, audience: &Audience) -> u64 {
 /// What the body of a request says, or an example of one.
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| {
-        Problem::malformed(format!("the body is not as it should be: {error}; for example {example}"))
+        let error = error.to_string();
+        let meant = meant(&error).map(|meant| format!("; is {meant} meant?")).unwrap_or_default();
+        Problem::malformed(format!("the body is not as it should be: {error}{meant}; for example {example}"))
     })
+}
+
+/// Of an error about a field that is unknown, the known one that begins like it: `channels` of `channel`.
+fn meant(error: &str) -> Option<&str> {
+    let mut names = error.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let unknown = names.next()?.to_lowercase();
+    let like = |name: &&str| name.starts_with(&unknown) || unknown.starts_with(name);
+    // "id" begins too many words.
+    names.find(|name| unknown.len() > 1 && name.len() > 2 && like(name))
+}
+
+fn channels<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ChannelName>, D::Error> {
+    list(from, r#"channels to be a list, as in ["news"]"#)
+}
+
+pub(super) fn users<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<UserId>, D::Error> {
+    list(from, r#"users to be a list, as in ["42"]"#)
+}
+
+/// A list; `expected` says so where something else is there.
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+    expected: &'static str,
+) -> Result<Vec<T>, D::Error> {
+    struct List<T>(&'static str, PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, all: A) -> Result<Vec<T>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(all))
+        }
+    }
+
+    from.deserialize_seq(List(expected, PhantomData))
 }
 
 fn check(
@@ -254,4 +299,26 @@ fn fingerprint(body: &Body, audience: &Audience, event: Option<&str>) -> u64 {
     let mut hasher = DefaultHasher::new();
     (body, audience, event).hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_meant_is_said_with_what_is_wrong() {
+        for (body, said) in [
+            (r#"{"data":1,"users":"42"}"#, r#"invalid type: string "42", expected users to be a list, as in ["42"]"#),
+            (r#"{"data":1,"channels":"a"}"#, r#"expected channels to be a list, as in ["news"]"#),
+            (r#"{"data":1,"channel":["a"]}"#, "; is channels meant?; for example {"),
+            (r#"{"data":1,"User":["a"]}"#, "; is users meant?"),
+            (r#"{"data":1,"everyone_":true}"#, "; is everyone meant?"),
+            (r#"{"message":1}"#, "expected one of `data`"),
+        ] {
+            let problem = parse::<Publish<'_>>(body.as_bytes(), EXAMPLE).unwrap_err();
+            assert!(format!("{problem:?}").replace("\\\"", "\"").contains(said), "{body}: {problem:?}");
+        }
+        let both: Publish<'_> = parse(br#"{"data":1,"users":[42,"43"],"channels":["a"]}"#, EXAMPLE).unwrap();
+        assert_eq!((both.users.len(), both.channels.len()), (2, 1));
+    }
 }

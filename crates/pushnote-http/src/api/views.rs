@@ -63,7 +63,10 @@ pub(crate) fn channel(context: &Context, channel: &ChannelName, last: usize) -> 
     ChannelView {
         channel: channel.as_str().to_owned(),
         connections: hub.connections(&subject) as u64,
-        messages: publications.iter().filter_map(|publication| framing::message(publication)).collect(),
+        messages: publications
+            .iter()
+            .filter_map(|publication| serde_json::from_slice(&framing::message(publication)).ok())
+            .collect(),
         complete,
         cursor: hub.cursor(end).to_string(),
         presence,

@@ -40,14 +40,12 @@ use pushnote_core::ChannelName;
 
 use crate::api::keys::CurrentApiKeys;
 use crate::context::Context;
+use crate::front::paths::STREAMS;
 use crate::front::{Answering, Body, Front, cors};
 use crate::kept::unix_ms;
 use answer::{empty, refuse, set};
 use registry::Registry;
 use streams::Streams;
-
-/// What the paths begin with; the rest is the channel's name.
-const PATH: &str = "/streams/";
 
 /// What a stream understands.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
@@ -86,7 +84,7 @@ impl DurableStreams {
 
 impl Front for DurableStreams {
     fn takes(&self, path: &str) -> bool {
-        path.starts_with(PATH)
+        path.starts_with(STREAMS)
     }
 
     fn respond(self: Arc<Self>, request: Request<Incoming>) -> Answering {
@@ -137,7 +135,7 @@ async fn answer(streams: Arc<Streams>, parts: Parts, body: Incoming) -> Response
 
 /// The channel that a path names.
 fn channel(path: &str) -> Result<ChannelName, String> {
-    let name = path.strip_prefix(PATH).unwrap_or_default();
+    let name = path.strip_prefix(STREAMS).unwrap_or_default();
     let name =
         percent_decode_str(name).decode_utf8().map_err(|_| "the channel's name is not UTF-8".to_owned())?;
     ChannelName::new(&name).map_err(|error| error.to_string())

@@ -19,6 +19,7 @@ use pushnote_sockjs::ConnectionGuard;
 use tokio::io::copy_bidirectional;
 use tokio::sync::Notify;
 
+use super::paths::HEALTH;
 use super::upstream::{
     ANSWER_TIMEOUT, Upstream, as_http_1, asks_for_websocket, has_option, is_forwarding, overdue,
     strip_hop_by_hop, upstream, watched,
@@ -156,7 +157,7 @@ impl Front for Fallback {
     fn takes(&self, path: &str) -> bool {
         let under_route = path.strip_prefix(self.route.as_str());
         let is_sockjs = under_route.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        !is_sockjs && path != "/health"
+        !is_sockjs && path != HEALTH
     }
 
     fn respond(self: Arc<Self>, request: Request<Incoming>) -> Answering {

@@ -17,6 +17,7 @@ use pushnote_net::http::{Handover, Idle};
 use pushnote_sockjs::ConnectionGuard;
 use serde_json::json;
 
+use super::paths::{EVENTS, STREAM, TICKET};
 use super::{Answering, Body, Front, plain, read, whole};
 use crate::context::Context;
 use crate::cors::{self, Cors};
@@ -27,11 +28,6 @@ use crate::rights::{Allowed, Refusal};
 use request::{Asked, Fault, QUERY_BYTES_MAX};
 use stream::{Client, Events};
 use tickets::Tickets;
-
-const EVENTS: &str = "/events";
-const TICKET: &str = "/events/ticket";
-/// Where flask-sse's pages look.
-const STREAM: &str = "/stream";
 
 /// The front for both.
 pub(crate) struct Sse {
@@ -87,7 +83,7 @@ impl Sse {
                 Ok(asked) => asked,
                 Err(fault) => return malformed(&fault),
             };
-        let Asked { channels, mut tokens, ticket, last_event_id } = asked;
+        let Asked { channels, mut tokens, ticket, with_channel, last_event_id } = asked;
         if let Some(ticket) = ticket {
             let Some(redeemed) = self.tickets.redeem(&ticket) else {
                 return Problem::answer(
@@ -98,7 +94,8 @@ impl Sse {
             };
             tokens.extend(redeemed);
         }
-        self.open(request, (channels, &tokens), last_event_id.as_deref(), Data::Json)
+        let form = if with_channel { Data::Message } else { Data::Json };
+        self.open(request, (channels, &tokens), last_event_id.as_deref(), form)
     }
 
     /// What flask-sse publishes in Redis on one channel, in the shape that it has there.
@@ -135,7 +132,7 @@ impl Sse {
         let events = Events::new(sink, client, handover, guard, &self.idle);
         let mut response = Response::new(events.boxed_unsync());
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         // nginx would gather what belongs to its reader now.
         headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -243,6 +240,7 @@ fn malformed(fault: &Fault) -> Response<Body> {
         Fault::TooLong => (StatusCode::URI_TOO_LONG, "too_long"),
         Fault::Channel(_) => (StatusCode::BAD_REQUEST, "bad_channel"),
         Fault::NoBearer => (StatusCode::UNAUTHORIZED, "token_missing"),
+        Fault::With(_) => (StatusCode::BAD_REQUEST, "bad_parameter"),
         Fault::Unknown(_) => (StatusCode::BAD_REQUEST, "unknown_parameter"),
         Fault::TooManyTokens => (StatusCode::BAD_REQUEST, "too_many_tokens"),
     };

@@ -17,6 +17,8 @@ pub(crate) struct Encodings {
     pub(super) texts: OnceLock<Option<Frames>>,
     /// Server-sent events.
     pub(super) events: OnceLock<Chunk>,
+    /// The same with what the client protocol says of messages.
+    pub(super) message_events: OnceLock<Chunk>,
     /// The same with the texts of messages.
     pub(super) text_events: OnceLock<Chunk>,
 }

@@ -50,8 +50,12 @@ impl SseReceiver {
         if !self.begun.load(Relaxed) {
             return Delivery::Accepted;
         }
-        let Encodings { events, text_events, .. } = batch.encodings();
-        let encoded = if self.form == Data::Text { text_events } else { events };
+        let Encodings { events, message_events, text_events, .. } = batch.encodings();
+        let encoded = match self.form {
+            Data::Json => events,
+            Data::Message => message_events,
+            Data::Text => text_events,
+        };
         self.send(encoded.get_or_init(|| event_framing::batch(batch, self.form)))
     }
 

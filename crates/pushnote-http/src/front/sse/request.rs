@@ -20,6 +20,8 @@ pub(super) struct Asked {
     pub(super) channels: Vec<ChannelName>,
     pub(super) tokens: Vec<String>,
     pub(super) ticket: Option<String>,
+    /// Messages are to say what channel they are of.
+    pub(super) with_channel: bool,
     /// Where it goes on.
     pub(super) last_event_id: Option<String>,
 }
@@ -35,8 +37,10 @@ pub(super) enum Fault {
     Channel(String),
     #[error("Authorization has no Bearer token; send it as in: Authorization: Bearer TOKEN")]
     NoBearer,
-    #[error("there is no parameter {0:?}; there are channel, token, ticket and last_event_id")]
+    #[error("there is no parameter {0:?}; there are channel, token, ticket, last_event_id and with=channel")]
     Unknown(String),
+    #[error("with={0:?}: give with=channel, for messages that say what channel they are of")]
+    With(String),
     #[error("more than {TOKENS_MAX} tokens")]
     TooManyTokens,
 }
@@ -57,6 +61,8 @@ impl Asked {
                 },
                 "token" => asked.tokens.push(value.into_owned()),
                 "ticket" => asked.ticket = Some(value.into_owned()),
+                "with" if value == "channel" => asked.with_channel = true,
+                "with" => return Err(Fault::With(value.chars().take(100).collect())),
                 "last_event_id" => asked.last_event_id = Some(value.into_owned()),
                 // Against caches, and what clients for old browsers add.
                 "_" | "lastEventId" => {}
@@ -153,5 +159,7 @@ mod tests {
         assert_eq!(Asked::read(&[b'x'; QUERY_BYTES_MAX + 1]), Err(Fault::TooLong));
         assert_eq!(Asked::read("token=t&".repeat(17).as_bytes()), Err(Fault::TooManyTokens));
         assert_eq!(Asked::read(b"channel=a*"), Err(Fault::Channel("a*".to_owned())));
+        assert!(Asked::read(b"with=channel").unwrap().with_channel);
+        assert_eq!(Asked::read(b"with=id"), Err(Fault::With("id".to_owned())));
     }
 }

@@ -49,7 +49,7 @@ impl Client {
         form: Data,
     ) -> Result<Self, Refusal> {
         let mut attachment = context.hub.attach(AnyReceiver::Sse(SseReceiver::new(Arc::clone(sink), form)));
-        if form == Data::Json {
+        if form != Data::Text {
             attachment.subscribe(Subject::Everyone)?;
         }
         let mut expiry = None;

@@ -34,6 +34,9 @@ impl RedisServer {
     ///
     /// [`RedisUrlError`]; a URL with a password is one, too.
     pub fn new(url: &str, password: Option<&str>) -> Result<Self, RedisUrlError> {
+        if !url.contains("://") {
+            return Err(RedisUrlError::Malformed("it does not begin with redis://".to_owned()));
+        }
         let info = url.into_connection_info().map_err(|error| RedisUrlError::Malformed(error.to_string()))?;
         let mut settings = info.redis_settings().clone();
         if settings.password().is_some() {
@@ -100,6 +103,8 @@ mod tests {
         let server = RedisServer::new("redis://app@localhost:6380/1", Some("hush")).unwrap();
         assert_eq!(format!("{server} {server:?}"), "localhost:6380 RedisServer(localhost:6380)");
         assert_eq!(RedisServer::new("redis://:hush@localhost", None).unwrap_err(), RedisUrlError::Password);
+        let bare = RedisServer::new("localhost:6379", None).unwrap_err().to_string();
+        assert!(bare.starts_with("it does not begin with redis://; give redis://HOST"), "{bare}");
         for url in ["", "localhost:6379", "http://localhost", "rediss://localhost"] {
             let error = RedisServer::new(url, None).unwrap_err().to_string();
             assert!(error.contains("give redis://HOST:PORT"), "{url}: {error}");

@@ -1,0 +1,92 @@
+//! `pushnote-mq`: the ZeroMQ forwarder between applications and servers; and what is wrong with its settings.
+
+use std::process::ExitCode;
+
+use pushnote_cli::{
+    Failure, Listening, listen_for_monitors, listen_options, listening_apart, raise_open_files_limit,
+    reread_clients, reread_on_hangup, say, say_metrics, shutdown_signal, start_logs,
+    warn_of_unknown_variables,
+};
+use pushnote_config::Mq;
+use pushnote_forwarder::{End, Forwarder, Settings, Way};
+use pushnote_zmtp::{Endpoint, Options};
+
+/// The program.
+#[must_use]
+pub fn main() -> ExitCode {
+    pushnote_cli::main_with_settings(|args: Mq| {
+        let _logs = start_logs()?;
+        warn_of_unknown_variables();
+        raise_open_files_limit();
+        // One thread moves millions of messages a second; more would only wait for each other.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::system(format!("cannot start: {error}")))?;
+        runtime.block_on(run(args))
+    })
+}
+
+/// What would keep a forwarder with these settings from starting, as far as that is known before it listens.
+#[must_use]
+pub fn faults(args: &Mq) -> Vec<Failure> {
+    let missing = [("--sub", &args.sub, "applications", 8002), ("--pub", &args.r#pub, "servers", 8001)];
+    let missing = missing.into_iter().filter(|(_, endpoints, ..)| endpoints.is_empty());
+    let missing = missing.map(|(flag, _, who, port)| {
+        Failure::usage(format!("{flag} is missing: where {who} connect to, as in tcp://127.0.0.1:{port}"))
+    });
+    let options = listen_options(&args.listen, &endpoints(args)).map(drop);
+    missing.chain([options, apart(args)].into_iter().filter_map(Result::err)).collect()
+}
+
+async fn run(args: Mq) -> Result<(), Failure> {
+    apart(&args)?;
+    let options = Options {
+        slow_subscriber: args.slow_subscriber,
+        history_bytes_max: args.history_bytes,
+        heartbeat_interval: args.heartbeat_interval,
+        ..listen_options(&args.listen, &endpoints(&args))?
+    };
+    reread_on_hangup(reread_clients(&args.listen, &options).into_iter().collect())?;
+    let settings = Settings {
+        options,
+        sub: args.sub.into_iter().map(Way::Listen).collect(),
+        r#pub: args.r#pub.into_iter().map(Way::Listen).collect(),
+        ack: args.ack,
+        message_bytes_max: args.message_bytes_max,
+        ..Settings::default()
+    };
+    let shutdown = shutdown_signal()?;
+    let metrics = listen_for_monitors(&args.metrics)?;
+    let mut forwarder =
+        Forwarder::bind(settings).await.map_err(|error| Failure::unavailable(format!("--{error}")))?;
+    let ends = [
+        (End::Sub, forwarder.sub_endpoints()),
+        (End::Pub, forwarder.pub_endpoints()),
+        (End::Ack, forwarder.ack_endpoints()),
+    ];
+    for (end, endpoints) in ends {
+        for endpoint in endpoints {
+            say(format_args!("{end} listening on {endpoint}"));
+        }
+    }
+    if let Some(listener) = metrics {
+        say_metrics(&listener);
+        let served = forwarder.serve_metrics(listener);
+        served.map_err(|error| Failure::system(format!("--metrics: cannot start: {error}")))?;
+    }
+    forwarder.run(shutdown).await;
+    Ok(())
+}
+
+/// All endpoints it listens on, each with its flag.
+fn endpoints(args: &Mq) -> Vec<(&'static str, &Endpoint)> {
+    let ends = [("--sub", &args.sub), ("--pub", &args.r#pub), ("--ack", &args.ack)];
+    ends.into_iter().flat_map(|(flag, all)| all.iter().map(move |endpoint| (flag, endpoint))).collect()
+}
+
+fn apart(args: &Mq) -> Result<(), Failure> {
+    let endpoints = endpoints(args).into_iter().map(|(flag, endpoint)| Listening::endpoint(flag, endpoint));
+    let metrics = args.metrics.metrics.map(|address| Listening::address("--metrics", address));
+    listening_apart(&endpoints.chain([metrics]).flatten().collect::<Vec<_>>())
+}

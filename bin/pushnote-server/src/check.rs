@@ -1,0 +1,59 @@
+//! What is wrong with settings, without a server.
+
+use std::path::Path;
+
+use pushnote_cli::Failure;
+use pushnote_config::Server;
+use pushnote_core::Limits;
+use pushnote_http::{Locations, Route};
+
+use crate::{lightpush, listening, mq, redis, settings};
+
+/// What would keep a server with these settings from starting, as far as that is known before it listens: what does not go
+/// together, and files that are missing or hold something else. How many files may be open, and what is in the log on disk,
+/// the server itself sees.
+#[must_use]
+pub fn faults(args: &Server) -> Vec<Failure> {
+    let limits = args.limits(usize::MAX).map_err(|error| Failure::usage(error.to_string()));
+    let (sound, limits) = match limits {
+        Ok(limits) => (Ok(()), limits),
+        Err(failure) => (Err(failure), Limits::default()),
+    };
+    let route = settings::route(args);
+    let locations = locations(args, route.as_ref().ok());
+    let all = [
+        mq::ways_in(args),
+        listening::apart(args),
+        sound,
+        settings::channel_rules(args).map(drop),
+        route.map(drop),
+        locations.map(drop),
+        settings::fsync(args),
+        args.data_dir.as_deref().map_or(Ok(()), data_dir),
+        mq::options(args, &limits).map(drop),
+        mq::publisher(args, &limits).map(drop),
+        redis::options(args, &limits, None).map(drop),
+        settings::verifier(args, &limits).map(drop),
+        settings::api_keys(args).map(drop),
+        lightpush::key(args).map(drop),
+    ];
+    let mut faults: Vec<Failure> = all.into_iter().filter_map(Result::err).collect();
+    // A key that cannot be read is so for all who connect with it.
+    faults.dedup();
+    faults
+}
+
+/// Where the route is wrong, what it is without one.
+fn locations(args: &Server, route: Option<&Route>) -> Result<Option<Locations>, Failure> {
+    route.map(|route| settings::locations(args, route)).transpose()
+}
+
+/// It is made where it is not there yet.
+fn data_dir(directory: &Path) -> Result<(), Failure> {
+    match directory.ancestors().find(|path| path.exists()) {
+        Some(path) if !path.is_dir() => {
+            Err(Failure::config(format!("--data-dir: {} is not a directory", path.display())))
+        }
+        _ => Ok(()),
+    }
+}

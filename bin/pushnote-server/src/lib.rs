@@ -1,0 +1,101 @@
+//! `pushnote-server`: serves browsers by SockJS and WebSocket with what applications publish; and what is wrong with its
+//! settings, for who wants to know without starting it.
+
+mod check;
+mod lightpush;
+mod listening;
+mod mq;
+mod redis;
+mod settings;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use pushnote_cli::{
+    Failure, raise_open_files_limit, reread_clients, reread_on_hangup, say, say_metrics, shutdown_signal,
+    start_logs, warn_of_unknown_variables,
+};
+use pushnote_config::Server;
+use pushnote_http::{Settings, ZeroMq};
+use pushnote_net::Listener;
+
+pub use check::faults;
+
+/// Fewer than these, because the system allows no more open files, are worth a warning.
+const FEW_CONNECTIONS: usize = 5_000;
+
+/// The program.
+#[must_use]
+pub fn main() -> ExitCode {
+    pushnote_cli::main_with_settings(|args: Server| {
+        let args = Arc::new(args);
+        mq::ways_in(&args)?;
+        listening::apart(&args)?;
+        let _logs = start_logs()?;
+        warn_of_unknown_variables();
+        let open_files_max = raise_open_files_limit();
+        let mut settings = settings::from_args(&args, open_files_max)?;
+        let options = mq::options(&args, &settings.limits)?;
+        let runtime = tokio::runtime::Runtime::new()
+            .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
+        runtime.block_on(async {
+            let shutdown = shutdown_signal()?;
+            let secrets = settings::reread_secrets(&args, &settings);
+            settings.api = settings::api(&args)?;
+            settings.lightpush = lightpush::listen(&args)?;
+            let api_keys = settings::reread_api_keys(&args, settings.api.as_ref());
+            let clients = reread_clients(&args.listen, &options);
+            reread_on_hangup(secrets.into_iter().chain(clients).chain(api_keys).collect())?;
+            let listener = listening::listen(&args).await?;
+            let source = mq::source(&args, options).await?;
+            announce(&args, &listener, &source, &settings)?;
+            mq::announce_subscriptions(&source);
+            tell_limits(&args, &settings, open_files_max);
+            let drained = pushnote_http::run(listener, source, settings, shutdown)
+                .await
+                .map_err(|error| Failure::software(error.to_string()))?;
+            tracing::info!(told = drained.told, left = drained.left, "ended");
+            Ok(())
+        })
+    })
+}
+
+/// One line on stdout once everything listens, for people and for supervisors.
+fn announce(args: &Server, listener: &Listener, source: &ZeroMq, settings: &Settings) -> Result<(), Failure> {
+    let addresses = listener.local_addresses().map_err(|error| Failure::system(error.to_string()))?;
+    for endpoint in source.responder.local_endpoints() {
+        say(format_args!("ack listening on {endpoint}"));
+    }
+    let hears = mq::described(args, source);
+    for address in addresses {
+        say(format_args!("listening on http://{address}{}, {hears}", settings.route));
+    }
+    if let Some(path) = &args.unix_socket {
+        // As nginx writes it.
+        say(format_args!("listening on http://unix:{}:{}, {hears}", path.display(), settings.route));
+    }
+    if let Some(listener) = settings.api.as_ref().and_then(|api| api.listener.as_ref()) {
+        let addresses = listener.local_addresses().map_err(|error| Failure::system(error.to_string()))?;
+        addresses.iter().for_each(|address| say(format_args!("api listening on http://{address}/v1/")));
+    }
+    if let Some(lightpush) = &settings.lightpush {
+        let addresses =
+            lightpush.listener.local_addresses().map_err(|error| Failure::system(error.to_string()))?;
+        addresses.iter().for_each(|address| say(format_args!("lightpush listening on http://{address}")));
+    }
+    settings.metrics.iter().for_each(say_metrics);
+    Ok(())
+}
+
+fn tell_limits(args: &Server, settings: &Settings, open_files_max: u64) {
+    let connections_max = settings.limits.connections_max;
+    if args.limits.connections_max.is_none() && connections_max < FEW_CONNECTIONS {
+        tracing::warn!(
+            connections_max,
+            open_files_max,
+            "few connections: raise the limit of open files (ulimit -n, or LimitNOFILE of systemd)"
+        );
+    } else {
+        tracing::info!(connections_max, open_files_max, "limits");
+    }
+}

@@ -1,0 +1,51 @@
+//! Where the server listens.
+
+use pushnote_cli::{Failure, Listening, listening_apart};
+use pushnote_config::Server;
+use pushnote_net::{Listener, advice};
+
+/// Each listener has a place of its own.
+pub(crate) fn apart(args: &Server) -> Result<(), Failure> {
+    let browsers = match &args.unix_socket {
+        Some(path) => Listening::unix("--unix-socket", path),
+        None => Listening::tcp("--port", args.address, args.port),
+    };
+    let lightpush = &args.lightpush;
+    let lightpush = lightpush
+        .lightpush_port
+        .map(|port| Listening::tcp("--lightpush-port", Some(lightpush.lightpush_address), port));
+    let of_one = [
+        Some(browsers),
+        args.api.map(|address| Listening::address("--api", address)),
+        lightpush,
+        args.metrics.metrics.map(|address| Listening::address("--metrics", address)),
+    ];
+    // Without --single they are others' endpoints.
+    let endpoints = crate::mq::endpoints(args);
+    let endpoints = endpoints.into_iter().map(|(flag, endpoint)| Listening::endpoint(flag, endpoint));
+    listening_apart(&endpoints.chain(of_one).flatten().collect::<Vec<_>>())
+}
+
+/// For browsers. Must be called within the runtime.
+pub(crate) async fn listen(args: &Server) -> Result<Listener, Failure> {
+    if let Some(path) = &args.unix_socket {
+        let bound = Listener::unix(path).await.and_then(|listener| {
+            listener.open_to_all_users()?;
+            Ok(listener)
+        });
+        return bound.map_err(|error| {
+            Failure::unavailable(format!(
+                "--unix-socket {}: cannot listen: {}",
+                path.display(),
+                advice(&error)
+            ))
+        });
+    }
+    let bound = match args.address {
+        Some(address) => Listener::tcp([address], args.port),
+        None => Listener::everywhere(args.port),
+    };
+    bound.map_err(|error| {
+        Failure::unavailable(format!("--port {}: cannot listen: {}", args.port, advice(&error)))
+    })
+}
