@@ -27,7 +27,8 @@ export function build() {
     'push.js': banner + script('push', push, (one) => one),
     'pushnote-sw.js': banner + readFileSync(new URL('src/pushnote-sw.js', import.meta.url), 'utf8'),
     'updates.mjs': banner + updates,
-    'updates.js': banner + script('updates', updates, (one) => one),
+    // Where jQuery is, as django-pushserver's script of this name has it, too.
+    'updates.js': `${banner}${script('updates', updates, (one) => one)}if(globalThis.jQuery)jQuery.updates=updates;\n`,
   };
 }
 

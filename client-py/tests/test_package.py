@@ -1,0 +1,49 @@
+"""What is uploaded: the wheel and the source archive, installed where nothing else is."""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import pytest
+from conftest import ROOT, Server
+
+SCRIPTS = {
+    f"pushnote/static/pushnote/{name}" for name in ("pushnote.mjs", "pushnote.js", "push.mjs", "push.js", "pushnote-sw.js")
+}
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-d", folder]
+    subprocess.run(command, cwd=ROOT / "client-py", check=True, capture_output=True, timeout=60)
+    return folder
+
+
+def test_the_scripts_of_the_browser_are_in_both(built):
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
+        names = set(wheel.namelist())
+        assert {*SCRIPTS, "pushserver/static/pushserver/updates.js", "pushnote/py.typed"} <= names
+        assert wheel.read("pushnote/static/pushnote/pushnote.mjs") == (ROOT / "client-js/dist/pushnote.mjs").read_bytes()
+        assert any(name.endswith("licenses/LICENSE") for name in names)
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        script = next(member for member in archive.getmembers() if member.name.endswith("static/pushnote/pushnote.mjs"))
+        assert script.isreg()
+
+
+def test_the_wheel_publishes(built, tmp_path, start, publish_from):
+    # Its dependencies are those of these tests; nothing else of this folder is seen.
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", tmp_path / "lib", next(built.glob("*.whl"))],
+        check=True,
+        timeout=60,
+    )
+    server = Server(start)
+    page = server.page()
+    publish_from(
+        f"import pushnote, pushserver\nassert pushnote.__file__.startswith({str(tmp_path)!r})\npushnote.notify_all('from the wheel')",
+        PYTHONPATH=str(tmp_path / "lib"),
+        PUSHNOTE_MQ_SOCKET=server.address,
+    )
+    assert page.next() == "from the wheel"
