@@ -9,7 +9,8 @@ import pytest
 from conftest import ROOT, Server
 
 SCRIPTS = {
-    f"pushnote/static/pushnote/{name}" for name in ("pushnote.mjs", "pushnote.js", "push.mjs", "push.js", "pushnote-sw.js")
+    "pushserver/static/pushserver/updates.js",
+    *(f"pushnote/static/pushnote/{name}" for name in ("pushnote.mjs", "pushnote.js", "push.mjs", "push.js", "pushnote-sw.js")),
 }
 
 
@@ -24,12 +25,12 @@ def built(tmp_path_factory):
 def test_the_scripts_of_the_browser_are_in_both(built):
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         names = set(wheel.namelist())
-        assert {*SCRIPTS, "pushserver/static/pushserver/updates.js", "pushnote/py.typed"} <= names
+        assert SCRIPTS | {"pushnote/py.typed"} <= names
         assert wheel.read("pushnote/static/pushnote/pushnote.mjs") == (ROOT / "client-js/dist/pushnote.mjs").read_bytes()
         assert any(name.endswith("licenses/LICENSE") for name in names)
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
-        script = next(member for member in archive.getmembers() if member.name.endswith("static/pushnote/pushnote.mjs"))
-        assert script.isreg()
+        members = {member.name.partition("/src/")[2]: member for member in archive.getmembers()}
+        assert all(members[name].isreg() for name in SCRIPTS)
 
 
 def test_the_wheel_publishes(built, tmp_path, start, publish_from):
@@ -42,7 +43,9 @@ def test_the_wheel_publishes(built, tmp_path, start, publish_from):
     server = Server(start)
     page = server.page()
     publish_from(
-        f"import pushnote, pushserver\nassert pushnote.__file__.startswith({str(tmp_path)!r})\npushnote.notify_all('from the wheel')",
+        "import pushnote, pushserver\n"
+        f"assert pushnote.__file__.startswith({str(tmp_path)!r})\n"
+        "pushnote.notify_all('from the wheel')",
         PYTHONPATH=str(tmp_path / "lib"),
         PUSHNOTE_MQ_SOCKET=server.address,
     )

@@ -1,5 +1,4 @@
-"""Projects as the READMEs of the two originals make them, with this package in their place, on each Django: from the template tag to
-Chromium."""
+"""Projects as the READMEs of the two originals make them, with this package in their place, on each Django, in Chromium."""
 
 import json
 import os
@@ -30,7 +29,13 @@ ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = "urls"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-INSTALLED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "django.contrib.staticfiles", %(app)r)
+INSTALLED_APPS = (
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    %(app)r,
+)
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -38,7 +43,10 @@ MIDDLEWARE = [
 TEMPLATES = [{
     "BACKEND": "django.template.backends.django.DjangoTemplates",
     "DIRS": ["."],
-    "OPTIONS": {"context_processors": ["django.contrib.auth.context_processors.auth", "django.template.context_processors.static"]},
+    "OPTIONS": {"context_processors": [
+        "django.contrib.auth.context_processors.auth",
+        "django.template.context_processors.static",
+    ]},
 }]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [%(scripts)r]

@@ -10,5 +10,5 @@ WORKER = Path(__file__).parent / "static" / "pushnote" / "pushnote-sw.js"
 
 
 def service_worker(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 Django's signature
-    """Serve Web Push's service worker. It has power over pages below the path it comes from alone, so it cannot be a static file."""
+    """Serve Web Push's service worker. It rules pages below its own path alone, so it cannot be a static file."""
     return HttpResponse(WORKER.read_bytes(), content_type="text/javascript", headers={"Cache-Control": "no-cache"})
