@@ -1,6 +1,6 @@
 //! Who may use the API: keys, of which only hashes are kept here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use http::HeaderMap;
@@ -38,7 +38,7 @@ pub enum Right {
 /// A key, as far as it is known here.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ApiKey {
-    /// What it is called in logs.
+    /// What it is called in logs; no other key has that name.
     pub name: Box<str>,
     rights: Vec<Right>,
     /// It is for these channels alone, and for no users; `None` for all.
@@ -103,7 +103,7 @@ impl ApiKeys {
     ///
     /// [`ApiKeysError`] with the line that is wrong, or of a list without a key.
     pub fn parse(text: &str) -> Result<Self, ApiKeysError> {
-        let mut keys = HashMap::new();
+        let (mut keys, mut names) = (HashMap::new(), HashSet::new());
         for (at, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or_default();
             let fault = |what: String| ApiKeysError { line: at + 1, what };
@@ -127,6 +127,12 @@ impl ApiKeys {
             if let Some(more) = words.next() {
                 return Err(fault(format!(
                     "there is something behind the channels: {more}; they have commas between them"
+                )));
+            }
+            // A message's id counts for those who have the key's name.
+            if !names.insert(name) {
+                return Err(fault(format!(
+                    "a key named {name} stands here already; give this one another name"
                 )));
             }
             let key = Arc::new(ApiKey { name: name.into(), rights, channels });
@@ -292,6 +298,10 @@ mod tests {
             (format!("web publish pn_{hash}"), "line 1: this is what pushnote keygen --api prints"),
             (format!("web publish {hash} a b"), "line 1: there is something behind the channels: b"),
             (format!("a publish {hash}\nb read {hash}"), "line 2: this key stands here twice"),
+            (
+                format!("a publish {hash}\na publish {}", key_hash("b")),
+                "line 2: a key named a stands here already",
+            ),
         ] {
             let error = ApiKeys::parse(&text).unwrap_err().to_string();
             assert!(error.starts_with(said), "{text}: {error}");
