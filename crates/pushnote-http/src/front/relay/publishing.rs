@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
+use http::header::{CONTENT_TYPE, HeaderMap, ORIGIN, VIA};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
@@ -14,18 +14,12 @@ use pushnote_relay::{InfoFormat, Location, Publishing};
 
 use super::channels::Channels;
 use crate::context::Context;
+use crate::front::upstream::is_forwarding;
 use crate::front::{Body, plain, read, whole};
 use crate::publisher::{Message, PublishError};
 
 /// The type of a body that came with none: the one that says nothing (RFC 9110, section 8.3).
 const NO_TYPE: &str = "application/octet-stream";
-
-/// What proxies add to a request.
-const FORWARDED: [HeaderName; 3] = [
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("forwarded"),
-    HeaderName::from_static("x-real-ip"),
-];
 
 /// Why one may not publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +49,7 @@ pub(super) fn refusal(
     let peer_ip: Option<IpAddr> = peer.and_then(Peer::ip);
     let is_proxy = peer_ip.is_none_or(|peer| trusted.iter().any(|network| network.contains(peer)));
     // Whoever is behind a proxy that is not known may be anybody.
-    if !is_proxy && FORWARDED.iter().any(|name| headers.contains_key(name)) {
+    if !is_proxy && headers.keys().any(|name| *name == VIA || is_forwarding(name)) {
         return Some(Refusal::Proxied);
     }
     let client = pushnote_sockjs::client_addr(peer, headers, trusted);
@@ -148,7 +142,7 @@ fn informed(status: StatusCode, asked: &HeaderMap, info: &pushnote_relay::Info) 
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
     use pushnote_relay::{Buffer, Cors, Kind, Pattern};
 
     use super::*;
@@ -178,13 +172,16 @@ mod tests {
 
     #[test]
     fn nobody_publishes_through_a_proxy_that_is_not_known() {
-        for name in ["x-forwarded-for", "forwarded", "x-real-ip"] {
+        for name in
+            ["x-forwarded-for", "x_forwarded_for", "x-forwarded-proto", "forwarded", "x-real-ip", "via"]
+        {
             assert_eq!(refused("127.0.0.1", &[(name, "127.0.0.1")], None), Some(Refusal::Proxied), "{name}");
         }
         let behind = |client| refused("10.0.0.1", &[("x-forwarded-for", client)], None);
         assert_eq!(behind("192.0.2.1"), Some(Refusal::Address));
         assert_eq!(behind("127.0.0.1"), None);
         assert_eq!(refused("10.0.0.1", &[], None), Some(Refusal::Proxied));
+        assert_eq!(refused("10.0.0.1", &[("via", "1.1 a")], None), Some(Refusal::Proxied));
     }
 
     #[test]
