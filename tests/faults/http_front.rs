@@ -166,23 +166,32 @@ fn a_client_that_ends_its_side_is_answered() {
     }
 }
 
-/// It ends its side, too.
+/// It ends its side, too; and it may have sent something behind its request.
 #[test]
 fn a_poll_that_is_broken_off_is_noticed() {
     // A poll that nobody disturbs ends with a heartbeat.
-    let single = Single::with(&["--heartbeat-delay=1"]);
-    let poll = "POST /sockjs/0/a/xhr HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    assert!(answer(&single.server.address, poll).ends_with("o\n"));
-    let waiting = loop {
-        let mut waiting = connect(&single.server.address);
-        waiting.write_all(poll.as_bytes()).unwrap();
-        // The first of the two is attached, and the other one refused.
-        if answer(&single.server.address, poll).contains("c[2010,") {
-            break waiting;
-        }
-    };
-    drop(waiting);
-    assert!(answer(&single.server.address, poll).contains("c[1002,"));
+    let single = Single::with(&["--heartbeat-delay=5"]);
+    for (session, behind) in [("a", ""), ("b", "G"), ("c", "GET / HTTP/1.1\r\nhost: a\r\n\r\n")] {
+        let poll = format!("POST /sockjs/0/{session}/xhr HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n");
+        let last = format!("{poll}connection: close\r\n\r\n");
+        assert!(answer(&single.server.address, &last).ends_with("o\n"));
+        let waiting = loop {
+            let mut waiting = connect(&single.server.address);
+            waiting.write_all(format!("{poll}\r\n{behind}").as_bytes()).unwrap();
+            // The first of the two is attached, and the other one refused.
+            if answer(&single.server.address, &last).contains("c[2010,") {
+                break waiting;
+            }
+        };
+        drop(waiting);
+        let noticed = loop {
+            let answer = answer(&single.server.address, &last);
+            if !answer.contains("c[2010,") {
+                break answer;
+            }
+        };
+        assert!(noticed.contains("c[1002,"), "{behind:?}: {noticed:?}");
+    }
 }
 
 /// RFC 9112, section 2.2: others on a request's way may see no end of a line there.

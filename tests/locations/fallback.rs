@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use pushnote_tests::requests::{begin, rest};
-use pushnote_tests::{Browser, Process};
+use pushnote_tests::{Browser, Metrics, PATIENCE, Process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -223,4 +223,113 @@ async fn where_an_application_is_that_is_not_there_is_for_the_log_alone() {
     let text = answer.text();
     assert!(answer.status == 502 && text.contains("no proper answer"), "{text}");
     assert!(!text.contains(&application.address), "{text}");
+}
+
+#[tokio::test]
+async fn a_body_passes_whatever_the_method() {
+    let mut application = Application::start().await;
+    let relay = before(&application.address, &[]);
+    let mut client = TcpStream::connect(relay.address()).await.unwrap();
+    let head = "GET /search HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    client.write_all(format!("{head}3\r\none\r\n0\r\n\r\n").as_bytes()).await.unwrap();
+    let mut request = application.next().await;
+    assert!(request.has("transfer-encoding: chunked"), "{}", request.head);
+    if !request.body.contains("one\r\n0\r\n\r\n") {
+        until(&mut request.stream, "0\r\n\r\n").await;
+    }
+    request.answer("HTTP/1.1 204 No Content\r\n\r\n").await;
+    until(&mut client, "HTTP/1.1 204").await;
+    // Where there is none, none is said to be.
+    let _asked = begin(relay.address(), "GET", "/", &[], b"").await;
+    let request = application.next().await;
+    assert!(!request.head.contains("transfer-encoding"), "{}", request.head);
+}
+
+/// As `nc -N` does.
+#[tokio::test]
+async fn who_ends_its_side_is_answered_in_full_by_a_slow_application() {
+    let mut application = Application::start().await;
+    let relay = before(&application.address, &[]);
+    let mut client = TcpStream::connect(relay.address()).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut request = application.next().await;
+    // The application notices nothing for far longer than anything is answered at once.
+    let gone = timeout(Duration::from_millis(300), request.stream.read(&mut [0; 16])).await;
+    assert!(gone.is_err(), "{gone:?}");
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    request.stream.write_all(format!("{head}5\r\nfirst\r\n").as_bytes()).await.unwrap();
+    until(&mut client, "first").await;
+    request.answer("4\r\nlast\r\n0\r\n\r\n").await;
+    until(&mut client, "last").await;
+}
+
+#[tokio::test]
+async fn events_of_the_application_end_with_their_client_and_with_the_server() {
+    let mut application = Application::start().await;
+    let mut relay = before(&application.address, &[]);
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let ask = b"GET /own-events HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut stays = TcpStream::connect(relay.address()).await.unwrap();
+    stays.write_all(ask).await.unwrap();
+    let mut stays_there = application.next().await;
+    let mut goes = TcpStream::connect(relay.address()).await.unwrap();
+    goes.write_all(ask).await.unwrap();
+    let mut goes_there = application.next().await;
+    for (client, there) in [(&mut stays, &mut stays_there), (&mut goes, &mut goes_there)] {
+        there.stream.write_all(format!("{head}3\r\n:\n\n\r\n").as_bytes()).await.unwrap();
+        until(client, ":\n\n").await;
+    }
+    drop(goes);
+    let gone = timeout(PATIENCE, goes_there.stream.read(&mut [0; 16])).await.expect("an end");
+    assert!(matches!(gone, Ok(0) | Err(_)));
+    relay.single.server.process.terminate();
+    until(&mut stays, "0\r\n\r\n").await;
+    let gone = timeout(PATIENCE, stays_there.stream.read(&mut [0; 16])).await.expect("an end");
+    assert!(matches!(gone, Ok(0) | Err(_)));
+    assert!(relay.single.server.process.ended().success());
+}
+
+#[tokio::test]
+async fn who_pauses_is_told_and_lets_go() {
+    let mut application = Application::start().await;
+    let relay = before(&application.address, &["--fallback-timeout=2", "--write-timeout=1"]);
+    // A client in its request.
+    let mut client = TcpStream::connect(relay.address()).await.unwrap();
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    client.write_all(format!("{head}3\r\none\r\n").as_bytes()).await.unwrap();
+    let _request = application.next().await;
+    until(&mut client, "HTTP/1.1 408").await;
+    // The application before its answer, and in it.
+    let asked = begin(relay.address(), "GET", "/", &[], b"").await;
+    let _request = application.next().await;
+    let answer = rest(asked).await;
+    assert!(answer.status == 504 && answer.text().contains("within 2 s"), "{}", answer.text());
+    let mut client = begin(relay.address(), "GET", "/", &[], b"").await;
+    let mut request = application.next().await;
+    request.stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfirst").await.unwrap();
+    until(&mut client, "first").await;
+    let end = timeout(PATIENCE, client.read(&mut [0; 16])).await.expect("an end");
+    assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+}
+
+#[tokio::test]
+async fn only_so_many_requests_are_at_the_application() {
+    let mut application = Application::start().await;
+    let relay = before(&application.address, &["--fallback-requests-max=1", "--metrics=127.0.0.1:0"]);
+    let mut client = begin(relay.address(), "GET", "/", &[], b"").await;
+    let mut request = application.next().await;
+    request.stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfirst").await.unwrap();
+    until(&mut client, "first").await;
+    let refused = relay.get("/").await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
+    assert!(refused.text().contains("as many requests as may be"), "{}", refused.text());
+    let metrics = Metrics::of(&relay.single.server.process);
+    metrics.until("pushnote_server_fallback_refused_requests", |refused| refused == 1.0);
+    assert_eq!(relay.get("/health").await.status, 200, "what is not the application's");
+    request.answer("last").await;
+    until(&mut client, "last").await;
+    let asked = begin(relay.address(), "GET", "/", &[], b"").await;
+    application.next().await.answer("HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert_eq!(rest(asked).await.status, 204);
 }

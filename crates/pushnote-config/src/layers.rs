@@ -126,7 +126,7 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
 }
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
-pub(crate) const KNOWN_VARIABLES: [&str; 77] = [
+pub(crate) const KNOWN_VARIABLES: [&str; 79] = [
     "PUSHNOTE_ACK",
     "PUSHNOTE_ACK_SOCKET",
     "PUSHNOTE_ADDRESS",
@@ -152,6 +152,8 @@ pub(crate) const KNOWN_VARIABLES: [&str; 77] = [
     "PUSHNOTE_DISCONNECT_DELAY",
     "PUSHNOTE_DRAIN_DEADLINE",
     "PUSHNOTE_FALLBACK",
+    "PUSHNOTE_FALLBACK_REQUESTS_MAX",
+    "PUSHNOTE_FALLBACK_TIMEOUT",
     "PUSHNOTE_FSYNC",
     "PUSHNOTE_HANDSHAKE_TIMEOUT",
     "PUSHNOTE_HEADER_BYTES_MAX",

@@ -286,6 +286,14 @@ pub struct LimitArgs {
     #[arg(long, env = "PUSHNOTE_LONG_POLL", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().long_poll_s)]
     pub long_poll: u64,
 
+    /// Requests that are at the application behind (--fallback) at one time; one more is answered with 503
+    #[arg(long, env = "PUSHNOTE_FALLBACK_REQUESTS_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = Limits::default().fallback_requests_max)]
+    pub fallback_requests_max: usize,
+
+    /// Time in which the application behind (--fallback) must begin its answer, and longest silence within it
+    #[arg(long, env = "PUSHNOTE_FALLBACK_TIMEOUT", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().fallback_timeout_s)]
+    pub fallback_timeout: u64,
+
     /// Time after which a browser that was sent nothing gets a heartbeat; less than what any proxy in front takes for idle
     #[arg(long, env = "PUSHNOTE_HEARTBEAT_DELAY", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().heartbeat_delay_s)]
     pub heartbeat_delay: u64,
@@ -352,6 +360,8 @@ impl Server {
             keep_alive_s: given.keep_alive,
             write_timeout_s: given.write_timeout,
             long_poll_s: given.long_poll,
+            fallback_requests_max: given.fallback_requests_max,
+            fallback_timeout_s: given.fallback_timeout,
             heartbeat_delay_s: given.heartbeat_delay,
             disconnect_delay_s: given.disconnect_delay,
             drain_deadline_s: self.drain_deadline,

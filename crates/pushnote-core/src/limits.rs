@@ -51,6 +51,10 @@ pub struct Limits {
     pub write_timeout_s: u64,
     /// How long a long poll waits for a message, in seconds.
     pub long_poll_s: u64,
+    /// Requests that are at the application behind (the fallback) at one time.
+    pub fallback_requests_max: usize,
+    /// How long the application behind may take to begin its answer, and be silent within it, in seconds.
+    pub fallback_timeout_s: u64,
     /// Between SockJS heartbeats, in seconds.
     pub heartbeat_delay_s: u64,
     /// How long a SockJS session without a request waits for its client, in seconds.
@@ -83,6 +87,8 @@ impl Default for Limits {
             keep_alive_s: 75,
             write_timeout_s: 30,
             long_poll_s: 20,
+            fallback_requests_max: 1_000,
+            fallback_timeout_s: 60,
             heartbeat_delay_s: 25,
             disconnect_delay_s: 5,
             drain_deadline_s: 30,
@@ -145,7 +151,7 @@ impl Limits {
     }
 
     /// Every limit by name. A field that is missing here does not compile.
-    fn numbers(&self) -> [(&'static str, u64); 24] {
+    fn numbers(&self) -> [(&'static str, u64); 26] {
         macro_rules! named {
             ($($field:ident),* $(,)?) => {{
                 let Self { $($field),* } = *self;
@@ -174,6 +180,8 @@ impl Limits {
             keep_alive_s,
             write_timeout_s,
             long_poll_s,
+            fallback_requests_max,
+            fallback_timeout_s,
             heartbeat_delay_s,
             disconnect_delay_s,
             drain_deadline_s,

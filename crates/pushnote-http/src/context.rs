@@ -35,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) trusted_proxies: Arc<[Network]>,
     /// Streams of server-sent events.
     pub(crate) sse_streams: Streams,
+    /// Requests for which there was no place at the application behind.
+    pub(crate) fallback_refused: Counter,
 }
 
 /// Streams that were opened, and closed.

@@ -7,6 +7,7 @@ pub(crate) mod lightpush;
 pub(crate) mod paths;
 pub(crate) mod relay;
 pub(crate) mod sse;
+mod timed;
 mod upstream;
 
 use std::io;

@@ -142,6 +142,9 @@ impl Gauges {
         page.counter("pushnote_server_opened_sse_streams", "Streams of server-sent events opened", opened)?;
         let streams = opened.saturating_sub(closed);
         page.gauge("pushnote_server_sse_streams", "Streams of server-sent events now", streams)?;
+        let refused = self.context.fallback_refused.total();
+        let help = "Requests for which there was no place at the application behind";
+        page.counter("pushnote_server_fallback_refused_requests", help, refused)?;
         let connections = self.admission.open() as u64;
         page.gauge("pushnote_server_http_connections", "Connections of browsers now", connections)?;
         let refused = self.admission.refused().map(|(cause, count)| ([cause_of(cause)], count));

@@ -17,6 +17,14 @@ pub(crate) fn refusal<B>(request: &Request<B>) -> Option<warp::reply::Response> 
     Some(response)
 }
 
+/// Whether a request of HTTP/1.0 is the last one of its connection, whatever else it says of that (RFC 9112, section 9.3);
+/// of HTTP/1.1, hyper knows.
+pub(crate) fn closes<B>(request: &Request<B>) -> bool {
+    let mut lines = request.headers().get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    let is_close = |option: &str| option.trim().eq_ignore_ascii_case("close");
+    request.version() == Version::HTTP_10 && lines.any(|line| line.split(',').any(is_close))
+}
+
 fn fault<B>(request: &Request<B>) -> Option<&'static str> {
     if request.uri().path_and_query().is_none() {
         return Some("the target has no path");

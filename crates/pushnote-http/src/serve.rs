@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, FutureExt, TryFutureExt};
 use http::Version;
+use http::header::{CONNECTION, HeaderValue};
 use http_body_util::Either as Body;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -23,7 +24,7 @@ use warp::reply::Response;
 use crate::front::Front;
 use crate::request_check;
 
-/// What a client has to take its last answer in when the server stops.
+/// When the server stops: how long a client may take nothing of its last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// How often a connection of HTTP/2 is asked whether its peer is there.
@@ -148,6 +149,7 @@ impl HttpConnection {
         let first_head = Arc::clone(&asked);
         let stream = HttpStream::new(stream);
         let (handovers, offers) = (stream.handovers(), stream.handovers());
+        let (client, of_request) = (stream.client_side(), stream.client_side());
         let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
             asked.notify_one();
             let refusal = request_check::refusal(&request);
@@ -157,7 +159,9 @@ impl HttpConnection {
             if request.version() != Version::HTTP_2 {
                 let handover = offers.offer(request.version() == Version::HTTP_11);
                 request.extensions_mut().insert(handover);
+                request.extensions_mut().insert(of_request.clone());
             }
+            let closes = request_check::closes(&request);
             // A WebSocket outlives this task, and so does a stream; it keeps its place as long as it lives.
             request.extensions_mut().insert(ConnectionGuard::new(Arc::clone(&permit)));
             // One future or the other, and not one around both: each connection has room for it.
@@ -167,11 +171,13 @@ impl HttpConnection {
             match fronts.iter().find(|front| front.takes(request.uri().path())) {
                 Some(front) => {
                     let answering = Arc::clone(front).respond(request);
-                    Either::Left(Either::Right(answering.map(|answer| Ok(answer.map(Body::Right)))))
+                    Either::Left(Either::Right(
+                        answering.map(move |answer| Ok(last(answer, closes).map(Body::Right))),
+                    ))
                 }
                 None => {
                     let answering = hyper::service::Service::call(&routes, request);
-                    Either::Right(answering.map_ok(|answer| answer.map(Body::Left)))
+                    Either::Right(answering.map_ok(move |answer| last(answer, closes).map(Body::Left)))
                 }
             }
         });
@@ -187,7 +193,14 @@ impl HttpConnection {
             // The sender is dropped, never used: changed() ends with an error when the drain begins.
             _ = self.draining.changed() => {
                 connection.as_mut().graceful_shutdown();
-                timeout(LAST_ANSWER, connection).await.unwrap_or(Ok(()))
+                // An answer may take as long as the server has to end.
+                loop {
+                    match timeout(LAST_ANSWER, connection.as_mut()).await {
+                        Ok(served) => break served,
+                        Err(_) if client.deaf_for() >= LAST_ANSWER => break Ok(()),
+                        Err(_) => {}
+                    }
+                }
             }
             () = silent => Ok(()),
         };
@@ -197,6 +210,14 @@ impl HttpConnection {
             tracing::debug!(%peer, %error, "connection ended early");
         }
     }
+}
+
+/// The answer; with `closes`, the last one of its connection.
+fn last<B>(mut answer: http::Response<B>, closes: bool) -> http::Response<B> {
+    if closes {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
 }
 
 #[cfg(test)]

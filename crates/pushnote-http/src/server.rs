@@ -1,13 +1,13 @@
 //! The whole server: hub, routes and accept loop, as a function of listener, settings and shutdown.
 
-use std::future::{Future, pending};
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use pushnote_core::{ChannelRules, CloseCode, Limits};
-use pushnote_hub::{Hub, HubOptions, LogOptions, ShardGone};
+use pushnote_hub::{Counter, Hub, HubOptions, LogOptions, ShardGone};
 use pushnote_intake::Intake;
 use pushnote_intake::sources::both::Both;
 use pushnote_intake::sources::handed::{Handing, handed};
@@ -17,6 +17,7 @@ use pushnote_net::metrics::Serving;
 use pushnote_net::{Admission, unix_now};
 use pushnote_sockjs::SockJs;
 use pushnote_zmtp::Monitor;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -102,7 +103,8 @@ pub async fn run(
     let metrics = settings.metrics.take();
     let context = Arc::new(context(&settings, &clients, expulsion, handing, keeper.as_ref()));
     let relay = relay(&mut settings, &context);
-    let (fronts, beside) = fronts(&mut settings, &context, relay.clone());
+    let (ends, ending) = watch::channel(None);
+    let (fronts, beside) = fronts(&mut settings, &context, relay.clone(), &ending);
     let (routes, sockjs) = routes::all(settings, clients, &draining, keeper.clone());
     let site = Site { fronts: fronts.into(), routes };
     let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
@@ -140,10 +142,12 @@ pub async fn run(
     let (mut open, (told, started)) =
         serve::accept_until(listener, site, &limits, admission, draining_over).await;
     open.begin_drain();
-    let left = open.drained(deadline.saturating_sub(started.elapsed())).await;
+    let mut left = open.drained(deadline.saturating_sub(started.elapsed())).await;
+    // Applications publish until there is nobody to hear of it.
+    let _ = ends.send(Some(started + deadline));
+    left += beside.join_all().await.into_iter().sum::<usize>();
     hearing.abort();
     expiring.abort();
-    drop(beside);
     if let Some(keeper) = keeper {
         keeper.close().await;
     }
@@ -178,6 +182,7 @@ fn context(
         allowed_origins: settings.allowed_origins.clone().into(),
         trusted_proxies: settings.trusted_proxies.clone().into(),
         sse_streams: Streams::default(),
+        fallback_refused: Counter::default(),
     }
 }
 
@@ -194,7 +199,8 @@ fn fronts(
     settings: &mut Settings,
     context: &Arc<Context>,
     relay: Option<Arc<Relay>>,
-) -> (Vec<Arc<dyn Front>>, JoinSet<()>) {
+    ending: &Ending,
+) -> (Vec<Arc<dyn Front>>, JoinSet<usize>) {
     let redis_prefix = settings.redis.take().map(|redis| redis.prefix);
     let events = Sse::new(Arc::clone(context), std::mem::take(&mut settings.token_cookie), redis_prefix);
     let (mut fronts, mut beside) = (vec![Arc::new(events) as Arc<dyn Front>], JoinSet::new());
@@ -203,18 +209,16 @@ fn fronts(
         let api = Arc::new(Api::new(Arc::clone(context), keys));
         match listener {
             Some(listener) => {
-                beside.spawn(serve_beside(listener, routes::only(api, API_ALONE), settings.limits.clone()));
+                let routes = routes::only(api, API_ALONE);
+                beside.spawn(serve_beside(listener, routes, settings.limits.clone(), ending.clone()));
             }
             None => fronts.push(api),
         }
     }
     if let Some(LightpushOptions { listener, key }) = settings.lightpush.take() {
         let lightpush = Arc::new(Lightpush::new(Arc::clone(context), key));
-        beside.spawn(serve_beside(
-            listener,
-            routes::only(lightpush, "nothing is served at this path"),
-            settings.limits.clone(),
-        ));
+        let routes = routes::only(lightpush, "nothing is served at this path");
+        beside.spawn(serve_beside(listener, routes, settings.limits.clone(), ending.clone()));
     }
     fronts.extend(relay.map(|relay| relay as Arc<dyn Front>));
     fronts.push(Arc::new(DurableStreams::new(Arc::clone(context), keys)));
@@ -225,10 +229,21 @@ fn fronts(
     (fronts, beside)
 }
 
-/// Serves a listener that is for others than browsers.
-async fn serve_beside(listener: pushnote_net::Listener, site: Site, limits: Limits) {
+/// By when all connections are to be gone, once that is known.
+type Ending = watch::Receiver<Option<Instant>>;
+
+/// Serves a listener that is for others than browsers, until that is to end; how many connections were left then.
+async fn serve_beside(
+    listener: pushnote_net::Listener,
+    site: Site,
+    limits: Limits,
+    mut ending: Ending,
+) -> usize {
     let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
-    serve::accept_until(listener, site, &limits, admission, pending::<()>()).await;
+    let over = async { ending.wait_for(Option::is_some).await.ok().and_then(|until| *until) };
+    let (mut open, until) = serve::accept_until(listener, site, &limits, admission, over).await;
+    open.begin_drain();
+    open.drained(until.unwrap_or_else(Instant::now).saturating_duration_since(Instant::now())).await
 }
 
 /// The hub and what publishes to it; both go on where an earlier run left off, if the log is on disk.

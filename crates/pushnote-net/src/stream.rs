@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, IoSlice, Read};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -198,6 +198,38 @@ impl Stream {
         each!(self, stream => stream.poll_write_ready(cx))
     }
 
+    /// Waits until the peer has ended its side, also behind what nobody reads, for one task at a time. Of what has come until
+    /// then readiness may tell no more: before it is read, the stream has to be [`renewed`](Self::renewed).
+    ///
+    /// # Errors
+    /// As [`TcpStream::poll_read_ready`].
+    pub fn poll_read_closed(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            std::task::ready!(self.poll_read_ready(cx))?;
+            // It is ready, so that this waits for nothing.
+            let ready = each!(self, stream => pin!(stream.ready(Interest::READABLE)).poll(cx));
+            if let Poll::Ready(ready) = ready
+                && ready?.is_read_closed()
+            {
+                return Poll::Ready(Ok(()));
+            }
+            // So that the next thing that comes is waited for.
+            let pass_over = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+            let _ = each!(self, stream => stream.try_io(Interest::READABLE, pass_over));
+        }
+    }
+
+    /// The same stream, of which readiness tells all that has come.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn renewed(self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream.into_std()?).map(Self::Tcp),
+            Self::Unix(stream) => UnixStream::from_std(stream.into_std()?).map(Self::Unix),
+        }
+    }
+
     /// Reads what is there, without a second call to learn that there is no more.
     ///
     /// # Errors
@@ -279,7 +311,28 @@ impl AsyncWrite for Stream {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncReadExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_end_is_seen_behind_what_nobody_reads() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let (near, far) = (Stream::from(near), Stream::from(far));
+        far.try_write(b"abc").unwrap();
+        near.readable().await.unwrap();
+        assert!(poll_fn(|cx| Poll::Ready(near.poll_read_closed(cx).is_pending())).await);
+        let mut near = near.renewed().unwrap();
+        assert_eq!(near.read(&mut [0; 1]).await.unwrap(), 1);
+        assert!(poll_fn(|cx| Poll::Ready(near.poll_read_closed(cx).is_pending())).await);
+        drop(far);
+        poll_fn(|cx| near.poll_read_closed(cx)).await.unwrap();
+        let (mut near, mut rest) = (near.renewed().unwrap(), Vec::new());
+        near.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"bc");
+    }
 
     #[tokio::test]
     async fn both_kinds_read_and_write_without_waiting() {

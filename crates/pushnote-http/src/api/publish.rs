@@ -308,7 +308,10 @@ mod tests {
     #[test]
     fn what_is_meant_is_said_with_what_is_wrong() {
         for (body, said) in [
-            (r#"{"data":1,"users":"42"}"#, r#"invalid type: string "42", expected users to be a list, as in ["42"]"#),
+            (
+                r#"{"data":1,"users":"42"}"#,
+                r#"invalid type: string "42", expected users to be a list, as in ["42"]"#,
+            ),
             (r#"{"data":1,"channels":"a"}"#, r#"expected channels to be a list, as in ["news"]"#),
             (r#"{"data":1,"channel":["a"]}"#, "; is channels meant?; for example {"),
             (r#"{"data":1,"User":["a"]}"#, "; is users meant?"),

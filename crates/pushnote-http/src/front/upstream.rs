@@ -1,6 +1,5 @@
 //! Requests to the application behind: what of a request is passed on, and by whom.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,12 +17,10 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::Body;
+use super::timed::Timed;
 
 /// How long the application may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long it may take over the head of its answer, once no more of the request comes.
-pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a connection to it is kept without a request: less than applications' servers do.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -108,18 +105,18 @@ pub(super) fn as_http_1(headers: &mut HeaderMap, authority: Option<&Authority>) 
     }
 }
 
-/// A request's body, which notifies `sent` of each part.
-pub(super) fn watched(body: Incoming, sent: Arc<Notify>) -> Body {
-    let watched = body.map_frame(move |frame| {
+/// A request's body, which notifies `sent` of each part; a part has so long to come.
+pub(super) fn watched(body: Incoming, patience: Duration, sent: Arc<Notify>) -> Body {
+    let watched = Timed::new(body, patience, ()).map_frame(move |frame| {
         sent.notify_one();
         frame
     });
-    watched.map_err(io::Error::other).boxed_unsync()
+    watched.boxed_unsync()
 }
 
-/// Ends when the answer is overdue.
-pub(super) async fn overdue(sent: &Notify) {
-    while timeout(ANSWER_TIMEOUT, sent.notified()).await.is_ok() {}
+/// Ends when the answer is overdue: so long after the last part of the request.
+pub(super) async fn overdue(sent: &Notify, within: Duration) {
+    while timeout(within, sent.notified()).await.is_ok() {}
 }
 
 #[cfg(test)]
@@ -196,8 +193,8 @@ mod tests {
                 sent.notify_one();
             }
         };
-        tokio::join!(sending, overdue(&sent));
-        assert_eq!(start.elapsed(), Duration::from_secs(150) + ANSWER_TIMEOUT);
+        tokio::join!(sending, overdue(&sent, Duration::from_secs(60)));
+        assert_eq!(start.elapsed(), Duration::from_secs(150 + 60));
     }
 
     #[test]

@@ -132,3 +132,75 @@ async fn idle_connections_are_kept_longer_than_new_ones_may_be_silent() {
         );
     }
 }
+
+/// Answers after some seconds: the path says how many.
+struct Slow;
+
+impl Front for Slow {
+    fn takes(&self, _: &str) -> bool {
+        true
+    }
+
+    fn respond(self: Arc<Self>, request: http::Request<hyper::body::Incoming>) -> crate::front::Answering {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(request.uri().path()[1..].parse().unwrap())).await;
+            crate::front::plain(http::StatusCode::OK, &"answer".repeat(100_000))
+        })
+    }
+}
+
+/// A connection with a front, and what makes it drain.
+fn slow() -> (tokio::net::UnixStream, watch::Sender<()>, tokio::task::JoinHandle<()>) {
+    let (near, far) = tokio::net::UnixStream::pair().unwrap();
+    let (drain, draining) = watch::channel(());
+    let limits = Limits::default();
+    let connection = HttpConnection {
+        site: routes::only(Arc::new(Slow), ""),
+        header_bytes_max: limits.header_bytes_max,
+        header_timeout: Duration::from_secs(limits.handshake_timeout_s),
+        keep_alive: Duration::from_secs(limits.keep_alive_s),
+        write_timeout: Duration::from_secs(limits.write_timeout_s),
+        draining,
+    };
+    let permit = Admission::new(1, 1).admit(None).unwrap();
+    (far, drain, tokio::spawn(connection.serve(near.into(), Peer::Unix, permit)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_before_the_end_is_answered_however_long_that_takes() {
+    let (mut client, drain, serving) = slow();
+    client.write_all(b"GET /25 HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(drain);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("answer\n"), "{}", &answer[..100]);
+    serving.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_take_the_last_answer_is_left() {
+    let (mut client, drain, serving) = slow();
+    client.write_all(b"GET /0 HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(drain);
+    let start = tokio::time::Instant::now();
+    serving.await.unwrap();
+    assert_eq!(start.elapsed(), LAST_ANSWER);
+}
+
+#[tokio::test]
+async fn of_close_and_keep_alive_close_counts() {
+    for (line, closes) in
+        [("close, keep-alive", true), ("keep-alive\r\nconnection: close", true), ("keep-alive", false)]
+    {
+        let (mut client, _drain, _serving) = slow();
+        client.write_all(format!("GET /0 HTTP/1.0\r\nconnection: {line}\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"answer\n") {
+            assert!(client.read_buf(&mut answer).await.unwrap() > 0);
+        }
+        let end = timeout(Duration::from_millis(200), client.read_buf(&mut answer)).await;
+        assert_eq!(end.is_ok_and(|end| end.unwrap() == 0), closes, "{line}");
+    }
+}
