@@ -10,12 +10,13 @@
 //! - [`Key`], [`KeyId`], [`Keys`]: whom browsers let send to them
 //! - [`Vapid`], [`Subject`]: the header that says so
 //! - [`encrypt`]: what only that browser can read
-//! - [`Subscriptions`]: the table of them, in a store
+//! - [`Subscriptions`]: the table of them, in a store; [`Subscriptions::import`] takes over those of solidwebpush
 
 mod base64url;
 mod device;
 mod encrypt;
 mod endpoint;
+mod import;
 mod key;
 mod key_file;
 mod message;
@@ -28,6 +29,7 @@ mod vapid;
 pub use device::Device;
 pub use encrypt::{EncryptError, encrypt};
 pub use endpoint::{Endpoint, EndpointError, SubscriptionId};
+pub use import::{ImportError, Imported, LeftOut, LeftOutReason};
 pub use key::{Key, KeyError, KeyId, Keys};
 pub use key_file::KeyFileError;
 pub use message::{Message, MessageError, PAYLOAD_BYTES_MAX, TTL_DEFAULT, TTL_MAX, Topic, Urgency};
