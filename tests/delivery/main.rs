@@ -1,6 +1,7 @@
 //! What is promised about delivery: order, no doubles, nobody held up by another, an end that is announced.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod acks;
 mod api;
 mod forms;
 mod openapi;

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use pushnote_config::{ConnectArgs, KeyArgs};
 
 use crate::mq_socket::MQ_SOCKET;
+use crate::publish::PushArgs;
 
 /// Tries pushnote out, publishes by hand, makes tokens.
 #[derive(Debug, Parser)]
@@ -29,7 +30,7 @@ pub(crate) enum ToolCommand {
     /// Makes a CURVE key pair, with which the ends of a ZeroMQ connection prove who they are, or shows one's public key
     Keygen(KeygenArgs),
     /// Publishes one message
-    Publish(PublishArgs),
+    Publish(Box<PublishArgs>),
     /// Prints what is published, as a page gets it, one message a line
     Tail(TailArgs),
     /// Makes a token with which a browser subscribes as a user, or to a channel; says what is wrong with one
@@ -131,6 +132,9 @@ pub(crate) struct PublishArgs {
     #[arg(short, long)]
     pub(crate) event: Option<String>,
 
+    #[command(flatten)]
+    pub(crate) push: PushArgs,
+
     /// ZeroMQ endpoint of pushnote-mq's --sub, of pushnote-server --single, or of pushnote dev
     #[arg(short = 's', long = "mq_socket", alias = "mq-socket", env = "PUSHNOTE_MQ_SOCKET", default_value = MQ_SOCKET)]
     pub(crate) mq_socket: String,
@@ -224,8 +228,6 @@ mod tests {
     #[test]
     fn users_with_commas_between_them_are_several() {
         let args = Args::try_parse_from(["pushnote", "publish", "1", "--user", "42,43", "-u", "44"]).unwrap();
-        assert!(
-            matches!(args.command, ToolCommand::Publish(PublishArgs { user, .. }) if user == ["42", "43", "44"])
-        );
+        assert!(matches!(args.command, ToolCommand::Publish(publish) if publish.user == ["42", "43", "44"]));
     }
 }

@@ -1,6 +1,7 @@
 //! `pushnote publish`: one message from the command line.
 
 mod http;
+mod push;
 
 use std::io::Read;
 
@@ -9,6 +10,7 @@ use pushnote_cli::{Failure, client_keys, say};
 use serde_json::value::RawValue;
 
 use crate::args::PublishArgs;
+pub(crate) use push::PushArgs;
 
 pub(crate) fn run(args: &PublishArgs) -> Result<(), Failure> {
     let json = read_json(&args.json)?;
@@ -51,6 +53,9 @@ fn message<'p, 'j>(
     }
     if args.user.is_empty() && args.channel.is_empty() {
         message = message.everyone();
+    }
+    if let Some(push) = args.push.push() {
+        message = message.push(push);
     }
     match &args.event {
         Some(event) => message.event(event),

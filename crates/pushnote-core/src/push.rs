@@ -1,5 +1,7 @@
 //! The Web Push that follows a message where nobody acknowledges it: what an envelope says of it.
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -147,6 +149,60 @@ struct Fields<'a> {
 }
 
 impl Push {
+    /// A notification that says this, if no page acknowledges the message within [`AFTER_DEFAULT_S`] seconds.
+    #[must_use]
+    pub fn new(title: impl Into<Box<str>>) -> Self {
+        Self { title: title.into(), after_s: AFTER_DEFAULT_S, ..Self::default() }
+    }
+
+    /// If none does within this time: whole seconds, up to a day. Zero pushes at once.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self { after_s: whole_seconds(time), ..self }
+    }
+
+    /// What the notification says below its title.
+    #[must_use]
+    pub fn body(self, text: impl Into<Box<str>>) -> Self {
+        Self { body: text.into(), ..self }
+    }
+
+    /// The page that it opens: a path, or a URL with `http:` or `https:`.
+    #[must_use]
+    pub fn url(self, url: impl Into<Box<str>>) -> Self {
+        Self { url: Some(url.into()), ..self }
+    }
+
+    /// Its picture: likewise.
+    #[must_use]
+    pub fn icon(self, url: impl Into<Box<str>>) -> Self {
+        Self { icon: Some(url.into()), ..self }
+    }
+
+    /// How long it is worth something to a device that is off: whole seconds, up to four weeks.
+    #[must_use]
+    pub fn ttl(self, time: Duration) -> Self {
+        Self { ttl_s: Some(whole_seconds(time)), ..self }
+    }
+
+    /// How much battery it is worth.
+    #[must_use]
+    pub fn urgency(self, urgency: Urgency) -> Self {
+        Self { urgency: Some(urgency), ..self }
+    }
+
+    /// Of two with the same topic, the later replaces the other.
+    #[must_use]
+    pub fn topic(self, topic: impl Into<Box<str>>) -> Self {
+        Self { topic: Some(topic.into()), ..self }
+    }
+
+    /// By what the message is acknowledged and asked for, where its number among its publisher's does not do.
+    #[must_use]
+    pub fn id(self, id: impl Into<Box<str>>) -> Self {
+        Self { id: Some(id.into()), ..self }
+    }
+
     /// Reads one, within its limits. Keys that it does not know are skipped.
     ///
     /// # Errors
@@ -228,6 +284,12 @@ pub fn is_message_id(text: &str) -> bool {
     (1..=MESSAGE_ID_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control)
 }
 
+/// Of parts of a second, the whole; of more than a number holds, one that no limit lets through.
+fn whole_seconds(time: Duration) -> u32 {
+    let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
 /// A path of the application's, or a URL of the web: never a script.
 fn is_url(text: &str) -> bool {
     let web = ["/", "http://", "https://"].into_iter().any(|start| text.starts_with(start));
@@ -261,7 +323,14 @@ mod tests {
     #[test]
     fn a_title_is_enough() {
         let push = Push::parse(br#"{"title":"Hi","newer":1,"url":null}"#).unwrap();
-        assert_eq!(push, Push { title: "Hi".into(), after_s: AFTER_DEFAULT_S, ..Push::default() });
+        assert_eq!(push, Push::new("Hi"));
+    }
+
+    #[test]
+    fn times_are_whole_seconds() {
+        let push = Push::new("Hi").after(Duration::from_millis(1500)).ttl(Duration::MAX);
+        assert_eq!((push.after_s, push.ttl_s), (2, Some(u32::MAX)));
+        assert_eq!(push.check(), Err(PushError::Ttl));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod expel;
 pub(crate) mod keys;
 mod openapi;
 mod publish;
+mod push;
 mod receipt;
 mod recent;
 mod views;

@@ -11,6 +11,7 @@ use crate::expiries::{Ending, Expiries, Expiry};
 use crate::presence::Presence;
 use crate::receiver::{AnyReceiver, SockJsReceiver};
 use crate::rights::{Allowed, Refusal, Rights};
+use crate::socket_first::SocketFirst;
 
 mod protocol;
 
@@ -27,6 +28,7 @@ struct Shared {
     rights: Arc<Rights>,
     expiries: Arc<Expiries>,
     presence: Arc<Presence>,
+    socket_first: Arc<SocketFirst>,
 }
 
 /// One browser: attached to the hub from its opening to its end.
@@ -48,11 +50,12 @@ impl Clients {
         verifier: Arc<CurrentVerifier>,
         rules: Arc<ChannelRules>,
         strings: bool,
+        socket_first: Arc<SocketFirst>,
     ) -> Self {
         let rights = Arc::new(Rights::new(verifier, rules, Arc::clone(hub.counters())));
         let presence = Arc::default();
         let expiries = Arc::new(Expiries::new(Arc::clone(&presence)));
-        Self { hub, strings, shared: Arc::new(Shared { rights, expiries, presence }) }
+        Self { hub, strings, shared: Arc::new(Shared { rights, expiries, presence, socket_first }) }
     }
 
     pub(crate) fn hub(&self) -> Hub<AnyReceiver> {
@@ -69,6 +72,10 @@ impl Clients {
 
     pub(crate) fn presence(&self) -> Arc<Presence> {
         Arc::clone(&self.shared.presence)
+    }
+
+    pub(crate) fn socket_first(&self) -> Arc<SocketFirst> {
+        Arc::clone(&self.shared.socket_first)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::presence::Presence;
 use crate::publisher::Publisher;
 use crate::receiver::AnyReceiver;
 use crate::rights::Rights;
+use crate::socket_first::SocketFirst;
 
 /// See the module's documentation.
 pub(crate) struct Context {
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) expiries: Arc<Expiries>,
     /// Who is in which channel.
     pub(crate) presence: Arc<Presence>,
+    /// Who has acknowledged what.
+    pub(crate) socket_first: Arc<SocketFirst>,
     /// Takes messages.
     pub(crate) publisher: Publisher,
     /// Keeps the log on disk, and what else is to be there in the next run.

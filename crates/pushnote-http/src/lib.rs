@@ -41,6 +41,7 @@ mod routes;
 mod serve;
 mod server;
 mod settings;
+mod socket_first;
 mod waiter;
 
 pub use api::keys::{

@@ -14,6 +14,7 @@ use crate::client::Clients;
 use crate::context::{Context, Streams};
 use crate::front::{self, relay::Relay};
 use crate::kept::Keeper;
+use crate::socket_first::{self, SocketFirst};
 use pushnote_net::Admission;
 
 /// Everything that counts something.
@@ -43,6 +44,7 @@ impl Measured for Gauges {
             redis(counters, page)?;
         }
         self.presence(page)?;
+        socket_first(&self.context.socket_first, page)?;
         if let Some(relay) = &self.relay {
             relayed(relay, page)?;
         }
@@ -154,6 +156,27 @@ impl Gauges {
             refused,
         )
     }
+}
+
+fn socket_first(socket_first: &SocketFirst, page: &mut Page<'_>) -> fmt::Result {
+    let awaited = socket_first.awaited() as u64;
+    page.gauge(
+        "pushnote_server_awaited_acks",
+        "Users of messages with a push who have not acknowledged them, as far as they are remembered",
+        awaited,
+    )?;
+    let socket_first::Counters { acknowledged, ignored, forgotten, untold } = &socket_first.counters;
+    let table = [
+        ("acks", "Users of messages of which a page here has shown one", acknowledged),
+        (
+            "ignored_acks",
+            "Acknowledgements of what was not awaited: said twice, too late, or never sent",
+            ignored,
+        ),
+        ("forgotten_acks", "Users of messages that were forgotten, because too many were awaited", forgotten),
+        ("untold_acks", "Acknowledgements that other servers were not told of", untold),
+    ];
+    counters(page, &table)
 }
 
 fn redis(redis: &RedisCounters, page: &mut Page<'_>) -> fmt::Result {

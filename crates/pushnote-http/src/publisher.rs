@@ -140,6 +140,16 @@ impl Publisher {
         }
     }
 
+    /// Has the forwarders tell all servers that users have acknowledged a message. If this server is the only one, nobody has to
+    /// be told.
+    pub(crate) fn acknowledge(&self, message: &str, users: &[UserId]) -> Result<(), PublishError> {
+        match &self.route {
+            Route::Here(_) => Ok(()),
+            Route::Forwarders(publisher) => Ok(publisher.acknowledge(message, users)?),
+            Route::Nowhere => Err(PublishError::Nowhere),
+        }
+    }
+
     async fn begin(&self, message: Message) -> Result<Begun, PublishError> {
         let (len, max) = (message.body.data.len(), self.data_bytes_max);
         if len > max {
@@ -159,14 +169,14 @@ impl Publisher {
 
 /// Sends it, and waits for the receipt where the forwarders give them.
 async fn forward(publisher: &Arc<pushnote::Publisher>, message: Message) -> Result<Published, PublishError> {
-    let Message { body, event, audience } = message;
+    let Message { body, event, audience, push } = message;
     if !publisher.is_acked() {
-        publisher.publish_body(&body, &audience, event.as_deref())?;
+        publisher.publish_body(&body, &audience, event.as_deref(), push.as_deref())?;
         return Ok(Published { offset: None, receipt: None });
     }
     let publisher = Arc::clone(publisher);
     let sent = tokio::task::spawn_blocking(move || {
-        publisher.publish_body_acked(&body, &audience, event.as_deref(), ACKED_WITHIN)
+        publisher.publish_body_acked(&body, &audience, event.as_deref(), push.as_deref(), ACKED_WITHIN)
     });
     // A panic there has been reported.
     let sent = sent.await.map_err(|_| HandingError::Closed)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use pushnote_core::{ChannelRules, CloseCode, Limits};
+use pushnote_core::{Asked, ChannelRules, CloseCode, Limits};
 use pushnote_hub::{Counter, Hub, HubOptions, LogOptions, ShardGone};
 use pushnote_intake::Intake;
 use pushnote_intake::sources::both::Both;
@@ -37,6 +37,7 @@ use crate::publisher::Publisher;
 use crate::receiver::AnyReceiver;
 use crate::serve::Site;
 use crate::settings::{ApiOptions, LightpushOptions, PublishTo, Settings};
+use crate::socket_first::SocketFirst;
 use crate::{routes, serve};
 
 /// How long to wait for the shards to count everybody out, between looks.
@@ -88,23 +89,23 @@ pub async fn run(
     let limits = settings.limits.clone();
     let rules = Arc::new(std::mem::take(&mut settings.channel_rules));
     let keeper = settings.log.as_ref().map(|log| Arc::clone(&log.keeper));
-    let (hub, intake, expulsion) = start(&mut settings, &rules)?;
+    let socket_first = Arc::<SocketFirst>::default();
+    let (hub, intake, expulsion) = start(&mut settings, &rules, &socket_first)?;
     let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
-    let (handing, handed) = handed();
     let redis = redis(&settings, &hub);
     let redis_counters = redis.as_ref().map(|redis| Arc::clone(redis.counters()));
+    let (handing, handed) = handed();
     let mut hearing = tokio::spawn(intake.run(Both(source, Both(handed, redis))));
 
-    let clients = Clients::new(hub.clone(), Arc::clone(&settings.verifier), rules, settings.strings);
-    let expiries = clients.expiries();
+    let clients = clients(&settings, &hub, rules, &socket_first);
     let mut telling_presence = tokio::spawn(clients.presence().tell(hub.clone()));
-    let expiring = tokio::spawn(async move { expiries.watch().await });
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
     let context = Arc::new(context(&settings, &clients, expulsion, handing, keeper.as_ref()));
     let relay = relay(&mut settings, &context);
     let (ends, ending) = watch::channel(None);
     let (fronts, beside) = fronts(&mut settings, &context, relay.clone(), &ending);
+    let tasks = background(&context);
     let (routes, sockjs) = routes::all(settings, clients, &draining, keeper.clone());
     let site = Site { fronts: fronts.into(), routes };
     let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
@@ -147,7 +148,7 @@ pub async fn run(
     let _ = ends.send(Some(started + deadline));
     left += beside.join_all().await.into_iter().sum::<usize>();
     hearing.abort();
-    expiring.abort();
+    drop(tasks);
     if let Some(keeper) = keeper {
         keeper.close().await;
     }
@@ -155,6 +156,26 @@ pub async fn run(
         Some(Err(crash)) => Err(crash.into()),
         _ => Ok(DrainReport { told, left }),
     }
+}
+
+/// What goes on beside all requests, and ends with the set.
+fn background(context: &Context) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let (expiries, socket_first) = (Arc::clone(&context.expiries), Arc::clone(&context.socket_first));
+    tasks.spawn(async move { expiries.watch().await });
+    tasks.spawn(socket_first.run(context.publisher.clone()));
+    tasks
+}
+
+/// Browsers by SockJS.
+fn clients(
+    settings: &Settings,
+    hub: &Hub<AnyReceiver>,
+    rules: Arc<ChannelRules>,
+    socket_first: &Arc<SocketFirst>,
+) -> Clients {
+    let verifier = Arc::clone(&settings.verifier);
+    Clients::new(hub.clone(), verifier, rules, settings.strings, Arc::clone(socket_first))
 }
 
 /// What every way in and out works with.
@@ -176,6 +197,7 @@ fn context(
         presence: clients.presence(),
         expiries: clients.expiries(),
         rights: clients.rights(),
+        socket_first: clients.socket_first(),
         publisher,
         keeper: keeper.cloned(),
         limits: settings.limits.clone(),
@@ -250,6 +272,7 @@ async fn serve_beside(
 fn start(
     settings: &mut Settings,
     rules: &Arc<ChannelRules>,
+    socket_first: &Arc<SocketFirst>,
 ) -> io::Result<(Hub<AnyReceiver>, Intake<AnyReceiver>, Arc<Expulsion>)> {
     let (limits, log) = (&settings.limits, settings.log.take());
     let options = HubOptions {
@@ -281,8 +304,13 @@ fn start(
     let hub = Hub::go_on(options, kept)?;
     let mut intake = Intake::new(hub.clone(), Arc::clone(&verifier), limits.message_bytes_max);
     let expulsion = Arc::new(Expulsion::new(hub.clone(), verifier, keeper));
-    let expel = Arc::clone(&expulsion);
-    intake.set_expel(Box::new(move |user, asked| expel.expel_unanswered(user, asked)));
+    let (expel, hears) = (Arc::clone(&expulsion), Arc::clone(socket_first));
+    intake.set_beside(Box::new(move |publication, asked| {
+        hears.heard(publication, asked);
+        if let Asked::Disconnect | Asked::Revoke { .. } = asked {
+            publication.audience().user_ids().for_each(|user| expel.expel_unanswered(user, asked));
+        }
+    }));
     if let Some((recovered, next_offset)) = earlier {
         intake.go_on(&recovered, next_offset);
     }

@@ -8,9 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lru::LruCache;
 use pushnote_core::sequencer::Item;
-use pushnote_core::{
-    Answer, Asked, CurrentVerifier, Position, PublicationId, Receipt, SequencerCounts, UserId,
-};
+use pushnote_core::{Answer, Asked, CurrentVerifier, Position, PublicationId, Receipt, SequencerCounts};
 use pushnote_hub::{Hub, Origin, Publication, Receiver, Recovered, ShardGone};
 use pushnote_net::{LogOnce, unix_now};
 use pushnote_zmtp::Beginning;
@@ -49,11 +47,11 @@ pub struct Intake<R: Receiver> {
     acknowledged: u64,
     counters: Arc<Counters>,
     log: LogOnce,
-    expel: Box<Expel>,
+    beside: Box<Beside>,
 }
 
-/// Ends the connections of a user, or also the tokens.
-pub type Expel = dyn Fn(&UserId, Asked) + Send + Sync;
+/// Hears of messages before they are delivered: of those that ask for something else, what, and of those that are to be pushed.
+pub type Beside = dyn Fn(&Publication, Asked) + Send + Sync;
 
 /// A message on its way through the order.
 #[derive(Debug)]
@@ -101,13 +99,13 @@ impl<R: Receiver> Intake<R> {
             acknowledged: 0,
             counters,
             log: LogOnce::new(),
-            expel: Box::new(|_, _| {}),
+            beside: Box::new(|_, _| {}),
         }
     }
 
-    /// What is done about users whom applications want to be disconnected.
-    pub fn set_expel(&mut self, expel: Box<Expel>) {
-        self.expel = expel;
+    /// What is done beside delivering messages.
+    pub fn set_beside(&mut self, beside: Box<Beside>) {
+        self.beside = beside;
     }
 
     /// Goes on where an earlier run left off: what that has had and comes again is dropped. `recovered` ends before
@@ -354,8 +352,8 @@ impl<R: Receiver> Intake<R> {
             self.streams.is_settled(position);
         }
         origin.marks = self.streams.marks();
-        if asked != Asked::Deliver {
-            publication.audience().user_ids().for_each(|user| (self.expel)(user, asked));
+        if asked != Asked::Deliver || publication.push().is_some() {
+            (self.beside)(&publication, asked);
         }
         if asked != Asked::Deliver || publication.is_for_nobody() {
             self.hub.sources_are_at(origin.marks);

@@ -18,5 +18,5 @@ pub mod sources;
 mod streams;
 
 pub use counters::Counters;
-pub use intake::{Expel, Intake};
+pub use intake::{Beside, Intake};
 pub use source::{Expected, Incoming, Rejected, Reply, Sender, Sent, Source};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use pushnote_core::envelope::{EventNameError, SUBJECTS_MAX};
-use pushnote_core::{ChannelNameError, SecretError, UserIdError};
+use pushnote_core::{ChannelNameError, PushError, SecretError, UserIdError};
 use pushnote_zmtp::curve::KeyError;
 use pushnote_zmtp::{Endpoint, EndpointError, KeyFileError, Security, Stats};
 
@@ -73,6 +73,14 @@ pub enum PublishError {
     /// No channel, no user, and not everyone.
     #[error("message is for nobody; name a channel, a user, or everyone")]
     Nobody,
+    /// What is to follow it is not within its limits.
+    #[error("push: {0}")]
+    Push(#[from] PushError),
+    /// What is to follow it, where that is for others than users.
+    #[error(
+        "message with a push is for others than users: of channels, and of everyone, nobody knows who is absent"
+    )]
+    PushNotToUsers,
     /// The names of those it is for are longer than servers take.
     #[error(
         "message with the names of those it is for has {len} bytes, servers take {max}; send it to fewer at a time"

@@ -34,8 +34,8 @@ pub use message::Message;
 pub use publisher::{Publisher, Stats};
 pub use pushnote_core::envelope::EventNameError;
 pub use pushnote_core::{
-    Audience, Body, ChannelName, ChannelNameError, Keys, Receipt, Secret, SecretError, Tokenizer, UserId,
-    UserIdError,
+    Audience, Body, ChannelName, ChannelNameError, Keys, Push, PushError, Receipt, Secret, SecretError,
+    Tokenizer, Urgency, UserId, UserIdError,
 };
 pub use pushnote_zmtp::curve::{KeyError, PublicKey, SecretKey};
 pub use pushnote_zmtp::{Endpoint, EndpointError, KeyFile, KeyFileError};

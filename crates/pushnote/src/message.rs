@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use pushnote_core::envelope::event_name;
-use pushnote_core::{Audience, ChannelName, Receipt, Subject, UserId};
+use pushnote_core::{Audience, ChannelName, Push, Receipt, Subject, UserId};
 use serde::Serialize;
 
 use crate::error::{AckError, BuildError, PublishError};
@@ -25,6 +25,15 @@ struct Addressed<'p> {
     publisher: &'p Publisher,
     subjects: Vec<Subject>,
     event: Option<Box<str>>,
+    push: Option<Push>,
+}
+
+/// A message that may be sent.
+struct Checked<'p> {
+    publisher: &'p Publisher,
+    audience: Audience,
+    event: Option<Box<str>>,
+    push: Option<Push>,
 }
 
 impl Publisher {
@@ -66,7 +75,8 @@ impl Publisher {
 
 impl<'p, T: Serialize> Message<'p, T> {
     pub(crate) fn new(publisher: Result<&'p Publisher, BuildError>, data: T) -> Self {
-        let to = publisher.map(|publisher| Addressed { publisher, subjects: Vec::new(), event: None });
+        let to =
+            publisher.map(|publisher| Addressed { publisher, subjects: Vec::new(), event: None, push: None });
         Self { data, to: to.map_err(PublishError::from) }
     }
 
@@ -102,14 +112,33 @@ impl<'p, T: Serialize> Message<'p, T> {
         })
     }
 
+    /// What follows, by Web Push, to the devices of each of its users of whom no page has acknowledged it in time. For
+    /// messages to users alone.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use pushnote::Push;
+    /// # fn publish(publisher: &pushnote::Publisher) -> Result<(), pushnote::PublishError> {
+    /// let push = Push::new("New message").body("Anna: see you at 7").after(Duration::from_secs(10)).url("/chat/7");
+    /// publisher.publish("see you at 7").user(42).push(push).send()
+    /// # }
+    /// ```
+    pub fn push(self, push: Push) -> Self {
+        self.with(|to| {
+            push.check()?;
+            to.push = Some(push);
+            Ok(())
+        })
+    }
+
     /// Queues it. Does not block.
     ///
     /// # Errors
     ///
     /// [`PublishError`]: it is for nobody, one of the names is none, it has no JSON or too much of it, or the queue is full.
     pub fn send(self) -> Result<(), PublishError> {
-        let (publisher, audience, event) = self.to?.checked()?;
-        publisher.publish_queued(&self.data, &audience, event.as_deref())
+        let Checked { publisher, audience, event, push } = self.to?.checked()?;
+        publisher.publish_queued(&self.data, &audience, event.as_deref(), push.as_ref())
     }
 
     /// Sends it, and blocks until it is acknowledged, but not longer than `timeout`; see
@@ -119,8 +148,8 @@ impl<'p, T: Serialize> Message<'p, T> {
     ///
     /// As there.
     pub fn send_acked(self, timeout: Duration) -> Result<Receipt, AckError> {
-        let (publisher, audience, event) = self.to?.checked()?;
-        publisher.publish_acked(&self.data, &audience, event.as_deref(), timeout)
+        let Checked { publisher, audience, event, push } = self.to?.checked()?;
+        publisher.publish_acked(&self.data, &audience, event.as_deref(), push.as_ref(), timeout)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Addressed<'p>) -> Result<(), PublishError>) -> Self {
@@ -139,12 +168,17 @@ impl<'p> Addressed<'p> {
         Ok(())
     }
 
-    fn checked(mut self) -> Result<(&'p Publisher, Audience, Option<Box<str>>), PublishError> {
+    fn checked(mut self) -> Result<Checked<'p>, PublishError> {
         if self.subjects.is_empty() {
             return Err(PublishError::Nobody);
         }
+        let is_user = |subject: &Subject| matches!(subject, Subject::User(_));
+        if self.push.is_some() && !self.subjects.iter().all(is_user) {
+            return Err(PublishError::PushNotToUsers);
+        }
         let mut seen = HashSet::with_capacity(self.subjects.len());
         self.subjects.retain(|subject| seen.insert(subject.clone()));
-        Ok((self.publisher, self.subjects.into_iter().collect(), self.event))
+        let Self { publisher, subjects, event, push } = self;
+        Ok(Checked { publisher, audience: subjects.into_iter().collect(), event, push })
     }
 }

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use pushnote_core::envelope::SUBJECTS_MAX;
-use pushnote_core::{Audience, Body, Draft, Receipt, UserId};
+use pushnote_core::{Audience, Body, Draft, Push, Receipt, UserId};
 use pushnote_zmtp::Batch;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -168,7 +168,7 @@ impl Publisher {
         self.checked(Draft::notify(room, data, &users)?, users.len())
     }
 
-    /// Queues a body for `audience`, for a program that passes on what it is given. Does not block.
+    /// Queues a body for `audience`, with what follows it, for a program that passes on what it is given. Does not block.
     ///
     /// # Errors
     ///
@@ -178,8 +178,9 @@ impl Publisher {
         body: &Body,
         audience: &Audience,
         event: Option<&str>,
+        push: Option<&Push>,
     ) -> Result<(), PublishError> {
-        self.queue(self.for_body(FRAME, body, audience, event)?)
+        self.queue(self.for_body(FRAME, body, audience, event, push)?)
     }
 
     /// As [`Publisher::publish_body`], and blocks until it is acknowledged; see [`Publisher::notify_all_acked`].
@@ -192,9 +193,10 @@ impl Publisher {
         body: &Body,
         audience: &Audience,
         event: Option<&str>,
+        push: Option<&Push>,
         timeout: Duration,
     ) -> Result<Receipt, AckError> {
-        self.acks.send(self.for_body(0, body, audience, event)?, timeout.min(FOREVER))
+        self.acks.send(self.for_body(0, body, audience, event, push)?, timeout.min(FOREVER))
     }
 
     /// Queues that the connections of some users end; with a time, in Unix seconds, also their tokens that were made until then.
@@ -224,9 +226,10 @@ impl Publisher {
         body: &Body,
         audience: &Audience,
         event: Option<&str>,
+        push: Option<&Push>,
     ) -> Result<Draft, PublishError> {
         let data: &RawValue = serde_json::from_slice(&body.data)?;
-        let draft = Draft::publish(room, &data, audience, event)?;
+        let draft = followed(Draft::publish(room, &data, audience, event)?, push);
         let draft = match &body.media_type {
             Some(media_type) => draft.with_media_type(media_type),
             None => draft,
@@ -240,8 +243,9 @@ impl Publisher {
         data: &impl Serialize,
         audience: &Audience,
         event: Option<&str>,
+        push: Option<&Push>,
     ) -> Result<(), PublishError> {
-        let draft = Draft::publish(FRAME, data, audience, event)?;
+        let draft = followed(Draft::publish(FRAME, data, audience, event)?, push);
         self.queue(self.checked(draft, audience.subjects().len())?)
     }
 
@@ -251,9 +255,10 @@ impl Publisher {
         data: &impl Serialize,
         audience: &Audience,
         event: Option<&str>,
+        push: Option<&Push>,
         timeout: Duration,
     ) -> Result<Receipt, AckError> {
-        let draft = Draft::publish(0, data, audience, event).map_err(PublishError::from)?;
+        let draft = followed(Draft::publish(0, data, audience, event).map_err(PublishError::from)?, push);
         self.acks.send(self.checked(draft, audience.subjects().len())?, timeout.min(FOREVER))
     }
 
@@ -272,6 +277,15 @@ impl Publisher {
         Ok(draft)
     }
 
+    /// Queues that some users have acknowledged a message, by its id. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]: the queue is full, or the names are too long or too many.
+    pub fn acknowledge(&self, message: &str, users: &[UserId]) -> Result<(), PublishError> {
+        self.queue(self.checked(Draft::acknowledge(FRAME, message, users)?, users.len())?)
+    }
+
     fn queue(&self, draft: Draft) -> Result<(), PublishError> {
         self.driver.push(draft).map_err(|full| PublishError::QueueFull {
             messages: full.messages,
@@ -279,6 +293,13 @@ impl Publisher {
             endpoints: self.driver.endpoints.clone(),
             obstacle: self.driver.obstacle(),
         })
+    }
+}
+
+fn followed(draft: Draft, push: Option<&Push>) -> Draft {
+    match push {
+        Some(push) => draft.with_push(push),
+        None => draft,
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn publish(url: &str, message: &RawValue, args: &PublishArgs) -> Resu
     if let Some(event) = &args.event {
         body["event"] = json!(event);
     }
+    args.push.add_to(&mut body);
     let request = agent().post(&url).header("authorization", format!("Bearer {key}"));
     let mut answer = request.send(body.to_string()).map_err(|error| unanswered(&url, &error))?;
     let status = answer.status().as_u16();
@@ -35,6 +36,9 @@ pub(crate) fn publish(url: &str, message: &RawValue, args: &PublishArgs) -> Resu
                 .map_err(|error| Failure::data(format!("{url}: this is no pushnote's answer: {error}")))?;
             let id = receipt["id"].as_str().unwrap_or_default();
             say(format_args!("{id}: for {} connections of that server", receipt["connections"]));
+            if let Some(warning) = receipt["warning"].as_str() {
+                say(format_args!("{warning}"));
+            }
             Ok(())
         }
         400..=499 => Err(Failure::data(refusal(status, &text))),

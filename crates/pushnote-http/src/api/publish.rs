@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use pushnote_core::body::media_type;
 use pushnote_core::envelope::{SUBJECTS_MAX, event_name};
-use pushnote_core::{Audience, Body, ChannelName, Subject, UserId};
+use pushnote_core::push::is_message_id;
+use pushnote_core::{Audience, Body, ChannelName, Push, Subject, UserId};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -16,6 +17,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::keys::ApiKey;
+use super::push::PushOption;
 use super::receipt::Receipt;
 use super::recent::{Known, Recent};
 use crate::context::Context;
@@ -26,6 +28,9 @@ const EXAMPLE: &str = r#"{"channels":["news"],"data":"Hi"}"#;
 
 /// Messages in one request at most.
 pub(crate) const MESSAGES_MAX: usize = 1000;
+
+/// Of a message with `push` at a server without Web Push.
+const NOT_PUSHED: &str = "it is delivered, but not pushed by this server, which has no Web Push";
 
 /// Longest `id`, in bytes.
 pub(super) const ID_BYTES_MAX: usize = 128;
@@ -56,6 +61,10 @@ pub(crate) struct Publish<'a> {
     /// Of a message that may be sent twice: within five minutes, the second one is answered like the first, and not
     /// published. 1 to 128 bytes.
     id: Option<String>,
+    /// What follows, by Web Push, to the devices of each of its users of whom no page has acknowledged it in time. Of messages
+    /// for users alone.
+    #[schema(value_type = Option<PushOption>)]
+    push: Option<Box<PushOption>>,
 }
 
 /// A user's id.
@@ -132,7 +141,12 @@ async fn publish_all(
                 continue;
             }
             Known::New => {
-                slots.push(Slot::New { id, connections: connections(context, &message.audience) });
+                let id_of_push = message.push.as_ref().and_then(|push| push.id.as_deref());
+                slots.push(Slot::New {
+                    given: id_of_push.map(str::to_owned),
+                    id,
+                    connections: connections(context, &message.audience),
+                });
                 messages.push(message);
                 continue;
             }
@@ -150,9 +164,11 @@ async fn publish_all(
         .into_iter()
         .map(|slot| match slot {
             Slot::Known(receipt) => Ok(receipt),
-            Slot::New { id, connections } => {
+            Slot::New { id, given, connections } => {
+                let warning = given.as_ref().map(|_| NOT_PUSHED);
+                let given = id.clone().or(given);
                 let receipt = match published.next() {
-                    Some(Ok(published)) => Ok(receipt(context, published, id.clone(), connections)),
+                    Some(Ok(published)) => Ok(receipt(context, published, given, connections, warning)),
                     Some(Err(error)) => Err(error.into()),
                     None => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "it was left out")),
                 };
@@ -168,7 +184,13 @@ async fn publish_all(
 /// What comes of a message.
 enum Slot {
     Known(Receipt),
-    New { id: Option<String>, connections: u64 },
+    New {
+        /// Its id, of one that may come again.
+        id: Option<String>,
+        /// The id that it was given here, if it was.
+        given: Option<String>,
+        connections: u64,
+    },
 }
 
 /// They are not published after all.
@@ -180,7 +202,13 @@ fn forget(recent: &Recent, key: &ApiKey, slots: &[Slot]) {
     }
 }
 
-fn receipt(context: &Context, published: Published, id: Option<String>, connections: u64) -> Receipt {
+fn receipt(
+    context: &Context,
+    published: Published,
+    id: Option<String>,
+    connections: u64,
+    warning: Option<&'static str>,
+) -> Receipt {
     let Published { offset, receipt } = published;
     let cursor = offset.map(|offset| context.hub.cursor(offset + 1).to_string());
     let servers = receipt.as_ref().map(|receipt| receipt.servers);
@@ -189,7 +217,7 @@ fn receipt(context: &Context, published: Published, id: Option<String>, connecti
         (None, Some(receipt)) => receipt.id,
         (None, None) => format!("{:016x}", getrandom::u64().unwrap_or_default()),
     };
-    Receipt { id: id.unwrap_or_else(given), offset, cursor, connections, servers }
+    Receipt { id: id.unwrap_or_else(given), offset, cursor, connections, servers, warning }
 }
 
 fn connections(context: &Context, audience: &Audience) -> u64 {
@@ -256,7 +284,7 @@ fn check(
     body: &Bytes,
     data_bytes_max: usize,
 ) -> Result<Checked, Problem> {
-    let Publish { data, everyone, channels, users, event, media_type: of_type, id } = publish;
+    let Publish { data, everyone, channels, users, event, media_type: of_type, id, push } = publish;
     let everyone = everyone.then_some(Subject::Everyone).into_iter();
     let channels = channels.into_iter().map(Subject::Channel);
     let mut seen = HashSet::new();
@@ -289,15 +317,30 @@ fn check(
         }
         body.media_type = Some(of_type.into());
     }
-    let fingerprint = fingerprint(&body, &audience, event.as_deref());
-    Ok(Checked { message: Message { body, event, audience }, id, fingerprint })
+    let mut push = push.map(|push| push.checked(&audience)).transpose()?.map(Box::new);
+    let fingerprint = fingerprint(&body, &audience, event.as_deref(), push.as_deref());
+    if let Some(push) = &mut push {
+        push.id = Some(message_id(id.as_deref())?);
+    }
+    Ok(Checked { message: Message { body, event, audience, push }, id, fingerprint })
+}
+
+/// By what a message is acknowledged and asked for: its own id, or one that it is given.
+fn message_id(own: Option<&str>) -> Result<Box<str>, Problem> {
+    match own {
+        Some(id) if !is_message_id(id) => {
+            Err(Problem::malformed("id: of a message with push, it has no control characters"))
+        }
+        Some(id) => Ok(id.into()),
+        None => Ok(format!("{:016x}", getrandom::u64().unwrap_or_default()).into()),
+    }
 }
 
 /// Tells one message from another.
-fn fingerprint(body: &Body, audience: &Audience, event: Option<&str>) -> u64 {
+fn fingerprint(body: &Body, audience: &Audience, event: Option<&str>, push: Option<&Push>) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    (body, audience, event).hash(&mut hasher);
+    (body, audience, event, push).hash(&mut hasher);
     hasher.finish()
 }
 

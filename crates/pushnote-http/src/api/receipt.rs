@@ -17,6 +17,9 @@ pub(crate) struct Receipt {
     /// Connections of this server that it is for. One that has subscribed to several of its channels and users counts for
     /// each.
     pub(super) connections: u64,
+    /// What of it will not be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) warning: Option<&'static str>,
     /// Servers that have it, where the forwarders tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) servers: Option<u64>,

@@ -30,7 +30,11 @@ impl Client {
                 }
             }
             Ok(Request::Presence { id, channel, events }) => self.presence(id, channel, events),
-            Ok(Request::Ack { .. }) => {}
+            Ok(Request::Ack { message }) => {
+                let users = self.attachment.users();
+                let users = users.filter(|user| !self.has_expired(&(*user).clone().into()));
+                self.shared.socket_first.acknowledge(&message, users);
+            }
             Err(error) => {
                 let notice = Notice::Error { id: error.id, code: "bad_request", text: error.text };
                 self.attachment.tell(notice);

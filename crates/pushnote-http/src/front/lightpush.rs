@@ -161,7 +161,7 @@ impl Lightpush {
         };
         let body = pushnote_core::Body::of("text/plain; charset=utf-8", &text);
         let audience = Audience::from_iter([Subject::from(channel)]);
-        let message = Message { body, event: None, audience };
+        let message = Message { body, event: None, audience, push: None };
         match self.context.publisher.publish(message).await {
             Ok(_) => Ok(()),
             Err(PublishError::TooLong { .. }) => Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG)),

@@ -56,8 +56,12 @@ async fn server(limits: Limits) -> SocketAddr {
         log: None,
         metrics: None,
     };
-    let (routes, _) =
-        routes::all(settings, Clients::new(hub, verifier, Arc::default(), false), &Arc::default(), None);
+    let (routes, _) = routes::all(
+        settings,
+        Clients::new(hub, verifier, Arc::default(), false, Arc::default()),
+        &Arc::default(),
+        None,
+    );
     let listener = Listener::tcp([Ipv4Addr::LOCALHOST.into()], 0).unwrap();
     let address = listener.local_addresses().unwrap()[0];
     tokio::spawn(async move {

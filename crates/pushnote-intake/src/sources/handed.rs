@@ -1,6 +1,6 @@
 //! Messages that are handed over within the process: what came in over HTTP, from Redis.
 
-use pushnote_core::{Answer, Audience, Body};
+use pushnote_core::{Answer, Audience, Body, Push};
 use pushnote_hub::Publication;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,6 +18,8 @@ pub struct Message {
     pub event: Option<Box<str>>,
     /// Who is to get it.
     pub audience: Audience,
+    /// What follows if no page acknowledges it, with its id.
+    pub push: Option<Box<Push>>,
 }
 
 /// The end that messages are handed to. Cheap to clone.
@@ -95,8 +97,8 @@ impl Source for Handed {
     type Reply = oneshot::Sender<Result<u64, String>>;
 
     async fn next(&mut self) -> Option<Incoming<Self::Reply>> {
-        let (Message { body, event, audience }, reply) = self.messages.recv().await?;
-        let publication = Publication::new(body, event, audience);
+        let (Message { body, event, audience, push }, reply) = self.messages.recv().await?;
+        let publication = Publication::new(body, event, audience).with_push(push);
         Some(Incoming {
             sender: Sender::Anybody,
             message: Ok(Sent::Publication(publication)),

@@ -2,6 +2,7 @@
 
 use pushnote_core::body::MEDIA_TYPE_BYTES_MAX;
 use pushnote_core::envelope::{EVENT_BYTES_MAX, SUBJECTS_MAX};
+use pushnote_core::push::{AFTER_MAX_S, TEXTS_BYTES_MAX, TOPIC_LEN_MAX, TTL_MAX_S};
 use pushnote_core::subject::CHANNEL_NAME_BYTES_MAX;
 use pushnote_core::user::USER_ID_BYTES_MAX;
 use serde_json::{Value, json};
@@ -17,6 +18,10 @@ const CHANNEL: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u001f\u007f-\u0
 /// Visible ASCII characters and spaces.
 const VISIBLE: &str = "^[ -~]+$";
 
+/// A path, or a URL of the web, without control characters and what Unicode takes as space.
+const URL: &str =
+    r"^(/|https?://)[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$";
+
 /// Adds them to the description.
 pub(super) fn add(document: &mut Value) {
     let paths = &mut document["paths"];
@@ -31,6 +36,20 @@ pub(super) fn add(document: &mut Value) {
     schemas["UserName"]["oneOf"] = json!([text(USER_ID_BYTES_MAX, PRINTABLE), number]);
     extend(&mut schemas["Users"]["properties"]["users"], json!({"minItems": 1, "maxItems": SUBJECTS_MAX}));
     publish(&mut schemas["Publish"]);
+    push(&mut schemas["PushOption"]["properties"]);
+}
+
+/// Title, body, url and icon share their bytes, which JSON Schema cannot say.
+fn push(fields: &mut Value) {
+    extend(&mut fields["title"], lengths(TEXTS_BYTES_MAX));
+    extend(&mut fields["body"], json!({"maxLength": TEXTS_BYTES_MAX}));
+    for url in ["url", "icon"] {
+        extend(&mut fields[url], json!({"maxLength": TEXTS_BYTES_MAX, "pattern": URL}));
+    }
+    extend(&mut fields["after_s"], json!({"maximum": AFTER_MAX_S}));
+    extend(&mut fields["ttl_s"], json!({"maximum": TTL_MAX_S}));
+    extend(&mut fields["topic"], lengths(TOPIC_LEN_MAX));
+    extend(&mut fields["topic"], json!({"pattern": "^[A-Za-z0-9_-]+$"}));
 }
 
 /// What holds for the fields of a message, and between them.
@@ -50,12 +69,18 @@ fn publish(schema: &mut Value) {
         {"required": ["channels"], "properties": {"channels": {"minItems": 1}}},
         {"required": ["users"], "properties": {"users": {"minItems": 1}}},
     ]);
+    let only_users = json!({"properties": {
+        "everyone": {"const": false},
+        "channels": {"maxItems": 0},
+        "id": {"pattern": PRINTABLE},
+    }});
     extend(
         schema,
         json!({
             "anyOf": for_somebody,
             "if": {"required": ["media_type"], "properties": {"media_type": {"type": "string"}}},
             "then": {"properties": {"data": {"type": "string"}}},
+            "allOf": [{"if": {"required": ["push"], "properties": {"push": {"type": "object"}}}, "then": only_users}],
         }),
     );
 }

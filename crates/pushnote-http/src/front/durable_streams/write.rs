@@ -271,7 +271,7 @@ async fn publish(
     let mut published = stream::iter(messages)
         .map(|body| {
             let audience = [subject()].into_iter().collect();
-            publisher.publish(Message { body, event: None, audience })
+            publisher.publish(Message { body, event: None, audience, push: None })
         })
         .buffered(PUBLISHED_AT_ONCE);
     let mut end = None;

@@ -102,7 +102,7 @@ pub(super) async fn answer(
             }
             let subscribers = channels.serve(channel);
             let audience = [Subject::Channel(channel.clone())].into_iter().collect();
-            let message = Message { body: payload, event: None, audience };
+            let message = Message { body: payload, event: None, audience, push: None };
             if let Err(error) = context.publisher.publish(message).await {
                 channels.unserve(channel);
                 return plain(status(&error), &error.to_string());
