@@ -10,7 +10,7 @@ use pushnote_sockjs::{Close, CloseReason, Connection, Handler, Session, SessionI
 use crate::expiries::{Ending, Expiries, Expiry};
 use crate::presence::Presence;
 use crate::receiver::{AnyReceiver, SockJsReceiver};
-use crate::rights::{Allowed, Refusal, Rights};
+use crate::rights::{Refusal, Rights};
 use crate::socket_first::SocketFirst;
 
 mod protocol;
@@ -128,9 +128,10 @@ impl Client {
     /// As the original has it: a token, and no answer but the end of the connection.
     fn subscribe(&mut self, token: String) {
         let wanted = Wanted { channel: None, token: Some(token) };
-        let subscribed = self.shared.rights.allow(&wanted).and_then(|Allowed { subject, until, .. }| {
-            self.attachment.subscribe(subject.clone())?;
-            Ok((subject, until))
+        let subscribed = self.shared.rights.allow(&wanted).and_then(|allowed| {
+            self.attachment.subscribe(allowed.subject.clone())?;
+            self.shared.rights.still(&allowed)?;
+            Ok((allowed.subject, allowed.until))
         });
         match subscribed {
             Ok((subject, until)) => self.lasts(subject, until),

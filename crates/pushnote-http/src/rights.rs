@@ -23,6 +23,8 @@ pub(crate) struct Allowed {
     pub(crate) user: Option<UserId>,
     /// In Unix seconds; `None` for as long as the connection lives.
     pub(crate) until: Option<u64>,
+    /// When that token was made, in Unix seconds, if it says so.
+    made_at: Option<u64>,
 }
 
 /// Why one is not.
@@ -70,7 +72,7 @@ impl Rights {
     pub(crate) fn allow(&self, wanted: &Wanted) -> Result<Allowed, Refusal> {
         let public = wanted.channel.as_ref().filter(|channel| self.rule(channel).public);
         if let (Some(channel), None) = (public, &wanted.token) {
-            return Ok(Allowed { subject: channel.clone().into(), user: None, until: None });
+            return Ok(Allowed { subject: channel.clone().into(), user: None, until: None, made_at: None });
         }
         let access = self.verifier.access(wanted.token.as_ref().ok_or(Refusal::TokenMissing)?, unix_now())?;
         let subject = match &wanted.channel {
@@ -79,7 +81,18 @@ impl Rights {
             Some(_) => None,
         };
         let subject = subject.ok_or(Refusal::NotAllowed)?;
-        Ok(Allowed { subject, user: access.user, until: access.expires_at })
+        Ok(Allowed { subject, user: access.user, until: access.expires_at, made_at: access.made_at })
+    }
+
+    /// Whether it is still allowed, asked when the hub knows of the subscription: a revocation that came between the look at
+    /// the token and that has not found it.
+    ///
+    /// # Errors
+    ///
+    /// It is allowed no more, and the subscription is to end.
+    pub(crate) fn still(&self, allowed: &Allowed) -> Result<(), Refusal> {
+        let revoked = |user| self.verifier.is_revoked(user, allowed.made_at);
+        if allowed.user.as_ref().is_some_and(revoked) { Err(TokenError::Expired.into()) } else { Ok(()) }
     }
 
     /// Counts and logs, limited, that a client was refused something.
@@ -100,5 +113,27 @@ impl Rights {
             (Refusal::Token(error), None) => tracing::info!(%error, unlogged, "token refused"),
             (error, _) => tracing::info!(%error, unlogged, "subscription refused"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pushnote_core::{Keys, Tokenizer, Verifier};
+
+    use super::*;
+
+    #[test]
+    fn what_is_revoked_after_it_was_allowed_is_allowed_no_more() {
+        let keys = Keys::parse("a-secret-of-these-tests-0123456789abcdef").unwrap();
+        let verifier = Arc::new(CurrentVerifier::from(Verifier::new(&keys)));
+        let rights = Rights::new(Arc::clone(&verifier), Arc::default(), Arc::default());
+        let (user, now) = (UserId::new("42").unwrap(), unix_now());
+        let token = Some(Tokenizer::new(&keys).tokenize(&user, now - 2, None));
+        let allowed = rights.allow(&Wanted { channel: None, token }).unwrap();
+        assert_eq!(rights.still(&allowed), Ok(()));
+        verifier.revoke(&user, now - 3).unwrap();
+        assert_eq!(rights.still(&allowed), Ok(()), "it is newer");
+        verifier.revoke(&user, now - 1).unwrap();
+        assert_eq!(rights.still(&allowed), Err(Refusal::Token(TokenError::Expired)));
     }
 }

@@ -52,13 +52,18 @@ impl CurrentVerifier {
     /// As there.
     pub fn access(&self, token: &str, now: u64) -> Result<Access, TokenError> {
         let access = self.verifier().access(token, now)?;
-        let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
-        let until = access.user.as_ref().and_then(|user| revoked.get(user));
-        match until {
-            // One that does not say when it was made may have been made before.
-            Some(until) if access.made_at.is_none_or(|made_at| made_at <= *until) => Err(TokenError::Expired),
-            _ => Ok(access),
+        let user = access.user.as_ref();
+        if user.is_some_and(|user| self.is_revoked(user, access.made_at)) {
+            return Err(TokenError::Expired);
         }
+        Ok(access)
+    }
+
+    /// Whether a token of `user` that was made then (in Unix seconds; `None`: it does not say when) is revoked.
+    pub fn is_revoked(&self, user: &UserId, made_at: Option<u64>) -> bool {
+        let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
+        // One that does not say when it was made may have been made before.
+        revoked.get(user).is_some_and(|until| made_at.is_none_or(|made_at| made_at <= *until))
     }
 
     /// From now on, tokens of `user` that were made until `until` (Unix seconds) are not good. Gives the time that holds: an

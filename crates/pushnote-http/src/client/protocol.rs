@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pushnote_core::request::PROTOCOL_VERSION;
-use pushnote_core::{ChannelName, Cursor, Request, Subject, Unusable, Wanted};
+use pushnote_core::{ChannelName, CloseCode, Cursor, Request, Subject, Unusable, Wanted};
 
 use super::Client;
 use crate::notice::{self, Notice};
@@ -79,8 +79,11 @@ impl Client {
         wanted: &Wanted,
         subscribe: impl FnOnce(&mut Self, Subject) -> Result<(), pushnote_hub::SubscribeError>,
     ) -> Result<(), Refusal> {
-        let subscribed = self.shared.rights.allow(wanted).and_then(|Allowed { subject, user, until }| {
-            subscribe(self, subject.clone())?;
+        let subscribed = self.shared.rights.allow(wanted).and_then(|allowed| {
+            subscribe(self, allowed.subject.clone())?;
+            // As the revocation would have done.
+            self.shared.rights.still(&allowed).inspect_err(|_| self.close(CloseCode::TokenExpired))?;
+            let Allowed { subject, user, until, .. } = allowed;
             self.is_in(&subject, user);
             self.lasts(subject, until);
             Ok(())

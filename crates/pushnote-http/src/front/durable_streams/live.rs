@@ -6,17 +6,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::header::{CACHE_CONTROL, HeaderMap};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::answer::{STREAM_SSE_DATA_ENCODING, gone, not_found, refuse, set, set_content_type};
+use super::answer::{STREAM_SSE_DATA_ENCODING, gone, not_found, set, set_content_type};
 use super::content_type::Form;
 use super::offset::From;
-use super::reader::{Reader, Refused};
+use super::reader::{Reader, Refused, not_allowed};
+use crate::context::Context;
 use crate::front::Body;
+use crate::rights::Refusal;
 use crate::waiter::Waiter;
 
 /// How long events go on, at most: then caches and proxies may let others in (section 10.2).
@@ -80,19 +82,24 @@ impl Reader {
     fn waiting(&self) -> Result<Waiting, Refused> {
         let subject = self.found.channel.clone().into();
         let changes = self.found.created.as_ref().map(|created| created.changes());
-        let waiter = Waiter::new(&self.streams.context.hub, subject)
-            .and_then(|waiter| match self.user.clone() {
-                Some(user) => waiter.for_user(user),
-                None => Ok(waiter),
-            })
-            .map_err(|error| refuse(StatusCode::TOO_MANY_REQUESTS, &error))?;
+        let Context { hub, rights, .. } = &*self.streams.context;
+        let waiter = Waiter::new(hub, subject).map_err(Refusal::from).and_then(|waiter| {
+            let Some(allowed) = &self.allowed else { return Ok(waiter) };
+            let waiter = match allowed.user.clone() {
+                Some(user) => waiter.for_user(user)?,
+                None => waiter,
+            };
+            rights.still(allowed).map(|()| waiter)
+        });
+        let waiter = waiter.map_err(|refusal| not_allowed(&self.streams, refusal))?;
         Ok(Waiting { waiter, changes })
     }
 
     /// Until when it may go on that would go on for so long.
     fn deadline(&self, longest: Duration) -> Instant {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let token = self.until.map(|until| Duration::from_secs(until).saturating_sub(unix));
+        let until = self.allowed.as_ref().and_then(|allowed| allowed.until);
+        let token = until.map(|until| Duration::from_secs(until).saturating_sub(unix));
         Instant::now() + token.map_or(longest, |token| token.min(longest))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
-use pushnote_core::{ChannelName, UserId, Wanted};
+use pushnote_core::{ChannelName, Wanted};
 use pushnote_net::unix_now;
 
 use super::answer::{
@@ -20,7 +20,7 @@ use super::streams::{Found, Streams};
 use crate::api::keys::Right;
 use crate::front::{Body, bearer, whole};
 use crate::kept::unix_ms;
-use crate::rights::Refusal;
+use crate::rights::{Allowed, Refusal};
 
 /// One request to read, which is allowed to.
 pub(super) struct Reader {
@@ -29,10 +29,8 @@ pub(super) struct Reader {
     pub(super) query: Query,
     /// Anybody may read the stream.
     public: bool,
-    /// When its token is over, in Unix seconds.
-    pub(super) until: Option<u64>,
-    /// Whose token it is.
-    pub(super) user: Option<UserId>,
+    /// By which right it reads, if not by a key.
+    pub(super) allowed: Option<Allowed>,
 }
 
 /// What the request is answered that is refused.
@@ -45,18 +43,15 @@ fn may_read_by_key(streams: &Streams, headers: &HeaderMap, channel: &ChannelName
         .is_some_and(|key| key.allow_channel(channel).is_ok())
 }
 
-/// Whether whoever may subscribe to a channel may: until when, and as whom.
-fn allow(streams: &Streams, wanted: &Wanted) -> Result<(Option<u64>, Option<UserId>), Refused> {
-    let rights = &streams.context.rights;
-    let allowed = rights.allow(wanted).map_err(|refusal| {
-        rights.note(&refusal);
-        let status = match refusal {
-            Refusal::Token(_) | Refusal::TokenMissing => StatusCode::UNAUTHORIZED,
-            Refusal::NotAllowed | Refusal::Limit(_) => StatusCode::FORBIDDEN,
-        };
-        refuse(status, &refusal)
-    })?;
-    Ok((allowed.until, allowed.user))
+/// What whoever may not read is told.
+pub(super) fn not_allowed(streams: &Streams, refusal: Refusal) -> Refused {
+    streams.context.rights.note(&refusal);
+    let status = match refusal {
+        Refusal::Token(_) | Refusal::TokenMissing => StatusCode::UNAUTHORIZED,
+        Refusal::NotAllowed => StatusCode::FORBIDDEN,
+        Refusal::Limit(_) => StatusCode::TOO_MANY_REQUESTS,
+    };
+    refuse(status, &refusal).into()
 }
 
 impl Reader {
@@ -70,13 +65,15 @@ impl Reader {
             .map(str::to_owned)
             .or_else(|| query.token.clone());
         let public = token.is_none();
-        let (until, user) = if may_read_by_key(&streams, &parts.headers, channel) {
-            (None, None)
+        let allowed = if may_read_by_key(&streams, &parts.headers, channel) {
+            None
         } else {
-            allow(&streams, &Wanted { channel: Some(channel.clone()), token })?
+            let wanted = Wanted { channel: Some(channel.clone()), token };
+            let allowed = streams.context.rights.allow(&wanted);
+            Some(allowed.map_err(|refusal| not_allowed(&streams, refusal))?)
         };
         let found = streams.find(channel, Some(query.from)).ok_or_else(not_found)?;
-        Ok(Self { streams, found, query, public, until, user })
+        Ok(Self { streams, found, query, public, allowed })
     }
 
     /// The stream is read, and goes on living.

@@ -40,7 +40,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Limit`].
+    /// [`Refusal::Limit`]; or a token was revoked by now.
     pub(super) fn open(
         context: &Arc<Context>,
         sink: &Arc<Sink>,
@@ -54,8 +54,12 @@ impl Client {
         }
         let mut expiry = None;
         let mut present = Vec::new();
-        for Allowed { subject, user, until } in allowed {
-            attachment.subscribe(subject.clone())?;
+        for allowed in &allowed {
+            attachment.subscribe(allowed.subject.clone())?;
+        }
+        for allowed in allowed {
+            context.rights.still(&allowed)?;
+            let Allowed { subject, user, until, .. } = allowed;
             if until.is_some() {
                 expiry.get_or_insert_with(|| Box::new(Expiry::new(Arc::clone(&context.expiries)))).renew(
                     subject.clone(),
