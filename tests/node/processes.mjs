@@ -139,6 +139,12 @@ export class System {
     await this.#run('pushnote', args, { PUSHNOTE_MQ_SOCKET: to });
   }
 
+  /** The same for one user, with a push to follow unless one of the user's pages acknowledges it. */
+  async publishWithPush(message, { to, user, id }) {
+    const push = ['--push-title=Hi', '--push-after=1m', `--push-id=${id}`];
+    await this.#run('pushnote', ['publish', JSON.stringify(message), `--user=${user}`, ...push], { PUSHNOTE_MQ_SOCKET: to });
+  }
+
   /** `pushnote token` */
   async token(user, ...args) {
     return (await this.#run('pushnote', ['token', user, ...args])).output[0].trim();
