@@ -85,11 +85,19 @@ fn without_zeromq_messages_come_by_the_api_alone() {
     let arguments = ["--single", "--port=0", "--address=127.0.0.1", "--api=localhost:0"];
     let server =
         Launch::server().arguments(arguments).arguments([format!("--api-keys={}", file("keys"))]).start();
-    assert!(server.line_after("listening on http://").ends_with("/sockjs, without ZeroMQ"));
+    let pages = server.line_after("listening on http://");
+    let pages = pages.strip_suffix("/sockjs, without ZeroMQ").unwrap();
     let url = server.line_after("api listening on ");
     let publish = ["publish", "1", "--url", url.trim_end_matches("/v1/"), "--api-key-file", &file("key")];
     let published = Process::output("pushnote", &publish, &[]);
     assert!(published.status.success(), "{published:?}");
+    // At another port it is said what is there, and where to go.
+    let pages = format!("http://{pages}");
+    let publish = ["publish", "1", "--url", &pages, "--api-key-file", &file("key")];
+    fails("pushnote", &publish, &[], 65, &["404", "/sockjs for SockJS", "--api"]);
+    let api = url.trim_end_matches("/v1/");
+    fails("pushnote", &["tail", "--url", api], &[], 65, &["404", "API for applications", "--port"]);
+    fails("pushnote", &["tail", "--url", "http://127.0.0.1:1"], &[], 69, &["nothing listens there"]);
 }
 
 #[test]

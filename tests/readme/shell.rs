@@ -62,11 +62,22 @@ impl Shell {
         told.lines().map(str::to_owned).collect()
     }
 
-    /// Runs a program in Python.
+    /// Runs a program in Python to its end.
     pub(crate) fn python(&self, program: &str) -> String {
+        output(&mut self.python_command(program), program)
+    }
+
+    /// Starts a program in Python.
+    pub(crate) fn start_python(&self, program: &str) -> Process {
+        Process::spawn(&mut self.python_command(program))
+    }
+
+    fn python_command(&self, program: &str) -> Command {
         let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
         assert!(python.exists(), "{} is missing: run 'make test-setup' first", python.display());
-        output(Command::new(python).args(["-c", program]).current_dir(self.folder()), program)
+        let mut command = Command::new(python);
+        command.args(["-c", program]).current_dir(self.folder());
+        command
     }
 }
 

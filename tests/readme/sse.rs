@@ -12,7 +12,7 @@ const PAGE: &str = include_str!("../../docs/sse.md");
 async fn streams_are_read_with_curl() {
     let _ports = PORTS.lock().await;
     let shell = Shell::new();
-    let dev = shell.start("pushnote dev");
+    let dev = shell.start(block_of(PAGE, "# Server-sent events", "pushnote dev").trim());
     dev.line_after("listening on http://");
     let token = dev.line_after("a token for user ");
     let token = token.split_whitespace().last().expect("a token");
@@ -24,7 +24,13 @@ async fn streams_are_read_with_curl() {
         stream.line_after("retry: ");
         stream.line_after("id: ");
     }
-    shell.run("pushnote publish --channel public.news '{\"msg\":\"Hi all!\"}'");
+    let python = shell.start_python(&block_of(PAGE, "# Server-sent events", "requests.get"));
+    let publish = block_of(PAGE, "# Server-sent events", "pushnote publish");
+    // Python does not say when it listens.
+    let publisher =
+        shell.start(&format!("bash -c \"while {}; do :; done\"", publish.trim().replace('"', "\\\"")));
+    python.line_after("{'msg': 'Hi all!'}");
+    drop(publisher);
     for stream in &streams {
         assert_eq!(parsed(&stream.line_after("data: ")), json!({"msg": "Hi all!"}));
     }

@@ -1,5 +1,6 @@
 //! What the tool asks over HTTP.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use pushnote_cli::Failure;
@@ -39,5 +40,14 @@ pub(crate) fn refusal(status: u16, body: &str) -> String {
 
 /// Nobody answers, or not as HTTP has it.
 pub(crate) fn unanswered(url: &str, error: &ureq::Error) -> Failure {
-    Failure::unavailable(format!("{url}: {error}"))
+    let advice = match error {
+        ureq::Error::Protocol(_) => {
+            "; does something else than HTTP listen there? The API has the address of --api, pages that of --port"
+        }
+        ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            "; nothing listens there: is the server started, and is this its port?"
+        }
+        _ => "",
+    };
+    Failure::unavailable(format!("{url}: {error}{advice}"))
 }

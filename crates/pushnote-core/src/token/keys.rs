@@ -111,7 +111,8 @@ const API_KEY_HASH_DIGITS: usize = 64;
 fn other_than_secret(line: &str) -> Option<&'static str> {
     let is_api_key = |word: &str| {
         let key = word.strip_prefix(API_KEY_PREFIX);
-        key.is_some_and(|key| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
+        key.filter(|key| key.len() >= SECRET_BYTES_MIN)
+            .is_some_and(|key| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
     };
     let is_hash =
         |word: &str| word.len() == API_KEY_HASH_DIGITS && word.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -235,7 +235,9 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Re
     serde_json::from_slice(body).map_err(|error| {
         let error = error.to_string();
         let meant = meant(&error).map(|meant| format!("; is {meant} meant?")).unwrap_or_default();
-        Problem::malformed(format!("the body is not as it should be: {error}{meant}; for example {example}"))
+        Problem::malformed(format!(
+            "the body is not the JSON that it should be: {error}{meant}; for example {example}"
+        ))
     })
 }
 

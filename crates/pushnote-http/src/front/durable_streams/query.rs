@@ -34,7 +34,7 @@ pub(super) enum QueryError {
     #[error("offset comes twice")]
     Offsets,
     /// Live, but from where?
-    #[error("with live, offset must be given")]
+    #[error("with live, offset must be given: -1, now, or what Stream-Next-Offset said")]
     OffsetMissing,
     /// Live, but how?
     #[error("live must be long-poll or sse")]
