@@ -4,7 +4,7 @@ mod expel;
 pub(crate) mod keys;
 mod openapi;
 mod publish;
-mod push;
+mod push_option;
 mod receipt;
 mod recent;
 mod views;

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::keys::ApiKey;
-use super::push::PushOption;
+use super::push_option::PushOption;
 use super::receipt::Receipt;
 use super::recent::{Known, Recent};
 use crate::context::Context;
