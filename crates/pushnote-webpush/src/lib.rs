@@ -11,29 +11,40 @@
 //! - [`Vapid`], [`Subject`]: the header that says so
 //! - [`encrypt`]: what only that browser can read
 //! - [`Subscriptions`]: the table of them, in a store; [`Subscriptions::import`] takes over those of solidwebpush
+//! - [`Guard`], [`Forbidden`]: which services may be asked
+//! - [`Client`], [`Answer`], [`Verdict`], [`Service`]: asks them, and what their answers mean
 
+mod answer;
 mod base64url;
+mod client;
+mod connect;
 mod device;
 mod encrypt;
 mod endpoint;
+mod guard;
 mod import;
 mod key;
 mod key_file;
 mod message;
 mod new_device;
+mod service;
 mod subscription;
 mod subscriptions;
 mod tables;
 mod vapid;
 
+pub use answer::{Answer, Verdict};
+pub use client::{Client, RootsError};
 pub use device::Device;
 pub use encrypt::{EncryptError, encrypt};
 pub use endpoint::{Endpoint, EndpointError, SubscriptionId};
+pub use guard::{Forbidden, Guard};
 pub use import::{ImportError, Imported, LeftOut, LeftOutReason};
 pub use key::{Key, KeyError, KeyId, Keys};
 pub use key_file::KeyFileError;
 pub use message::{Message, MessageError, PAYLOAD_BYTES_MAX, TTL_DEFAULT, TTL_MAX, Topic, Urgency};
 pub use new_device::{AddError, Added, SubscriptionOptions};
+pub use service::Service;
 pub use subscription::{Subscription, SubscriptionError};
 pub use subscriptions::Subscriptions;
 pub use tables::OpenError;

@@ -37,6 +37,8 @@ pub struct Message {
     pub urgency: Urgency,
     /// A message with the same topic that a service still keeps is replaced by this one.
     pub topic: Option<Topic>,
+    /// Nothing is shown for it. Apple's devices do not get such a message: a page that sends them loses its permission there.
+    pub quiet: bool,
 }
 
 /// Why something cannot be sent.
@@ -76,7 +78,7 @@ impl Message {
 
     /// A message that says only that there is one: its body is empty, and nothing is encrypted.
     pub fn without_payload() -> Self {
-        Self { payload: None, ttl: TTL_DEFAULT, urgency: Urgency::default(), topic: None }
+        Self { payload: None, ttl: TTL_DEFAULT, urgency: Urgency::default(), topic: None, quiet: false }
     }
 
     /// How long a service keeps it; longer than [`TTL_MAX`] is cut to that.
