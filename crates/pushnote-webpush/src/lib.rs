@@ -13,37 +13,58 @@
 //! - [`Subscriptions`]: the table of them, in a store; [`Subscriptions::import`] takes over those of solidwebpush
 //! - [`Guard`], [`Forbidden`]: which services may be asked
 //! - [`Client`], [`Answer`], [`Verdict`], [`Service`]: asks them, and what their answers mean
+//! - [`Jobs`], [`Audience`]: what is to be sent to whom, in a store; `due` and `settle` are what is read and written of it
+//! - [`Sender`], [`SenderOptions`], [`Event`], [`Counters`]: sends it; `round` is its task, and `queues` says what is next
 
 mod answer;
+mod audience;
 mod base64url;
 mod client;
 mod connect;
+mod counters;
 mod device;
+mod due;
 mod encrypt;
 mod endpoint;
+mod fate;
 mod guard;
 mod import;
+mod job;
+mod jobs;
 mod key;
 mod key_file;
 mod message;
 mod new_device;
+mod queues;
+mod round;
+mod sender;
+mod sender_options;
 mod service;
+mod settle;
 mod subscription;
 mod subscriptions;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod vapid;
 
 pub use answer::{Answer, Verdict};
+pub use audience::{Audience, Recipients};
 pub use client::{Client, RootsError};
+pub use counters::Counters;
 pub use device::Device;
 pub use encrypt::{EncryptError, encrypt};
 pub use endpoint::{Endpoint, EndpointError, SubscriptionId};
 pub use guard::{Forbidden, Guard};
 pub use import::{ImportError, Imported, LeftOut, LeftOutReason};
+pub use job::Outcome;
+pub use jobs::{Enqueued, Jobs, Progress};
 pub use key::{Key, KeyError, KeyId, Keys};
 pub use key_file::KeyFileError;
 pub use message::{Message, MessageError, PAYLOAD_BYTES_MAX, TTL_DEFAULT, TTL_MAX, Topic, Urgency};
 pub use new_device::{AddError, Added, SubscriptionOptions};
+pub use sender::Sender;
+pub use sender_options::{Event, Events, Personal, SenderOptions};
 pub use service::Service;
 pub use subscription::{Subscription, SubscriptionError};
 pub use subscriptions::Subscriptions;

@@ -3,29 +3,16 @@
 use std::time::{Duration, Instant};
 
 use http::{StatusCode, Version};
-use pushnote_webpush::{
-    Client, Guard, Key, KeyId, Keys, Message, Subscription, Topic, Urgency, Vapid, Verdict,
-};
+use pushnote_webpush::{Client, Guard, Key, KeyId, Keys, Message, Topic, Urgency, Vapid, Verdict};
 
+use crate::place::{self, subscription};
 use crate::support::MockService;
-
-/// The public key of RFC 8291's browser.
-const P256DH: &str =
-    "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
-
-fn subscription(url: &str) -> Subscription {
-    let json = serde_json::json!({ "endpoint": url, "keys": { "p256dh": P256DH, "auth": "BTBZMqHH6r4Tts7J_aSIgg" } });
-    Subscription::parse(json.to_string()).unwrap()
-}
 
 /// A client that may ask this machine, and trusts the service.
 fn client(service: &MockService) -> (Client, KeyId) {
-    let guard = Guard { allowed_nets: vec!["127.0.0.0/8".parse().unwrap()], ..Guard::default() };
-    let roots: Vec<_> = service.ca.clone().into_iter().collect();
     let key = Key::generate().unwrap();
     let id = key.id();
-    let vapid = Vapid::new(Keys::new(key, Vec::new()), "mailto:ops@example.com".parse().unwrap());
-    (Client::new(vapid, guard, &roots).unwrap(), id)
+    (place::client(service, &Keys::new(key, Vec::new())), id)
 }
 
 fn message() -> Message {
