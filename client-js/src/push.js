@@ -52,7 +52,7 @@ class Push {
     permission.catch(() => {}); // its turn may come later
     return this.#inTurn(async () => {
       await permission;
-      await this.#subscribe({ serviceWorker, group });
+      await this.#subscribe({ serviceWorker, group, token: await this.#userToken() });
     });
   }
 
@@ -63,7 +63,8 @@ class Push {
         const { script, scope, group } = this.#memory;
         if (!scope || obstacle() || Notification.permission !== 'granted') return;
         const serviceWorker = script ?? (await workers().getRegistration(scope));
-        if (serviceWorker && (await this.#userToken())) await this.#subscribe({ serviceWorker, group });
+        const token = serviceWorker && (await this.#userToken());
+        if (token) await this.#subscribe({ serviceWorker, group, token });
       });
     } catch (error) {
       console.warn(`pushnote: Web Push is not renewed: ${describe(error)}`);
@@ -96,8 +97,7 @@ class Push {
   }
 
   /** In the browser and at the server, which is asked nothing if it was told the same within a day. */
-  async #subscribe({ serviceWorker, group }) {
-    const token = await this.#userToken();
+  async #subscribe({ serviceWorker, group, token }) {
     if (!token) throw fault('there is nobody to notify: subscribe as a user first, or give a token', 'token_missing');
     const registration = await registered(serviceWorker, this.#server);
     const before = await registration.pushManager.getSubscription();
@@ -108,7 +108,7 @@ class Push {
     const { key } = Object(await (await this.#ask('key')).json().catch(() => {}));
     const subscription = await subscribed(registration, before, key);
     await this.#ask('subscribe', { method: 'POST', body: JSON.stringify({ token, subscription, group }) });
-    const script = typeof serviceWorker === 'string' ? serviceWorker : undefined;
+    const script = typeof serviceWorker === 'string' ? new URL(serviceWorker, location.href).href : undefined;
     this.#memory = { script, scope: registration.scope, group, told: await told(subscription), at: Date.now() };
   }
 

@@ -18,7 +18,7 @@
 
   const show = async ({ title, body, url, icon, tag, id, ack, collapse }) => {
     if (collapse) {
-      // A page has shown it meanwhile. So one is open, and browsers do not take this for a push in secret.
+      // A page has shown it meanwhile, here or on another device. Browsers forgive few pushes that show nothing.
       for (const shown of await registration.getNotifications({ tag: String(collapse) })) shown.close();
       return;
     }

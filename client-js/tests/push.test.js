@@ -158,7 +158,7 @@ test('a worker that does not start is told, and one that takes its time is waite
 
 test('each page renews it, and asks the server nothing while nothing has changed', async (t) => {
   const { own, server, connection, load } = page(t);
-  await connection.enablePush({ group: 'news' });
+  await connection.enablePush({ group: 'news', serviceWorker: '../pushnote-sw.js' });
   server.requests.length = 0;
   await load();
   assert.deepEqual(server.requests, []);
@@ -171,6 +171,12 @@ test('each page renews it, and asks the server nothing while nothing has changed
   registration.lose();
   await load({ token: '43:b' });
   assert.deepEqual(server.requests.splice(0), [ASKED, told(2, '43:b', 'news')]);
+  const source = t.mock.fn(() => '44:c');
+  globalThis.location.href = 'https://site.example/elsewhere/page';
+  await load({ token: source });
+  assert.deepEqual(server.requests.splice(0), [ASKED, told(2, '44:c', 'news')]);
+  assert.equal(source.mock.callCount(), 2, 'once for the connection, and once for this');
+  assert.equal(own.registrations.size, 1, 'the same worker');
   own.permission = 'denied';
   await load({ token: '42:a' });
   assert.deepEqual(server.requests, []);
