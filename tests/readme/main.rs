@@ -4,6 +4,7 @@ mod blocks;
 mod compose;
 mod flask_sse;
 mod guarantees;
+mod languages;
 mod lightpush;
 mod long_poll;
 mod relay;
