@@ -160,6 +160,14 @@ fn a_check_refuses_what_the_start_would() {
         (single("lightpush_port = 4"), &["PUSHNOTE_LIGHTPUSH_KEY"]),
         (single("redis = '127.0.0.1:6379'"), &["--redis: it does not begin with redis://"]),
         (single("redis_password_file = 'other'"), &["--redis-password-file", "--redis"]),
+        (
+            single("fallback = 'http://localhost:8080'"),
+            &["--fallback: http://localhost:8080/ is where this server"],
+        ),
+        (
+            single("fallback = '127.0.0.1:8000'"),
+            &["fallback = 127.0.0.1:8000: give an address on HTTP, as in http://127.0.0.1:8000"],
+        ),
         (single("data_dir = 'other'"), &["--data-dir", "not a directory"]),
         (single("route = '/events'"), &["--route: /events is something else"]),
         (single("route = '/streams'"), &["--route: /streams/ is something else"]),

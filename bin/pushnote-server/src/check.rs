@@ -29,6 +29,7 @@ pub fn faults(args: &Server) -> Vec<Failure> {
         route.map(drop),
         locations.map(drop),
         settings::fsync(args),
+        listening::fallback(args),
         args.data_dir.as_deref().map_or(Ok(()), data_dir),
         mq::options(args, &limits).map(drop),
         mq::publisher(args, &limits).map(drop),

@@ -31,6 +31,7 @@ pub fn main() -> ExitCode {
         let args = Arc::new(args);
         mq::ways_in(&args)?;
         listening::apart(&args)?;
+        listening::fallback(&args)?;
         let _logs = start_logs()?;
         warn_of_unknown_variables();
         let open_files_max = raise_open_files_limit();

@@ -1,8 +1,13 @@
 //! Where the server listens.
 
+use std::net::IpAddr;
+
 use pushnote_cli::{Failure, Listening, listening_apart};
 use pushnote_config::Server;
 use pushnote_net::{Listener, advice};
+
+/// Where a URL without a port leads.
+const HTTP_PORT: u16 = 80;
 
 /// Each listener has a place of its own.
 pub(crate) fn apart(args: &Server) -> Result<(), Failure> {
@@ -24,6 +29,23 @@ pub(crate) fn apart(args: &Server) -> Result<(), Failure> {
     let endpoints = crate::mq::endpoints(args);
     let endpoints = endpoints.into_iter().map(|(flag, endpoint)| Listening::endpoint(flag, endpoint));
     listening_apart(&endpoints.chain(of_one).flatten().collect::<Vec<_>>())
+}
+
+/// The application behind is another one than this server, which would ask itself without end.
+pub(crate) fn fallback(args: &Server) -> Result<(), Failure> {
+    let Some(uri) = args.fallback.as_ref().filter(|_| args.unix_socket.is_none()) else { return Ok(()) };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let is_here = match args.address {
+        None => is_loopback,
+        Some(address) => host == address.to_string() || host == "localhost" && address.is_loopback(),
+    };
+    if is_here && uri.port_u16().unwrap_or(HTTP_PORT) == args.port {
+        return Err(Failure::usage(format!(
+            "--fallback: {uri} is where this server itself listens (--port); give the address of the application behind it"
+        )));
+    }
+    Ok(())
 }
 
 /// For browsers. Must be called within the runtime.

@@ -10,6 +10,7 @@ use crate::args::ConfigArgs;
 const FILE_HEAD: &str = "\
 # Settings of pushnote-server and pushnote-mq: name this file by --config or PUSHNOTE_CONFIG. What is commented out is the
 # default, or an example where nothing is set. The environment goes before this file, and a flag before both. Secrets are in files of their own.
+# A relative path is seen from the folder that this file is in.
 ";
 
 const MANUAL_HEAD: &str = "\

@@ -219,7 +219,11 @@ fn concurrency(text: &str) -> Result<Concurrency, String> {
 
 /// An address over plain HTTP, without a password in it.
 pub(crate) fn http_url(text: &str) -> Result<Uri, String> {
-    let advice = || "give an address on HTTP, as in http://127.0.0.1:8000/passthrough".to_owned();
+    http_uri(text, "http://127.0.0.1:8000/passthrough")
+}
+
+fn http_uri(text: &str, example: &str) -> Result<Uri, String> {
+    let advice = || format!("give an address on HTTP, as in {example}");
     let uri: Uri = text.parse().map_err(|_| advice())?;
     if uri.scheme_str() == Some("https") {
         return Err("it is for an application within the network: give its address on http://".to_owned());
@@ -232,11 +236,12 @@ pub(crate) fn http_url(text: &str) -> Result<Uri, String> {
 
 /// As [`http_url`], of a server and not of something on it.
 pub(crate) fn http_origin(text: &str) -> Result<Uri, String> {
-    let uri = http_url(text)?;
+    const EXAMPLE: &str = "http://127.0.0.1:8000";
+    let uri = http_uri(text, EXAMPLE)?;
     if uri.path() == "/" && uri.query().is_none() {
         Ok(uri)
     } else {
-        Err("give a server's address without a path, as in http://127.0.0.1:8000".to_owned())
+        Err(format!("give a server's address without a path, as in {EXAMPLE}"))
     }
 }
 
