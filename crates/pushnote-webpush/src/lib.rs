@@ -13,7 +13,7 @@
 //! - [`Subscriptions`]: the table of them, in a store; [`Subscriptions::import`] takes over those of solidwebpush
 //! - [`Guard`], [`Forbidden`]: which services may be asked
 //! - [`Client`], [`Answer`], [`Verdict`], [`Service`]: asks them, and what their answers mean
-//! - [`Jobs`], [`Audience`]: what is to be sent to whom, in a store; `due` and `settle` are what is read and written of it
+//! - [`Jobs`], [`Audience`]: what is to be sent to whom, in a store; `enqueue`, `due` and `settle` are what is written and read of it
 //! - [`Sender`], [`SenderOptions`], [`Event`], [`Counters`]: sends it; `round` is its task, and `queues` says what is next
 
 mod answer;
@@ -26,6 +26,7 @@ mod device;
 mod due;
 mod encrypt;
 mod endpoint;
+mod enqueue;
 mod fate;
 mod guard;
 mod import;

@@ -35,6 +35,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 
+/// Requests that are remembered with all that came in them: the first.
+const RECEIVED_MAX: usize = 1000;
+
 /// What came.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
@@ -99,7 +102,7 @@ impl MockService {
         }
     }
 
-    /// All that came so far.
+    /// All that came so far, up to a number.
     pub(crate) fn received(&self) -> Vec<Received> {
         lock(&self.state).received.clone()
     }
@@ -222,7 +225,9 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>) -> Result<
         *times += 1;
         let times = *times;
         let (version, headers, body) = (head.version, head.headers, body.to_bytes());
-        state.received.push(Received { path: path.clone(), version, headers, body });
+        if state.received.len() < RECEIVED_MAX {
+            state.received.push(Received { path: path.clone(), version, headers, body });
+        }
         times
     };
     let behaviour = path.trim_start_matches('/').split(['/', '?']).next().unwrap();
