@@ -5,5 +5,6 @@
 mod support;
 
 mod answers;
+mod hostile;
 mod place;
 mod sending;

@@ -68,6 +68,13 @@ impl Place {
         Self::open(dir, keys).await
     }
 
+    /// As if all jobs had been tried while the clock was ahead.
+    pub(crate) async fn put_off(&self, ahead: Duration) {
+        let update = "UPDATE push_jobs SET attempts = 1, due_ms = due_ms + ?1";
+        let ahead_ms = i64::try_from(ahead.as_millis()).unwrap();
+        self.store.transact(move |transaction| transaction.execute(update, [ahead_ms])).await.unwrap();
+    }
+
     pub(crate) async fn subscribe(&self, user: &str, group: Option<&str>, url: &str) {
         self.subscriptions.add(user, group, &subscription(url), None).await.unwrap();
     }
