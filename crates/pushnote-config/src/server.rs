@@ -209,11 +209,12 @@ pub struct Server {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// Most TCP connections of browsers at once (100000, or fewer where the limit of open files is lower)
+    /// Most TCP connections of browsers at once (100000, or fewer where the limit of open files is lower); each stream of
+    /// HTTP/2 counts as one more
     #[arg(long, env = "PUSHNOTE_CONNECTIONS_MAX", value_name = "N", value_parser = count::<usize>)]
     pub connections_max: Option<usize>,
 
-    /// Most TCP connections from one address at once; no limit without it; leave it unset behind a proxy
+    /// Most TCP connections from one address at once, counted likewise; no limit without it; leave it unset behind a proxy
     #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_IP_MAX", value_name = "N", value_parser = count::<usize>)]
     pub connections_per_ip_max: Option<usize>,
 

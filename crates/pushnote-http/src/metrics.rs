@@ -148,11 +148,15 @@ impl Gauges {
         let help = "Requests for which there was no place at the application behind";
         page.counter("pushnote_server_fallback_refused_requests", help, refused)?;
         let connections = self.admission.open() as u64;
-        page.gauge("pushnote_server_http_connections", "Connections of browsers now", connections)?;
+        page.gauge(
+            "pushnote_server_http_connections",
+            "Connections of browsers now, and streams of HTTP/2",
+            connections,
+        )?;
         let refused = self.admission.refused().map(|(cause, count)| ([cause_of(cause)], count));
         page.counters(
             "pushnote_server_http_refused_connections",
-            "Connections of browsers beyond a limit",
+            "Connections of browsers, and streams of HTTP/2, beyond a limit",
             refused,
         )
     }

@@ -2,27 +2,33 @@
 
 use std::convert::Infallible;
 use std::future::{Future, pending, ready};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{Either, FutureExt, TryFutureExt};
-use http::Version;
-use http::header::{CONNECTION, HeaderValue};
-use http_body_util::Either as Body;
+use bytes::Bytes;
+use futures_util::future::{self, FutureExt, TryFutureExt};
+use http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
+use http::{StatusCode, Version};
+use http_body_util::{BodyExt, Either};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use pushnote_core::Limits;
-use pushnote_net::http::HttpStream;
+use pushnote_net::http::{ClientSide, Handovers, HttpStream};
 use pushnote_net::{Admission, Listener, LogOnce, Peer, Permit, Stream};
 use pushnote_sockjs::ConnectionGuard;
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
-use crate::front::Front;
+use crate::front::{Body, Front};
 use crate::request_check;
+
+mod streams;
+
+use streams::Streams;
 
 /// When the server stops: how long a client may take nothing of its last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
@@ -62,9 +68,9 @@ pub(crate) async fn accept_until<T>(
         header_timeout: Duration::from_secs(limits.handshake_timeout_s),
         keep_alive: Duration::from_secs(limits.keep_alive_s),
         write_timeout: Duration::from_secs(limits.write_timeout_s),
+        places: Arc::new(Places { admission: Arc::clone(&admission), log: LogOnce::new() }),
         draining,
     };
-    let log = LogOnce::new();
     tokio::pin!(over);
     let outcome = loop {
         let stream = tokio::select! {
@@ -72,15 +78,11 @@ pub(crate) async fn accept_until<T>(
             stream = listener.accept() => stream,
         };
         let Some(peer) = stream.peer() else { continue };
-        match admission.admit(peer.ip()) {
-            Ok(permit) => {
+        match connection.places.admit(peer) {
+            Some(permit) => {
                 tokio::spawn(connection.clone().serve(stream, peer, permit));
             }
-            Err(refused) => {
-                let kind = refused.kind();
-                if let Some(unlogged) = log.due(kind) {
-                    tracing::warn!(kind, why = %refused, unlogged, "connection refused; more of this kind in the next minute are not logged");
-                }
+            None => {
                 // The kernel takes these few bytes on a fresh socket, or the client just sees the end.
                 let _ = stream.try_write(NO_PLACE);
             }
@@ -109,6 +111,26 @@ impl OpenConnections {
     }
 }
 
+/// Places for connections, and for streams of HTTP/2, of which each may be another browser's.
+struct Places {
+    admission: Arc<Admission>,
+    log: LogOnce,
+}
+
+impl Places {
+    fn admit(&self, peer: Peer) -> Option<Arc<Permit>> {
+        let refused = match self.admission.admit(peer.ip()) {
+            Ok(permit) => return Some(permit),
+            Err(refused) => refused,
+        };
+        let kind = refused.kind();
+        if let Some(unlogged) = self.log.due(kind) {
+            tracing::warn!(kind, why = %refused, unlogged, "connection refused; more of this kind in the next minute are not logged");
+        }
+        None
+    }
+}
+
 #[derive(Clone)]
 struct HttpConnection {
     site: Site,
@@ -116,6 +138,7 @@ struct HttpConnection {
     header_timeout: Duration,
     keep_alive: Duration,
     write_timeout: Duration,
+    places: Arc<Places>,
     draining: watch::Receiver<()>,
 }
 
@@ -148,41 +171,40 @@ impl HttpConnection {
         let asked = Arc::new(Notify::new());
         let first_head = Arc::clone(&asked);
         let stream = HttpStream::new(stream);
-        let (handovers, offers) = (stream.handovers(), stream.handovers());
-        let (client, of_request) = (stream.client_side(), stream.client_side());
+        let (handovers, client, streams) = (stream.handovers(), stream.client_side(), Streams::default());
+        let requests = Requests {
+            peer,
+            permit,
+            places: self.places,
+            handovers: handovers.clone(),
+            client: client.clone(),
+            streams: streams.clone(),
+        };
         let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
             asked.notify_one();
-            let refusal = request_check::refusal(&request);
-            // Where the SockJS filter looks for the client's address.
-            request.extensions_mut().insert(peer);
-            // What goes on for ever leaves hyper by this; not a stream of HTTP/2, which shares its connection.
-            if request.version() != Version::HTTP_2 {
-                let handover = offers.offer(request.version() == Version::HTTP_11);
-                request.extensions_mut().insert(handover);
-                request.extensions_mut().insert(of_request.clone());
-            }
-            let closes = request_check::closes(&request);
-            // A WebSocket outlives this task, and so does a stream; it keeps its place as long as it lives.
-            request.extensions_mut().insert(ConnectionGuard::new(Arc::clone(&permit)));
+            let (ends, refusal) = requests.prepare(&mut request);
             // One future or the other, and not one around both: each connection has room for it.
             if let Some(refusal) = refusal {
-                return Either::Left(Either::Left(ready(Ok::<_, Infallible>(refusal.map(Body::Left)))));
+                return future::Either::Left(future::Either::Left(ready(Ok::<_, Infallible>(
+                    ends.by_routes(refusal),
+                ))));
             }
             match fronts.iter().find(|front| front.takes(request.uri().path())) {
                 Some(front) => {
                     let answering = Arc::clone(front).respond(request);
-                    Either::Left(Either::Right(
-                        answering.map(move |answer| Ok(last(answer, closes).map(Body::Right))),
+                    future::Either::Left(future::Either::Right(
+                        answering.map(move |answer| Ok(ends.by_front(answer))),
                     ))
                 }
                 None => {
                     let answering = hyper::service::Service::call(&routes, request);
-                    Either::Right(answering.map_ok(move |answer| last(answer, closes).map(Body::Left)))
+                    future::Either::Right(answering.map_ok(move |answer| ends.by_routes(answer)))
                 }
             }
         });
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        tokio::pin!(connection);
+        let over = streams.watch(self.write_timeout, self.keep_alive);
+        tokio::pin!(connection, over);
         let silent = async {
             if timeout(self.header_timeout, first_head.notified()).await.is_ok() {
                 pending::<()>().await;
@@ -194,15 +216,17 @@ impl HttpConnection {
             _ = self.draining.changed() => {
                 connection.as_mut().graceful_shutdown();
                 // An answer may take as long as the server has to end.
-                loop {
-                    match timeout(LAST_ANSWER, connection.as_mut()).await {
-                        Ok(served) => break served,
-                        Err(_) if client.deaf_for() >= LAST_ANSWER => break Ok(()),
-                        Err(_) => {}
-                    }
+                tokio::select! {
+                    served = &mut connection => served,
+                    () = deaf(&client) => Ok(()),
+                    () = &mut over => Ok(()),
                 }
             }
             () = silent => Ok(()),
+            () = &mut over => {
+                connection.as_mut().graceful_shutdown();
+                timeout(LAST_ANSWER, connection).await.unwrap_or(Ok(()))
+            }
         };
         if let Err(error) = served
             && !handovers.taken_over()
@@ -212,12 +236,96 @@ impl HttpConnection {
     }
 }
 
-/// The answer; with `closes`, the last one of its connection.
-fn last<B>(mut answer: http::Response<B>, closes: bool) -> http::Response<B> {
-    if closes {
-        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+/// Ends when a client takes nothing of its last answer.
+async fn deaf(client: &ClientSide) {
+    while client.deaf_for() < LAST_ANSWER {
+        sleep(LAST_ANSWER).await;
     }
-    answer
+}
+
+/// What a stream is answered for which there is no place.
+fn no_place() -> Response {
+    let mut response =
+        Response::new("there are as many connections as there may be: try again in some seconds\n".into());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
+/// Of one connection: what its requests are told of it.
+struct Requests {
+    peer: Peer,
+    permit: Arc<Permit>,
+    places: Arc<Places>,
+    handovers: Handovers,
+    client: ClientSide,
+    streams: Streams,
+}
+
+impl Requests {
+    /// What ends with the request's answer; and the answer, if it is a refusal.
+    fn prepare<B>(&self, request: &mut http::Request<B>) -> (Ends, Option<Response>) {
+        let mut ends = Ends { closes: request_check::closes(request), stream: None };
+        let (mut refusal, version) = (request_check::refusal(request), request.version());
+        let mut place = Arc::clone(&self.permit);
+        let extensions = request.extensions_mut();
+        // Where the SockJS filter looks for the client's address.
+        extensions.insert(self.peer);
+        if version == Version::HTTP_2 {
+            match self.places.admit(self.peer) {
+                Some(permit) => {
+                    ends.stream = Some(self.streams.begin(Arc::clone(&permit)));
+                    place = permit;
+                }
+                None => refusal = Some(no_place()),
+            }
+        } else {
+            // What goes on for ever leaves hyper by this; not a stream of HTTP/2, which shares its connection.
+            extensions.insert(self.handovers.offer(version == Version::HTTP_11));
+            extensions.insert(self.client.clone());
+        }
+        // A WebSocket outlives this task, and so does a stream; it keeps its place as long as it lives.
+        extensions.insert(ConnectionGuard::new(place));
+        (ends, refusal)
+    }
+}
+
+/// What ends with an answer.
+struct Ends {
+    /// The connection.
+    closes: bool,
+    /// Its stream, of HTTP/2.
+    stream: Option<streams::Stream>,
+}
+
+/// An answer to hyper.
+type Answer<B> = http::Response<Either<B, Body>>;
+
+impl Ends {
+    /// Of a front.
+    fn by_front<B>(self, mut answer: http::Response<Body>) -> Answer<B> {
+        if self.closes {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer.map(|body| match self.stream {
+            Some(stream) => Either::Right(stream.answer(body).boxed_unsync()),
+            None => Either::Right(body),
+        })
+    }
+
+    /// Of all else.
+    fn by_routes<B>(self, mut answer: http::Response<B>) -> Answer<B>
+    where
+        B: http_body::Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static,
+    {
+        if self.stream.is_some() {
+            return self.by_front(answer.map(|body| body.map_err(io::Error::other).boxed_unsync()));
+        }
+        if self.closes {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer.map(Either::Left)
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How many connections may be open, in total and from one address.
+//! How many connections may be open, in total and from one address; a stream of HTTP/2 is one, too.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -69,7 +69,7 @@ impl Admission {
         })
     }
 
-    /// A place for a connection from `ip`; one from a Unix socket has none, and counts in total alone.
+    /// A place for a connection from `ip`, or for a stream of one; one from a Unix socket has none, and counts in total alone.
     ///
     /// # Errors
     /// [`Refused`], which is counted.
@@ -80,21 +80,21 @@ impl Admission {
     }
 
     fn find_place(self: &Arc<Self>, ip: Option<IpAddr>) -> Result<Arc<Permit>, Refused> {
-        // Only the accept loop admits: nobody else raises the count between the look and the addition.
-        if self.open.load(Relaxed) >= self.connections_max {
+        let one_more = |open| (open < self.connections_max).then_some(open + 1);
+        if self.open.fetch_update(Relaxed, Relaxed, one_more).is_err() {
             return Err(Refused::Total(self.connections_max));
         }
-        let ip = ip.filter(|_| self.per_ip_limited());
-        if let Some(ip) = ip {
+        let mut permit = Permit { admission: Arc::clone(self), ip: None };
+        if let Some(ip) = ip.filter(|_| self.per_ip_limited()) {
             let mut per_ip = self.per_ip.lock().unwrap_or_else(PoisonError::into_inner);
             let count = per_ip.entry(ip).or_insert(0);
             if *count >= self.per_ip_max {
                 return Err(Refused::PerIp(self.per_ip_max));
             }
             *count += 1;
+            permit.ip = Some(ip);
         }
-        self.open.fetch_add(1, Relaxed);
-        Ok(Arc::new(Permit { admission: Arc::clone(self), ip }))
+        Ok(Arc::new(permit))
     }
 
     fn per_ip_limited(&self) -> bool {

@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2;
 use proptest::prelude::{Strategy, proptest};
 use proptest::{collection, sample};
 use pushnote_core::{ChannelRules, Keys, Verifier};
@@ -137,8 +139,16 @@ async fn idle_connections_are_kept_longer_than_new_ones_may_be_silent() {
     }
 }
 
-/// Answers after some seconds: the path says how many.
-struct Slow;
+/// Answers after some seconds: the path says how many. Its answers hold what it holds.
+struct Slow(Arc<()>);
+
+struct Held(#[expect(dead_code, reason = "held, not read")] Arc<()>, String);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        self.1.as_bytes()
+    }
+}
 
 impl Front for Slow {
     fn takes(&self, _: &str) -> bool {
@@ -148,48 +158,120 @@ impl Front for Slow {
     fn respond(self: Arc<Self>, request: http::Request<hyper::body::Incoming>) -> crate::front::Answering {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_secs(request.uri().path()[1..].parse().unwrap())).await;
-            crate::front::plain(http::StatusCode::OK, &"answer".repeat(100_000))
+            let body = Held(Arc::clone(&self.0), "answer".repeat(100_000));
+            http::Response::new(crate::front::whole(Bytes::from_owner(body)))
         })
     }
 }
 
-/// A connection with a front, and what makes it drain.
-fn slow() -> (tokio::net::UnixStream, watch::Sender<()>, tokio::task::JoinHandle<()>) {
+/// A connection with a front, what makes it drain, and what its answers hold.
+struct Served {
+    drain: watch::Sender<()>,
+    serving: tokio::task::JoinHandle<()>,
+    admission: Arc<Admission>,
+    held: Arc<()>,
+}
+
+/// With so many places for connections.
+fn slow(places: usize) -> (tokio::net::UnixStream, Served) {
     let (near, far) = tokio::net::UnixStream::pair().unwrap();
     let (drain, draining) = watch::channel(());
-    let limits = Limits::default();
+    let (limits, held, admission) = (Limits::default(), Arc::default(), Admission::new(places, places));
     let connection = HttpConnection {
-        site: routes::only(Arc::new(Slow), ""),
+        site: routes::only(Arc::new(Slow(Arc::clone(&held))), ""),
         header_bytes_max: limits.header_bytes_max,
         header_timeout: Duration::from_secs(limits.handshake_timeout_s),
         keep_alive: Duration::from_secs(limits.keep_alive_s),
         write_timeout: Duration::from_secs(limits.write_timeout_s),
+        places: Arc::new(Places { admission: Arc::clone(&admission), log: LogOnce::new() }),
         draining,
     };
-    let permit = Admission::new(1, 1).admit(None).unwrap();
-    (far, drain, tokio::spawn(connection.serve(near.into(), Peer::Unix, permit)))
+    let permit = admission.admit(None).unwrap();
+    let serving = tokio::spawn(connection.serve(near.into(), Peer::Unix, permit));
+    (far, Served { drain, serving, admission, held })
+}
+
+type Http2 = http2::SendRequest<Empty<Bytes>>;
+
+/// The same over HTTP/2, whose client takes so many bytes of an answer before it reads them.
+async fn slow_streams(places: usize, window: u32) -> (Http2, Served) {
+    let (far, served) = slow(places);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window);
+    let (client, connection) = builder.handshake(TokioIo::new(far)).await.unwrap();
+    tokio::spawn(connection);
+    (client, served)
+}
+
+async fn ask(client: &mut Http2, path: &str) -> http::Response<hyper::body::Incoming> {
+    let request = http::Request::get(format!("http://a{path}")).body(Empty::new()).unwrap();
+    client.send_request(request).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_count_as_connections() {
+    let (mut client, served) = slow_streams(2, 10).await;
+    let first = ask(&mut client, "/0").await;
+    assert_eq!(served.admission.open(), 2);
+    let refused = ask(&mut client, "/0").await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()[RETRY_AFTER], "5");
+    assert_eq!(first.into_body().collect().await.unwrap().to_bytes().len(), 600_000);
+    assert_eq!(served.admission.open(), 1);
+    assert_eq!(ask(&mut client, "/0").await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_not_taken_holds_nothing_for_long() {
+    let (mut client, served) = slow_streams(9, 10).await;
+    let mut other = client.clone();
+    let living = tokio::spawn(async move { ask(&mut other, "/1000").await });
+    let stuck = ask(&mut client, "/0").await;
+    assert_eq!(Arc::strong_count(&served.held), 3, "the front's, this one, and its answer's");
+    tokio::time::sleep(Duration::from_secs(1 + 2 * Limits::default().write_timeout_s)).await;
+    assert_eq!(Arc::strong_count(&served.held), 2);
+    assert!(stuck.into_body().collect().await.is_err(), "it is broken off");
+    assert_eq!(living.await.unwrap().status(), 200, "the other streams go on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_a_stream_that_goes_on_ends() {
+    let limits = Limits::default();
+    for (window, at_most) in
+        [(10, 2 * limits.write_timeout_s), (1 << 20, limits.keep_alive_s + limits.write_timeout_s)]
+    {
+        let (mut client, served) = slow_streams(9, window).await;
+        let start = tokio::time::Instant::now();
+        let answer = ask(&mut client, "/0").await;
+        let answer =
+            if window == 10 { Some(answer) } else { answer.into_body().collect().await.ok().and(None) };
+        served.serving.await.unwrap();
+        let took = start.elapsed();
+        assert!(took <= Duration::from_secs(at_most) + LAST_ANSWER, "{took:?}");
+        drop(answer);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_before_the_end_is_answered_however_long_that_takes() {
-    let (mut client, drain, serving) = slow();
+    let (mut client, served) = slow(1);
     client.write_all(b"GET /25 HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    drop(drain);
+    drop(served.drain);
     let mut answer = String::new();
     client.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("answer\n"), "{}", &answer[..100]);
-    serving.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("answer"), "{}", &answer[..100]);
+    served.serving.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_take_the_last_answer_is_left() {
-    let (mut client, drain, serving) = slow();
+    let (mut client, served) = slow(1);
     client.write_all(b"GET /0 HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    drop(drain);
+    drop(served.drain);
     let start = tokio::time::Instant::now();
-    serving.await.unwrap();
+    served.serving.await.unwrap();
     assert_eq!(start.elapsed(), LAST_ANSWER);
 }
 
@@ -198,10 +280,10 @@ async fn of_close_and_keep_alive_close_counts() {
     for (line, closes) in
         [("close, keep-alive", true), ("keep-alive\r\nconnection: close", true), ("keep-alive", false)]
     {
-        let (mut client, _drain, _serving) = slow();
+        let (mut client, _served) = slow(1);
         client.write_all(format!("GET /0 HTTP/1.0\r\nconnection: {line}\r\n\r\n").as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        while !answer.ends_with(b"answer\n") {
+        while !answer.ends_with(b"answer") {
             assert!(client.read_buf(&mut answer).await.unwrap() > 0);
         }
         let end = timeout(Duration::from_millis(200), client.read_buf(&mut answer)).await;
