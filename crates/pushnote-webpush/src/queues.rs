@@ -43,8 +43,13 @@ struct Queue {
     /// Requests under way, and those whose answer is not written down yet.
     in_flight: HashSet<JobKey>,
     paused_until: Option<Instant>,
-    /// In a row.
+    /// It has answered, and not failed too often since. Before that, it is asked by one request at a time: many would open a
+    /// connection each, or wait together for one that never answers.
+    works: bool,
+    /// Failures in a row.
     failures: u32,
+    /// Pauses for them in a row.
+    rounds: u32,
     /// The database may have more that is due.
     more: bool,
 }
@@ -162,9 +167,9 @@ impl Queues {
     /// A service has answered as one that works.
     pub(crate) fn works(&mut self, origin: &str, now: Instant) {
         if let Some(queue) = self.origins.get_mut(origin) {
-            queue.failures = 0;
+            (queue.failures, queue.rounds) = (0, 0);
             // A pause that goes on was asked for by another answer.
-            queue.paused_until = queue.paused_until.filter(|until| *until > now);
+            queue.works = !queue.is_paused(now);
         }
     }
 
@@ -172,14 +177,13 @@ impl Queues {
     pub(crate) fn fails(&mut self, origin: &str, now: Instant, jitter: f64) -> Option<Instant> {
         let queue = self.origins.get_mut(origin)?;
         queue.failures = queue.failures.saturating_add(1);
-        let excess = queue.failures.checked_sub(FAILURES_MAX)?;
-        if queue.is_paused(now) {
+        // Those that were under way when a pause began are part of what it is for.
+        if queue.failures < FAILURES_MAX || queue.is_paused(now) {
             return None;
         }
-        // Those that were under way together count for one.
-        let rounds = excess / u32::try_from(self.in_flight_max).unwrap_or(u32::MAX);
-        // Three at least: the first failures took long already.
-        let until = now + backoff(rounds.saturating_add(3), jitter.max(0.5));
+        queue.rounds = queue.rounds.saturating_add(1);
+        // The first failures took a while already.
+        let until = now + backoff(queue.rounds.saturating_add(2), jitter.max(0.5));
         self.pause(origin, until);
         Some(until)
     }
@@ -188,6 +192,7 @@ impl Queues {
     pub(crate) fn pause(&mut self, origin: &str, until: Instant) {
         if let Some(queue) = self.origins.get_mut(origin) {
             queue.paused_until = queue.paused_until.max(Some(until));
+            queue.works = false;
             // They wait in the database: a service that is away takes no memory.
             queue.waiting = VecDeque::new();
             queue.more = true;
@@ -234,7 +239,9 @@ impl Queue {
             waiting: VecDeque::new(),
             in_flight: HashSet::new(),
             paused_until: None,
+            works: false,
             failures: 0,
+            rounds: 0,
             more: true,
         }
     }
@@ -244,9 +251,7 @@ impl Queue {
     }
 
     fn may_start(&self, now: Instant, in_flight_max: usize, strangers: bool) -> bool {
-        // One that has failed is asked by one alone first.
-        let most =
-            if self.failures >= FAILURES_MAX || self.paused_until.is_some() { 1 } else { in_flight_max };
+        let most = if self.works { in_flight_max } else { 1 };
         !self.waiting.is_empty()
             && self.in_flight.len() < most
             && !self.is_paused(now)
@@ -255,144 +260,4 @@ impl Queue {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::testing::job_for;
-
-    const FCM: &str = "https://fcm.googleapis.com";
-
-    /// Jobs of one message for so many subscriptions of a service.
-    fn jobs(origin: &str, count: usize) -> Vec<Job> {
-        (0..count).map(|number| job_for(1, &format!("{origin}/{number}"), i64::MAX)).collect()
-    }
-
-    fn queues(in_flight_max: usize, origins: &[(&str, usize)], now: Instant) -> Queues {
-        let mut queues = Queues::new(in_flight_max);
-        for &(origin, count) in origins {
-            queues.discovered(origin.into(), now);
-            queues.loaded(origin, jobs(origin, count), false);
-        }
-        queues
-    }
-
-    #[test]
-    fn each_service_has_so_many_at_once_and_one_to_each_subscription() {
-        let now = Instant::now();
-        let mut queues = queues(8, &[(FCM, 20), ("https://a.example", 3)], now);
-        let started = queues.start(now);
-        assert_eq!(started.iter().filter(|job| *job.origin == *FCM).count(), 8);
-        assert_eq!((started.len(), queues.in_flight()), (11, 11));
-        assert!(queues.start(now).is_empty());
-        queues.settled(&started[0]);
-        queues.settled(&started[0]);
-        assert_eq!(queues.start(now).len(), usize::from(*started[0].origin == *FCM));
-        // A second message for a subscription that has one under way.
-        let mut queues = self::queues(8, &[("https://a.example", 1)], now);
-        queues.loaded("https://a.example", vec![job_for(2, "https://a.example/0", i64::MAX)], false);
-        let first = queues.start(now);
-        assert_eq!(first.len(), 1);
-        queues.settled(&first[0]);
-        assert_eq!(queues.start(now)[0].key.message, 2);
-    }
-
-    #[test]
-    fn strangers_do_not_hold_up_the_great_ones() {
-        let now = Instant::now();
-        let names: Vec<_> = (0..20).map(|number| format!("https://{number}.example")).collect();
-        let mut origins: Vec<_> = names.iter().map(|name| (name.as_str(), 32)).collect();
-        origins.push((FCM, 32));
-        let mut queues = queues(32, &origins, now);
-        let started = queues.start(now);
-        assert_eq!(started.iter().filter(|job| *job.origin == *FCM).count(), 32);
-        assert_eq!(started.len(), 32 + STRANGERS_MAX);
-        // And each of them has its turn.
-        let served: HashSet<_> = started.iter().map(|job| job.origin.clone()).collect();
-        assert_eq!(served.len(), 21);
-    }
-
-    #[test]
-    fn a_service_that_wants_nothing_is_left_alone_and_takes_no_memory() {
-        let now = Instant::now();
-        let mut queues = queues(8, &[(FCM, 20), ("https://a.example", 3)], now);
-        let started = queues.start(now);
-        queues.pause(FCM, now + Duration::from_secs(60));
-        started.iter().for_each(|job| queues.settled(job));
-        assert_eq!(queues.waiting(), [("https://a.example", 0), (FCM, 0)]);
-        assert!(queues.wanted(now).is_empty());
-        assert_eq!(queues.next_end_of_pause(now), Some(now + Duration::from_secs(60)));
-        queues.tidy(now);
-        assert_eq!(queues.origins().len(), 1, "it is remembered");
-        let later = now + Duration::from_secs(60);
-        assert_eq!(queues.wanted(later)[0].count, WAITING_MAX);
-        queues.loaded(FCM, jobs(FCM, 20), false);
-        // One by one, until one is taken.
-        let probe = queues.start(later);
-        assert_eq!(probe.len(), 1);
-        queues.works(FCM, later);
-        queues.settled(&probe[0]);
-        assert_eq!(queues.start(later).len(), 8);
-    }
-
-    #[test]
-    fn a_service_that_fails_is_left_alone_for_longer_and_longer() {
-        let now = Instant::now();
-        let mut queues = queues(8, &[(FCM, 20)], now);
-        let fail =
-            |queues: &mut Queues, now, times: u32| (0..times).find_map(|_| queues.fails(FCM, now, 1.0));
-        assert_eq!(fail(&mut queues, now, FAILURES_MAX - 1), None);
-        let first = queues.fails(FCM, now, 1.0).unwrap();
-        assert_eq!(first - now, Duration::from_secs(8));
-        assert_eq!(fail(&mut queues, now, 7), None, "those that were under way");
-        let second = fail(&mut queues, first, 8).unwrap();
-        assert_eq!(second - first, Duration::from_secs(16));
-        queues.works(FCM, second);
-        assert_eq!(fail(&mut queues, second, FAILURES_MAX - 1), None);
-    }
-
-    #[test]
-    fn what_is_wanted_leaves_out_what_is_here() {
-        let now = Instant::now();
-        let mut queues = queues(8, &[(FCM, 20)], now);
-        assert!(queues.wanted(now).is_empty(), "there are no more");
-        queues.look_again();
-        let started = queues.start(now);
-        let wanted = queues.wanted(now);
-        assert_eq!((wanted[0].count, wanted[0].except.len()), (WAITING_MAX - 12, 20));
-        assert!(started.iter().all(|job| wanted[0].except.contains(&job.key)));
-    }
-
-    #[test]
-    fn what_is_cancelled_is_not_started() {
-        let now = Instant::now();
-        let mut queues = queues(1, &[(FCM, 3)], now);
-        let under_way = queues.start(now);
-        queues.cancel(&[Cancelled { message: 1, users: vec!["bob".to_owned()] }]);
-        assert_eq!(queues.waiting(), [(FCM, 2)]);
-        queues.cancel(&[Cancelled { message: 1, users: vec!["bob".to_owned(), "ann".to_owned()] }]);
-        assert_eq!(queues.waiting(), [(FCM, 0)]);
-        queues.settled(&under_way[0]);
-        assert!(queues.start(now).is_empty());
-        queues.tidy(now);
-        assert!(queues.origins().is_empty());
-    }
-
-    #[test]
-    fn no_number_of_strangers_fills_the_memory_or_shuts_out_the_others() {
-        let now = Instant::now();
-        let mut queues = Queues::new(8);
-        for number in 0..ORIGINS_MAX {
-            queues.discovered(format!("https://{number}.example").into(), now);
-        }
-        queues.discovered("https://one-more.example".into(), now);
-        queues.discovered(FCM.into(), now);
-        assert_eq!(queues.origins().len(), ORIGINS_MAX + 1);
-        assert!(queues.origins().contains(FCM));
-        // Who wants nothing gives way to who does.
-        queues.pause("https://7.example", now + Duration::from_secs(3600));
-        queues.discovered("https://one-more.example".into(), now);
-        assert!(queues.origins().contains("https://one-more.example"));
-        assert!(!queues.origins().contains("https://7.example"));
-    }
-}
+mod tests;

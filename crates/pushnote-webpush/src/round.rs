@@ -53,6 +53,8 @@ pub(crate) struct Round {
     load_at: Instant,
     searching: bool,
     search_at: Instant,
+    /// When the next search may be, at the earliest.
+    search_ready: Instant,
     search_from: Arc<str>,
     forget_at: Instant,
     /// What was cancelled while jobs were being loaded: they may be among these.
@@ -95,6 +97,7 @@ impl Round {
             load_at: now,
             searching: false,
             search_at: now,
+            search_ready: now,
             search_from: "".into(),
             forget_at: now,
             cancelled: Vec::new(),
@@ -126,7 +129,7 @@ impl Round {
                     }
                 }
                 () = jobs.woken(), if !stopping => {
-                    self.search_at = self.search_at.min(Instant::now() + SEARCH_PAUSE);
+                    self.search_at = self.search_at.min(self.search_ready);
                     self.queues.look_again();
                 }
                 () = sleep_until(wake_at) => {}
@@ -164,7 +167,7 @@ impl Round {
     }
 
     fn search(&mut self, now: Instant) {
-        if self.searching || self.search_at > now {
+        if self.searching || self.search_at.max(self.search_ready) > now {
             return;
         }
         self.searching = true;
@@ -222,7 +225,7 @@ impl Round {
     fn wake_at(&self, now: Instant, stopping: bool) -> Instant {
         let mut wakes = vec![self.settle_at];
         if !stopping {
-            wakes.extend([self.search_at, self.load_at, self.forget_at]);
+            wakes.extend([self.search_at.max(self.search_ready), self.load_at, self.forget_at]);
             wakes.extend(self.queues.next_end_of_pause(now));
         }
         // What is due already waits for a task, whose end wakes, too.
@@ -245,7 +248,8 @@ impl Round {
                     self.search_at = now + STORE_RETRY;
                     return;
                 };
-                self.search_at = self.search_at.min(now + search_pause(&found));
+                self.search_ready = now + if found.from.is_some() { SEARCH_ON } else { SEARCH_PAUSE };
+                self.search_at = self.search_at.min(now + next_search(&found));
                 self.search_from = found.from.unwrap_or_else(|| "".into());
                 for origin in found.origins {
                     self.queues.discovered(origin, now);
@@ -274,8 +278,7 @@ impl Round {
                 for (job, fate) in answered {
                     if let Fate::Retry { due_ms, .. } = fate {
                         let pause = due_ms.saturating_sub(unix_ms()).max(0).unsigned_abs();
-                        self.search_at =
-                            self.search_at.min(now + Duration::from_millis(pause).max(SEARCH_PAUSE));
+                        self.search_at = self.search_at.min(now + Duration::from_millis(pause));
                     }
                     self.queues.settled(&job);
                     self.over(&Settled::new(&job, fate));
@@ -362,8 +365,8 @@ fn message_of(job: &Job, now_ms: i64, personal: Option<&Personal>) -> Result<Mes
     Ok(made)
 }
 
-/// How long until the next search.
-fn search_pause(found: &Found) -> Duration {
+/// How long until the next search, if nothing happens before.
+fn next_search(found: &Found) -> Duration {
     if found.from.is_some() {
         return SEARCH_ON;
     }
