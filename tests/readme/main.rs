@@ -178,6 +178,17 @@ fn the_rust_example_is_the_block() {
 }
 
 #[test]
+fn the_readme_names_each_page() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("a file");
+    for page in root.join("docs").read_dir().expect("a folder") {
+        let page = page.expect("an entry").file_name();
+        let page = page.to_str().expect("a name");
+        assert!(!page.ends_with(".md") || readme.contains(&format!("(docs/{page})")), "{page}");
+    }
+}
+
+#[test]
 fn each_crate_brings_the_licence_and_the_readme_that_it_names() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_else(|_| panic!("{path:?}"));
