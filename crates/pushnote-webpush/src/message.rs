@@ -76,6 +76,15 @@ impl Message {
         }
     }
 
+    /// A message whose payload is JSON, as service workers mostly want it.
+    ///
+    /// # Errors
+    ///
+    /// [`MessageError::TooLong`].
+    pub fn json(payload: &serde_json::Value) -> Result<Self, MessageError> {
+        Self::new(payload.to_string())
+    }
+
     /// A message that says only that there is one: its body is empty, and nothing is encrypted.
     pub fn without_payload() -> Self {
         Self { payload: None, ttl: TTL_DEFAULT, urgency: Urgency::default(), topic: None, quiet: false }

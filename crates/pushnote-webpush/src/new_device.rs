@@ -126,7 +126,7 @@ impl NewDevice {
         key: KeyId,
     ) -> rusqlite::Result<(Result<Added, AddError>, i64)> {
         let before = "SELECT user, p256dh, auth, key_id, wrong_key FROM push_subscriptions WHERE id = ?1";
-        let before = transaction.prepare(before)?.query_row([self.id()], Before::read).optional()?;
+        let before = transaction.prepare_cached(before)?.query_row([self.id()], Before::read).optional()?;
         let added = match &before {
             Some(before) if before.user == self.user => Added::Known,
             Some(_) => Added::Moved,
@@ -140,7 +140,7 @@ impl NewDevice {
         let key = before.and_then(|before| before.key_that_holds(self, rules)).unwrap_or(key);
         let endpoint = self.subscription.endpoint();
         transaction
-            .prepare(
+            .prepare_cached(
                 "INSERT INTO push_subscriptions (id, user, grp, endpoint, origin, p256dh, auth, key_id, address, made)
                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
                     ON CONFLICT (id) DO UPDATE SET user = excluded.user, grp = excluded.grp, p256dh = excluded.p256dh,
@@ -168,7 +168,7 @@ impl NewDevice {
     ) -> rusqlite::Result<Option<AddError>> {
         let SubscriptionOptions { per_user_max, per_address_max } = options;
         let count = |sql, name: &str| -> rusqlite::Result<u32> {
-            transaction.prepare(sql)?.query_row(params![name, self.id()], |row| row.get(0))
+            transaction.prepare_cached(sql)?.query_row(params![name, self.id()], |row| row.get(0))
         };
         if count("SELECT count(*) FROM push_subscriptions WHERE user = ?1 AND id <> ?2", &self.user)?
             >= per_user_max

@@ -30,10 +30,10 @@ pub struct Sender {
 
 impl Sender {
     /// Starts, on the runtime that this is called in.
-    pub fn start(options: SenderOptions, client: Client, jobs: Jobs) -> Self {
+    pub fn start(options: SenderOptions, client: impl Into<Arc<Client>>, jobs: Jobs) -> Self {
         let counters = Arc::new(Counters::default());
         let (stop, stopped) = oneshot::channel();
-        let round = Round::new(options, Arc::new(client), jobs, counters.clone());
+        let round = Round::new(options, client.into(), jobs, counters.clone());
         Self { stop: Some(stop), task: tokio::spawn(round.run(stopped)), counters }
     }
 

@@ -182,7 +182,9 @@ impl Subscriptions {
         let sql = "SELECT * FROM push_subscriptions WHERE user = ?1 ORDER BY made, rowid";
         self.0
             .store
-            .transact(move |transaction| transaction.prepare(sql)?.query_map([user], Device::read)?.collect())
+            .transact(move |transaction| {
+                transaction.prepare_cached(sql)?.query_map([user], Device::read)?.collect()
+            })
             .await
     }
 
@@ -195,7 +197,9 @@ impl Subscriptions {
         let sql = "SELECT * FROM push_subscriptions WHERE id = ?1";
         self.0
             .store
-            .transact(move |transaction| transaction.prepare(sql)?.query_row([id.0], Device::read).optional())
+            .transact(move |transaction| {
+                transaction.prepare_cached(sql)?.query_row([id.0], Device::read).optional()
+            })
             .await
     }
 
@@ -208,7 +212,10 @@ impl Subscriptions {
         let user = user.to_owned();
         let sql = "SELECT * FROM push_subscriptions WHERE user = ?1 ORDER BY made, rowid";
         let rows = self.0.store.transact(move |transaction| {
-            transaction.prepare(sql)?.query_map([user], subscription)?.collect::<rusqlite::Result<Vec<_>>>()
+            transaction
+                .prepare_cached(sql)?
+                .query_map([user], subscription)?
+                .collect::<rusqlite::Result<Vec<_>>>()
         });
         Ok(rows.await?.into_iter().flatten().collect())
     }

@@ -1,0 +1,203 @@
+//! What a pusher does on its threads.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use pushnote_store::Store;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::answer::Answer;
+use crate::audience::Audience;
+use crate::base64url;
+use crate::client::Client;
+use crate::guard::Guard;
+use crate::jobs::{Jobs, Progress};
+use crate::key::{Key, Keys};
+use crate::message::Message;
+use crate::pusher_options::{OpenPusherError, PusherError, PusherOptions};
+use crate::sender::Sender;
+use crate::sender_options::SenderOptions;
+use crate::subscription::Subscription;
+use crate::subscriptions::Subscriptions;
+use crate::vapid::Vapid;
+
+/// What is not told by an event (a device that was removed) is looked for so often.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a pusher is made of.
+pub(crate) struct Pushing {
+    pub(crate) store: Arc<Store>,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) jobs: Jobs,
+    client: Arc<Client>,
+    pub(crate) key: Key,
+    pub(crate) guard: Guard,
+    in_flight_max: usize,
+    patience: Duration,
+    /// Calls whose messages are under way to subscriptions that need not be stored.
+    sending: AtomicUsize,
+    /// Changes whenever a message is done with.
+    settled: watch::Sender<()>,
+}
+
+/// A message to stored subscriptions, by which its progress is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MessageId(String);
+
+impl MessageId {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Messages under way. They are sent also if nobody waits.
+#[derive(Debug)]
+pub struct Pending(mpsc::Receiver<Result<Vec<Answer>, PusherError>>);
+
+impl Pending {
+    pub(crate) fn new() -> (mpsc::SyncSender<Result<Vec<Answer>, PusherError>>, Self) {
+        let (sent, pending) = mpsc::sync_channel(1);
+        (sent, Self(pending))
+    }
+
+    /// Waits until all are sent, and says what push services have said, in the order of the subscriptions.
+    ///
+    /// # Errors
+    ///
+    /// Nothing can be read, or the pusher is gone.
+    pub fn wait(self) -> Result<Vec<Answer>, PusherError> {
+        self.0.recv().unwrap_or(Err(PusherError::Fault))
+    }
+}
+
+impl Pushing {
+    /// Opens what is in a folder, and starts to send what was left there.
+    pub(crate) async fn start(dir: &Path, options: PusherOptions) -> Result<(Self, Sender), OpenPusherError> {
+        let (store, _) = Store::open(dir, &pushnote_store::Options::default())?;
+        let store = Arc::new(store);
+        let key = Key::open(&options.key_file.unwrap_or_else(|| dir.join("vapid.pem")))?;
+        let old: Result<_, _> = options.old_key_files.iter().map(|file| Key::from_file(file)).collect();
+        let keys = Keys::new(key.clone(), old?);
+        let subscriptions = Subscriptions::open(store.clone(), options.subscriptions, &keys).await?;
+        let jobs = Jobs::open(&subscriptions).await?;
+        let client = Client::new(Vapid::new(keys, options.subject), options.guard.clone(), &options.roots)?;
+        let client = Arc::new(client);
+
+        let (settled, _) = watch::channel(());
+        let told = settled.clone();
+        let sender_options = SenderOptions {
+            in_flight_max: options.in_flight_max,
+            events: Some(Arc::new(move |_| told.send_modify(|()| ()))),
+            ..SenderOptions::default()
+        };
+        let sender = Sender::start(sender_options, client.clone(), jobs.clone());
+        let pushing = Self {
+            store,
+            subscriptions,
+            jobs,
+            client,
+            key,
+            guard: options.guard,
+            in_flight_max: options.in_flight_max,
+            patience: options.patience,
+            sending: AtomicUsize::new(0),
+            settled,
+        };
+        Ok((pushing, sender))
+    }
+
+    /// Stores a message for an audience, and says who has no device.
+    pub(crate) async fn enqueue(
+        &self,
+        audience: &Audience,
+        message: &Message,
+    ) -> Result<(MessageId, Vec<String>), PusherError> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|_| PusherError::Fault)?;
+        let id = MessageId(base64url::encode(&random));
+        let enqueued = self.jobs.enqueue(&id.0, audience, message, None).await?;
+        Ok((id, enqueued.without_device))
+    }
+
+    /// Sends a message once, signed with the key that the subscription was made with: the current one, if it is not stored.
+    pub(crate) async fn send(
+        &self,
+        subscription: &Subscription,
+        message: &Message,
+    ) -> Result<Answer, PusherError> {
+        let stored = self.subscriptions.find(subscription.endpoint().id()).await?;
+        let key = stored.map_or(self.key.id(), |device| device.key);
+        Ok(self.client.send(subscription, key, message).await)
+    }
+
+    /// Sends a message once to each, some at a time.
+    pub(crate) async fn send_all(
+        self: Arc<Self>,
+        subscriptions: Vec<Subscription>,
+        message: Message,
+    ) -> Result<Vec<Answer>, PusherError> {
+        let places = Arc::new(Semaphore::new(self.in_flight_max.max(1)));
+        let mut sends = JoinSet::new();
+        let mut answers: Vec<Option<Answer>> = subscriptions.iter().map(|_| None).collect();
+        for (number, subscription) in subscriptions.into_iter().enumerate() {
+            let place = places.clone().acquire_owned().await.map_err(|_| PusherError::Fault)?;
+            let (pushing, message) = (self.clone(), message.clone());
+            sends.spawn(async move {
+                let answer = pushing.send(&subscription, &message).await;
+                drop(place);
+                answer.map(|answer| (number, answer))
+            });
+        }
+        while let Some(sent) = sends.join_next().await {
+            let (number, answer) = sent.map_err(|_| PusherError::Fault)??;
+            answers[number] = Some(answer);
+        }
+        answers.into_iter().collect::<Option<_>>().ok_or(PusherError::Fault)
+    }
+
+    /// Waits until a message is done with, as long as the patience lasts.
+    pub(crate) async fn finished(&self, id: MessageId) -> Result<Progress, PusherError> {
+        let until = Instant::now() + self.patience;
+        let mut settled = self.settled.subscribe();
+        loop {
+            let progress = self.jobs.progress(&id.0).await?.unwrap_or_default();
+            if progress.queued == 0 || Instant::now() >= until {
+                return Ok(progress);
+            }
+            // Looking again is the answer to whatever comes of it.
+            let _ = timeout_at(until.min(Instant::now() + LOOK_INTERVAL), settled.changed()).await;
+        }
+    }
+
+    /// Waits until all is done with.
+    pub(crate) async fn all_finished(&self) -> Result<(), PusherError> {
+        let mut settled = self.settled.subscribe();
+        while self.jobs.waiting() > 0 || self.sending.load(Ordering::Relaxed) > 0 {
+            self.store.failure().map_or(Ok(()), |failure| Err(PusherError::Store(failure.into())))?;
+            let _ = timeout(LOOK_INTERVAL, settled.changed()).await;
+        }
+        Ok(())
+    }
+}
+
+/// A call whose messages are under way.
+pub(crate) struct UnderWay(Arc<Pushing>);
+
+impl UnderWay {
+    pub(crate) fn new(pushing: Arc<Pushing>) -> Self {
+        pushing.sending.fetch_add(1, Ordering::Relaxed);
+        Self(pushing)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.sending.fetch_sub(1, Ordering::Relaxed);
+        self.0.settled.send_modify(|()| ());
+    }
+}
