@@ -1,8 +1,11 @@
 //! The API for applications (docs/api.md), asked over HTTP; browsers hear of it.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
-use pushnote_tests::{Answer, Browser, Forwarder, Launch, Page, Process, SECRET, Server, Single, ask, token};
+use pushnote_tests::{
+    Answer, Browser, Forwarder, Launch, PATIENCE, Page, Process, SECRET, Server, Single, ask, token,
+};
 use serde_json::{Value, json};
 
 /// Keys with all rights, and for some channels.
@@ -98,6 +101,27 @@ async fn what_is_published_by_http_reaches_whom_it_is_for() {
     assert_eq!(seen["messages"], json!([expected[1]]));
     let seen = api.ask("GET", "/v1/users/42", ALL, "").json();
     assert_eq!(seen, json!({"user": "42", "connections": 1}));
+}
+
+#[test]
+fn what_is_being_published_when_the_server_stops_is_answered() {
+    let (mut single, api) = Api::single(&[]);
+    let mut stream = TcpStream::connect(&api.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let body = json!({"everyone": true, "data": 1}).to_string();
+    let head = format!("host: a\r\nauthorization: Bearer {ALL}\r\ncontent-length: {}\r\n", body.len());
+    let asked = format!("POST /v1/publish HTTP/1.1\r\n{head}expect: 100-continue\r\n\r\n");
+    stream.write_all(asked.as_bytes()).unwrap();
+    let mut began = [0; 25];
+    stream.read_exact(&mut began).unwrap();
+    assert_eq!(&began, b"HTTP/1.1 100 Continue\r\n\r\n");
+    single.server.process.terminate();
+    while TcpStream::connect(&single.server.address).is_ok() {}
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    assert!(single.server.process.ended().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
