@@ -12,7 +12,9 @@ ALLOWED = {
     "pushnote-sockjs-proto": set(),
     "pushnote-zmtp-proto": set(),
     "pushnote-zmtp": {"pushnote-net", "pushnote-zmtp-proto"},
-    "pushnote-config": {"pushnote-core", "pushnote-net", "pushnote-relay", "pushnote-sockjs", "pushnote-store", "pushnote-zmtp"},
+    "pushnote-config": {
+        "pushnote-core", "pushnote-net", "pushnote-relay", "pushnote-sockjs", "pushnote-store", "pushnote-webpush", "pushnote-zmtp",
+    },
     "pushnote-load": {"pushnote-zmtp-proto"},
     "pushnote-cli": {"pushnote-config", "pushnote-net", "pushnote-zmtp"},
     "pushnote-sockjs": {"pushnote-net", "pushnote-sockjs-proto", "pushnote-websocket"},
@@ -23,7 +25,7 @@ ALLOWED = {
     "pushnote-intake": {"pushnote-core", "pushnote-hub", "pushnote-net", "pushnote-zmtp"},
     "pushnote-http": {
         "pushnote", "pushnote-core", "pushnote-hub", "pushnote-intake", "pushnote-net", "pushnote-relay", "pushnote-sockjs", "pushnote-store",
-        "pushnote-websocket", "pushnote-zmtp",
+        "pushnote-webpush", "pushnote-websocket", "pushnote-zmtp",
     },
     "pushnote-forwarder": {"pushnote-core", "pushnote-net", "pushnote-zmtp"},
     "pushnote": {"pushnote-core", "pushnote-net", "pushnote-zmtp"},

@@ -13,7 +13,11 @@ fn check(more: &[&str]) {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let schemathesis = tests.join(".venv/bin/schemathesis");
     assert!(schemathesis.exists(), "{} is missing: run 'make test-setup' first", schemathesis.display());
-    let (_single, api) = Api::single(&[]);
+    let data = tempfile::tempdir().unwrap();
+    let data = format!("--data-dir={}", data.path().display());
+    // Where nobody listens.
+    let nobody = "--push-allowed-net=127.0.0.1";
+    let (_single, api) = Api::single(&[&data, "--vapid-subject=mailto:ops@example.org", nobody]);
     // It leaves files where it runs.
     let folder = tempfile::tempdir().unwrap();
     let ran = Command::new(schemathesis)

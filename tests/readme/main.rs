@@ -10,6 +10,7 @@ mod long_poll;
 mod relay;
 mod shell;
 mod sse;
+mod web_push;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ mod check;
 mod lightpush;
 mod listening;
 mod mq;
+mod push;
 mod redis;
 mod settings;
 

@@ -15,7 +15,7 @@ use pushnote_http::{
 };
 use pushnote_net::{Listener, advice};
 
-use crate::{mq, redis};
+use crate::{mq, push, redis};
 
 const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
 
@@ -42,6 +42,7 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
         publish_to: mq::publish_to(args, &limits)?,
         redis,
         locations: locations(args, &route)?,
+        push: push::options(args)?,
         route,
         log,
         channel_rules,
@@ -62,11 +63,16 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
     })
 }
 
+/// Paths of what is served.
+fn fixed(args: &Server) -> impl Iterator<Item = &'static str> {
+    fixed_paths(args.redis.redis.is_some(), args.push.vapid_subject.is_some())
+}
+
 /// The path of SockJS, which leaves what is served otherwise as it is.
 pub(crate) fn route(args: &Server) -> Result<Route, Failure> {
     let route: Route = args.route.parse().map_err(|error| Failure::usage(format!("--route: {error}")))?;
     let folder = format!("{route}/");
-    for path in fixed_paths(args.redis.redis.is_some()) {
+    for path in fixed(args) {
         if path == route.as_str()
             || path.starts_with(&folder)
             || path.ends_with('/') && folder.starts_with(path)
@@ -96,7 +102,7 @@ pub(crate) fn fsync(args: &Server) -> Result<(), Failure> {
 /// Locations of the push relay protocol, which leave what is served otherwise as it is.
 pub(crate) fn locations(args: &Server, route: &Route) -> Result<Locations, Failure> {
     let locations = args.locations().map_err(|error| Failure::usage(format!("--locations: {error}")))?;
-    let fixed = fixed_paths(args.redis.redis.is_some()).map(|path| match path.ends_with('/') {
+    let fixed = fixed(args).map(|path| match path.ends_with('/') {
         true => format!("{path}x"),
         false => path.to_owned(),
     });

@@ -107,6 +107,7 @@ fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
         actions: vec![publishing(&demo.mq_socket)?],
         shards: 1,
         coalescing_window: Duration::ZERO,
+        push: None,
         log: None,
         metrics: None,
     })

@@ -126,7 +126,7 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
 }
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
-pub(crate) const KNOWN_VARIABLES: [&str; 79] = [
+pub(crate) const KNOWN_VARIABLES: [&str; 86] = [
     "PUSHNOTE_ACK",
     "PUSHNOTE_ACK_SOCKET",
     "PUSHNOTE_ADDRESS",
@@ -183,6 +183,10 @@ pub(crate) const KNOWN_VARIABLES: [&str; 79] = [
     "PUSHNOTE_PUB",
     "PUSHNOTE_PUBLISH_ACK",
     "PUSHNOTE_PUBLISH_TO",
+    "PUSHNOTE_PUSH_ALLOWED_HOSTS",
+    "PUSHNOTE_PUSH_ALLOWED_NETS",
+    "PUSHNOTE_PUSH_SUBSCRIPTIONS_PER_ADDRESS_MAX",
+    "PUSHNOTE_PUSH_SUBSCRIPTIONS_PER_USER_MAX",
     "PUSHNOTE_REDIS",
     "PUSHNOTE_REDIS_PASSWORD",
     "PUSHNOTE_REDIS_PASSWORD_FILE",
@@ -204,6 +208,9 @@ pub(crate) const KNOWN_VARIABLES: [&str; 79] = [
     "PUSHNOTE_TRUSTED_PROXIES",
     "PUSHNOTE_UNIX_SOCKET",
     "PUSHNOTE_USERS_PER_CONNECTION_MAX",
+    "PUSHNOTE_VAPID_KEY_FILE",
+    "PUSHNOTE_VAPID_OLD_KEY_FILES",
+    "PUSHNOTE_VAPID_SUBJECT",
     "PUSHNOTE_WRITE_TIMEOUT",
     "PUSHNOTE_ZMQ_FRAME_BYTES_MAX",
 ];

@@ -17,6 +17,8 @@ mod locations;
 mod mq;
 mod nearest;
 #[cfg(feature = "server")]
+mod push;
+#[cfg(feature = "server")]
 mod redis;
 mod schema;
 #[cfg(feature = "server")]
@@ -36,6 +38,8 @@ pub use lightpush::LightpushArgs;
 #[cfg(feature = "server")]
 pub use locations::LocationTables;
 pub use mq::Mq;
+#[cfg(feature = "server")]
+pub use push::{PushArgs, PushArgsError};
 #[cfg(feature = "server")]
 pub use redis::RedisArgs;
 pub use schema::Schema;

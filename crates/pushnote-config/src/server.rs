@@ -17,6 +17,7 @@ use pushnote_zmtp::Endpoint;
 use crate::channels::ChannelTables;
 use crate::lightpush::LightpushArgs;
 use crate::locations::{LocationTables, http_origin};
+use crate::push::PushArgs;
 use crate::redis::RedisArgs;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
@@ -195,6 +196,10 @@ pub struct Server {
     /// lightpush's pages and publishers.
     #[command(flatten)]
     pub lightpush: LightpushArgs,
+
+    /// Messages to browsers whose page is closed.
+    #[command(flatten)]
+    pub push: PushArgs,
 
     /// What a client may take.
     #[command(flatten)]

@@ -4,7 +4,9 @@ mod expel;
 pub(crate) mod keys;
 mod openapi;
 mod publish;
+mod push;
 mod push_option;
+mod push_subscriptions;
 mod receipt;
 mod recent;
 mod views;
@@ -19,6 +21,7 @@ use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 use pushnote_core::{ChannelName, UserId};
 use pushnote_net::unix_now;
+use pushnote_webpush::Added;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -50,6 +53,9 @@ enum Resource {
     Revoke,
     Channel(String),
     User(String),
+    Push,
+    PushKey,
+    PushSubscriptions,
     OpenApi,
 }
 
@@ -61,9 +67,8 @@ impl Api {
     async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
         let (head, body) = request.into_parts();
         let resource = Resource::of(head.uri.path())?;
-        if head.method != resource.method() {
-            let (method, of) = (&head.method, resource.method());
-            let wrong = format!("{method} is not for this path; it takes {of}");
+        if !resource.methods().contains(&head.method) {
+            let wrong = format!("{} is not for this path; it takes {}", head.method, resource.allow());
             return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", wrong));
         }
         match resource {
@@ -81,7 +86,53 @@ impl Api {
                 self.keys.check(&head.headers, Right::Read)?.allow_users()?;
                 Ok(json(StatusCode::OK, &views::user(&self.context, user)))
             }
+            Resource::Push | Resource::PushKey | Resource::PushSubscriptions => {
+                self.web_push(&resource, &head, body).await
+            }
             Resource::OpenApi => Ok(json(StatusCode::OK, openapi::document())),
+        }
+    }
+
+    /// What is about Web Push.
+    async fn web_push(
+        &self,
+        resource: &Resource,
+        head: &Parts,
+        body: Incoming,
+    ) -> Result<Response<Body>, Problem> {
+        let right = match (resource, &head.method) {
+            (Resource::Push, _) => Right::Publish,
+            (_, &Method::GET) => Right::Read,
+            _ => Right::Manage,
+        };
+        self.keys.check(&head.headers, right)?.allow_users()?;
+        let push = self.context.push.clone().ok_or_else(|| {
+            let detail = "Web Push is off: --vapid-subject switches it on";
+            Problem::new(StatusCode::NOT_FOUND, "push_off", detail)
+        })?;
+        match (resource, &head.method) {
+            (Resource::PushKey, _) => Ok(json(StatusCode::OK, &push_subscriptions::key(&push))),
+            (_, &Method::GET) => {
+                Ok(json(StatusCode::OK, &push_subscriptions::of(&push, head.uri.query()).await?))
+            }
+            (Resource::Push, _) => {
+                let body = self.read(body).await?;
+                // What has begun is finished, also if its client goes away.
+                let pushing = tokio::spawn(async move { push::push(&push, &body).await });
+                let failed =
+                    |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "pushing has failed");
+                Ok(json(StatusCode::ACCEPTED, &pushing.await.map_err(failed)??))
+            }
+            (_, &Method::DELETE) => {
+                Ok(json(StatusCode::OK, &push_subscriptions::remove(&push, &self.read(body).await?).await?))
+            }
+            _ => {
+                let status = match push_subscriptions::subscribe(&push, &self.read(body).await?).await? {
+                    Added::New => StatusCode::CREATED,
+                    Added::Known | Added::Moved => StatusCode::OK,
+                };
+                Ok(json(status, &push_subscriptions::Nothing {}))
+            }
         }
     }
 
@@ -123,10 +174,10 @@ impl Front for Api {
 
     fn respond(self: Arc<Self>, request: Request<Incoming>) -> Answering {
         Box::pin(async move {
-            let allowed = Resource::of(request.uri().path()).ok().map(|resource| resource.method());
+            let allowed = Resource::of(request.uri().path()).ok().map(|resource| resource.allow());
             let mut response = self.answer(request).await.unwrap_or_else(Problem::into_response);
             if response.status() == StatusCode::METHOD_NOT_ALLOWED
-                && let Some(allowed) = allowed.and_then(|method| HeaderValue::from_str(method.as_str()).ok())
+                && let Some(allowed) = allowed.and_then(|methods| HeaderValue::from_str(&methods).ok())
             {
                 response.headers_mut().insert(ALLOW, allowed);
             }
@@ -146,22 +197,31 @@ impl Resource {
             None if rest == "publish" => Ok(Self::Publish),
             None if rest == "disconnect" => Ok(Self::Disconnect),
             None if rest == "revoke" => Ok(Self::Revoke),
+            None if rest == "push" => Ok(Self::Push),
+            Some(("push", "key")) => Ok(Self::PushKey),
+            Some(("push", "subscriptions")) => Ok(Self::PushSubscriptions),
             None if rest == "openapi.json" => Ok(Self::OpenApi),
             Some(("channels", channel)) => name(channel).map(Self::Channel),
             Some(("users", user)) => name(user).map(Self::User),
             _ => Err(Problem::new(
                 StatusCode::NOT_FOUND,
                 "not_found",
-                "nothing is at this path; there are /v1/publish, /v1/disconnect, /v1/revoke, /v1/channels/NAME, /v1/users/ID and /v1/openapi.json",
+                "nothing is at this path; there are /v1/publish, /v1/disconnect, /v1/revoke, /v1/channels/NAME, /v1/users/ID, /v1/push, /v1/push/key, /v1/push/subscriptions and /v1/openapi.json",
             )),
         }
     }
 
-    fn method(&self) -> Method {
+    fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Publish | Self::Disconnect | Self::Revoke => Method::POST,
-            Self::Channel(_) | Self::User(_) | Self::OpenApi => Method::GET,
+            Self::Publish | Self::Disconnect | Self::Revoke | Self::Push => &[Method::POST],
+            Self::Channel(_) | Self::User(_) | Self::PushKey | Self::OpenApi => &[Method::GET],
+            Self::PushSubscriptions => &[Method::GET, Method::POST, Method::DELETE],
         }
+    }
+
+    /// These methods, as a header has them.
+    fn allow(&self) -> String {
+        self.methods().iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -197,6 +257,9 @@ mod tests {
             Resource::Revoke => "/v1/revoke",
             Resource::Channel(_) => "/v1/channels/{channel}",
             Resource::User(_) => "/v1/users/{user}",
+            Resource::Push => "/v1/push",
+            Resource::PushKey => "/v1/push/key",
+            Resource::PushSubscriptions => "/v1/push/subscriptions",
             Resource::OpenApi => "/v1/openapi.json",
         }
     }
@@ -210,13 +273,18 @@ mod tests {
             Resource::Revoke,
             Resource::Channel(name()),
             Resource::User(name()),
+            Resource::Push,
+            Resource::PushKey,
+            Resource::PushSubscriptions,
             Resource::OpenApi,
         ];
         let mut expected = BTreeSet::new();
         for resource in &answered {
             let path = described(resource);
             assert_eq!(Resource::of(path).ok().map(|found| described(&found)), Some(path));
-            expected.insert((path, resource.method().as_str().to_ascii_lowercase()));
+            for method in resource.methods() {
+                expected.insert((path, method.as_str().to_ascii_lowercase()));
+            }
         }
         let paths = openapi::document()["paths"].as_object().unwrap();
         let methods = |(path, methods)| -> Vec<(&'static str, String)> {

@@ -11,6 +11,7 @@ use crate::expulsion::Expulsion;
 use crate::kept::Keeper;
 use crate::presence::Presence;
 use crate::publisher::Publisher;
+use crate::push::Push;
 use crate::receiver::AnyReceiver;
 use crate::rights::Rights;
 use crate::socket_first::SocketFirst;
@@ -32,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) publisher: Publisher,
     /// Keeps the log on disk, and what else is to be there in the next run.
     pub(crate) keeper: Option<Arc<Keeper>>,
+    /// Web Push, if it is on.
+    pub(crate) push: Option<Arc<Push>>,
     pub(crate) limits: Limits,
     /// Origins whose pages may ask; none for all.
     pub(crate) allowed_origins: Arc<[AllowedOrigin]>,

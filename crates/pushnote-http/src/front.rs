@@ -5,6 +5,7 @@ pub(crate) mod durable_streams;
 pub(crate) mod fallback;
 pub(crate) mod lightpush;
 pub(crate) mod paths;
+pub(crate) mod push;
 pub(crate) mod relay;
 pub(crate) mod sse;
 mod timed;

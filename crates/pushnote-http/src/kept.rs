@@ -64,7 +64,8 @@ impl OpenedLog {
         let (epochs, lost) = (opened.epochs, Counter::default());
         let revoked = opened.remembered.iter().filter_map(revoked).collect();
         let remembered = Mutex::new(opened.remembered);
-        let keeper = Arc::new(Keeper { store, epochs, remembered, lost, lost_to: AtomicU64::new(0) });
+        let keeper =
+            Arc::new(Keeper { store: Arc::new(store), epochs, remembered, lost, lost_to: AtomicU64::new(0) });
         Ok(Self { keeper, next_offset: opened.next_offset, recovered, revoked })
     }
 
@@ -81,7 +82,7 @@ impl OpenedLog {
 /// Keeps the hub's log in a store.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    store: Store,
+    store: Arc<Store>,
     epochs: Epochs,
     /// What earlier runs had remembered, until somebody takes it.
     remembered: Mutex<Vec<(String, Bytes)>>,
@@ -95,6 +96,11 @@ impl Keeper {
     /// The number of this run.
     pub(crate) fn epoch(&self) -> u64 {
         self.epochs.current()
+    }
+
+    /// Where it is kept, and what else has tables there.
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
     }
 
     /// Why nothing is kept; `None` if all is well.

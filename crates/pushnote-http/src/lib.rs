@@ -11,6 +11,7 @@
 //! - `problem`: what is wrong with a request, as RFC 9457 has it
 //! - `presence`: who is in which channel
 //! - `front`: ways in and out beside SockJS; `context`: what they work with; `publisher`: where their messages go
+//! - `push`: Web Push, its subscriptions and its queue
 //! - `receiver`: what the hub delivers into
 //! - `kept`: the log on disk
 //! - `metrics`: what is measured
@@ -33,6 +34,7 @@ mod page;
 mod presence;
 mod problem;
 mod publisher;
+mod push;
 mod receiver;
 mod request_check;
 mod rights;
@@ -51,11 +53,13 @@ pub use front::lightpush::{LightpushKey, LightpushKeyError};
 pub use front::paths::fixed_paths;
 pub use kept::{OpenLogError, OpenedLog};
 pub use page::{Action, Page, Take};
+pub use push::PushOptions;
 pub use pushnote_intake::sources::redis::{RedisOptions, RedisServer, RedisUrlError};
 pub use pushnote_intake::sources::zeromq::ZeroMq;
 pub use pushnote_relay::{Locations, LocationsError};
 pub use pushnote_sockjs::{AllowedOrigin, Network};
 pub use pushnote_store::{Fsync, OpenError};
+pub use pushnote_webpush::{Guard, Key, KeyFileError, Keys, SubscriptionOptions};
 pub use route::{Route, RouteError};
 pub use server::{DrainReport, RunError, run};
 pub use settings::{ApiOptions, LightpushOptions, PublishTo, Settings};

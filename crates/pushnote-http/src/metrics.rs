@@ -8,12 +8,14 @@ use pushnote_hub::{Counter, Counters};
 use pushnote_intake::sources::redis::RedisCounters;
 use pushnote_net::metrics::{Label, Measured, Page};
 use pushnote_sockjs::SockJs;
+use pushnote_webpush::{Outcome, Service};
 use pushnote_zmtp::{CloseCause, Monitor, Stats};
 
 use crate::client::Clients;
 use crate::context::{Context, Streams};
 use crate::front::{self, relay::Relay};
 use crate::kept::Keeper;
+use crate::push::Push;
 use crate::socket_first::{self, SocketFirst};
 use pushnote_net::Admission;
 
@@ -45,6 +47,9 @@ impl Measured for Gauges {
         }
         self.presence(page)?;
         socket_first(&self.context.socket_first, page)?;
+        if let Some(push) = &self.context.push {
+            pushed(push, page)?;
+        }
         if let Some(relay) = &self.relay {
             relayed(relay, page)?;
         }
@@ -227,6 +232,37 @@ fn relayed(relay: &Relay, page: &mut Page<'_>) -> fmt::Result {
         ("relay_passthrough_dropped", "The same, where too many waited to be told", dropped),
     ];
     counters(page, &table)
+}
+
+fn pushed(push: &Push, page: &mut Page<'_>) -> fmt::Result {
+    let (subscriptions, waiting) = push.size();
+    page.gauge("pushnote_server_push_subscriptions", "Browsers subscribed to Web Push", subscriptions)?;
+    page.gauge("pushnote_server_push_waiting", "Web Push messages that wait to be sent", waiting)?;
+    let table = [
+        ("push_refused_subscriptions", "Subscriptions to Web Push that were not taken", &push.refused),
+        ("push_shown", "Notifications that service workers have said to have shown", &push.shown),
+    ];
+    counters(page, &table)?;
+    let of = |service: Service| -> Label { ("service", service.label().to_owned()) };
+    let outcomes = Service::ALL.into_iter().flat_map(|service| {
+        Outcome::ALL.into_iter().map(move |outcome| {
+            ([of(service), ("outcome", outcome.label().to_owned())], push.sent.outcomes(service, outcome))
+        })
+    });
+    let help = "Web Push messages to one browser each, by what became of them";
+    page.counters("pushnote_server_push_messages", help, outcomes)?;
+    let retries = Service::ALL.map(|service| ([of(service)], push.sent.retries(service)));
+    page.counters(
+        "pushnote_server_push_retries",
+        "Tries to send such a message that are to be repeated",
+        retries,
+    )?;
+    let pauses = Service::ALL.map(|service| ([of(service)], push.sent.pauses(service)));
+    page.counters(
+        "pushnote_server_push_pauses",
+        "Times that a push service was left alone for a while",
+        pauses,
+    )
 }
 
 fn counters(page: &mut Page<'_>, table: &[(&str, &str, &Counter)]) -> fmt::Result {

@@ -2,12 +2,14 @@
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
+use pushnote_webpush::{AddError, MessageError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::keys::Denied;
 use crate::front::{Body, whole};
 use crate::publisher::{ExpelError, PublishError};
+use crate::push::PushError;
 
 /// Seconds after which a client may try again what failed for want of something here.
 const RETRY_AFTER_S: &str = "1";
@@ -104,6 +106,33 @@ impl From<PublishError> for Problem {
             PublishError::Forwarders(_) | PublishError::Acked(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "forwarders_unavailable")
             }
+        };
+        Self::new(status, kind, error.to_string())
+    }
+}
+
+impl From<PushError> for Problem {
+    fn from(error: PushError) -> Self {
+        let (status, kind) = match &error {
+            PushError::Forbidden(_) => (StatusCode::BAD_REQUEST, "service_refused"),
+            PushError::Add(AddError::User | AddError::Group) => (StatusCode::BAD_REQUEST, "malformed"),
+            PushError::Add(AddError::UserFull { .. } | AddError::AddressFull { .. }) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_subscriptions")
+            }
+            PushError::Add(AddError::Store(_)) | PushError::NotKept(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "not_kept")
+            }
+            PushError::Message(error) => return (*error).into(),
+        };
+        Self::new(status, kind, error.to_string())
+    }
+}
+
+impl From<MessageError> for Problem {
+    fn from(error: MessageError) -> Self {
+        let (status, kind) = match error {
+            MessageError::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_long"),
+            MessageError::Topic | MessageError::Urgency => (StatusCode::BAD_REQUEST, "malformed"),
         };
         Self::new(status, kind, error.to_string())
     }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use pushnote_core::rules::{ChannelRule, ChannelRules};
 use pushnote_core::{CurrentVerifier, Subject, TokenError, TokenFlaw, UserId, Wanted};
 use pushnote_hub::{Counters, SubscribeError};
 use pushnote_net::{LogOnce, unix_now};
+
+use crate::problem::Problem;
 
 /// What decides it, for all clients.
 pub(crate) struct Rights {
@@ -41,6 +44,16 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// The answer over HTTP. A browser does not come back after it: the same would happen again.
+    pub(crate) fn problem(&self) -> Problem {
+        let status = match self {
+            Self::Token(_) | Self::TokenMissing => StatusCode::UNAUTHORIZED,
+            Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::Limit(_) => StatusCode::TOO_MANY_REQUESTS,
+        };
+        Problem::new(status, self.code(), self.to_string())
+    }
+
     /// Its code in the client protocol.
     pub(crate) fn code(&self) -> &'static str {
         match self {

@@ -29,11 +29,13 @@ use crate::front::Front;
 use crate::front::durable_streams::DurableStreams;
 use crate::front::fallback::Fallback;
 use crate::front::lightpush::Lightpush;
+use crate::front::push::PushFront;
 use crate::front::relay::Relay;
 use crate::front::sse::Sse;
 use crate::kept::{Keeper, OpenedLog};
 use crate::metrics::Gauges;
 use crate::publisher::Publisher;
+use crate::push::{Push, PushStartError};
 use crate::receiver::AnyReceiver;
 use crate::serve::Site;
 use crate::settings::{ApiOptions, LightpushOptions, PublishTo, Settings};
@@ -65,6 +67,9 @@ pub enum RunError {
     /// The system has no thread for the metrics.
     #[error("cannot serve metrics: {0}")]
     Metrics(#[source] std::io::Error),
+    /// Web Push cannot go on with what is on disk.
+    #[error("cannot start Web Push: {0}")]
+    Push(#[from] PushStartError),
     /// The fan-out has crashed.
     #[error(transparent)]
     Crashed(#[from] ShardGone),
@@ -101,7 +106,8 @@ pub async fn run(
     let mut telling_presence = tokio::spawn(clients.presence().tell(hub.clone()));
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
-    let context = Arc::new(context(&settings, &clients, expulsion, handing, keeper.as_ref()));
+    let push = start_push(&mut settings, keeper.as_deref()).await?;
+    let context = Arc::new(context(&settings, &clients, expulsion, handing, keeper.as_ref(), push.clone()));
     let relay = relay(&mut settings, &context);
     let (ends, ending) = watch::channel(None);
     let (fronts, beside) = fronts(&mut settings, &context, relay.clone(), &ending);
@@ -143,10 +149,14 @@ pub async fn run(
     let (mut open, (told, started)) =
         serve::accept_until(listener, site, &limits, admission, draining_over).await;
     open.begin_drain();
-    let mut left = open.drained(deadline.saturating_sub(started.elapsed())).await;
+    let rest = deadline.saturating_sub(started.elapsed());
+    let stopping = tokio::spawn(stop_push(push, rest));
+    let mut left = open.drained(rest).await;
     // Applications publish until there is nobody to hear of it.
     let _ = ends.send(Some(started + deadline));
     left += beside.join_all().await.into_iter().sum::<usize>();
+    // A panic there was told.
+    let _ = stopping.await;
     hearing.abort();
     drop(tasks);
     if let Some(keeper) = keeper {
@@ -185,6 +195,7 @@ fn context(
     expulsion: Arc<Expulsion>,
     handing: Handing,
     keeper: Option<&Arc<Keeper>>,
+    push: Option<Arc<Push>>,
 ) -> Context {
     let data_bytes_max = settings.limits.message_bytes_max;
     let publisher = match &settings.publish_to {
@@ -200,11 +211,29 @@ fn context(
         socket_first: clients.socket_first(),
         publisher,
         keeper: keeper.cloned(),
+        push,
         limits: settings.limits.clone(),
         allowed_origins: settings.allowed_origins.clone().into(),
         trusted_proxies: settings.trusted_proxies.clone().into(),
         sse_streams: Streams::default(),
         fallback_refused: Counter::default(),
+    }
+}
+
+/// Web Push, if it is on.
+async fn start_push(
+    settings: &mut Settings,
+    keeper: Option<&Keeper>,
+) -> Result<Option<Arc<Push>>, PushStartError> {
+    let Some(options) = settings.push.take() else { return Ok(None) };
+    let keeper = keeper.ok_or(PushStartError::NothingKept)?;
+    Ok(Some(Arc::new(Push::start(options, keeper.store()).await?)))
+}
+
+/// Lets what is on its way to push services end, if it does so in time: the rest is sent by the next run.
+async fn stop_push(push: Option<Arc<Push>>, within: Duration) {
+    if let Some(push) = push {
+        let _ = timeout(within, push.stop()).await;
     }
 }
 
@@ -226,6 +255,8 @@ fn fronts(
     let redis_prefix = settings.redis.take().map(|redis| redis.prefix);
     let events = Sse::new(Arc::clone(context), std::mem::take(&mut settings.token_cookie), redis_prefix);
     let (mut fronts, mut beside) = (vec![Arc::new(events) as Arc<dyn Front>], JoinSet::new());
+    let push = context.push.clone().map(|push| PushFront::new(Arc::clone(context), push));
+    fronts.extend(push.map(|push| Arc::new(push) as Arc<dyn Front>));
     let keys = settings.api.as_ref().map(|api| Arc::clone(&api.keys));
     if let Some(ApiOptions { listener, keys }) = settings.api.take() {
         let api = Arc::new(Api::new(Arc::clone(context), keys));

@@ -14,6 +14,7 @@ use crate::api::keys::CurrentApiKeys;
 use crate::front::lightpush::LightpushKey;
 use crate::kept::OpenedLog;
 use crate::page::{Action, Page};
+use crate::push::PushOptions;
 use crate::route::Route;
 
 /// The API for applications.
@@ -87,6 +88,8 @@ pub struct Settings {
     pub shards: usize,
     /// Under a steady stream, how long messages wait for each other to leave together; zero for not at all.
     pub coalescing_window: Duration,
+    /// Web Push, if it is on. It goes with the log on disk.
+    pub push: Option<PushOptions>,
     /// The log on disk to go on with; without it the log is in memory alone.
     pub log: Option<OpenedLog>,
     /// Where it tells what is to be measured of it.

@@ -54,6 +54,7 @@ impl Server {
             actions: Vec::new(),
             shards: 2,
             coalescing_window: Duration::ZERO,
+            push: None,
             log: None,
             metrics: None,
         };

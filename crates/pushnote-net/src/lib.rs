@@ -4,6 +4,7 @@
 //! - [`Writer`]: the writing end of a stream, which any thread writes to
 //! - [`http`]: responses that go on for ever, taken over from the server that has written their head
 //! - [`Admission`], [`Newcomers`]: how many of them there may be, and who gives way
+//! - [`Rate`]: how often an address may do a thing
 //! - [`LogOnce`]: warnings that input from outside can cause, limited per kind and time
 //! - [`Network`]: ranges of addresses, of peers and of proxies
 //! - [`harmless`]: logs in libraries, whose applications may have a subscriber that panics
@@ -24,6 +25,7 @@ mod moment;
 mod network;
 mod newcomers;
 mod outbox;
+mod rate;
 mod stream;
 mod text_file;
 mod writer;
@@ -36,6 +38,7 @@ pub use log_once::{LogOnce, harmless};
 pub use moment::{Moment, after};
 pub use network::{Network, ParseNetworkError};
 pub use newcomers::Newcomers;
+pub use rate::Rate;
 pub use stream::{Peer, Stream};
 pub use text_file::read_text;
 pub use writer::{Stage, WriteError, Writer};

@@ -15,7 +15,6 @@ mod mount;
 mod options;
 mod origin;
 mod proxy;
-mod rate;
 mod receive;
 mod receiver;
 mod registry;

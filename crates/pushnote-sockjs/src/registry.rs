@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use pushnote_net::Rate;
 use pushnote_sockjs_proto::{Close, input::Messages};
 use slab::Slab;
 use tokio::sync::Notify;
@@ -14,7 +15,6 @@ use crate::{
     handler::Connection,
     http_session::{HttpSession, News},
     options::Limits,
-    rate::Rate,
     session::Session,
     websocket_session::WebSocketSession,
 };

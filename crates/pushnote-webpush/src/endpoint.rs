@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 /// Bytes of an endpoint; services' own have 100 to 600.
-const ENDPOINT_BYTES_MAX: usize = 2048;
+pub const ENDPOINT_BYTES_MAX: usize = 2048;
 
 /// The URL a push service gave a browser. Who has it can send to that browser, so it is a secret: `Debug` and `Display` show
 /// the service and eight hex digits of a hash.

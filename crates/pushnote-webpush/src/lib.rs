@@ -102,7 +102,7 @@ pub use client::{Client, RootsError};
 pub use counters::Counters;
 pub use device::Device;
 pub use encrypt::{EncryptError, encrypt};
-pub use endpoint::{Endpoint, EndpointError, SubscriptionId};
+pub use endpoint::{ENDPOINT_BYTES_MAX, Endpoint, EndpointError, SubscriptionId};
 pub use guard::{Forbidden, Guard};
 pub use import::{ImportError, Imported, LeftOut, LeftOutReason};
 pub use job::Outcome;

@@ -1,5 +1,6 @@
 //! `POST /v1/disconnect` and `POST /v1/revoke`: users who are to be gone.
 
+use futures_util::future::try_join_all;
 use pushnote_core::envelope::SUBJECTS_MAX;
 use pushnote_core::{Asked, Subject, UserId};
 use serde::{Deserialize, Serialize};
@@ -48,10 +49,10 @@ pub(crate) async fn expel(
         forwarded.map_err(ExpelError::from)?;
         return Ok(Expelled { connections });
     }
-    for user in &users {
-        let kept = context.expulsion.expel(user, asked).map_err(ExpelError::from)?;
-        kept.await.map_err(ExpelError::from)?;
-    }
+    let kept: Vec<_> = users.iter().map(|user| context.expulsion.expel(user, asked)).collect();
+    // Together, and not one after the other: the disk has them at once.
+    let kept = try_join_all(kept.into_iter().map(|kept| async { Ok::<_, ExpelError>(kept?.await?) }));
+    kept.await?;
     Ok(Expelled { connections })
 }
 

@@ -10,6 +10,10 @@ use utoipa::{IntoResponses, OpenApi};
 
 use super::expel::{Expelled, Users};
 use super::publish::{Publish, Receipts};
+use super::push::{PushRequest, Pushed};
+use super::push_subscriptions::{
+    KeyView, Nothing, RemoveRequest, Removed, SubscribeRequest, SubscriptionsView,
+};
 use super::views::{ChannelView, UserView};
 use crate::problem::Problem;
 
@@ -31,7 +35,19 @@ pub(crate) fn document() -> &'static Value {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "pushnote", description = "Publishes messages to browsers, and shows what is there. Lengths of text are limited in bytes of UTF-8: of characters beyond ASCII, fewer are allowed than maxLength says."),
-    paths(publish, disconnect, revoke, channel, user, openapi_json),
+    paths(
+        publish,
+        disconnect,
+        revoke,
+        channel,
+        user,
+        push,
+        push_key,
+        push_subscriptions,
+        push_subscribe,
+        push_remove,
+        openapi_json
+    ),
     security(("key" = []))
 )]
 struct Description;
@@ -61,6 +77,18 @@ enum Unread {
     /// Too long.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLong(Problem),
+    /// Not at the moment.
+    #[response(status = 503, content_type = "application/problem+json")]
+    NotNow(Problem),
+}
+
+/// What one about Web Push may be answered, too.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it carries the description")]
+enum Off {
+    /// Web Push is off.
+    #[response(status = 404, content_type = "application/problem+json")]
+    Off(Problem),
     /// Not at the moment.
     #[response(status = 503, content_type = "application/problem+json")]
     NotNow(Problem),
@@ -137,6 +165,79 @@ fn channel() {}
 )]
 #[expect(dead_code, reason = "it carries the description")]
 fn user() {}
+
+/// Sends a Web Push to users, a group or everyone who has subscribed.
+#[utoipa::path(
+    post,
+    path = "/v1/push",
+    request_body(content = PushRequest, content_type = "application/json"),
+    responses(
+        (status = 202, description = "On its way", body = Pushed),
+        Refused,
+        Unread,
+        Off,
+    )
+)]
+#[expect(dead_code, reason = "it carries the description")]
+fn push() {}
+
+/// The key that browsers subscribe to.
+#[utoipa::path(
+    get,
+    path = "/v1/push/key",
+    responses(
+        (status = 200, description = "The key", body = KeyView),
+        Refused,
+        Off,
+    )
+)]
+#[expect(dead_code, reason = "it carries the description")]
+fn push_key() {}
+
+/// The browsers of a user.
+#[utoipa::path(
+    get,
+    path = "/v1/push/subscriptions",
+    params(("user" = String, Query, description = "The user's id")),
+    responses(
+        (status = 200, description = "They", body = SubscriptionsView),
+        Refused,
+        Off,
+    )
+)]
+#[expect(dead_code, reason = "it carries the description")]
+fn push_subscriptions() {}
+
+/// Subscribes a browser.
+#[utoipa::path(
+    post,
+    path = "/v1/push/subscriptions",
+    request_body(content = SubscribeRequest, content_type = "application/json"),
+    responses(
+        (status = 201, description = "It is new", body = Nothing),
+        (status = 200, description = "It was known, and is this user's now", body = Nothing),
+        Refused,
+        Unread,
+        Off,
+    )
+)]
+#[expect(dead_code, reason = "it carries the description")]
+fn push_subscribe() {}
+
+/// Removes the browsers of a user, or one.
+#[utoipa::path(
+    delete,
+    path = "/v1/push/subscriptions",
+    request_body(content = RemoveRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "Done", body = Removed),
+        Refused,
+        Unread,
+        Off,
+    )
+)]
+#[expect(dead_code, reason = "it carries the description")]
+fn push_remove() {}
 
 /// This description.
 #[utoipa::path(

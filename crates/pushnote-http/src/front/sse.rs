@@ -208,15 +208,9 @@ impl Sse {
         Ok(all)
     }
 
-    /// A browser does not come back after such an answer: the same would happen again.
     fn refused(&self, refusal: &Refusal) -> Response<Body> {
         self.context.rights.note(refusal);
-        let status = match refusal {
-            Refusal::Token(_) | Refusal::TokenMissing => StatusCode::UNAUTHORIZED,
-            Refusal::NotAllowed => StatusCode::FORBIDDEN,
-            Refusal::Limit(_) => StatusCode::TOO_MANY_REQUESTS,
-        };
-        Problem::answer(status, refusal.code(), &refusal.to_string())
+        refusal.problem().into_response()
     }
 }
 

@@ -55,6 +55,7 @@ async fn server(limits: Limits) -> SocketAddr {
         actions: Vec::new(),
         shards: 1,
         coalescing_window: Duration::ZERO,
+        push: None,
         log: None,
         metrics: None,
     };

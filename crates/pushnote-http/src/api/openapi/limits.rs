@@ -2,12 +2,14 @@
 
 use pushnote_core::body::MEDIA_TYPE_BYTES_MAX;
 use pushnote_core::envelope::{EVENT_BYTES_MAX, SUBJECTS_MAX};
-use pushnote_core::push::{AFTER_MAX_S, TEXTS_BYTES_MAX, TOPIC_LEN_MAX, TTL_MAX_S};
+use pushnote_core::push::{AFTER_MAX_S, MESSAGE_ID_BYTES_MAX, TEXTS_BYTES_MAX, TOPIC_LEN_MAX, TTL_MAX_S};
 use pushnote_core::subject::CHANNEL_NAME_BYTES_MAX;
 use pushnote_core::user::USER_ID_BYTES_MAX;
+use pushnote_webpush::ENDPOINT_BYTES_MAX;
 use serde_json::{Value, json};
 
 use super::super::publish::{ID_BYTES_MAX, MESSAGES_MAX};
+use super::super::push_subscriptions::GROUP_BYTES_MAX;
 
 /// No control characters.
 const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
@@ -22,11 +24,19 @@ const VISIBLE: &str = "^[ -~]+$";
 const URL: &str =
     r"^(/|https?://)[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$";
 
+/// 65 bytes, the first of which is 4, in base64.
+const POINT: &str = "^B[A-P][A-Za-z0-9_-]{84}[AEIMQUYcgkosw048]$";
+
+/// 16 bytes in base64.
+const AUTH: &str = "^[A-Za-z0-9_-]{21}[AQgw]$";
+
 /// Adds them to the description.
 pub(super) fn add(document: &mut Value) {
     let paths = &mut document["paths"];
     paths["/v1/channels/{channel}"]["get"]["parameters"][0]["schema"] = text(CHANNEL_NAME_BYTES_MAX, CHANNEL);
-    paths["/v1/users/{user}"]["get"]["parameters"][0]["schema"] = text(USER_ID_BYTES_MAX, PRINTABLE);
+    for of_user in ["/v1/users/{user}", "/v1/push/subscriptions"] {
+        paths[of_user]["get"]["parameters"][0]["schema"] = text(USER_ID_BYTES_MAX, PRINTABLE);
+    }
     let body = &mut paths["/v1/publish"]["post"]["requestBody"]["content"]["application/json"]["schema"];
     extend(&mut body["oneOf"][1], json!({"minItems": 1, "maxItems": MESSAGES_MAX}));
 
@@ -36,17 +46,20 @@ pub(super) fn add(document: &mut Value) {
     schemas["UserName"]["oneOf"] = json!([text(USER_ID_BYTES_MAX, PRINTABLE), number]);
     extend(&mut schemas["Users"]["properties"]["users"], json!({"minItems": 1, "maxItems": SUBJECTS_MAX}));
     publish(&mut schemas["Publish"]);
-    push(&mut schemas["PushOption"]["properties"]);
+    let option = &mut schemas["PushOption"]["properties"];
+    notification(option);
+    extend(&mut option["after_s"], json!({"maximum": AFTER_MAX_S}));
+    push(&mut schemas["PushRequest"]);
+    subscriptions(schemas);
 }
 
 /// Title, body, url and icon share their bytes, which JSON Schema cannot say.
-fn push(fields: &mut Value) {
+fn notification(fields: &mut Value) {
     extend(&mut fields["title"], lengths(TEXTS_BYTES_MAX));
     extend(&mut fields["body"], json!({"maxLength": TEXTS_BYTES_MAX}));
     for url in ["url", "icon"] {
         extend(&mut fields[url], json!({"maxLength": TEXTS_BYTES_MAX, "pattern": URL}));
     }
-    extend(&mut fields["after_s"], json!({"maximum": AFTER_MAX_S}));
     extend(&mut fields["ttl_s"], json!({"maximum": TTL_MAX_S}));
     extend(&mut fields["topic"], lengths(TOPIC_LEN_MAX));
     extend(&mut fields["topic"], json!({"pattern": "^[A-Za-z0-9_-]+$"}));
@@ -83,6 +96,56 @@ fn publish(schema: &mut Value) {
             "allOf": [{"if": {"required": ["push"], "properties": {"push": {"type": "object"}}}, "then": only_users}],
         }),
     );
+}
+
+/// What holds for the fields of a push, and between them.
+fn push(schema: &mut Value) {
+    let fields = &mut schema["properties"];
+    extend(&mut fields["users"], json!({"minItems": 1, "maxItems": SUBJECTS_MAX}));
+    extend(&mut fields["except"], json!({"maxItems": SUBJECTS_MAX}));
+    extend(&mut fields["group"], text_or_null(GROUP_BYTES_MAX, PRINTABLE));
+    notification(fields);
+    extend(&mut fields["urgency"], json!({"enum": ["very-low", "low", "normal", "high", null]}));
+    for named in ["id", "tag"] {
+        extend(&mut fields[named], text_or_null(MESSAGE_ID_BYTES_MAX, PRINTABLE));
+    }
+    let (is_null, not_null) = (json!({"type": "null"}), json!({"not": {"type": "null"}}));
+    let off = json!({"const": false});
+    let audiences = json!([
+        {"required": ["users"], "properties": {"users": not_null, "group": is_null, "everyone": off}},
+        {"required": ["group"], "properties": {"users": is_null, "group": not_null, "everyone": off}},
+        {"required": ["everyone"], "properties": {"users": is_null, "group": is_null, "everyone": {"const": true}}},
+    ]);
+    let contents = json!([
+        {"required": ["title"], "properties": {"title": not_null, "payload": is_null}},
+        {"required": ["payload"], "properties":
+            {"payload": not_null, "title": is_null, "body": is_null, "url": is_null, "icon": is_null, "tag": is_null}},
+    ]);
+    extend(schema, json!({"allOf": [{"oneOf": audiences}, {"oneOf": contents}]}));
+}
+
+/// What holds for browsers' subscriptions.
+fn subscriptions(schemas: &mut Value) {
+    let endpoint = json!({"maxLength": ENDPOINT_BYTES_MAX, "pattern": "^https://"});
+    let fields = &mut schemas["PushSubscription"]["properties"];
+    extend(&mut fields["endpoint"], endpoint.clone());
+    let keys = &mut schemas["PushKeys"]["properties"];
+    extend(&mut keys["p256dh"], json!({"pattern": POINT}));
+    extend(&mut keys["auth"], json!({"pattern": AUTH}));
+    extend(&mut schemas["SubscribeRequest"]["properties"]["group"], text_or_null(GROUP_BYTES_MAX, PRINTABLE));
+    let remove = &mut schemas["RemoveRequest"];
+    extend(&mut remove["properties"]["endpoint"], endpoint);
+    let (is_null, not_null) = (json!({"type": "null"}), json!({"not": {"type": "null"}}));
+    let either = json!([
+        {"required": ["user"], "properties": {"user": not_null, "endpoint": is_null}},
+        {"required": ["endpoint"], "properties": {"user": is_null, "endpoint": not_null}},
+    ]);
+    extend(remove, json!({"oneOf": either}));
+}
+
+/// Its type is said already.
+fn text_or_null(bytes_max: usize, pattern: &str) -> Value {
+    json!({"minLength": 1, "maxLength": bytes_max, "pattern": pattern})
 }
 
 fn text(bytes_max: usize, pattern: &str) -> Value {

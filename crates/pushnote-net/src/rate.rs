@@ -1,11 +1,9 @@
 //! How often clients of one address may do a thing within a second.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -13,18 +11,20 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Counts for each address, and forgets all every second: it holds no more addresses than act within one.
 #[derive(Debug)]
-pub(crate) struct Rate {
+pub struct Rate {
     per_second_max: u32,
     now: Mutex<(Instant, HashMap<Option<IpAddr>, u32>)>,
 }
 
 impl Rate {
-    pub(crate) fn new(per_second_max: u32) -> Self {
+    /// So often.
+    #[must_use]
+    pub fn new(per_second_max: u32) -> Self {
         Self { per_second_max, now: Mutex::new((Instant::now(), HashMap::new())) }
     }
 
     /// Counts one more; whether it is within the limit.
-    pub(crate) fn admits(&self, client: Option<IpAddr>) -> bool {
+    pub fn admits(&self, client: Option<IpAddr>) -> bool {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, counts) = &mut *now;
         if since.elapsed() >= SECOND {

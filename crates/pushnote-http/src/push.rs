@@ -1,0 +1,234 @@
+//! Web Push: messages to browsers whose page is closed (docs/web-push.md). What the rest of the server sees of it.
+
+mod acks;
+mod notification;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pushnote_core::UserId;
+use pushnote_hub::Counter;
+use pushnote_net::LogOnce;
+use pushnote_store::{Store, TransactError};
+use pushnote_webpush::{
+    AddError, Added, Audience, Client, Counters, Device, Endpoint, Forbidden, Guard, Jobs, Keys, Message,
+    MessageError, OpenError, RootsError, Sender, SenderOptions, Subject, Subscription, SubscriptionOptions,
+    Subscriptions, Vapid,
+};
+
+use acks::Acks;
+pub(crate) use notification::{Treatment, notification};
+
+/// Web Push, if it is on.
+#[derive(Debug)]
+pub struct PushOptions {
+    /// Where push services reach whoever runs this.
+    pub subject: Subject,
+    /// The key that browsers subscribe to, and those before it.
+    pub keys: Keys,
+    /// Which push services may be asked.
+    pub guard: Guard,
+    /// How many browsers may subscribe.
+    pub subscriptions: SubscriptionOptions,
+}
+
+/// Web Push of this server: its subscriptions and its queue, both on disk.
+pub(crate) struct Push {
+    public_key: String,
+    guard: Guard,
+    subscriptions: Subscriptions,
+    jobs: Jobs,
+    /// Until it is stopped.
+    sender: Mutex<Option<Sender>>,
+    /// What it has done.
+    pub(crate) sent: Arc<Counters>,
+    acks: Arc<Acks>,
+    /// Notifications that service workers have said to have shown.
+    pub(crate) shown: Counter,
+    /// Subscriptions that were not taken.
+    pub(crate) refused: Counter,
+    log: LogOnce,
+}
+
+/// Why Web Push does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum PushStartError {
+    /// There is no place for subscriptions.
+    #[error("subscriptions are kept on disk, and nothing is kept there")]
+    NothingKept,
+    /// What is on disk cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A certificate is none.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+}
+
+/// Why something of Web Push was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PushError {
+    #[error("the endpoint may not be asked: {0}; --push-allowed-host and --push-allowed-net say which may")]
+    Forbidden(#[from] Forbidden),
+    #[error(transparent)]
+    Add(#[from] AddError),
+    #[error("not kept: {0}")]
+    NotKept(#[from] TransactError),
+    #[error(transparent)]
+    Message(#[from] MessageError),
+}
+
+impl PushError {
+    /// What kind it is, for the log.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Forbidden(_) => "service",
+            Self::Add(AddError::UserFull { .. }) => "user",
+            Self::Add(AddError::AddressFull { .. }) => "address",
+            Self::Add(AddError::User | AddError::Group) => "name",
+            Self::Add(AddError::Store(_)) | Self::NotKept(_) => "store",
+            Self::Message(_) => "message",
+        }
+    }
+}
+
+impl Push {
+    /// Goes on with what earlier runs left in the store.
+    ///
+    /// # Errors
+    ///
+    /// The store does not take it.
+    pub(crate) async fn start(options: PushOptions, store: &Arc<Store>) -> Result<Self, PushStartError> {
+        let PushOptions { subject, keys, guard, subscriptions } = options;
+        let public_key = keys.current().public_base64url();
+        let acks = Arc::new(Acks::new(&keys.current().private_bytes()));
+        let subscriptions = Subscriptions::open(Arc::clone(store), subscriptions, &keys).await?;
+        let jobs = Jobs::open(&subscriptions).await?;
+        let client = Client::new(Vapid::new(keys, subject), guard.clone(), &[])?;
+        let filling = Arc::clone(&acks);
+        let sender_options = SenderOptions {
+            personal: Some(Arc::new(move |message_id, user, payload| {
+                filling.fill(message_id, user, payload)
+            })),
+            ..SenderOptions::default()
+        };
+        let sender = Sender::start(sender_options, client, jobs.clone());
+        Ok(Self {
+            public_key,
+            guard,
+            subscriptions,
+            jobs,
+            sent: Arc::clone(sender.counters()),
+            sender: Mutex::new(Some(sender)),
+            acks,
+            shown: Counter::default(),
+            refused: Counter::default(),
+            log: LogOnce::new(),
+        })
+    }
+
+    /// Begins nothing more, and ends when what is on its way has been answered. What waits stays for the next run.
+    pub(crate) async fn stop(&self) {
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            sender.stop().await;
+        }
+    }
+
+    /// What browsers subscribe to, in url-safe base64.
+    pub(crate) fn public_key(&self) -> &str {
+        &self.public_key
+    }
+
+    /// From now on a browser gets what is for this user. `address` is where it asks from, if it does so itself.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`]: nothing was kept.
+    pub(crate) async fn subscribe(
+        &self,
+        user: &UserId,
+        group: Option<&str>,
+        subscription: &Subscription,
+        address: Option<IpAddr>,
+    ) -> Result<Added, PushError> {
+        let endpoint = subscription.endpoint().clone();
+        let added = match self.guard.check(&endpoint) {
+            Ok(()) => self
+                .subscriptions
+                .add(user.as_str(), group, subscription, address)
+                .await
+                .map_err(PushError::from),
+            Err(forbidden) => Err(forbidden.into()),
+        };
+        if let Err(error) = &added {
+            self.refused.add(1);
+            if let Some(unlogged) = self.log.due(error.kind()) {
+                tracing::info!(%endpoint, %error, unlogged, "subscription to Web Push refused; more of this kind in the next minute are not logged");
+            }
+        }
+        added
+    }
+
+    /// A browser of this user is to get nothing more.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored at the moment.
+    pub(crate) async fn unsubscribe(&self, user: &UserId, endpoint: &Endpoint) -> Result<(), PushError> {
+        self.subscriptions.remove(user.as_str(), endpoint).await?;
+        Ok(())
+    }
+
+    /// A browser, whoever's it is, is to get nothing more; how many there were.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored at the moment.
+    pub(crate) async fn remove(&self, endpoint: &Endpoint) -> Result<u64, PushError> {
+        Ok(self.subscriptions.remove_device(endpoint.id()).await?.into())
+    }
+
+    /// All browsers of a user are to get nothing more; how many there were.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored at the moment.
+    pub(crate) async fn remove_user(&self, user: &UserId) -> Result<u64, PushError> {
+        Ok(self.subscriptions.remove_user(user.as_str()).await?)
+    }
+
+    /// The browsers of a user.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored at the moment.
+    pub(crate) async fn of(&self, user: &UserId) -> Result<Vec<Device>, PushError> {
+        Ok(self.subscriptions.of(user.as_str()).await?)
+    }
+
+    /// Sends a message; to how many browsers. One with an id that is known is not sent again.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored at the moment, and so nothing sent.
+    pub(crate) async fn send(
+        &self,
+        id: &str,
+        audience: &Audience,
+        message: &Message,
+    ) -> Result<u64, PushError> {
+        Ok(self.jobs.enqueue(id, audience, message, None).await?.devices)
+    }
+
+    /// Browsers that are subscribed, and messages to them that wait.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        (self.subscriptions.count(), self.jobs.waiting())
+    }
+
+    /// A service worker says that it has shown a notification; whether that is one of this server's.
+    pub(crate) fn shown(&self, ack: &str) -> Option<(String, UserId)> {
+        let shown = self.acks.read(ack)?;
+        self.shown.add(1);
+        Some(shown)
+    }
+}

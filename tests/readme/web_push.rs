@@ -1,0 +1,46 @@
+//! docs/web-push.md: its commands.
+
+use serde_json::{Value, json};
+
+use crate::blocks::block_of;
+use crate::shell::Shell;
+use crate::{PORTS, parsed};
+
+const PAGE: &str = include_str!("../../docs/web-push.md");
+
+/// Of the service that the page shows, a browser's.
+const SUBSCRIPTION: &str = r#"{"endpoint":"https://updates.push.services.mozilla.com/wpush/v2/gAAAAABlx","keys":{"p256dh":"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4","auth":"BTBZMqHH6r4Tts7J_aSIgg"}}"#;
+
+#[tokio::test]
+async fn a_browser_is_subscribed_seen_and_removed() {
+    let _ports = PORTS.lock().await;
+    let shell = Shell::new();
+    let start = block_of(PAGE, "## Start it", "keygen");
+    let (made, server) = start.trim().rsplit_once('\n').unwrap();
+    shell.run(made);
+    // Nobody is to be asked who is not on this machine.
+    let server = shell.start(&format!("env PUSHNOTE_PUSH_ALLOWED_HOSTS=push.services.mozilla.com {server}"));
+    server.line_after("listening on http://");
+    server.line_after("api listening on http://");
+    let key: Value = parsed(&shell.run(&block_of(PAGE, "## A browser subscribes", "curl")));
+    assert_eq!(key["key"].as_str().unwrap().len(), 87);
+
+    let subscribe = format!(
+        "curl -s http://127.0.0.1:8081/v1/push/subscriptions -H \"Authorization: Bearer $(cat shop.key)\" \
+         -d '{{\"user\":\"42\",\"subscription\":{SUBSCRIPTION}}}'"
+    );
+    assert_eq!(shell.run(&subscribe), "{}");
+    let seen: Value = parsed(&shell.run(&block_of(PAGE, "## Browsers of a user", "?user=42")));
+    let printed: Value = parsed(&block_of(PAGE, "## Browsers of a user", "\"subscriptions\""));
+    let (seen, printed) = (&seen["subscriptions"][0], &printed["subscriptions"][0]);
+    assert_eq!((&seen["origin"], &seen["group"]), (&printed["origin"], &printed["group"]));
+    assert!(printed.as_object().unwrap().keys().eq(seen.as_object().unwrap().keys()));
+
+    let removed: Value = parsed(&shell.run(&block_of(PAGE, "## Browsers of a user", "-X DELETE")));
+    assert_eq!(removed, json!({"removed": 1}));
+    // Nobody is there any more, so that nobody is asked.
+    let sent: Value = parsed(&shell.run(&block_of(PAGE, "## Send", "curl")));
+    assert_eq!(sent["devices"], json!(0));
+    let printed: Value = parsed(&block_of(PAGE, "## Send", "devices"));
+    assert!(printed.as_object().unwrap().keys().eq(sent.as_object().unwrap().keys()));
+}

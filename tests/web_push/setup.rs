@@ -1,0 +1,99 @@
+//! A server with Web Push and an API, and who asks it.
+
+use std::io::Write as _;
+
+use pushnote_tests::{Answer, Single, ask, token};
+use serde_json::{Value, json};
+
+use crate::browser::PushBrowser;
+use crate::service::{Received, Service};
+
+/// A key with all rights.
+const KEY: &str = "pn_all";
+
+/// What `--api-keys` names, with its hash.
+const KEYS: &str =
+    "all publish,read,manage 200d9f4ec3e7d0d8adcf2bad18bdad2c37a342d7b9709edd610a09a22cc7cd2a\n";
+
+pub(crate) struct Setup {
+    pub(crate) single: Single,
+    pub(crate) service: Service,
+    _data: tempfile::TempDir,
+    api: String,
+    _keys: tempfile::NamedTempFile,
+}
+
+impl Setup {
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut keys = tempfile::NamedTempFile::new().unwrap();
+        keys.write_all(KEYS.as_bytes()).unwrap();
+        let flags = [
+            format!("--data-dir={}", data.path().display()),
+            "--vapid-subject=mailto:ops@example.org".to_owned(),
+            "--push-allowed-net=127.0.0.0/8".to_owned(),
+            "--api=127.0.0.1:0".to_owned(),
+            format!("--api-keys={}", keys.path().display()),
+        ];
+        let all: Vec<_> = flags.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
+        let single = Single::with(&all);
+        let api = api_of(&single);
+        Self { single, service: Service::start(), _data: data, api, _keys: keys }
+    }
+
+    /// Kills the server, and starts it again.
+    pub(crate) fn crash_and_restart(&mut self) {
+        self.single.crash_and_restart();
+        self.api = api_of(&self.single);
+    }
+
+    /// Ends the server in good order, and starts it again.
+    pub(crate) fn restart(&mut self) {
+        self.single.server.process.terminate();
+        assert!(self.single.server.process.ended().success());
+        self.crash_and_restart();
+    }
+
+    /// Asks where browsers do.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> Answer {
+        ask(&self.single.server.address, method, path, &[], &body.to_string())
+    }
+
+    /// Asks the API.
+    pub(crate) fn api(&self, method: &str, path: &str, body: &Value) -> Answer {
+        ask(&self.api, method, path, &[&format!("authorization: Bearer {KEY}")], &body.to_string())
+    }
+
+    /// A browser at the set-up's service.
+    pub(crate) fn browser(&self, path: &str) -> PushBrowser {
+        PushBrowser::of(&self.service.address, path)
+    }
+
+    pub(crate) fn subscribe(&self, user: &str, browser: &PushBrowser) -> Answer {
+        let body = json!({"token": token(user), "subscription": browser.subscription});
+        self.ask("POST", "/push/subscribe", &body)
+    }
+
+    /// Has a message sent; to how many browsers.
+    pub(crate) fn push(&self, message: &Value) -> u64 {
+        let answer = self.api("POST", "/v1/push", message);
+        assert_eq!(answer.status, 202, "{answer:?}");
+        answer.json()["devices"].as_u64().unwrap()
+    }
+
+    /// The next message that the service gets, as the browser reads it.
+    pub(crate) fn read(&self, browser: &mut PushBrowser) -> (Received, Value) {
+        let received = self.service.next();
+        let text = browser.decrypt(&received.body);
+        (received, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+}
+
+fn api_of(single: &Single) -> String {
+    let line = single.server.process.line_after("api listening on http://");
+    line.split('/').next().unwrap().to_owned()
+}
