@@ -9,3 +9,4 @@ mod readme;
 mod receivers;
 #[path = "../support/mod.rs"]
 mod support;
+mod web_push_testing;
