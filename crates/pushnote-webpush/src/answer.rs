@@ -13,6 +13,8 @@ const PAUSE_DEFAULT: Duration = Duration::from_secs(60);
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(3600);
 /// And at least: one that says 0 would be asked as fast as it answers.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// Letters of a word that are told: what is longer may be a part of an endpoint.
+const WORD_MAX: usize = 40;
 /// Characters of what a service says that are told.
 const REASON_CHARS_MAX: usize = 200;
 
@@ -109,8 +111,15 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 /// What may be logged of a text that a stranger chose.
 fn told(text: &str, secret: &str) -> String {
     let text = if secret.len() > 1 { text.replace(secret, "…") } else { text.to_owned() };
-    let printable = text.chars().map(|char| if char.is_control() { ' ' } else { char });
-    printable.take(REASON_CHARS_MAX).collect::<String>().trim().to_owned()
+    let mut word = 0;
+    let chars = text.chars().filter_map(|char| {
+        word = if char.is_ascii_alphanumeric() || "-_.:%=".contains(char) { word + 1 } else { 0 };
+        match word {
+            0..=WORD_MAX => Some(if char.is_control() { ' ' } else { char }),
+            _ => (word == WORD_MAX + 1).then_some('…'),
+        }
+    });
+    chars.take(REASON_CHARS_MAX).collect::<String>().trim().to_owned()
 }
 
 #[cfg(test)]
@@ -202,6 +211,9 @@ mod tests {
         let reason =
             answer(Service::Other, 400, &[], "no\r\n\u{1b}[31m https://push.example/wp/secret").reason;
         assert_eq!(reason, "no   [31m https://push.example…");
+        let long =
+            answer(Service::Other, 400, &[], &format!("no subscription {}, sorry", "aB3-".repeat(20))).reason;
+        assert_eq!(long, format!("no subscription {}…, sorry", "aB3-".repeat(10)));
         assert_eq!(answer(Service::Other, 400, &[], &"é".repeat(5000)).reason.chars().count(), 200);
     }
 }

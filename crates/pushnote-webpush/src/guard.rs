@@ -15,7 +15,6 @@ use url::{Host, Url};
 use crate::endpoint::Endpoint;
 
 const HTTPS_PORT: u16 = 443;
-const HTTP_PORT: u16 = 80;
 
 /// Says which services may be asked: by HTTPS at its own port, at public addresses, and otherwise in the networks that are
 /// allowed by name.
@@ -85,9 +84,7 @@ impl Guard {
         let reach = match (uri.scheme(), uri.port_u16()) {
             (Some(scheme), None | Some(HTTPS_PORT)) if *scheme == Scheme::HTTPS => Reach::Public,
             _ if !self.allowed_nets.is_empty() => Reach::Allowed,
-            (Some(scheme), port) if *scheme == Scheme::HTTPS => {
-                return Err(Forbidden::Port(port.unwrap_or(HTTP_PORT)));
-            }
+            (Some(scheme), Some(port)) if *scheme == Scheme::HTTPS => return Err(Forbidden::Port(port)),
             _ => return Err(Forbidden::Scheme),
         };
         match Host::parse(host).map_err(|_| Forbidden::Unusual)? {
