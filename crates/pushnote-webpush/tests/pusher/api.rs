@@ -106,6 +106,17 @@ fn notifications_go_to_one_to_groups_and_to_all() {
 }
 
 #[test]
+fn a_message_may_have_no_payload() {
+    let place = Place::new();
+    let pusher = place.pusher();
+    let browser = browser(&place, "/ok/a");
+    pusher.new_subscription("a", browser.json(), None).unwrap();
+    pusher.notify("a", &Message::without_payload()).unwrap();
+    pusher.notify("a", &Message::new("").unwrap()).unwrap();
+    assert_eq!(browser.payloads(&place.service.received()), [None, Some(Vec::new())]);
+}
+
+#[test]
 fn what_services_say_of_a_subscription_that_is_not_stored_comes_back() {
     let place = Place::new();
     let pusher = place.pusher();
