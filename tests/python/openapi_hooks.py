@@ -17,9 +17,15 @@ SUBSCRIPTION = {
 
 @schemathesis.hook
 def map_body(context, body):
-    """JSON Schema takes 42.0 for an integer; a user's id is one as it is written, and that is none. Nor can it say that a point
-    lies on a curve, what a URL is, or how long texts may be together: what is described as good is made so."""
-    return good(integers(body))
+    """JSON Schema takes 42.0 for an integer; a user's id is one as it is written, and that is none."""
+    return integers(body)
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Nor can it say that a point lies on a curve, what a URL is, or how long texts may be together: what is described as good is
+    made so, and no service on the Internet is asked."""
+    case.body = good(case.body)
 
 
 def good(value, name=None):
