@@ -6,6 +6,8 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { System } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
+import { PushService } from './push_service.mjs';
+import { pushes, stubSubscribe } from './pushes.mjs';
 
 const shell = promisify(execFile);
 const system = new System();
@@ -130,7 +132,7 @@ test('after a restart of the server the page has a token of the new one', async 
 test('the code that the page shows is the code that it runs', async (t) => {
   const self = await visit(t);
   const shown = await self.page.locator('#code').textContent();
-  assert.match(shown, /conn = connect\(dev\.route\);/);
+  assert.match(shown, /conn = connect\(dev\.route, \{ push \}\);/);
   assert.equal(shown, await (await fetch(`${dev.page}example.js`)).text());
   assert.ok(await self.page.locator('script[src="/example.js"]').count());
 });
@@ -143,6 +145,46 @@ test('the page says when the server is gone', async (t) => {
   await own.end();
   await self.page.getByRole('status').getByText('connecting').waitFor();
   await self.page.locator('#log .error').first().waitFor();
+});
+
+test('the line that the page shows notifies its user when it is closed', async (t) => {
+  const service = await PushService.start(t);
+  const self = await visit(t, { permissions: ['notifications'] });
+  const context = self.page.context();
+  const line = await self.page.locator('#push').textContent();
+  assert.match(line, /^curl .* -d '{"users":\["42"\],"title":"Hi, 42!",.*}' http:\S+\/v1\/push$/);
+  await stubSubscribe(self.page, service.subscription);
+  await self.page.getByRole('button', { name: 'Notify me' }).click();
+  await self.page.getByText('This browser is notified').waitFor();
+  const { deliver, shown, click } = await pushes(self.page, new URL(dev.page).origin);
+  assert.deepEqual(self.events, [], 'nothing to complain of on the console');
+  await self.page.close();
+
+  const answer = JSON.parse((await shell('sh', ['-c', `${line} --silent --fail-with-body`])).stdout);
+  assert.equal(answer.devices, 1);
+  const { headers, payload } = await service.pushed();
+  assert.match(headers.authorization, /^vapid t=[\w-]+\.[\w-]+\.[\w-]+, ?k=B[\w-]{86}$/);
+  // From here on as the push service of the browser would have it.
+  const told = context.waitForEvent('response', (response) => response.url() === `${dev.page}push/shown`);
+  await deliver(payload);
+  const [{ title, body, data }] = await shown(1);
+  assert.deepEqual([title, body, data], ['Hi, 42!', 'This comes with the page closed.', { url: '/', id: answer.id }]);
+  assert.equal((await told).status(), 204, 'the server knows that it was shown');
+  assert.deepEqual(await click(), { opened: dev.page });
+});
+
+test('no more notifications come after the other button', async (t) => {
+  const service = await PushService.start(t);
+  const self = await visit(t, { permissions: ['notifications'] });
+  const line = await self.page.locator('#push').textContent();
+  const devices = async () => JSON.parse((await shell('sh', ['-c', `${line} --silent`])).stdout).devices;
+  const before = await devices();
+  await stubSubscribe(self.page, service.subscription);
+  await self.page.getByRole('button', { name: 'Notify me' }).click();
+  await self.page.getByRole('button', { name: 'No more' }).click();
+  await self.page.getByRole('button', { name: 'No more' }).waitFor({ state: 'hidden' });
+  assert.equal(await devices(), before);
+  assert.deepEqual(service.heard, []);
 });
 
 for (const colorScheme of ['light', 'dark']) {

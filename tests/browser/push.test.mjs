@@ -3,11 +3,16 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { freePort, System } from '../node/processes.mjs';
 import { Heard } from '../node/waiting.mjs';
 import { launch, Page } from './chromium.mjs';
+import { PushService } from './push_service.mjs';
 import { pushes, stubSubscribe } from './pushes.mjs';
 import { serve } from './site.mjs';
 
@@ -73,7 +78,7 @@ async function enabled(t) {
 test('a click subscribes with the server\'s key, and tells the server', async (t) => {
   const { self, server } = await enabled(t);
   const { body } = await server.asked('POST', '/push/subscribe');
-  assert.deepEqual({ ...body, subscription: body.subscription.endpoint }, { token: '42:a', group: 'news', subscription: 'https://push.example/1' });
+  assert.deepEqual({ ...body, subscription: body.subscription.endpoint }, { token: '42:a', subscription: 'https://push.example/1' });
   assert.deepEqual(await self.page.evaluate(() => window.subscribedWith), { userVisibleOnly: true, applicationServerKey: KEY });
 });
 
@@ -153,7 +158,28 @@ test('when the browser has ended the subscription there is another, which the op
   await lose();
   const again = () => server.heard.slice(before).find(({ method, path }) => method === 'POST' && path === '/push/subscribe');
   const { body } = await server.until(again, 'a second subscription');
-  assert.deepEqual([body.group, body.subscription.endpoint], ['news', 'https://push.example/2']);
+  assert.equal(body.subscription.endpoint, 'https://push.example/2');
+});
+
+test('a server of another origin takes a subscription, and its end', async (t) => {
+  const service = await PushService.start(t);
+  const folder = await mkdtemp(join(tmpdir(), 'pushnote-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const [system, mq] = [new System(), `tcp://127.0.0.1:${await freePort()}`];
+  t.after(() => system.stop());
+  const flags = [`--data-dir=${folder}`, '--vapid-subject=mailto:ops@example.org', '--push-allowed-net=127.0.0.0/8', `--allowed-origin=${site.origin}`];
+  const { url } = await system.server({ mq, single: true, flags });
+  const address = site.address('push', { url, token: await system.token('42') });
+  const self = await Page.open(browser, address, { permissions: ['notifications'] });
+  t.after(() => self.close());
+  await stubSubscribe(self.page, service.subscription);
+  await self.page.getByRole('button', { name: 'Notify me' }).click();
+  assert.deepEqual(await self.event('enablePush'), { event: 'enablePush', outcome: 'done', state: 'enabled' });
+  await self.page.getByRole('button', { name: 'Do not' }).click();
+  assert.deepEqual(await self.event('disablePush'), { event: 'disablePush', outcome: 'done', state: 'disabled' });
+  assert.deepEqual(self.events.filter(({ event }) => event === 'fault'), []);
+  const code = await self.page.evaluate(() => window.conn.enablePush({ token: '42:no-token' }).catch((error) => error.code));
+  assert.equal(code, 'token_invalid', 'it says why, to other origins, too');
 });
 
 test('who said no is told what to do', async (t) => {

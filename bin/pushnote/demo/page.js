@@ -16,11 +16,22 @@ const ADVICE = {
   3502: 'Take the one that the page has after a reconnect, or make one with the line in the terminal.',
 };
 
-/** What `pushnote dev` says of itself: `{route, token, user, publish, endpoint}`. */
+/** What a state of Web Push means to who looks at the page. */
+const PUSH = {
+  enabled: 'This browser is notified: close the page, and run the line below.',
+  disabled: '',
+  insecure_context: 'Only at 127.0.0.1 or localhost: there is no https here.',
+  not_supported: 'This browser has no Web Push here.',
+  permission_denied: 'Notifications of this page are forbidden; the browser shows where to allow them.',
+};
+
+/** What `pushnote dev` says of itself: `{route, token, user, publish, push, endpoint}`. */
 export const dev = {};
 
 export const form = at('subscribe');
 export const reconnect = at('reconnect');
+export const notify = at('notify');
+export const quiet = at('quiet');
 
 /** The page's own token, as the server makes it now. */
 export async function freshToken() {
@@ -61,6 +72,14 @@ export const show = {
 
   error({ message }) {
     log('error', message);
+  },
+
+  /** How it is with Web Push, or why it is not, as soon as that is known. */
+  async push(state) {
+    at('notified').textContent = '';
+    const [text, isOn] = await state.then((known) => [PUSH[known], known === 'enabled'], ({ message }) => [message, false]);
+    at('notified').textContent = text;
+    quiet.hidden = !isOn;
   },
 
   asked(token) {
@@ -126,6 +145,7 @@ async function load() {
   const token = dev.token;
   Object.assign(dev, await (await fetch('/dev.json', { cache: 'no-store' })).json());
   at('publish-all').textContent = dev.publish;
+  at('push').textContent = dev.push;
   at('publish-user').textContent = dev.publish
     .replace(' publish ', ` publish --user ${dev.user} `)
     .replace('Hi all!', `Hi, ${dev.user}!`);

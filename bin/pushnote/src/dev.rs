@@ -1,7 +1,9 @@
 //! `pushnote dev`: everything on this machine alone, with a generated secret and a demo page.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +13,14 @@ use bytes::Bytes;
 use pushnote::{Publisher, PublisherBuilder};
 use pushnote_cli::{Failure, SECRET_VARIABLE, say, shutdown_signal, start_logs};
 use pushnote_core::{ChannelRule, ChannelRules, Envelope, Keys, Limits, Subject, UserId, Verifier};
-use pushnote_http::{Action, ApiKeys, ApiOptions, Locations, Page, PublishTo, Settings, ZeroMq};
+use pushnote_http::{
+    Action, ApiKeys, ApiOptions, Fsync, Guard, Key, Keys as PushKeys, Locations, OpenedLog, Page, PublishTo,
+    PushOptions, Settings, SubscriptionOptions, ZeroMq,
+};
 use pushnote_zmtp::{Endpoint, Options, Responder, Subscriber};
+use serde_json::Value;
 use serde_json::value::RawValue;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::args::DevArgs;
@@ -23,16 +30,24 @@ const ROUTE: &str = "/sockjs";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The demo page's files: path, media type, text.
-const FILES: [(&str, &str, &str); 5] = [
+const FILES: [(&str, &str, &str); 7] = [
     ("/", "text/html; charset=utf-8", include_str!("../demo/index.html")),
     ("/demo.css", "text/css; charset=utf-8", include_str!("../demo/demo.css")),
     ("/example.js", SCRIPT, include_str!("../demo/example.js")),
     ("/page.js", SCRIPT, include_str!("../demo/page.js")),
     ("/pushnote.js", SCRIPT, include_str!("../../../client-js/dist/pushnote.mjs")),
+    ("/push.js", SCRIPT, include_str!("../../../client-js/dist/push.mjs")),
+    ("/pushnote-sw.js", SCRIPT, include_str!("../../../client-js/dist/pushnote-sw.js")),
 ];
 
 /// How the names of channels begin that need no token.
 const PUBLIC: &str = "public.";
+
+/// Push services want to know who is behind a server; nobody is.
+const VAPID_SUBJECT: &str = "mailto:pushnote-dev@example.com";
+
+/// Loopback.
+const THIS_MACHINE: &str = "127.0.0.0/8";
 
 /// Length of the secret of a run.
 const SECRET_BYTES: usize = 48;
@@ -61,8 +76,10 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
             .map_err(|error| Failure::unavailable(format!("--mq_socket: {error}")))?;
         let demo = Demo::new(&listener, &subscriber, &secret, &user)?;
         let source = ZeroMq { subscriber, responder: Responder::new(Options::default()) };
+        let directory = directory()?;
+        let settings = settings(&secret, &demo, directory.path())?;
         demo.announce();
-        pushnote_http::run(listener.into(), source, settings(&secret, &demo)?, shutdown)
+        pushnote_http::run(listener.into(), source, settings, shutdown)
             .await
             .map(|_| ())
             .map_err(|error| Failure::software(error.to_string()))
@@ -84,7 +101,8 @@ fn keys(secret: &str) -> Result<Keys, Failure> {
     Keys::parse(secret).map_err(|error| Failure::config(error.to_string()))
 }
 
-fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
+fn settings(secret: &str, demo: &Demo, directory: &Path) -> Result<Settings, Failure> {
+    let limits = Limits::default();
     Ok(Settings {
         // Where the page is: this machine's own.
         api: Some(ApiOptions { listener: None, keys: Arc::new(ApiKeys::one(&demo.api_key).into()) }),
@@ -92,7 +110,6 @@ fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
         redis: None,
         lightpush: None,
         route: ROUTE.parse().map_err(|error| Failure::config(format!("{ROUTE}: {error}")))?,
-        limits: Limits::default(),
         verifier: Arc::new(Verifier::new(&keys(secret)?).into()),
         channel_rules: public_channels()?,
         sockjs_url: None,
@@ -107,9 +124,34 @@ fn settings(secret: &str, demo: &Demo) -> Result<Settings, Failure> {
         actions: vec![publishing(&demo.mq_socket)?],
         shards: 1,
         coalescing_window: Duration::ZERO,
-        push: None,
-        log: None,
+        push: Some(web_push()?),
+        // Where subscriptions are, too.
+        log: Some(
+            OpenedLog::open(directory, Fsync::default(), &limits)
+                .map_err(|error| Failure::system(error.to_string()))?,
+        ),
         metrics: None,
+        limits,
+    })
+}
+
+/// Where this run keeps what it keeps, until it ends: with the secret, tokens and subscriptions end, too.
+fn directory() -> Result<TempDir, Failure> {
+    let made = tempfile::Builder::new().prefix("pushnote-dev-").tempdir();
+    made.map_err(|error| Failure::system(format!("cannot make a directory for what is kept: {error}")))
+}
+
+/// Web Push with a key of this run. Push services on this machine may be asked, too: somebody may be testing one.
+fn web_push() -> Result<PushOptions, Failure> {
+    let software = |error: &dyn Display| Failure::software(error.to_string());
+    Ok(PushOptions {
+        subject: VAPID_SUBJECT.parse().map_err(|error| software(&error))?,
+        keys: PushKeys::new(Key::generate().map_err(|error| software(&error))?, Vec::new()),
+        guard: Guard {
+            allowed_nets: vec![THIS_MACHINE.parse().map_err(|error| software(&error))?],
+            ..Guard::default()
+        },
+        subscriptions: SubscriptionOptions::default(),
     })
 }
 
@@ -154,6 +196,7 @@ struct Demo {
     user: String,
     token: String,
     publish: String,
+    push: String,
     api_key: String,
 }
 
@@ -168,19 +211,27 @@ impl Demo {
         let mq_socket = subscriber.local_endpoint().map(Endpoint::to_string).unwrap_or_default();
         let flag =
             if mq_socket == crate::mq_socket::MQ_SOCKET { String::new() } else { format!("-s {mq_socket} ") };
+        let url = format!("http://{address}/");
+        let api_key = crate::keygen::api_key()?;
+        let (to, title) = (Value::from(user.as_str()), Value::from(format!("Hi, {user}!")));
+        let notification = format!(
+            r#"{{"users":[{to}],"title":{title},"body":"This comes with the page closed.","url":"/"}}"#
+        )
+        .replace('\'', r"'\''"); // as a shell has it between quotes
         Ok(Self {
-            url: format!("http://{address}/"),
+            push: format!("curl -H 'Authorization: Bearer {api_key}' -d '{notification}' {url}v1/push"),
+            url,
             secret: secret.to_owned(),
             user: user.to_string(),
             token: crate::token::make(&keys(secret)?, user, None),
             publish: format!("{} publish {flag}'{{\"msg\":\"Hi all!\"}}'", program()),
             mq_socket,
-            api_key: crate::keygen::api_key()?,
+            api_key,
         })
     }
 
     fn announce(&self) {
-        let Self { url, mq_socket, secret, user, token, publish, api_key } = self;
+        let Self { url, mq_socket, secret, user, token, publish, push, api_key } = self;
         let program = program();
         say(format_args!(
             "listening on {url}
@@ -188,6 +239,8 @@ impl Demo {
   1. open      {url}
   2. then run  {publish}
      or        curl -H 'Authorization: Bearer {api_key}' -d '{{\"everyone\":true,\"data\":{{\"msg\":\"Hi all!\"}}}}' {url}v1/publish
+  3. have the page notify you also when it is closed, close it, and run
+               {push}
 
   applications publish to  {mq_socket}
   a token for user {user}      {token}
@@ -201,7 +254,7 @@ impl Demo {
     fn pages(&self) -> Vec<Page> {
         let parameters = serde_json::json!({
             "route": ROUTE, "user": self.user, "token": self.token,
-            "publish": self.publish, "endpoint": self.mq_socket,
+            "publish": self.publish, "push": self.push, "endpoint": self.mq_socket,
         });
         let mut pages = vec![Page {
             path: "/dev.json",
