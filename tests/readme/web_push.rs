@@ -1,5 +1,8 @@
 //! docs/web-push.md: its commands.
 
+use std::time::Instant;
+
+use pushnote_tests::PATIENCE;
 use serde_json::{Value, json};
 
 use crate::blocks::block_of;
@@ -43,4 +46,23 @@ async fn a_browser_is_subscribed_seen_and_removed() {
     assert_eq!(sent["devices"], json!(0));
     let printed: Value = parsed(&block_of(PAGE, "## Send", "devices"));
     assert!(printed.as_object().unwrap().keys().eq(sent.as_object().unwrap().keys()));
+
+    let receipt: Value = parsed(&shell.run(&block_of(PAGE, "## Socket first", "/v1/publish")));
+    assert_eq!((&receipt["id"], &receipt["warning"]), (&json!("chat-7"), &json!(null)));
+    // It is written down when it is delivered, and not before.
+    let ask = block_of(PAGE, "### What became of it", "curl");
+    let deadline = Instant::now() + PATIENCE;
+    let seen = loop {
+        let seen: Value = parsed(&shell.run(&ask));
+        if seen["users"].is_array() {
+            break seen;
+        }
+        assert!(Instant::now() < deadline, "{seen}");
+    };
+    let printed: Value = parsed(&block_of(PAGE, "### What became of it", "published"));
+    assert_eq!(
+        (&seen["states"], &seen["users"][0]["state"]),
+        (&printed["states"], &printed["users"][0]["state"])
+    );
+    assert!(printed.as_object().unwrap().keys().eq(seen.as_object().unwrap().keys()));
 }

@@ -6,6 +6,8 @@ mod refused;
 mod restarts;
 mod service;
 mod setup;
+mod socket_first;
+mod webhook;
 
 use pushnote_tests::{Launch, Metrics, token};
 use serde_json::json;
@@ -44,7 +46,7 @@ fn a_browser_subscribes_reads_what_is_pushed_and_says_that_it_has_shown_it() {
 
     assert_eq!(setup.ask("POST", "/push/shown", &json!({"ack": ack})).status, 204);
     assert_eq!(setup.ask("POST", "/push/shown", &json!({"ack": format!("x{ack}")})).status, 403);
-    let metrics = Metrics::of(&setup.single.server.process);
+    let metrics = Metrics::of(&setup.server.process);
     metrics.until("pushnote_server_push_shown", |shown| shown == 1.0);
     metrics.until("pushnote_server_push_subscriptions", |subscriptions| subscriptions == 1.0);
     metrics.until("pushnote_server_push_messages", |messages| messages == 1.0);
@@ -54,7 +56,7 @@ fn a_browser_subscribes_reads_what_is_pushed_and_says_that_it_has_shown_it() {
     assert_eq!(setup.ask("DELETE", "/push/subscribe", &leaves).status, 204);
     assert_eq!(setup.ask("DELETE", "/push/subscribe", &leaves).status, 204);
     assert_eq!(setup.push(&json!({"users": ["42"], "title": "Nobody"})), 0);
-    let log = setup.single.server.process.log();
+    let log = setup.server.process.log();
     assert!(!log.contains("secret-of-this-browser"), "{log}");
 }
 
@@ -114,7 +116,7 @@ fn a_browser_that_is_gone_is_forgotten() {
     setup.service.answer("410 Gone");
     assert_eq!(setup.push(&json!({"users": ["42"], "title": "Hi"})), 1);
     setup.service.next();
-    let metrics = Metrics::of(&setup.single.server.process);
+    let metrics = Metrics::of(&setup.server.process);
     metrics.until("pushnote_server_push_subscriptions", |subscriptions| subscriptions == 0.0);
     assert_eq!(setup.push(&json!({"users": ["42"], "title": "Hi"})), 0);
 }
@@ -122,7 +124,7 @@ fn a_browser_that_is_gone_is_forgotten() {
 #[test]
 fn a_page_of_another_origin_may_use_it_as_far_as_it_is_allowed() {
     let setup = Setup::with(&["--allowed-origin=https://shop.example"]);
-    let address = &setup.single.server.address;
+    let address = &setup.server.address;
     let ask = |method, path, origin: &str| {
         pushnote_tests::ask(address, method, path, &[&format!("origin: {origin}")], "")
     };

@@ -70,10 +70,10 @@ fn what_is_wrong_with_a_subscription_is_said_and_its_endpoint_is_not() {
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.contains(words) && !detail.contains("hidden"), "{endpoint}: {detail}");
     }
-    assert!(!setup.single.server.process.log().contains("hidden"));
+    assert!(!setup.server.process.log().contains("hidden"));
 
     let refused = |method, path, body: &str| {
-        let answer = pushnote_tests::ask(&setup.single.server.address, method, path, &[], body);
+        let answer = pushnote_tests::ask(&setup.server.address, method, path, &[], body);
         (answer.status, answer.head)
     };
     assert_eq!(refused("POST", "/push/subscribe", "{}").0, 400);

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use pushnote_tests::{Answer, Single, ask, token};
+use pushnote_tests::{Answer, Server, ask, token};
 use serde_json::{Value, json};
 
 use crate::browser::PushBrowser;
@@ -16,7 +16,7 @@ const KEYS: &str =
     "all publish,read,manage 200d9f4ec3e7d0d8adcf2bad18bdad2c37a342d7b9709edd610a09a22cc7cd2a\n";
 
 pub(crate) struct Setup {
-    pub(crate) single: Single,
+    pub(crate) server: Server,
     pub(crate) service: Service,
     _data: tempfile::TempDir,
     api: String,
@@ -29,6 +29,17 @@ impl Setup {
     }
 
     pub(crate) fn with(arguments: &[&str]) -> Self {
+        let single = ["--single", "--mq_socket=tcp://127.0.0.1:0"];
+        Self::of(&[&single, arguments].concat())
+    }
+
+    /// Behind a forwarder, as these arguments say.
+    pub(crate) fn behind(arguments: &[&str]) -> Self {
+        let setup = Self::of(arguments);
+        Self { server: setup.server.subscribed(), ..setup }
+    }
+
+    fn of(arguments: &[&str]) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut keys = tempfile::NamedTempFile::new().unwrap();
         keys.write_all(KEYS.as_bytes()).unwrap();
@@ -40,27 +51,27 @@ impl Setup {
             format!("--api-keys={}", keys.path().display()),
         ];
         let all: Vec<_> = flags.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
-        let single = Single::with(&all);
-        let api = api_of(&single);
-        Self { single, service: Service::start(), _data: data, api, _keys: keys }
+        let server = Server::with(&all);
+        let api = api_of(&server);
+        Self { server, service: Service::start(), _data: data, api, _keys: keys }
     }
 
     /// Kills the server, and starts it again.
     pub(crate) fn crash_and_restart(&mut self) {
-        self.single.crash_and_restart();
-        self.api = api_of(&self.single);
+        self.server.crash_and_restart();
+        self.api = api_of(&self.server);
     }
 
     /// Ends the server in good order, and starts it again.
     pub(crate) fn restart(&mut self) {
-        self.single.server.process.terminate();
-        assert!(self.single.server.process.ended().success());
+        self.server.process.terminate();
+        assert!(self.server.process.ended().success());
         self.crash_and_restart();
     }
 
     /// Asks where browsers do.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> Answer {
-        ask(&self.single.server.address, method, path, &[], &body.to_string())
+        ask(&self.server.address, method, path, &[], &body.to_string())
     }
 
     /// Asks the API.
@@ -93,7 +104,7 @@ impl Setup {
     }
 }
 
-fn api_of(single: &Single) -> String {
-    let line = single.server.process.line_after("api listening on http://");
+fn api_of(server: &Server) -> String {
+    let line = server.process.line_after("api listening on http://");
     line.split('/').next().unwrap().to_owned()
 }

@@ -7,7 +7,7 @@ use pushnote_config::Server;
 use pushnote_core::Limits;
 use pushnote_http::{Locations, Route};
 
-use crate::{lightpush, listening, mq, push, redis, settings};
+use crate::{lightpush, listening, mq, push, redis, settings, webhook};
 
 /// What would keep a server with these settings from starting, as far as that is known before it listens: what does not go
 /// together, and files that are missing or hold something else. How many files may be open, and what is in the log on disk,
@@ -38,6 +38,7 @@ pub fn faults(args: &Server) -> Vec<Failure> {
         settings::api_keys(args).map(drop),
         lightpush::key(args).map(drop),
         push::check(args),
+        webhook::options(args).map(drop),
     ];
     let mut faults: Vec<Failure> = all.into_iter().filter_map(Result::err).collect();
     // A key that cannot be read is so for all who connect with it.

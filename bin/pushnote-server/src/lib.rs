@@ -8,6 +8,7 @@ mod mq;
 mod push;
 mod redis;
 mod settings;
+mod webhook;
 
 use std::process::ExitCode;
 use std::sync::Arc;

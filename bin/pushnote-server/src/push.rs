@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use pushnote_cli::Failure;
 use pushnote_config::{PushArgs, Server};
-use pushnote_http::{Guard, Key, KeyFileError, Keys, PushOptions, SubscriptionOptions};
+use pushnote_http::{Guard, Key, KeyFileError, Keys, PushOptions, StateBounds, SubscriptionOptions};
+
+use crate::webhook;
 
 /// How it is served. Makes the key at the first start, in a directory that is there.
 pub(crate) fn options(args: &Server) -> Result<Option<PushOptions>, Failure> {
@@ -28,6 +30,11 @@ pub(crate) fn options(args: &Server) -> Result<Option<PushOptions>, Failure> {
         keys: Keys::new(key, old_keys(args)?),
         guard: Guard { allowed_hosts: push_allowed_hosts.clone(), allowed_nets: push_allowed_nets.clone() },
         subscriptions: SubscriptionOptions { per_user_max: *per_user_max, per_address_max: *per_address_max },
+        states: StateBounds {
+            age_max_ms: args.webhook.message_states_age.saturating_mul(1000),
+            users_max: args.webhook.message_states_max,
+        },
+        webhook: webhook::options(args)?,
     }))
 }
 

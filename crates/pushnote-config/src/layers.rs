@@ -126,7 +126,7 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
 }
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
-pub(crate) const KNOWN_VARIABLES: [&str; 86] = [
+pub(crate) const KNOWN_VARIABLES: [&str; 90] = [
     "PUSHNOTE_ACK",
     "PUSHNOTE_ACK_SOCKET",
     "PUSHNOTE_ADDRESS",
@@ -176,6 +176,8 @@ pub(crate) const KNOWN_VARIABLES: [&str; 86] = [
     "PUSHNOTE_LONG_POLL",
     "PUSHNOTE_MESSAGE_BYTES_MAX",
     "PUSHNOTE_MESSAGE_FORM",
+    "PUSHNOTE_MESSAGE_STATES_AGE",
+    "PUSHNOTE_MESSAGE_STATES_MAX",
     "PUSHNOTE_METRICS",
     "PUSHNOTE_MQ_SOCKET",
     "PUSHNOTE_PEERS_MAX",
@@ -211,6 +213,8 @@ pub(crate) const KNOWN_VARIABLES: [&str; 86] = [
     "PUSHNOTE_VAPID_KEY_FILE",
     "PUSHNOTE_VAPID_OLD_KEY_FILES",
     "PUSHNOTE_VAPID_SUBJECT",
+    "PUSHNOTE_WEBHOOK_SECRET_FILE",
+    "PUSHNOTE_WEBHOOK_URL",
     "PUSHNOTE_WRITE_TIMEOUT",
     "PUSHNOTE_ZMQ_FRAME_BYTES_MAX",
 ];

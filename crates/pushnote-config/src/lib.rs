@@ -27,6 +27,8 @@ mod shared;
 #[cfg(feature = "server")]
 mod tables;
 mod values;
+#[cfg(feature = "server")]
+mod webhook;
 
 #[cfg(feature = "server")]
 pub use channels::ChannelTables;
@@ -47,3 +49,5 @@ pub use schema::Schema;
 pub use server::{LimitArgs, ListenAddress, MessageForm, Server};
 pub use shared::{ConnectArgs, KeyArgs, ListenArgs, MetricsArgs};
 pub use values::{duration, seconds};
+#[cfg(feature = "server")]
+pub use webhook::WebhookArgs;

@@ -22,6 +22,7 @@ use crate::redis::RedisArgs;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
 use crate::values::{age, bytes, count, fsync, ip_address, listed, listener, port, seconds, whole_seconds};
+use crate::webhook::WebhookArgs;
 
 /// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
 ///
@@ -200,6 +201,10 @@ pub struct Server {
     /// Messages to browsers whose page is closed.
     #[command(flatten)]
     pub push: PushArgs,
+
+    /// How far messages have come.
+    #[command(flatten)]
+    pub webhook: WebhookArgs,
 
     /// What a client may take.
     #[command(flatten)]

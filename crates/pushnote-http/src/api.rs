@@ -2,6 +2,7 @@
 
 mod expel;
 pub(crate) mod keys;
+mod message;
 mod openapi;
 mod publish;
 mod push;
@@ -53,6 +54,7 @@ enum Resource {
     Revoke,
     Channel(String),
     User(String),
+    Message(String),
     Push,
     PushKey,
     PushSubscriptions,
@@ -85,6 +87,10 @@ impl Api {
                 let user = UserId::new(&id).map_err(|error| Problem::malformed(error.to_string()))?;
                 self.keys.check(&head.headers, Right::Read)?.allow_users()?;
                 Ok(json(StatusCode::OK, &views::user(&self.context, user)))
+            }
+            Resource::Message(id) => {
+                self.keys.check(&head.headers, Right::Read)?.allow_users()?;
+                Ok(json(StatusCode::OK, &message::message(&self.context, &id).await?))
             }
             Resource::Push | Resource::PushKey | Resource::PushSubscriptions => {
                 self.web_push(&resource, &head, body).await
@@ -203,10 +209,11 @@ impl Resource {
             None if rest == "openapi.json" => Ok(Self::OpenApi),
             Some(("channels", channel)) => name(channel).map(Self::Channel),
             Some(("users", user)) => name(user).map(Self::User),
+            Some(("messages", id)) => name(id).map(Self::Message),
             _ => Err(Problem::new(
                 StatusCode::NOT_FOUND,
                 "not_found",
-                "nothing is at this path; there are /v1/publish, /v1/disconnect, /v1/revoke, /v1/channels/NAME, /v1/users/ID, /v1/push, /v1/push/key, /v1/push/subscriptions and /v1/openapi.json",
+                "nothing is at this path; there are /v1/publish, /v1/disconnect, /v1/revoke, /v1/channels/NAME, /v1/users/ID, /v1/messages/ID, /v1/push, /v1/push/key, /v1/push/subscriptions and /v1/openapi.json",
             )),
         }
     }
@@ -214,7 +221,9 @@ impl Resource {
     fn methods(&self) -> &'static [Method] {
         match self {
             Self::Publish | Self::Disconnect | Self::Revoke | Self::Push => &[Method::POST],
-            Self::Channel(_) | Self::User(_) | Self::PushKey | Self::OpenApi => &[Method::GET],
+            Self::Channel(_) | Self::User(_) | Self::Message(_) | Self::PushKey | Self::OpenApi => {
+                &[Method::GET]
+            }
             Self::PushSubscriptions => &[Method::GET, Method::POST, Method::DELETE],
         }
     }
@@ -257,6 +266,7 @@ mod tests {
             Resource::Revoke => "/v1/revoke",
             Resource::Channel(_) => "/v1/channels/{channel}",
             Resource::User(_) => "/v1/users/{user}",
+            Resource::Message(_) => "/v1/messages/{id}",
             Resource::Push => "/v1/push",
             Resource::PushKey => "/v1/push/key",
             Resource::PushSubscriptions => "/v1/push/subscriptions",
@@ -273,6 +283,7 @@ mod tests {
             Resource::Revoke,
             Resource::Channel(name()),
             Resource::User(name()),
+            Resource::Message(name()),
             Resource::Push,
             Resource::PushKey,
             Resource::PushSubscriptions,

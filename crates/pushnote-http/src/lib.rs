@@ -45,6 +45,7 @@ mod server;
 mod settings;
 mod socket_first;
 mod waiter;
+mod webhook;
 
 pub use api::keys::{
     ApiKey, ApiKeys, ApiKeysError, CurrentApiKeys, KEY_PREFIX, KEY_TITLE, LINE_TITLE, Right, key_hash,
@@ -63,3 +64,5 @@ pub use pushnote_webpush::{Guard, Key, KeyFileError, Keys, SubscriptionOptions};
 pub use route::{Route, RouteError};
 pub use server::{DrainReport, RunError, run};
 pub use settings::{ApiOptions, LightpushOptions, PublishTo, Settings};
+pub use socket_first::Bounds as StateBounds;
+pub use webhook::{WebhookOptions, WebhookSecret, WebhookSecretError};

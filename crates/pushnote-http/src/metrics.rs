@@ -17,6 +17,7 @@ use crate::front::{self, relay::Relay};
 use crate::kept::Keeper;
 use crate::push::Push;
 use crate::socket_first::{self, SocketFirst};
+use crate::webhook;
 use pushnote_net::Admission;
 
 /// Everything that counts something.
@@ -174,7 +175,8 @@ fn socket_first(socket_first: &SocketFirst, page: &mut Page<'_>) -> fmt::Result 
         "Users of messages with a push who have not acknowledged them, as far as they are remembered",
         awaited,
     )?;
-    let socket_first::Counters { acknowledged, ignored, forgotten, untold } = &socket_first.counters;
+    let socket_first::Counters { acknowledged, ignored, forgotten, untold, unwritten } =
+        &socket_first.counters;
     let table = [
         ("acks", "Users of messages of which a page here has shown one", acknowledged),
         (
@@ -184,8 +186,23 @@ fn socket_first(socket_first: &SocketFirst, page: &mut Page<'_>) -> fmt::Result 
         ),
         ("forgotten_acks", "Users of messages that were forgotten, because too many were awaited", forgotten),
         ("untold_acks", "Acknowledgements that other servers were not told of", untold),
+        ("lost_outcomes", "What became of pushes, and came faster than it could be written down", unwritten),
     ];
-    counters(page, &table)
+    counters(page, &table)?;
+    let Some((users, unwritten)) = socket_first.written() else { return Ok(()) };
+    let help = "Users of messages with a push of whom it is kept how far these have come";
+    page.gauge("pushnote_server_message_states", help, users)?;
+    let help = "Times that such states could not be written down";
+    page.counter("pushnote_server_unwritten_states", help, unwritten)?;
+    let Some(webhook) = socket_first.webhook() else { return Ok(()) };
+    let webhook::Counters { told, failed, dropped } = &webhook.counters;
+    let table = [
+        ("webhook_events", "Events that the application has taken", told),
+        ("webhook_failed_requests", "Requests of the webhook that it has not taken", failed),
+        ("webhook_dropped_events", "Events that it will not be told of", dropped),
+    ];
+    counters(page, &table)?;
+    page.gauge("pushnote_server_webhook_waiting_events", "Events that wait", webhook.waiting() as u64)
 }
 
 fn redis(redis: &RedisCounters, page: &mut Page<'_>) -> fmt::Result {

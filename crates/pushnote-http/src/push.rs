@@ -5,17 +5,22 @@ mod notification;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use bytes::Bytes;
 
 use pushnote_core::UserId;
 use pushnote_hub::Counter;
 use pushnote_net::LogOnce;
 use pushnote_store::{Store, TransactError};
 use pushnote_webpush::{
-    AddError, Added, Audience, Client, Counters, Device, Endpoint, Forbidden, Guard, Jobs, Keys, Message,
-    MessageError, OpenError, RootsError, Sender, SenderOptions, Subject, Subscription, SubscriptionOptions,
-    Subscriptions, Vapid,
+    AddError, Added, Audience, Client, Counters, Device, Endpoint, Enqueued, Event, Forbidden, Guard, Jobs,
+    Keys, Message, MessageError, OpenError, Recipients, RootsError, Sender, SenderOptions, Subject,
+    Subscription, SubscriptionOptions, Subscriptions, Vapid,
 };
 
+use crate::socket_first::Bounds;
+use crate::webhook::WebhookOptions;
 use acks::Acks;
 pub(crate) use notification::{Treatment, notification};
 
@@ -30,6 +35,10 @@ pub struct PushOptions {
     pub guard: Guard,
     /// How many browsers may subscribe.
     pub subscriptions: SubscriptionOptions,
+    /// What is kept of messages with a push.
+    pub states: Bounds,
+    /// Where the application hears of it.
+    pub webhook: Option<WebhookOptions>,
 }
 
 /// Web Push of this server: its subscriptions and its queue, both on disk.
@@ -59,6 +68,9 @@ pub enum PushStartError {
     /// What is on disk cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// How far messages have come cannot be written down.
+    #[error(transparent)]
+    States(#[from] TransactError),
     /// A certificate is none.
     #[error(transparent)]
     Roots(#[from] RootsError),
@@ -92,13 +104,17 @@ impl PushError {
 }
 
 impl Push {
-    /// Goes on with what earlier runs left in the store.
+    /// Goes on with what earlier runs left in the store. What becomes of each push, `hears` is told.
     ///
     /// # Errors
     ///
     /// The store does not take it.
-    pub(crate) async fn start(options: PushOptions, store: &Arc<Store>) -> Result<Self, PushStartError> {
-        let PushOptions { subject, keys, guard, subscriptions } = options;
+    pub(crate) async fn start(
+        options: PushOptions,
+        store: &Arc<Store>,
+        hears: impl Fn(&Event) + Send + Sync + 'static,
+    ) -> Result<Self, PushStartError> {
+        let PushOptions { subject, keys, guard, subscriptions, .. } = options;
         let public_key = keys.current().public_base64url();
         let acks = Arc::new(Acks::new(&keys.current().private_bytes()));
         let subscriptions = Subscriptions::open(Arc::clone(store), subscriptions, &keys).await?;
@@ -109,6 +125,7 @@ impl Push {
             personal: Some(Arc::new(move |message_id, user, payload| {
                 filling.fill(message_id, user, payload)
             })),
+            events: Some(Arc::new(hears)),
             ..SenderOptions::default()
         };
         let sender = Sender::start(sender_options, client, jobs.clone());
@@ -218,6 +235,49 @@ impl Push {
         message: &Message,
     ) -> Result<u64, PushError> {
         Ok(self.jobs.enqueue(id, audience, message, None).await?.devices)
+    }
+
+    /// Sends what follows a message to users when its time has come, unless that is [cancelled](Self::cancel) before.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored at the moment, and so nothing sent; or it is too long.
+    pub(crate) async fn later(
+        &self,
+        id: &str,
+        users: Vec<String>,
+        push: &pushnote_core::Push,
+        due: SystemTime,
+    ) -> Result<Enqueued, PushError> {
+        let message = notification(id, push, None)?;
+        Ok(self.jobs.enqueue(id, &Recipients::Users(users).into(), &message, Some(due)).await?)
+    }
+
+    /// Users are not to get a message any more, as far as it is not on its way; on how many browsers.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored at the moment.
+    pub(crate) async fn cancel(&self, id: &str, users: &[String]) -> Result<u64, PushError> {
+        Ok(self.jobs.cancel(id, users).await?)
+    }
+
+    /// Closes a notification, by its tag, at the browsers of users; not at Apple's, which take nothing that shows nothing. What a
+    /// service still keeps of it, this replaces.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored at the moment, and so nothing sent.
+    pub(crate) async fn collapse(&self, tag: &str, users: Vec<String>) -> Result<(), PushError> {
+        // What it consists of always serialises.
+        let payload =
+            Bytes::from(serde_json::to_vec(&serde_json::json!({"collapse": tag})).unwrap_or_default());
+        let treatment = Treatment { ttl_s: Some(0), urgency: None, topic: None };
+        let mut message = treatment.of(Message::new(payload)?, tag)?;
+        message.quiet = true;
+        let id = format!("collapse {:016x}", getrandom::u64().unwrap_or_default());
+        self.jobs.enqueue(&id, &Recipients::Users(users).into(), &message, None).await?;
+        Ok(())
     }
 
     /// Browsers that are subscribed, and messages to them that wait.

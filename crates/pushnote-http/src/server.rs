@@ -11,14 +11,14 @@ use pushnote_hub::{Counter, Hub, HubOptions, LogOptions, ShardGone};
 use pushnote_intake::Intake;
 use pushnote_intake::sources::both::Both;
 use pushnote_intake::sources::handed::{Handing, handed};
-use pushnote_intake::sources::redis::Redis;
+use pushnote_intake::sources::redis::{Redis, RedisCounters};
 use pushnote_intake::sources::zeromq::ZeroMq;
 use pushnote_net::metrics::Serving;
 use pushnote_net::{Admission, unix_now};
 use pushnote_sockjs::SockJs;
 use pushnote_zmtp::Monitor;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::Api;
@@ -39,7 +39,8 @@ use crate::push::{Push, PushStartError};
 use crate::receiver::AnyReceiver;
 use crate::serve::Site;
 use crate::settings::{ApiOptions, LightpushOptions, PublishTo, Settings};
-use crate::socket_first::SocketFirst;
+use crate::socket_first::{Pushing, SocketFirst};
+use crate::webhook::Webhook;
 use crate::{routes, serve};
 
 /// How long to wait for the shards to count everybody out, between looks.
@@ -94,19 +95,16 @@ pub async fn run(
     let limits = settings.limits.clone();
     let rules = Arc::new(std::mem::take(&mut settings.channel_rules));
     let keeper = settings.log.as_ref().map(|log| Arc::clone(&log.keeper));
-    let socket_first = Arc::<SocketFirst>::default();
+    let socket_first = Arc::new(SocketFirst::new(settings.push.is_some()));
     let (hub, intake, expulsion) = start(&mut settings, &rules, &socket_first)?;
     let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
-    let redis = redis(&settings, &hub);
-    let redis_counters = redis.as_ref().map(|redis| Arc::clone(redis.counters()));
-    let (handing, handed) = handed();
-    let mut hearing = tokio::spawn(intake.run(Both(source, Both(handed, redis))));
+    let (mut hearing, handing, redis) = hear(&settings, &hub, intake, source);
 
     let clients = clients(&settings, &hub, rules, &socket_first);
     let mut telling_presence = tokio::spawn(clients.presence().tell(hub.clone()));
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
-    let push = start_push(&mut settings, keeper.as_deref()).await?;
+    let push = start_push(&mut settings, keeper.as_deref(), &socket_first, &hub).await?;
     let context = Arc::new(context(&settings, &clients, expulsion, handing, keeper.as_ref(), push.clone()));
     let relay = relay(&mut settings, &context);
     let (ends, ending) = watch::channel(None);
@@ -124,7 +122,7 @@ pub async fn run(
             sockjs: sockjs.clone(),
             context: Arc::clone(&context),
             sockets,
-            redis: redis_counters,
+            redis,
             relay,
         };
         telling = listener.serve(gauges, Arc::clone(&draining)).map_err(RunError::Metrics)?;
@@ -168,11 +166,27 @@ pub async fn run(
     }
 }
 
+/// Takes messages in, from all that there are: what does so, where to hand messages to, and what is counted of Redis.
+fn hear(
+    settings: &Settings,
+    hub: &Hub<AnyReceiver>,
+    intake: Intake<AnyReceiver>,
+    source: ZeroMq,
+) -> (JoinHandle<Result<(), ShardGone>>, Handing, Option<Arc<RedisCounters>>) {
+    let redis = redis(settings, hub);
+    let counters = redis.as_ref().map(|redis| Arc::clone(redis.counters()));
+    let (handing, handed) = handed();
+    (tokio::spawn(intake.run(Both(source, Both(handed, redis)))), handing, counters)
+}
+
 /// What goes on beside all requests, and ends with the set.
 fn background(context: &Context) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let (expiries, socket_first) = (Arc::clone(&context.expiries), Arc::clone(&context.socket_first));
     tasks.spawn(async move { expiries.watch().await });
+    if let Some(webhook) = socket_first.webhook() {
+        tasks.spawn(webhook.run());
+    }
     tasks.spawn(socket_first.run(context.publisher.clone()));
     tasks
 }
@@ -224,10 +238,19 @@ fn context(
 async fn start_push(
     settings: &mut Settings,
     keeper: Option<&Keeper>,
+    socket_first: &Arc<SocketFirst>,
+    hub: &Hub<AnyReceiver>,
 ) -> Result<Option<Arc<Push>>, PushStartError> {
     let Some(options) = settings.push.take() else { return Ok(None) };
-    let keeper = keeper.ok_or(PushStartError::NothingKept)?;
-    Ok(Some(Arc::new(Push::start(options, keeper.store()).await?)))
+    let store = keeper.ok_or(PushStartError::NothingKept)?.store();
+    let (bounds, webhook) = (options.states, options.webhook.clone().map(Webhook::new).transpose()?);
+    let hears = Arc::clone(socket_first);
+    let push = Arc::new(Push::start(options, store, move |event| hears.outcome(event)).await?);
+    let (webhook, hub) = (webhook.map(Arc::new), hub.clone());
+    let earlier = socket_first.take_earlier();
+    let pushing = Pushing::open(Arc::clone(store), Arc::clone(&push), hub, webhook, bounds, earlier).await?;
+    socket_first.push_by(pushing);
+    Ok(Some(push))
 }
 
 /// Lets what is on its way to push services end, if it does so in time: the rest is sent by the next run.
@@ -337,12 +360,14 @@ fn start(
     let expulsion = Arc::new(Expulsion::new(hub.clone(), verifier, keeper));
     let (expel, hears) = (Arc::clone(&expulsion), Arc::clone(socket_first));
     intake.set_beside(Box::new(move |publication, asked| {
-        hears.heard(publication, asked);
+        let waiting = hears.heard(publication, asked);
         if let Asked::Disconnect | Asked::Revoke { .. } = asked {
             publication.audience().user_ids().for_each(|user| expel.expel_unanswered(user, asked));
         }
+        waiting
     }));
     if let Some((recovered, next_offset)) = earlier {
+        socket_first.go_on(&recovered);
         intake.go_on(&recovered, next_offset);
     }
     Ok((hub, intake, expulsion))

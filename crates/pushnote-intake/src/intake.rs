@@ -2,6 +2,7 @@
 
 use std::future::ready;
 use std::num::NonZeroUsize;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +52,9 @@ pub struct Intake<R: Receiver> {
 }
 
 /// Hears of messages before they are delivered: of those that ask for something else, what, and of those that are to be pushed.
-pub type Beside = dyn Fn(&Publication, Asked) + Send + Sync;
+/// What it gives is waited for.
+pub type Beside =
+    dyn Fn(&Publication, Asked) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> + Send + Sync;
 
 /// A message on its way through the order.
 #[derive(Debug)]
@@ -99,7 +102,7 @@ impl<R: Receiver> Intake<R> {
             acknowledged: 0,
             counters,
             log: LogOnce::new(),
-            beside: Box::new(|_, _| {}),
+            beside: Box::new(|_, _| None),
         }
     }
 
@@ -353,7 +356,10 @@ impl<R: Receiver> Intake<R> {
         }
         origin.marks = self.streams.marks();
         if asked != Asked::Deliver || publication.push().is_some() {
-            (self.beside)(&publication, asked);
+            let waiting = (self.beside)(&publication, asked);
+            if let Some(waiting) = waiting {
+                waiting.await;
+            }
         }
         if asked != Asked::Deliver || publication.is_for_nobody() {
             self.hub.sources_are_at(origin.marks);

@@ -134,7 +134,7 @@ impl<L: Lookup> Service<Uri> for GuardedConnector<L> {
 /// # Errors
 ///
 /// One of `extra` is no certificate.
-pub(crate) fn tls(extra: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, rustls::Error> {
+pub fn tls(extra: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);

@@ -99,6 +99,7 @@ mod vapid;
 pub use answer::{Answer, Verdict};
 pub use audience::{Audience, Recipients};
 pub use client::{Client, RootsError};
+pub use connect::tls;
 pub use counters::Counters;
 pub use device::Device;
 pub use encrypt::{EncryptError, encrypt};

@@ -9,6 +9,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, OpenApi};
 
 use super::expel::{Expelled, Users};
+use super::message::MessageView;
 use super::publish::{Publish, Receipts};
 use super::push::{PushRequest, Pushed};
 use super::push_subscriptions::{
@@ -41,6 +42,7 @@ pub(crate) fn document() -> &'static Value {
         revoke,
         channel,
         user,
+        message,
         push,
         push_key,
         push_subscriptions,
@@ -238,6 +240,21 @@ fn push_subscribe() {}
 )]
 #[expect(dead_code, reason = "it carries the description")]
 fn push_remove() {}
+
+/// How far a message that was published with `push` has come with each of its users.
+#[utoipa::path(
+    get,
+    path = "/v1/messages/{id}",
+    params(("id" = String, Path, description = "The message's id, percent-encoded; slashes may stand as they are")),
+    responses(
+        (status = 200, description = "The message", body = MessageView),
+        Refused,
+        (status = 404, description = "It is not known, or this server keeps no states", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not at the moment", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+#[expect(dead_code, reason = "it carries the description")]
+fn message() {}
 
 /// This description.
 #[utoipa::path(

@@ -165,7 +165,7 @@ async fn publish_all(
         .map(|slot| match slot {
             Slot::Known(receipt) => Ok(receipt),
             Slot::New { id, given, connections } => {
-                let warning = given.as_ref().map(|_| NOT_PUSHED);
+                let warning = given.as_ref().filter(|_| !context.socket_first.pushes()).map(|_| NOT_PUSHED);
                 let given = id.clone().or(given);
                 let receipt = match published.next() {
                     Some(Ok(published)) => Ok(receipt(context, published, given, connections, warning)),

@@ -144,10 +144,11 @@ impl PushFront {
     /// A service worker has shown a notification: the payload's own signature says which, and to whom.
     fn shown(&self, body: &Bytes) -> Result<Response<Body>, Problem> {
         let Shown { ack } = parse(body, SHOWN_EXAMPLE)?;
-        if self.push.shown(&ack).is_none() {
+        let Some((message, user)) = self.push.shown(&ack) else {
             let detail = "the ack is not one that came with a notification of this server's";
             return Err(Problem::new(StatusCode::FORBIDDEN, "ack_unknown", detail));
-        }
+        };
+        self.context.socket_first.shown(message, user);
         Ok(nothing())
     }
 

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 
 use super::*;
 use crate::client::Clients;
+use crate::socket_first::SocketFirst;
 use crate::{Settings, routes};
 
 /// Longer than anything here takes.
@@ -61,7 +62,7 @@ async fn server(limits: Limits) -> SocketAddr {
     };
     let (routes, _) = routes::all(
         settings,
-        Clients::new(hub, verifier, Arc::default(), false, Arc::default()),
+        Clients::new(hub, verifier, Arc::default(), false, Arc::new(SocketFirst::new(false))),
         &Arc::default(),
         None,
     );

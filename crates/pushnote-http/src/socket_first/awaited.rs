@@ -7,7 +7,7 @@ use lru::LruCache;
 use pushnote_core::UserId;
 
 /// Users of messages that are remembered, together. A browser's word counts only for these.
-const USERS_MAX: usize = 1 << 17;
+pub(super) const USERS_MAX: usize = 1 << 17;
 
 /// See the module's documentation.
 #[derive(Debug)]

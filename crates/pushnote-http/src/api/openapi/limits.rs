@@ -34,6 +34,7 @@ const AUTH: &str = "^[A-Za-z0-9_-]{21}[AQgw]$";
 pub(super) fn add(document: &mut Value) {
     let paths = &mut document["paths"];
     paths["/v1/channels/{channel}"]["get"]["parameters"][0]["schema"] = text(CHANNEL_NAME_BYTES_MAX, CHANNEL);
+    paths["/v1/messages/{id}"]["get"]["parameters"][0]["schema"] = text(MESSAGE_ID_BYTES_MAX, PRINTABLE);
     for of_user in ["/v1/users/{user}", "/v1/push/subscriptions"] {
         paths[of_user]["get"]["parameters"][0]["schema"] = text(USER_ID_BYTES_MAX, PRINTABLE);
     }
