@@ -15,7 +15,7 @@ use pushnote_cli::{Failure, SECRET_VARIABLE, say, shutdown_signal, start_logs};
 use pushnote_core::{ChannelRule, ChannelRules, Envelope, Keys, Limits, Subject, UserId, Verifier};
 use pushnote_http::{
     Action, ApiKeys, ApiOptions, Fsync, Guard, Key, Keys as PushKeys, Locations, OpenedLog, Page, PublishTo,
-    PushOptions, Settings, SubscriptionOptions, ZeroMq,
+    PushOptions, Settings, StateBounds, SubscriptionOptions, ZeroMq,
 };
 use pushnote_zmtp::{Endpoint, Options, Responder, Subscriber};
 use serde_json::Value;
@@ -152,6 +152,8 @@ fn web_push() -> Result<PushOptions, Failure> {
             ..Guard::default()
         },
         subscriptions: SubscriptionOptions::default(),
+        states: StateBounds::default(),
+        webhook: None,
     })
 }
 

@@ -94,6 +94,13 @@ pub struct Bounds {
     pub users_max: u64,
 }
 
+impl Default for Bounds {
+    /// A day, and 100,000 users.
+    fn default() -> Self {
+        Self { age_max_ms: 24 * 3600 * 1000, users_max: 100_000 }
+    }
+}
+
 /// Makes the tables. How many users of messages are in them.
 pub(super) fn open(tx: &Transaction<'_>) -> Result<u64> {
     tx.execute_batch(TABLES)?;
