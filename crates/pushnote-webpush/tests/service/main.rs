@@ -6,5 +6,6 @@ mod support;
 
 mod answers;
 mod hostile;
+mod killed;
 mod place;
 mod sending;

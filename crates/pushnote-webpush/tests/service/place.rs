@@ -52,7 +52,7 @@ impl Place {
         Self::open(TempDir::new().unwrap(), Keys::new(Key::generate().unwrap(), Vec::new())).await
     }
 
-    async fn open(dir: TempDir, keys: Keys) -> Self {
+    pub(crate) async fn open(dir: TempDir, keys: Keys) -> Self {
         let (store, _) = Store::open(dir.path(), &Options::default()).unwrap();
         let (store, options) = (Arc::new(store), SubscriptionOptions::default());
         let subscriptions = Subscriptions::open(store.clone(), options, &keys).await.unwrap();
@@ -63,9 +63,15 @@ impl Place {
 
     /// Closes the store, and opens it again.
     pub(crate) async fn restarted(self) -> Self {
+        let (dir, keys) = self.closed().await;
+        Self::open(dir, keys).await
+    }
+
+    /// Closes the store: what another one is opened with.
+    pub(crate) async fn closed(self) -> (TempDir, Keys) {
         let Self { dir, store, keys, .. } = self;
         store.close().await.unwrap();
-        Self::open(dir, keys).await
+        (dir, keys)
     }
 
     /// As if all jobs had been tried while the clock was ahead.
