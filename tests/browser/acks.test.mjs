@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { freePort, System } from '../node/processes.mjs';
 import { soon } from '../node/waiting.mjs';
-import { launch, Page } from './chromium.mjs';
+import { launch, Page, setHidden } from './chromium.mjs';
 import { serve } from './site.mjs';
 
 const system = new System();
@@ -52,13 +52,7 @@ test('a message is acknowledged by a page that is in view, and by one in the bac
   assert.equal((await self.event('ack')).id, 'm1');
   await counted(1);
 
-  // Chromium without a screen has every page in view.
-  const show = (hidden) =>
-    self.page.evaluate((isHidden) => {
-      Object.defineProperty(document, 'hidden', { value: isHidden, configurable: true });
-      document.dispatchEvent(new Event('visibilitychange'));
-    }, hidden);
-  await show(true);
+  await setHidden(self.page, true);
   await system.publishWithPush('in the background', { to: mq, user: '42', id: 'm2' });
   await self.message('in the background');
   const other = await visit(t, '43');
@@ -66,7 +60,7 @@ test('a message is acknowledged by a page that is in view, and by one in the bac
   await other.message('to another');
   await counted(2);
   assert.equal(self.events.filter(({ event }) => event === 'ack').length, 1);
-  await show(false);
+  await setHidden(self.page, false);
   assert.equal((await self.event('ack', 2)).id, 'm2');
   await counted(3);
 });

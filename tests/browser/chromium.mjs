@@ -59,6 +59,14 @@ export class Page extends withEvents(Heard) {
   }
 }
 
+/** Has a page be in the background, or in view again: Chromium without a screen has every page in view. */
+export function setHidden(page, hidden) {
+  return page.evaluate((isHidden) => {
+    Object.defineProperty(document, 'hidden', { value: isHidden, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+}
+
 async function asEvent(message) {
   const [first, second] = await Promise.all(message.args().map((each) => each.jsonValue()));
   switch (message.type()) {

@@ -11,7 +11,7 @@ import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { freePort, System } from '../node/processes.mjs';
 import { Heard } from '../node/waiting.mjs';
-import { launch, Page } from './chromium.mjs';
+import { launch, Page, setHidden } from './chromium.mjs';
 import { PushService } from './push_service.mjs';
 import { pushes, stubSubscribe } from './pushes.mjs';
 import { serve } from './site.mjs';
@@ -122,6 +122,23 @@ test('something is shown whatever was pushed', async (t) => {
   }
 });
 
+test('a site\'s own worker may have it beside what it does', async (t) => {
+  const server = await new PushServer().listen();
+  t.after(() => server.close());
+  const address = site.address('push', { url: `${server.origin}/sockjs`, token: '42:a' });
+  const self = await Page.open(browser, address, { permissions: ['notifications'] });
+  t.after(() => self.close());
+  await stubSubscribe(self.page);
+  await self.page.evaluate(async (script) => {
+    await navigator.serviceWorker.register(script);
+    await window.conn.enablePush({ serviceWorker: navigator.serviceWorker.ready });
+  }, `/own-sw.js?server=${server.origin}`);
+  const { deliver, shown } = await pushes(self.page, site.origin);
+  await deliver({ title: 'Hi', ack: 'a.b' });
+  await shown(1);
+  await server.asked('POST', '/push/shown');
+});
+
 test('a click goes to the page that is open, or opens it', async (t) => {
   const { self, deliver, shown, click } = await enabled(t);
   const other = await self.page.context().newPage();
@@ -161,25 +178,54 @@ test('when the browser has ended the subscription there is another, which the op
   assert.equal(body.subscription.endpoint, 'https://push.example/2');
 });
 
-test('a server of another origin takes a subscription, and its end', async (t) => {
+/** A page of user 42's that a real server, of another origin, is to notify by a push service of this machine. */
+async function subscribed(t) {
   const service = await PushService.start(t);
   const folder = await mkdtemp(join(tmpdir(), 'pushnote-'));
-  t.after(() => rm(folder, { recursive: true }));
   const [system, mq] = [new System(), `tcp://127.0.0.1:${await freePort()}`];
-  t.after(() => system.stop());
+  t.after(async () => {
+    await system.stop();
+    await rm(folder, { recursive: true });
+  });
   const flags = [`--data-dir=${folder}`, '--vapid-subject=mailto:ops@example.org', '--push-allowed-net=127.0.0.0/8', `--allowed-origin=${site.origin}`];
   const { url } = await system.server({ mq, single: true, flags });
   const address = site.address('push', { url, token: await system.token('42') });
   const self = await Page.open(browser, address, { permissions: ['notifications'] });
-  t.after(() => self.close());
+  t.after(() => self.page.context().close());
+  await self.event('subscribed');
   await stubSubscribe(self.page, service.subscription);
   await self.page.getByRole('button', { name: 'Notify me' }).click();
   assert.deepEqual(await self.event('enablePush'), { event: 'enablePush', outcome: 'done', state: 'enabled' });
+  return { self, service, system, mq };
+}
+
+test('a server of another origin takes a subscription, and its end', async (t) => {
+  const { self } = await subscribed(t);
   await self.page.getByRole('button', { name: 'Do not' }).click();
   assert.deepEqual(await self.event('disablePush'), { event: 'disablePush', outcome: 'done', state: 'disabled' });
   assert.deepEqual(self.events.filter(({ event }) => event === 'fault'), []);
   const code = await self.page.evaluate(() => window.conn.enablePush({ token: '42:no-token' }).catch((error) => error.code));
   assert.equal(code, 'token_invalid', 'it says why, to other origins, too');
+});
+
+test('what a page has shown is not pushed; what it shows late is shown no longer', async (t) => {
+  const { self, service, system, mq } = await subscribed(t);
+  const { deliver, shown } = await pushes(self.page, site.origin);
+  const publish = (id) => system.publishWithPush(id, { to: mq, user: '42', id, after: '1s' });
+  await publish('seen');
+  assert.equal((await self.event('ack')).id, 'seen');
+
+  await setHidden(self.page, true);
+  await publish('unseen');
+  const { payload } = await service.pushed();
+  assert.equal(JSON.parse(payload).id, 'unseen', 'the other one would have come first');
+  await deliver(payload);
+  await shown(1);
+  await setHidden(self.page, false);
+  assert.equal((await self.event('ack', 2)).id, 'unseen');
+  await shown(0);
+  const late = await service.pushed(2);
+  assert.deepEqual([JSON.parse(late.payload), late.headers.ttl], [{ collapse: 'unseen' }, '0'], 'for other devices');
 });
 
 test('who said no is told what to do', async (t) => {

@@ -9,6 +9,7 @@ const SCRIPTS = {
   '/pushnote.mjs': new URL('../../client-js/dist/pushnote.mjs', import.meta.url),
   '/push.mjs': new URL('../../client-js/dist/push.mjs', import.meta.url),
   '/pushnote-sw.js': new URL('../../client-js/dist/pushnote-sw.js', import.meta.url),
+  '/own-sw.js': new URL('pages/own-sw.js', import.meta.url),
   '/updates.mjs': new URL('../../client-js/dist/updates.mjs', import.meta.url),
   '/pushnote.js': new URL('../../client-js/dist/pushnote.js', import.meta.url),
 };

@@ -140,8 +140,8 @@ export class System {
   }
 
   /** The same for one user, with a push to follow unless one of the user's pages acknowledges it. */
-  async publishWithPush(message, { to, user, id }) {
-    const push = ['--push-title=Hi', '--push-after=1m', `--push-id=${id}`];
+  async publishWithPush(message, { to, user, id, after = '1m' }) {
+    const push = ['--push-title=Hi', `--push-after=${after}`, `--push-id=${id}`];
     await this.#run('pushnote', ['publish', JSON.stringify(message), `--user=${user}`, ...push], { PUSHNOTE_MQ_SOCKET: to });
   }
 
