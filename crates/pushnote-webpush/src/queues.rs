@@ -18,6 +18,10 @@ const WAITING_MIN: usize = 128;
 /// Requests at once to all services that are not one of the great ones: anybody can subscribe with hosts of his own that never
 /// answer, and must not hold up the others with them.
 const STRANGERS_MAX: usize = 128;
+/// Those of them that have not answered yet, or fail: who has answered has room beside all that never do.
+const UNPROVEN_MAX: usize = 64;
+/// Services that have answered and are remembered, though they have nothing to do.
+const PROVEN_MAX: usize = 256;
 /// Services that have queues at once.
 pub(crate) const ORIGINS_MAX: usize = 1024;
 /// After so many failures in a row, a service is left alone for a while: its jobs would use up their attempts.
@@ -52,6 +56,14 @@ struct Queue {
     rounds: u32,
     /// The database may have more that is due.
     more: bool,
+}
+
+/// Who may be asked.
+struct Room {
+    /// So many requests at once each.
+    each: usize,
+    strangers: bool,
+    unproven: bool,
 }
 
 /// What a queue wants of the database.
@@ -119,18 +131,26 @@ impl Queues {
     /// Jobs whose requests begin now.
     pub(crate) fn start(&mut self, now: Instant) -> Vec<Job> {
         let mut started = Vec::new();
+        // Each of these has one.
+        let mut unproven =
+            self.origins.values().filter(|queue| queue.is_unproven() && queue.is_asked()).count();
         loop {
+            let room = Room {
+                each: self.in_flight_max,
+                strangers: self.strangers < STRANGERS_MAX,
+                unproven: unproven < UNPROVEN_MAX,
+            };
             let before = started.len();
             let from = self.last.clone().map_or(Bound::Unbounded, Bound::Excluded);
             let to = self.last.clone().map_or(Bound::Excluded("".into()), Bound::Included);
             let order = self.origins.range::<Arc<str>, _>((from, Bound::Unbounded));
             let order = order.chain(self.origins.range::<Arc<str>, _>((Bound::Unbounded, to)));
             let order: Vec<Arc<str>> = order
-                .filter(|(_, queue)| queue.may_start(now, self.in_flight_max, self.strangers < STRANGERS_MAX))
+                .filter(|(_, queue)| queue.may_start(now, &room))
                 .map(|(origin, _)| origin.clone())
                 .collect();
             for origin in order {
-                if let Some(job) = self.start_one(&origin) {
+                if let Some(job) = self.start_one(&origin, &mut unproven) {
                     started.push(job);
                     self.last = Some(origin);
                 }
@@ -141,10 +161,11 @@ impl Queues {
         }
     }
 
-    fn start_one(&mut self, origin: &str) -> Option<Job> {
+    fn start_one(&mut self, origin: &str, unproven: &mut usize) -> Option<Job> {
         let queue = self.origins.get_mut(origin)?;
         let stranger = queue.service == Service::Other;
-        if stranger && self.strangers >= STRANGERS_MAX {
+        if (stranger && self.strangers >= STRANGERS_MAX) || (queue.is_unproven() && *unproven >= UNPROVEN_MAX)
+        {
             return None;
         }
         let free = queue.waiting.iter().position(|job| !self.busy.contains(&job.key.subscription))?;
@@ -152,6 +173,7 @@ impl Queues {
         queue.in_flight.insert(job.key);
         self.busy.insert(job.key.subscription);
         self.strangers += usize::from(stranger);
+        *unproven += usize::from(queue.is_unproven());
         Some(job)
     }
 
@@ -213,10 +235,14 @@ impl Queues {
 
     /// Forgets the queues that have nothing to do.
     pub(crate) fn tidy(&mut self, now: Instant) {
+        let mut proven = 0;
         self.origins.retain(|_, queue| {
             let idle = queue.waiting.is_empty() && queue.in_flight.is_empty() && !queue.more;
-            // A service that failed is remembered until it works, or has nothing to do any more.
-            !idle || queue.is_paused(now)
+            if !idle || queue.is_paused(now) {
+                return true;
+            }
+            proven += usize::from(queue.works);
+            queue.works && proven <= PROVEN_MAX
         });
     }
 
@@ -250,12 +276,22 @@ impl Queue {
         self.paused_until.is_some_and(|until| until > now)
     }
 
-    fn may_start(&self, now: Instant, in_flight_max: usize, strangers: bool) -> bool {
-        let most = if self.works { in_flight_max } else { 1 };
+    /// Whether it is anybody's, and may be one that never answers.
+    fn is_unproven(&self) -> bool {
+        self.service == Service::Other && !self.works
+    }
+
+    fn is_asked(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    fn may_start(&self, now: Instant, room: &Room) -> bool {
+        let most = if self.works { room.each } else { 1 };
         !self.waiting.is_empty()
             && self.in_flight.len() < most
             && !self.is_paused(now)
-            && (strangers || self.service != Service::Other)
+            && (room.strangers || self.service != Service::Other)
+            && (room.unproven || !self.is_unproven())
     }
 }
 

@@ -101,3 +101,26 @@ async fn a_clock_that_was_set_back_does_not_hold_up_what_was_to_be_tried_again()
     place.events(1).await;
     sender.stop().await;
 }
+
+#[tokio::test]
+async fn hosts_that_never_answer_hold_up_only_each_other() {
+    let service = MockService::plain().await;
+    let mut place = Place::new().await;
+    place.subscribe("ann", None, &service.endpoint("/ok/x")).await;
+    let mut silent = Vec::new();
+    for number in 0..150 {
+        let (url, task) = serve(async |_| std::future::pending().await).await;
+        place.subscribe(&format!("eve{number}"), None, &url).await;
+        silent.push(task);
+    }
+    let to_ann = Recipients::Users(vec!["ann".to_owned()]).into();
+    place.jobs.enqueue("first", &to_ann, &message(), None).await.unwrap();
+    let sender = place.sender(&service, 8);
+    place.events(1).await;
+    let begun = Instant::now();
+    place.jobs.enqueue("all", &Recipients::Everyone.into(), &message(), None).await.unwrap();
+    place.jobs.enqueue("second", &to_ann, &message(), None).await.unwrap();
+    place.events(2).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    drop(sender);
+}
