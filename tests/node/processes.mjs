@@ -3,7 +3,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Heard, soon, withEvents } from './waiting.mjs';
@@ -73,6 +76,7 @@ class Client extends withEvents(Process) {
 /** Everything that one test starts. Call `stop` in the end, whatever happened. */
 export class System {
   #processes = [];
+  #folders = [];
 
   start(binary, args, env) {
     const path = `${BIN_DIR}/${binary}`;
@@ -128,7 +132,10 @@ export class System {
   /** `pushnote dev`: its page, and where to publish; on the ports of another one that has ended, if it is given. */
   async dev({ mq, port = 0 } = {}) {
     const endpoint = mq ?? `tcp://127.0.0.1:${await freePort()}`;
-    const dev = this.start('pushnote', ['dev', `--port=${port}`, `--mq_socket=${endpoint}`]);
+    // One that is killed cannot take away what it keeps.
+    const folder = await mkdtemp(join(tmpdir(), 'pushnote-'));
+    this.#folders.push(folder);
+    const dev = this.start('pushnote', ['dev', `--port=${port}`, `--mq_socket=${endpoint}`], { TMPDIR: folder });
     const bound = await ready(dev);
     return Object.assign(dev, { mq: endpoint, port: bound, page: `http://127.0.0.1:${bound}/` });
   }
@@ -173,6 +180,7 @@ export class System {
 
   async stop() {
     await Promise.all(this.#processes.map((each) => each.end()));
+    await Promise.all(this.#folders.map((each) => rm(each, { recursive: true })));
   }
 }
 
