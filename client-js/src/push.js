@@ -105,7 +105,7 @@ class Push {
     const { told: known, at } = this.#memory;
     if (before && known === (await told(before)) && Math.abs(Date.now() - at) < TOLD_MS) return;
 
-    const { key } = Object(await (await this.#ask('key')).json().catch(() => {}));
+    const { key } = Object(await (await this.#ask('key', { cache: 'no-store' })).json().catch(() => {}));
     const subscription = await subscribed(registration, before, key);
     await this.#ask('subscribe', { method: 'POST', body: JSON.stringify({ token, subscription, group }) });
     const script = typeof serviceWorker === 'string' ? new URL(serviceWorker, location.href).href : undefined;

@@ -49,7 +49,7 @@
   /** The browser has ended a subscription: another one, which the next page that is open tells the server. */
   const renew = async ({ newSubscription }) => {
     if (!newSubscription) {
-      const { key } = await (await fetch(`${server}/push/key`)).json();
+      const { key } = await (await fetch(`${server}/push/key`, { cache: 'no-store' })).json();
       await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
     }
     const pages = await clients.matchAll({ type: 'window', includeUncontrolled: true });

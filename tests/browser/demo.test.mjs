@@ -173,6 +173,29 @@ test('the line that the page shows notifies its user when it is closed', async (
   assert.deepEqual(await click(), { opened: dev.page });
 });
 
+test('a page that is notified says so to a server that was started again', async (t) => {
+  const own = await system.dev();
+  const service = await PushService.start(t);
+  const self = await Page.open(browser, own.page, { permissions: ['notifications'] });
+  t.after(() => self.close());
+  await connected(self);
+  await stubSubscribe(self.page, service.subscription);
+  await self.page.getByRole('button', { name: 'Notify me' }).click();
+  const notified = () => self.page.getByText('This browser is notified').waitFor();
+  await notified();
+  const key = () => self.page.evaluate(() => window.subscribedWith.applicationServerKey);
+  const before = await key();
+  await own.end();
+  await self.page.getByRole('status').getByText('connecting').waitFor();
+  await system.dev(own);
+  await connected(self);
+  await notified();
+  assert.notEqual(await key(), before);
+  const line = await self.page.locator('#push').textContent();
+  assert.equal(JSON.parse((await shell('sh', ['-c', `${line} --silent`])).stdout).devices, 1);
+  await service.pushed();
+});
+
 test('no more notifications come after the other button', async (t) => {
   const service = await PushService.start(t);
   const self = await visit(t, { permissions: ['notifications'] });

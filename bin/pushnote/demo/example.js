@@ -9,7 +9,8 @@ function start() {
   conn.on('message', show.message);
   conn.on('state', show.state);
   conn.on('error', show.error);
-  show.push(conn.pushState());
+  // A server that was started again has another key, and knows of no subscription.
+  conn.on('state', (state) => state === 'connected' && show.push(renewed()));
 }
 
 form.onsubmit = () => {
@@ -19,7 +20,9 @@ form.onsubmit = () => {
 };
 
 // Its service worker is /pushnote-sw.js.
-notify.onclick = () => show.push(conn.enablePush({ token: freshToken }).then(conn.pushState));
+const enabled = () => conn.enablePush({ token: freshToken }).then(conn.pushState);
+const renewed = () => conn.pushState().then((state) => (state === 'enabled' ? enabled() : state));
+notify.onclick = () => show.push(enabled());
 quiet.onclick = () => show.push(conn.disablePush().then(conn.pushState));
 
 reconnect.onclick = start;
