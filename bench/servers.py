@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -31,6 +32,8 @@ class Server:
     publish: str
     environment: dict = None
     threads: bool = False
+    # Something is published before anybody connects: a channel without a message is no stream.
+    begun: bool = False
 
     @contextlib.contextmanager
     def running(self, cores):
@@ -48,6 +51,8 @@ class Server:
                     wait_until_open(place.publish_port, process, output)
                 time.sleep(SETTLE_S)
                 ports = {"port": place.port, "publish_port": place.publish_port}
+                if self.begun:
+                    urllib.request.urlopen(self.publish.format(**ports), b'"begun"', START_TIMEOUT_S).close()
                 flags = ["--preset", self.preset, "--url", self.url.format(**ports), "--publish", self.publish.format(**ports)]
                 yield flags + [flag for pid in family(process.pid) for flag in ("--pid", str(pid))]
             finally:
@@ -95,6 +100,26 @@ def wait_until_open(port, process, output):
     raise SystemExit(f"{process.args} does not listen on port {port}:\n{output.read().decode(errors='replace')}")
 
 
+# Publishers POST to /publish/CHANNEL, subscribers poll at /poll/CHANNEL; without a store of their own, so that /streams/CHANNEL
+# has the same messages.
+LOCATIONS = """
+[[server.channels]]
+prefix = "bench"
+public = true
+
+[[server.locations]]
+type = "subscriber"
+prefix = "/poll/"
+store = ""
+create_on_get = true
+
+[[server.locations]]
+type = "publisher"
+prefix = "/publish/"
+store = ""
+"""
+
+
 def pushnote(binaries):
     """pushnote's ways, alone on one process as `--single`."""
 
@@ -104,15 +129,26 @@ def pushnote(binaries):
             f"--mq_socket=tcp://127.0.0.1:{place.publish_port}", "--sessions-per-second-max=1000000",
         ]
 
+    def with_locations(place):
+        file = place.folder / "pushnote.toml"
+        file.write_text(LOCATIONS)
+        return [*command(place), f"--config={file}"]
+
     environment = {"PUSHNOTE_SECRET": secrets.token_urlsafe(32), "PUSHNOTE_LOG": "warn"}
     zmq = "tcp://127.0.0.1:{publish_port}"
     route = "http://127.0.0.1:{port}/sockjs"
     raw = "ws://127.0.0.1:{port}/sockjs/websocket"
+    poll, stream, http = (f"http://127.0.0.1:{{port}}/{path}" for path in ("poll/bench", "streams/bench", "publish/bench"))
     return [
         Server("pushnote", "raw WebSocket", command, "raw", raw, zmq, environment, threads=True),
         Server("pushnote", "SockJS websocket", command, "sockjs-websocket", route, zmq, environment, threads=True),
         Server("pushnote", "SSE", command, "sse", "http://127.0.0.1:{port}/events", zmq, environment, threads=True),
         Server("pushnote", "SockJS xhr-streaming", command, "sockjs-xhr-streaming", route, zmq, environment, threads=True),
+        Server("pushnote", "long-poll", with_locations, "long-poll", poll, http, environment, threads=True),
+        Server(
+            "pushnote", "Durable Streams long-poll", with_locations, "durable-streams", stream, http, environment,
+            threads=True, begun=True,
+        ),
     ]
 
 
@@ -146,6 +182,7 @@ def peers():
     subscribe = "ws://127.0.0.1:{port}/subscribe"
     return [
         Server("Nchan", "WebSocket", nginx, "nchan", subscribe, http, libraries, threads=True),
+        Server("Nchan", "long-poll", nginx, "long-poll", "http://127.0.0.1:{port}/poll", http, libraries, threads=True),
         Server("Nchan", "SSE", nginx, "sse", "http://127.0.0.1:{port}/events", http, libraries, threads=True),
         Server("sockjs-node", "SockJS websocket", node("sockjs_node.cjs"), "sockjs-websocket", route, http),
         Server("sockjs-node", "SockJS xhr-streaming", node("sockjs_node.cjs"), "sockjs-xhr-streaming", route, http),

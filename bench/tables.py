@@ -97,6 +97,7 @@ def cpu(figures, rows, options):
 
 
 def latency(figures, rows, options):
+    rows = [row for row in rows if of(figures, row, "rate")]
     names = ["p50", "p99", "p99.9", "max"]
     lines = [f"Latency at {options.rate:g} messages a second to {options.connections} connections, in ms", ""]
     lines += ["| server | transport | " + " | ".join(names) + " |", "|---|---|" + "---|" * len(names)]
@@ -112,6 +113,7 @@ def latency(figures, rows, options):
 
 
 def idle(figures, rows, options):
+    rows = [row for row in rows if of(figures, row, "idle")]
     lines = [f"{options.idle_connections} idle connections", ""]
     lines += [
         "| server | transport | RSS per connection, B | CPU per handshake, µs | CPU per connection and second, µs |",

@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use crate::frame;
 use crate::http::{Body, Head};
 use crate::message::{Messages, Stamp};
+use crate::polling;
 use crate::preset::{ACCEPT, Preset, Reaction};
 use crate::sequence::Sequence;
 use crate::tally::{Role, Tally};
@@ -77,7 +78,7 @@ pub(crate) struct Client {
     pub(crate) started_ns: u64,
     open: bool,
     stage: Stage,
-    /// Where a welcome put it.
+    /// Where a welcome, or the last answer to a poll, put it.
     pub(crate) cursor: Option<String>,
     /// Names the SockJS session, and the target.
     session: usize,
@@ -143,8 +144,9 @@ impl Client {
         let _ = SockRef::from(&self.socket).set_recv_buffer_size(READING_RECEIVE_BYTES);
     }
 
-    /// Writes what waits. Before the connection is made, nothing is written and nothing is wrong.
-    pub(crate) fn flush(&mut self) -> Result<(), Ending> {
+    /// Writes what waits. Before the connection is made, nothing is written and nothing is wrong. Who has asked, and is
+    /// answered by messages alone, is open.
+    pub(crate) fn flush(&mut self, shared: &Shared) -> Result<(), Ending> {
         if let Ok(Some(error)) = self.socket.take_error() {
             return Err(over(&error));
         }
@@ -160,6 +162,7 @@ impl Client {
         }
         if self.unsent.is_empty() {
             self.unsent = Vec::new();
+            self.open |= shared.preset.polling().is_some();
         }
         Ok(())
     }
@@ -228,8 +231,12 @@ impl Client {
         };
         self.last_request = head.last;
         if shared.preset.streams() {
-            if head.status != 200 {
+            let polling = shared.preset.polling();
+            if head.status != 200 && !(polling.is_some() && polling::goes_on(head.status)) {
                 return Err(Ending::Over(format!("HTTP {}", head.status)));
+            }
+            if let Some(form) = polling {
+                self.cursor = form.place(&input[..taken]).or(self.cursor.take());
             }
             self.stage = Stage::Stream(head.body);
             return Ok(taken);
@@ -238,7 +245,7 @@ impl Client {
             return Err(Ending::Over(format!("no WebSocket: HTTP {}", head.status)));
         }
         self.stage = Stage::Frames;
-        self.react(shared.preset.opened(self.cursor.as_deref()))?;
+        self.react(shared, shared.preset.opened(self.cursor.as_deref()))?;
         Ok(taken)
     }
 
@@ -253,7 +260,7 @@ impl Client {
         let frame = frame::first(input).map_err(|error| Ending::Over(error.to_string()))?;
         let Some((frame, taken)) = frame else { return Ok(0) };
         match frame.opcode {
-            frame::PING => self.send(frame::PONG, frame.payload)?,
+            frame::PING => self.send(shared, frame::PONG, frame.payload)?,
             frame::PONG => {}
             frame::CLOSE => {
                 return Err(Ending::Over(format!("closed with code {}", frame::close_code(frame.payload))));
@@ -287,12 +294,17 @@ impl Client {
             }
         }
         if done {
+            // The body of a poll is a message without an end of line.
+            if !self.line.is_empty() {
+                let line = std::mem::take(&mut self.line);
+                self.text(shared, &line, now_ns, sink)?;
+            }
             if self.last_request {
                 return Err(Ending::NextRequest);
             }
             self.stage = Stage::Head;
             self.request(shared);
-            self.flush()?;
+            self.flush(shared)?;
         }
         Ok(taken)
     }
@@ -306,33 +318,34 @@ impl Client {
             return Ok(());
         }
         self.cursor = shared.preset.cursor(text).or(self.cursor.take());
-        self.react(shared.preset.read(text))
+        self.react(shared, shared.preset.read(text))
     }
 
-    fn react(&mut self, reaction: Reaction) -> Result<(), Ending> {
+    fn react(&mut self, shared: &Shared, reaction: Reaction) -> Result<(), Ending> {
         match reaction {
             Reaction::Nothing => Ok(()),
             Reaction::Ready => {
                 self.open = true;
                 match self.subscribe.take() {
-                    Some(subscribe) => self.send(frame::TEXT, subscribe.as_bytes()),
+                    Some(subscribe) => self.send(shared, frame::TEXT, subscribe.as_bytes()),
                     None => Ok(()),
                 }
             }
-            Reaction::Send(text) => self.send(frame::TEXT, text.as_bytes()),
+            Reaction::Send(text) => self.send(shared, frame::TEXT, text.as_bytes()),
             Reaction::End(reason) => Err(Ending::Over(reason)),
         }
     }
 
-    fn send(&mut self, opcode: u8, payload: &[u8]) -> Result<(), Ending> {
+    fn send(&mut self, shared: &Shared, opcode: u8, payload: &[u8]) -> Result<(), Ending> {
         frame::put_client(&mut self.unsent, opcode, payload);
-        self.flush()
+        self.flush(shared)
     }
 
     fn request(&mut self, shared: &Shared) {
         let url = &shared.targets[self.session % shared.targets.len()];
         let session = format!("{:08x}{:08x}", shared.run, self.session);
-        self.unsent.extend_from_slice(shared.preset.request(url, &session).as_bytes());
+        let request = shared.preset.request(url, &session, self.cursor.as_deref());
+        self.unsent.extend_from_slice(request.as_bytes());
     }
 }
 

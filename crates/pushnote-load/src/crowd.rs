@@ -132,11 +132,14 @@ impl Crowd {
         if self.asleep && matches!(role, Role::Stalled | Role::Pausing) && connection.is_open() {
             return;
         }
-        if event.is_writable()
-            && let Err(ending) = connection.flush()
-        {
+        if event.is_writable() {
             let was_open = connection.is_open();
-            return self.over(registry, slot, was_open, ending);
+            if let Err(ending) = connection.flush(&self.shared) {
+                return self.over(registry, slot, was_open, ending);
+            }
+            if connection.is_open() && !was_open {
+                self.opened(slot, role);
+            }
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             self.read(registry, slot, event.is_read_closed());

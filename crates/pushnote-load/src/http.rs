@@ -4,7 +4,7 @@ use httparse::{EMPTY_HEADER, Response, Status, parse_chunk_size};
 use thiserror::Error;
 
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-const HEADERS_MAX: usize = 100;
+pub(crate) const HEADERS_MAX: usize = 100;
 const LINE_BYTES_MAX: usize = 1024;
 
 /// An answer that cannot be read.

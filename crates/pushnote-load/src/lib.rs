@@ -20,6 +20,7 @@ mod outcome;
 mod pace;
 mod plan;
 pub mod plot;
+mod polling;
 mod preset;
 mod process;
 mod progress;

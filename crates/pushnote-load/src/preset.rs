@@ -3,6 +3,7 @@
 use memchr::memmem;
 use serde_json::json;
 
+use crate::polling::Form;
 use crate::url::Url;
 
 /// The sample key of RFC 6455, 1.3, and its answer: one key for all, so that nothing is computed per connection.
@@ -25,6 +26,10 @@ pub enum Preset {
     SockjsXhrStreaming,
     /// Server-sent events: pushnote's `/events`, Nchan
     Sse,
+    /// Polls that wait for the next message, by `Last-Modified` and `Etag`: pushnote's locations, Nchan
+    LongPoll,
+    /// The same of Durable Streams: pushnote's `/streams`
+    DurableStreams,
     /// Centrifugo's JSON protocol, channel `bench`
     Centrifugo,
     /// Pusher's protocol, channel `bench`; credentials in the publish URL: `http://KEY:SECRET@host/apps/ID/events`
@@ -46,12 +51,14 @@ pub(crate) enum Reaction {
 
 impl Preset {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Raw,
         Self::Pushnote,
         Self::SockjsWebsocket,
         Self::SockjsXhrStreaming,
         Self::Sse,
+        Self::LongPoll,
+        Self::DurableStreams,
         Self::Centrifugo,
         Self::Pusher,
         Self::Socketio,
@@ -66,6 +73,8 @@ impl Preset {
             Self::SockjsWebsocket => "sockjs-websocket",
             Self::SockjsXhrStreaming => "sockjs-xhr-streaming",
             Self::Sse => "sse",
+            Self::LongPoll => "long-poll",
+            Self::DurableStreams => "durable-streams",
             Self::Centrifugo => "centrifugo",
             Self::Pusher => "pusher",
             Self::Socketio => "socketio",
@@ -83,6 +92,10 @@ impl Preset {
             }
             Self::SockjsXhrStreaming => "SockJS over streamed HTTP answers; the URL is the route",
             Self::Sse => "Server-sent events: pushnote's /events, Nchan",
+            Self::LongPoll => {
+                "Polls that wait for the next message, by Last-Modified and Etag: pushnote's locations, Nchan"
+            }
+            Self::DurableStreams => "The same of Durable Streams: pushnote's /streams",
             Self::Centrifugo => "Centrifugo's JSON protocol, channel `bench`",
             Self::Pusher => {
                 "Pusher's protocol, channel `bench`; credentials in the publish URL: http://KEY:SECRET@host/apps/ID/events"
@@ -93,7 +106,16 @@ impl Preset {
 
     /// Whether messages come in the body of an HTTP answer instead of WebSocket frames.
     pub(crate) fn streams(self) -> bool {
-        matches!(self, Self::SockjsXhrStreaming | Self::Sse)
+        matches!(self, Self::SockjsXhrStreaming | Self::Sse) || self.polling().is_some()
+    }
+
+    /// How each message is asked for, if it is.
+    pub(crate) fn polling(self) -> Option<Form> {
+        match self {
+            Self::LongPoll => Some(Form::Conditional),
+            Self::DurableStreams => Some(Form::Stream),
+            _ => None,
+        }
     }
 
     /// Whether a client can say which user it is.
@@ -107,8 +129,9 @@ impl Preset {
         self == Self::Pushnote
     }
 
-    /// The HTTP request that opens a connection. `session` is unlike that of all other connections.
-    pub(crate) fn request(self, url: &Url, session: &str) -> String {
+    /// The HTTP request that opens a connection, or asks again from a `place`. `session` is unlike that of all other
+    /// connections.
+    pub(crate) fn request(self, url: &Url, session: &str, place: Option<&str>) -> String {
         let (host, authorization) = (&url.host, url.authorization());
         let base = url.path.trim_end_matches('/');
         let path = match self {
@@ -123,6 +146,8 @@ impl Preset {
                     "GET {path} HTTP/1.1\r\nHost: {host}\r\n{authorization}Accept: text/event-stream\r\n\r\n"
                 );
             }
+            Self::LongPoll => return Form::Conditional.request(url, place),
+            Self::DurableStreams => return Form::Stream.request(url, place),
             Self::SockjsWebsocket => format!("{base}/000/{session}/websocket"),
             Self::Centrifugo if base.is_empty() => "/connection/websocket".to_owned(),
             Self::Socketio if base.is_empty() => "/socket.io/?EIO=4&transport=websocket".to_owned(),
@@ -150,16 +175,14 @@ impl Preset {
                 json!({"id": 1, "connect": {}}),
                 json!({"id": 2, "subscribe": {"channel": CHANNEL}})
             )),
-            Self::SockjsWebsocket | Self::SockjsXhrStreaming | Self::Sse | Self::Pusher | Self::Socketio => {
-                Reaction::Nothing
-            }
+            _ => Reaction::Nothing,
         }
     }
 
     /// What to do about a frame (or line) without a message in it.
     pub(crate) fn read(self, text: &[u8]) -> Reaction {
         match self {
-            Self::Raw => Reaction::Nothing,
+            Self::Raw | Self::LongPoll | Self::DurableStreams => Reaction::Nothing,
             Self::Pushnote => read_pushnote(text),
             Self::SockjsWebsocket | Self::SockjsXhrStreaming => read_sockjs(text),
             Self::Sse => read_sse(text),
@@ -194,12 +217,7 @@ impl Preset {
             Self::Pusher => {
                 json!({"name": "bench", "channel": CHANNEL, "data": text}).to_string().into_bytes()
             }
-            Self::Raw
-            | Self::Pushnote
-            | Self::SockjsWebsocket
-            | Self::SockjsXhrStreaming
-            | Self::Sse
-            | Self::Socketio => message.to_vec(),
+            _ => message.to_vec(),
         }
     }
 }
@@ -341,21 +359,23 @@ mod tests {
         let url = Url::parse("http://127.0.0.1:1/sockjs/", false).unwrap();
         assert!(
             Preset::SockjsWebsocket
-                .request(&url, "s1")
+                .request(&url, "s1", None)
                 .starts_with("GET /sockjs/000/s1/websocket HTTP/1.1\r\n")
         );
         assert!(
             Preset::SockjsXhrStreaming
-                .request(&url, "s1")
+                .request(&url, "s1", None)
                 .starts_with("POST /sockjs/000/s1/xhr_streaming HTTP")
         );
         assert!(
-            Preset::Raw.request(&url, "s1").starts_with("GET /sockjs/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\n")
+            Preset::Raw
+                .request(&url, "s1", None)
+                .starts_with("GET /sockjs/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\n")
         );
         let root = Url::parse("ws://127.0.0.1:1", false).unwrap();
         assert!(
             Preset::Socketio
-                .request(&root, "s1")
+                .request(&root, "s1", None)
                 .starts_with("GET /socket.io/?EIO=4&transport=websocket HTTP")
         );
     }
