@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -261,7 +263,13 @@ impl Stream {
     /// # Errors
     /// `WouldBlock` when it takes nothing now.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        each!(self, stream => stream.try_write(bytes))
+        match each!(self, stream => rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)) {
+            // Nearly always: what the runtime knows of the socket lies elsewhere in memory, and is not looked at.
+            Ok(written) => Ok(written),
+            // Only by its own call it learns that there is no room.
+            Err(Errno::AGAIN) => each!(self, stream => stream.try_write(bytes)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// As [`try_write`](Self::try_write), of several.

@@ -320,11 +320,12 @@ impl<M: Payload> Machine<M> {
         }
     }
 
-    /// The next chunk for a receiver, encoded by `encode` for its transport. All that is queued goes in one frame.
+    /// The next chunk for a receiver, encoded by `encode` for its transport. All that is queued goes in one frame. `now` is
+    /// asked only where a receiver ends.
     pub fn poll_transmit<C: AsRef<[u8]>>(
         &mut self,
         id: ReceiverId,
-        now: Instant,
+        now: impl FnOnce() -> Instant,
         encode: impl FnOnce(Frame<'_, M>) -> C,
     ) -> Transmit<C> {
         if self.current(id).is_none() {
@@ -372,7 +373,7 @@ impl<M: Payload> Machine<M> {
             last |= receiver.bytes_left == 0;
         }
         if last {
-            self.release_receiver(now);
+            self.release_receiver(now());
         }
         Transmit::Chunk(chunk)
     }

@@ -170,7 +170,7 @@ impl HttpSession {
     pub(crate) fn poll_transmit(&self, id: ReceiverId, framing: &Framing, waker: &Waker) -> Transmit<Chunk> {
         let mut state = self.lock();
         let before = Snapshot::of(&state.machine);
-        let transmit = state.machine.poll_transmit(id, now(), |frame| encode(framing, &frame));
+        let transmit = state.machine.poll_transmit(id, now, |frame| encode(framing, &frame));
         if matches!(transmit, Transmit::Pending) {
             state.receiver = Some(Way::Waker(waker.clone()));
         }
@@ -241,7 +241,7 @@ impl State {
             Way::Waker(waker) => return Some(waker),
             Way::Stream(streaming) => {
                 let next = |framing: &Framing| {
-                    self.machine.poll_transmit(streaming.id, now(), |frame| encode(framing, &frame))
+                    self.machine.poll_transmit(streaming.id, now, |frame| encode(framing, &frame))
                 };
                 if streaming.write(next) {
                     self.receiver = Some(Way::Stream(streaming));

@@ -116,8 +116,9 @@ impl Onlooker {
     }
 
     fn transmit(&mut self, receiver: ReceiverId) -> Transmit {
-        let Self { machine, received, opened, .. } = self;
-        machine.poll_transmit(receiver, self.now, |frame| match frame {
+        let Self { machine, received, opened, now, .. } = self;
+        let now = *now;
+        machine.poll_transmit(receiver, || now, |frame| match frame {
             Frame::Open => {
                 assert!(!std::mem::replace(opened, true), "a second open frame");
                 "o".into()

@@ -59,12 +59,16 @@ impl Bench {
     }
 
     fn transmit(&mut self, id: ReceiverId) -> Transmit {
-        self.machine.poll_transmit(id, self.now, |frame| match frame {
-            Frame::Open => "o".into(),
-            Frame::Heartbeat => "h".into(),
-            Frame::Messages(messages) => format!("a[{}]", messages.join(",")).into(),
-            Frame::Close(close) => format!("c[{},{}]", close.code, close.reason).into(),
-        })
+        self.machine.poll_transmit(
+            id,
+            || self.now,
+            |frame| match frame {
+                Frame::Open => "o".into(),
+                Frame::Heartbeat => "h".into(),
+                Frame::Messages(messages) => format!("a[{}]", messages.join(",")).into(),
+                Frame::Close(close) => format!("c[{},{}]", close.code, close.reason).into(),
+            },
+        )
     }
 
     /// Everything a receiver gets now, as one text, with `$` for the end and `…` for waiting.
