@@ -154,6 +154,56 @@ async fn an_id_is_published_once() {
     assert_eq!(page.next().await, json!(4));
 }
 
+/// Plain requests that publish are read without hyper, and others follow them on the same connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_follow_each_other_however_they_come() {
+    let (single, api) = Api::single(&[]);
+    let mut page = Browser::open(&single.server.websocket_url()).await;
+    let publish = |data: u32, headers: &str| {
+        let body = json!({"everyone": true, "data": data}).to_string();
+        let length = body.len();
+        format!(
+            "POST /v1/publish HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ALL}\r\n{headers}\
+             Content-Length: {length}\r\n\r\n{body}"
+        )
+    };
+    let mut stream = TcpStream::connect(&api.address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    for piece in publish(1, "").as_bytes().chunks(40) {
+        stream.write_all(piece).unwrap();
+    }
+    let refused = "POST /v1/publish HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
+    let other = format!("GET /v1/users/42 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ALL}\r\n\r\n");
+    let last = publish(4, "Connection: close\r\n");
+    let all = [&publish(2, ""), refused, &other, &publish(3, ""), &last].map(str::as_bytes).concat();
+    stream.write_all(&all).unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    let statuses: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(statuses, ["202", "202", "401", "200", "202", "202"], "{answers}");
+    assert_eq!(answers.to_ascii_lowercase().matches("\r\ndate: ").count(), 6, "{answers}");
+    for data in 1..=4 {
+        assert_eq!(page.next().await, json!(data));
+    }
+}
+
+/// What has come whole is published, though its client did not wait for the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_has_published() {
+    let (single, api) = Api::single(&[]);
+    let mut page = Browser::open(&single.server.websocket_url()).await;
+    let body = r#"{"everyone": true, "data": 1}"#;
+    let mut stream = TcpStream::connect(&api.address).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST /v1/publish HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ALL}\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    drop(stream);
+    assert_eq!(page.next().await, json!(1));
+}
+
 #[test]
 fn who_may_not_is_told_why() {
     let (_single, api) = Api::single(&[]);

@@ -4,6 +4,7 @@ mod expel;
 pub(crate) mod keys;
 mod message;
 mod openapi;
+pub(crate) mod plain;
 mod publish;
 mod push;
 mod push_option;
@@ -28,7 +29,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::front::{self, Answering, Body, Front, whole};
 use crate::problem::Problem;
-use keys::{CurrentApiKeys, Right};
+use keys::{ApiKey, CurrentApiKeys, Right};
 use recent::Recent;
 
 /// Longest body, in bytes: of a list of messages.
@@ -147,11 +148,9 @@ impl Api {
         let body = self.read(body).await?;
         let api = Arc::clone(self);
         // What has begun is finished, also if its client goes away: one that is sent again is answered by what was done.
-        let publishing =
-            tokio::spawn(async move { publish::publish(&api.context, &api.recent, &key, &body).await });
+        let publishing = front::to_the_end(async move { publish_now(&api, &key, &body).await });
         let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "publishing has failed");
-        let receipts = publishing.await.map_err(failed)??;
-        Ok(json(StatusCode::ACCEPTED, &receipts))
+        publishing.await.map_err(failed)?
     }
 
     /// Ends the connections of users, and from a time on their tokens.
@@ -171,6 +170,12 @@ impl Api {
         let body = front::read(body, BODY_BYTES_MAX, self.context.limits.handshake_timeout_s).await;
         body.map_err(|error| Problem::new(error.status(), "body", error.to_string()))
     }
+}
+
+/// Publishes what the body of a request says, and answers it.
+async fn publish_now(api: &Api, key: &ApiKey, body: &Bytes) -> Result<Response<Body>, Problem> {
+    let receipts = publish::publish(&api.context, &api.recent, key, body).await?;
+    Ok(json(StatusCode::ACCEPTED, &receipts))
 }
 
 impl Front for Api {

@@ -11,9 +11,11 @@ pub(crate) mod sse;
 mod timed;
 mod upstream;
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +24,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use tokio::task::JoinError;
 use tokio::time::timeout;
 
 /// What a front answers with: at once, or as a stream.
@@ -77,6 +80,21 @@ pub(crate) async fn read(body: Incoming, bytes_max: usize, within_s: u64) -> Res
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLong(bytes_max)),
         Ok(Err(_)) => Err(BodyError::Cut),
         Err(_) => Err(BodyError::TooSlow(within_s)),
+    }
+}
+
+/// Runs to its end, also if whoever asked for that is gone: as far as it comes without waiting here, and then as a task.
+///
+/// # Errors
+///
+/// It has panicked there.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, JoinError> {
+    let mut work = Box::pin(work);
+    match poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => tokio::spawn(work).await,
     }
 }
 

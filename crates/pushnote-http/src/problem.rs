@@ -102,7 +102,8 @@ impl From<PublishError> for Problem {
             PublishError::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "data_too_long"),
             PublishError::TooManySubjects { .. } => (StatusCode::BAD_REQUEST, "too_many_subjects"),
             PublishError::Nowhere => (StatusCode::SERVICE_UNAVAILABLE, "nowhere_to_publish"),
-            PublishError::Handing(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_kept"),
+            PublishError::NotKept(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_kept"),
+            PublishError::Failed => (StatusCode::SERVICE_UNAVAILABLE, "failed"),
             PublishError::Forwarders(_) | PublishError::Acked(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "forwarders_unavailable")
             }

@@ -4,44 +4,44 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote_core::envelope::SUBJECTS_MAX;
-use pushnote_core::{TooManyRevoked, UserId};
-pub(crate) use pushnote_intake::sources::handed::Message;
-use pushnote_intake::sources::handed::{Answering, Handing, HandingError};
+use pushnote_core::{Asked, Audience, Body, Push, TooManyRevoked, UserId};
+use pushnote_hub::{Hub, Origin, Publication};
+use pushnote_intake::Beside;
 use pushnote_store::Failure;
+
+use crate::receiver::AnyReceiver;
 
 /// How long the forwarders may take to say that servers have it.
 const ACKED_WITHIN: Duration = Duration::from_secs(5);
 
-/// Publishes. Cheap to clone.
+/// A message, parsed and within its limits.
 #[derive(Debug, Clone)]
+pub(crate) struct Message {
+    /// What it carries.
+    pub(crate) body: Body,
+    /// What the application calls it, as core's `event_name` takes it.
+    pub(crate) event: Option<Box<str>>,
+    /// Who is to get it.
+    pub(crate) audience: Audience,
+    /// What follows if no page acknowledges it, with its id.
+    pub(crate) push: Option<Box<Push>>,
+}
+
+/// Publishes. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Publisher {
     route: Route,
     data_bytes_max: usize,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Route {
-    /// Into this server.
-    Here(Handing),
+    /// Into this server's log; messages that are to be pushed are heard of before that, as the intake's are.
+    Here { hub: Hub<AnyReceiver>, heard: Arc<Beside> },
     /// To the forwarders, for all servers.
     Forwarders(Arc<pushnote::Publisher>),
     /// It hears forwarders, and was not told where they listen.
     Nowhere,
-}
-
-/// A message that has its place among the others, but no answer yet.
-enum Begun {
-    Here(Answering),
-    Forwarded(Published),
-}
-
-impl Begun {
-    async fn finish(self) -> Result<Published, PublishError> {
-        match self {
-            Self::Here(answering) => Ok(Published { offset: answering.offset().await?, receipt: None }),
-            Self::Forwarded(published) => Ok(published),
-        }
-    }
 }
 
 /// How a message was published.
@@ -60,8 +60,10 @@ pub(crate) enum PublishError {
     TooLong { len: usize, max: usize },
     #[error("the message names {len} users and channels, {SUBJECTS_MAX} are allowed; send several")]
     TooManySubjects { len: usize },
-    #[error(transparent)]
-    Handing(#[from] HandingError),
+    #[error("it is delivered, but not kept: {0}")]
+    NotKept(String),
+    #[error("not published: the server has failed, and its log says how")]
+    Failed,
     #[error(
         "this server hears forwarders and was not told where they take messages: set publish_to to their --sub endpoints, \
          publish there by ZeroMQ, or run it with --single"
@@ -86,8 +88,8 @@ pub(crate) enum ExpelError {
 
 impl Publisher {
     /// Publishes into this server's log data of up to so many bytes.
-    pub(crate) fn here(handing: Handing, data_bytes_max: usize) -> Self {
-        Self { route: Route::Here(handing), data_bytes_max }
+    pub(crate) fn here(hub: Hub<AnyReceiver>, heard: Arc<Beside>, data_bytes_max: usize) -> Self {
+        Self { route: Route::Here { hub, heard }, data_bytes_max }
     }
 
     /// Publishes to the forwarders; with none it refuses all.
@@ -97,7 +99,7 @@ impl Publisher {
 
     /// Whether messages go into this server's log, and into no other.
     pub(crate) fn is_here(&self) -> bool {
-        matches!(self.route, Route::Here(_))
+        matches!(self.route, Route::Here { .. })
     }
 
     /// Publishes one message, with its subjects within [`SUBJECTS_MAX`].
@@ -106,7 +108,7 @@ impl Publisher {
     ///
     /// [`PublishError`]: nobody will get it, or not as was promised.
     pub(crate) async fn publish(&self, message: Message) -> Result<Published, PublishError> {
-        self.begin(message).await?.finish().await
+        self.kept(self.begin(message).await?).await
     }
 
     /// Publishes messages in their order, without waiting for each before the next one.
@@ -118,7 +120,7 @@ impl Publisher {
         let mut published = Vec::with_capacity(begun.len());
         for one in begun {
             published.push(match one {
-                Ok(begun) => begun.finish().await,
+                Ok(begun) => self.kept(begun).await,
                 Err(error) => Err(error),
             });
         }
@@ -132,7 +134,7 @@ impl Publisher {
         revoke_until: Option<u64>,
     ) -> Option<Result<(), PublishError>> {
         match &self.route {
-            Route::Here(_) => None,
+            Route::Here { .. } => None,
             Route::Forwarders(publisher) => {
                 Some(publisher.expel(users, revoke_until).map_err(PublishError::from))
             }
@@ -144,13 +146,14 @@ impl Publisher {
     /// be told.
     pub(crate) fn acknowledge(&self, message: &str, users: &[UserId]) -> Result<(), PublishError> {
         match &self.route {
-            Route::Here(_) => Ok(()),
+            Route::Here { .. } => Ok(()),
             Route::Forwarders(publisher) => Ok(publisher.acknowledge(message, users)?),
             Route::Nowhere => Err(PublishError::Nowhere),
         }
     }
 
-    async fn begin(&self, message: Message) -> Result<Begun, PublishError> {
+    /// Gives it its place among the others.
+    async fn begin(&self, message: Message) -> Result<Published, PublishError> {
         let (len, max) = (message.body.data.len(), self.data_bytes_max);
         if len > max {
             return Err(PublishError::TooLong { len, max });
@@ -160,10 +163,35 @@ impl Publisher {
             return Err(PublishError::TooManySubjects { len });
         }
         match &self.route {
-            Route::Here(handing) => Ok(Begun::Here(handing.hand(message).await?)),
-            Route::Forwarders(publisher) => forward(publisher, message).await.map(Begun::Forwarded),
+            Route::Here { .. } if message.audience.is_empty() => {
+                Ok(Published { offset: None, receipt: None })
+            }
+            Route::Here { hub, heard } => {
+                let Message { body, event, audience, push } = message;
+                let publication = Publication::new(body, event, audience).with_push(push);
+                let waiting = publication.push().and_then(|_| heard(&publication, Asked::Deliver));
+                if let Some(waiting) = waiting {
+                    waiting.await;
+                }
+                // It comes from none of the sources that the intake hears: their places stay what they are.
+                let offset =
+                    hub.publish(publication, Origin::default()).await.map_err(|_| PublishError::Failed)?;
+                Ok(Published { offset: Some(offset), receipt: None })
+            }
+            Route::Forwarders(publisher) => forward(publisher, message).await,
             Route::Nowhere => Err(PublishError::Nowhere),
         }
+    }
+
+    /// Published is what is kept, where anything is. The next message does not wait for that.
+    async fn kept(&self, published: Published) -> Result<Published, PublishError> {
+        match &self.route {
+            Route::Here { hub, .. } if hub.keeps() && published.offset.is_some() => {
+                hub.kept(published.offset).await.map_err(PublishError::NotKept)?;
+            }
+            _ => {}
+        }
+        Ok(published)
     }
 }
 
@@ -179,6 +207,6 @@ async fn forward(publisher: &Arc<pushnote::Publisher>, message: Message) -> Resu
         publisher.publish_body_acked(&body, &audience, event.as_deref(), push.as_deref(), ACKED_WITHIN)
     });
     // A panic there has been reported.
-    let sent = sent.await.map_err(|_| HandingError::Closed)?;
+    let sent = sent.await.map_err(|_| PublishError::Failed)?;
     Ok(Published { offset: None, receipt: Some(sent?) })
 }

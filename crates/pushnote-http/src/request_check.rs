@@ -39,7 +39,8 @@ fn fault<B>(request: &Request<B>) -> Option<&'static str> {
     host_fault(request.headers(), request.version())
 }
 
-fn host_fault(headers: &HeaderMap, version: Version) -> Option<&'static str> {
+/// What is wrong with `Host`, if anything is.
+pub(crate) fn host_fault(headers: &HeaderMap, version: Version) -> Option<&'static str> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if version < Version::HTTP_11 => None,

@@ -75,7 +75,7 @@ pub(crate) fn all(
 pub(crate) fn only(front: Arc<dyn Front>, text: &'static str) -> Site {
     let nothing = warp::any().and_then(|| ready(Err(warp::reject::not_found())));
     let routes = nothing.recover(move |_| not_found(text)).unify().boxed();
-    Site { fronts: Arc::new([front]), routes }
+    Site { fronts: Arc::new([front]), routes, publishes: None }
 }
 
 fn sockjs_limits(limits: &Limits) -> pushnote_sockjs::Limits {

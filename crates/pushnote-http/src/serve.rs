@@ -23,6 +23,8 @@ use tokio::time::{sleep, timeout};
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
+use crate::api::Api;
+use crate::api::plain::{self, Bounds};
 use crate::front::{Body, Front};
 use crate::request_check;
 
@@ -50,6 +52,8 @@ pub(crate) struct Site {
     pub(crate) fronts: Arc<[Arc<dyn Front>]>,
     /// All else.
     pub(crate) routes: BoxedFilter<(Response,)>,
+    /// Takes plain requests that publish before anybody else sees them.
+    pub(crate) publishes: Option<Arc<Api>>,
 }
 
 /// Accepts and serves connections until `over`, then returns what is needed to wait for their end, and
@@ -161,16 +165,31 @@ impl HttpConnection {
         builder
     }
 
-    async fn serve(mut self, stream: Stream, peer: Peer, permit: Arc<Permit>) {
+    async fn serve(mut self, mut stream: Stream, peer: Peer, permit: Arc<Permit>) {
         stream.set_nodelay();
         // A client that takes nothing of what is sent to it is gone after that time, WebSocket or not.
         stream.set_write_timeout(self.write_timeout);
+        if let Some(read) = self.serve_plain(&mut stream).await {
+            self.serve_all(read, stream, peer, permit).await;
+        }
+    }
+
+    /// Serves plain requests that publish, where there are any; gives what was read of the first that is another.
+    async fn serve_plain(&mut self, stream: &mut Stream) -> Option<Bytes> {
+        let Some(api) = &self.site.publishes else { return Some(Bytes::new()) };
+        let bounds =
+            Bounds { head_bytes: self.header_bytes_max, request: self.header_timeout, idle: self.keep_alive };
+        plain::serve(api, stream, bounds, &mut self.draining).await
+    }
+
+    /// Serves whatever is asked, from what was `read` on.
+    async fn serve_all(mut self, read: Bytes, stream: Stream, peer: Peer, permit: Arc<Permit>) {
         let builder = self.builder();
-        let Site { fronts, routes } = self.site;
+        let Site { fronts, routes, .. } = self.site;
         let routes = TowerToHyperService::new(warp::service(routes));
         let asked = Arc::new(Notify::new());
         let first_head = Arc::clone(&asked);
-        let stream = HttpStream::new(stream);
+        let stream = HttpStream::behind(read, stream);
         let (handovers, client, streams) = (stream.handovers(), stream.client_side(), Streams::default());
         let requests = Requests {
             peer,

@@ -10,7 +10,6 @@ use pushnote_core::{Asked, ChannelRules, CloseCode, Limits};
 use pushnote_hub::{Counter, Hub, HubOptions, LogOptions, ShardGone};
 use pushnote_intake::Intake;
 use pushnote_intake::sources::both::Both;
-use pushnote_intake::sources::handed::{Handing, handed};
 use pushnote_intake::sources::redis::{Redis, RedisCounters};
 use pushnote_intake::sources::zeromq::ZeroMq;
 use pushnote_net::metrics::Serving;
@@ -98,20 +97,20 @@ pub async fn run(
     let socket_first = Arc::new(SocketFirst::new(settings.push.is_some()));
     let (hub, intake, expulsion) = start(&mut settings, &rules, &socket_first)?;
     let (taken_in, sockets) = (Arc::clone(intake.counters()), sockets(&source));
-    let (mut hearing, handing, redis) = hear(&settings, &hub, intake, source);
+    let (mut hearing, redis) = hear(&settings, &hub, intake, source);
 
     let clients = clients(&settings, &hub, rules, &socket_first);
     let mut telling_presence = tokio::spawn(clients.presence().tell(hub.clone()));
     let draining = Arc::new(AtomicBool::new(false));
     let metrics = settings.metrics.take();
     let push = start_push(&mut settings, keeper.as_deref(), &socket_first, &hub).await?;
-    let context = Arc::new(context(&settings, &clients, expulsion, handing, keeper.as_ref(), push.clone()));
+    let context = Arc::new(context(&settings, &clients, expulsion, keeper.as_ref(), push.clone()));
     let relay = relay(&mut settings, &context);
     let (ends, ending) = watch::channel(None);
     let (fronts, beside) = fronts(&mut settings, &context, relay.clone(), &ending);
     let tasks = background(&context);
     let (routes, sockjs) = routes::all(settings, clients, &draining, keeper.clone());
-    let site = Site { fronts: fronts.into(), routes };
+    let site = Site { fronts: fronts.into(), routes, publishes: None };
     let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
     let mut telling = Serving::default();
     if let Some(listener) = metrics {
@@ -166,17 +165,16 @@ pub async fn run(
     }
 }
 
-/// Takes messages in, from all that there are: what does so, where to hand messages to, and what is counted of Redis.
+/// Takes messages in, from all that there are: what does so, and what is counted of Redis.
 fn hear(
     settings: &Settings,
     hub: &Hub<AnyReceiver>,
     intake: Intake<AnyReceiver>,
     source: ZeroMq,
-) -> (JoinHandle<Result<(), ShardGone>>, Handing, Option<Arc<RedisCounters>>) {
+) -> (JoinHandle<Result<(), ShardGone>>, Option<Arc<RedisCounters>>) {
     let redis = redis(settings, hub);
     let counters = redis.as_ref().map(|redis| Arc::clone(redis.counters()));
-    let (handing, handed) = handed();
-    (tokio::spawn(intake.run(Both(source, Both(handed, redis)))), handing, counters)
+    (tokio::spawn(intake.run(Both(source, redis))), counters)
 }
 
 /// What goes on beside all requests, and ends with the set.
@@ -207,13 +205,16 @@ fn context(
     settings: &Settings,
     clients: &Clients,
     expulsion: Arc<Expulsion>,
-    handing: Handing,
     keeper: Option<&Arc<Keeper>>,
     push: Option<Arc<Push>>,
 ) -> Context {
     let data_bytes_max = settings.limits.message_bytes_max;
     let publisher = match &settings.publish_to {
-        PublishTo::Here => Publisher::here(handing, data_bytes_max),
+        PublishTo::Here => {
+            let hears = clients.socket_first();
+            let heard = Arc::new(move |publication: &_, asked| hears.heard(publication, asked));
+            Publisher::here(clients.hub(), heard, data_bytes_max)
+        }
         PublishTo::Forwarders(publisher) => Publisher::forwarders(publisher.clone(), data_bytes_max),
     };
     Context {
@@ -285,8 +286,8 @@ fn fronts(
         let api = Arc::new(Api::new(Arc::clone(context), keys));
         match listener {
             Some(listener) => {
-                let routes = routes::only(api, API_ALONE);
-                beside.spawn(serve_beside(listener, routes, settings.limits.clone(), ending.clone()));
+                let site = Site { publishes: Some(Arc::clone(&api)), ..routes::only(api, API_ALONE) };
+                beside.spawn(serve_beside(listener, site, settings.limits.clone(), ending.clone()));
             }
             None => fronts.push(api),
         }

@@ -107,20 +107,19 @@ impl<E: Default> Log<E> {
     pub(crate) async fn append(&self, publication: Publication, origin: Origin) -> u64 {
         let kept = self.keep.as_ref().map(|keep| (keep, kept::record(&publication, &origin)));
         loop {
-            let mut room = std::pin::pin!(self.room.notified());
-            room.as_mut().enable();
             let full = {
                 let mut state = self.state();
                 // Under the lock, so that it is kept in this order.
                 match &kept {
-                    _ if !state.has_room() => None,
-                    Some((keep, record)) if !keep.keep(state.entries.end(), record) => Some(keep),
+                    // From here on it is woken: shards make room under this lock, and tell that afterwards.
+                    _ if !state.has_room() => Err(self.room.notified()),
+                    Some((keep, record)) if !keep.keep(state.entries.end(), record) => Ok(keep),
                     _ => return self.append_locked(&mut state, publication, origin),
                 }
             };
             match full {
-                Some(keep) => keep.room().await,
-                None => room.await,
+                Ok(keep) => keep.room().await,
+                Err(room) => room.await,
             }
         }
     }

@@ -223,8 +223,8 @@ impl<R: Receiver> Intake<R> {
             self.publish_gap().await?;
             self.hub.source_begins(position);
         }
-        let (told, offset) = match &reply {
-            Some(reply) if self.hub.keeps() || reply.wants_offset() => {
+        let (told, offset) = match reply {
+            Some(_) if self.hub.keeps() => {
                 let (told, offset) = oneshot::channel();
                 (Some(told), Some(offset))
             }
@@ -249,12 +249,11 @@ impl<R: Receiver> Intake<R> {
         let answer = self.answer(taken);
         match (offset, &answer) {
             (Some(mut offset), Answer::Receipt(_)) => match offset.try_recv() {
-                Ok(offset) if !self.hub.keeps() => reply.answer(&answer, Some(offset)),
                 Err(TryRecvError::Empty) => self.answer_when_kept(reply, answer, offset),
                 // It is published, or has come before, and nobody will say where it is.
                 known => self.answer_when_kept(reply, answer, ready(known)),
             },
-            _ => reply.answer(&answer, None),
+            _ => reply.answer(&answer),
         }
         Ok(())
     }
@@ -323,10 +322,10 @@ impl<R: Receiver> Intake<R> {
                 sleep(patience).await;
             }
             match hub.kept(offset).await {
-                Ok(()) => reply.answer(&answer, offset),
+                Ok(()) => reply.answer(&answer),
                 Err(why) => {
                     let error = format!("it is delivered, but not kept: {why}");
-                    reply.answer(&Answer::Refused { error, retry: false }, offset);
+                    reply.answer(&Answer::Refused { error, retry: false });
                 }
             }
         });

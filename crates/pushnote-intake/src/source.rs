@@ -88,13 +88,8 @@ pub struct Expected {
 
 /// Where an answer goes.
 pub trait Reply: Send + 'static {
-    /// Whether it waits for the offset.
-    fn wants_offset(&self) -> bool {
-        false
-    }
-
-    /// Answers. Whoever is gone does not get it. `offset` is the message's in the log, if it is known.
-    fn answer(self, answer: &Answer, offset: Option<u64>);
+    /// Answers. Whoever is gone does not get it.
+    fn answer(self, answer: &Answer);
 }
 
 /// Yields what applications publish. It knows of bytes and connections, and nothing of envelopes.

@@ -57,11 +57,7 @@ impl Source for Spoken {
 struct Noted(Arc<Mutex<Option<Answer>>>);
 
 impl Reply for Noted {
-    fn wants_offset(&self) -> bool {
-        true
-    }
-
-    fn answer(self, answer: &Answer, _offset: Option<u64>) {
+    fn answer(self, answer: &Answer) {
         *self.0.lock().unwrap() = Some(answer.clone());
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use pushnote_core::{Audience, ChannelName, ChannelPattern};
 use sha2::{Digest, Sha256};
 
@@ -169,7 +169,20 @@ impl CurrentApiKeys {
     ///
     /// [`Denied`], if it shows none, or another.
     pub(crate) fn check(&self, headers: &HeaderMap, right: Right) -> Result<Arc<ApiKey>, Denied> {
-        let shown = headers.get(AUTHORIZATION).and_then(bearer);
+        self.check_value(headers.get(AUTHORIZATION), right)
+    }
+
+    /// The key that an `Authorization` shows, if it has the right.
+    ///
+    /// # Errors
+    ///
+    /// As of [`check`](Self::check).
+    pub(crate) fn check_value(
+        &self,
+        authorization: Option<&HeaderValue>,
+        right: Right,
+    ) -> Result<Arc<ApiKey>, Denied> {
+        let shown = authorization.and_then(bearer);
         let hash = hash(shown.ok_or(Denied::KeyMissing)?);
         // By its hash, whose digits nobody can choose: how long this takes tells nothing of a key.
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner).0.get(&hash).cloned();

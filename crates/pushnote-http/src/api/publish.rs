@@ -9,7 +9,7 @@ use http::StatusCode;
 use pushnote_core::body::media_type;
 use pushnote_core::envelope::{SUBJECTS_MAX, event_name};
 use pushnote_core::push::is_message_id;
-use pushnote_core::{Audience, Body, ChannelName, Push, Subject, UserId};
+use pushnote_core::{Audience, Body, ChannelName, Subject, UserId};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -88,7 +88,6 @@ pub(crate) enum Receipts {
 struct Checked {
     message: Message,
     id: Option<String>,
-    fingerprint: u64,
 }
 
 /// Publishes what the body of a request says.
@@ -133,8 +132,9 @@ async fn publish_all(
     all: Vec<Checked>,
 ) -> Result<Vec<Receipt>, (usize, Problem)> {
     let (mut slots, mut messages) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
-    for (at, Checked { message, id, fingerprint }) in all.into_iter().enumerate() {
-        let known = id.as_ref().map_or(Known::New, |id| recent.begin(&key.name, id, fingerprint));
+    for (at, Checked { message, id }) in all.into_iter().enumerate() {
+        let begin = |id: &String| recent.begin(&key.name, id, fingerprint(&message));
+        let known = id.as_ref().map_or(Known::New, begin);
         let refused = match known {
             Known::Receipt(receipt) => {
                 slots.push(Slot::Known(receipt));
@@ -289,9 +289,12 @@ fn check(
     let Publish { data, everyone, channels, users, event, media_type: of_type, id, push } = publish;
     let everyone = everyone.then_some(Subject::Everyone).into_iter();
     let channels = channels.into_iter().map(Subject::Channel);
-    let mut seen = HashSet::new();
-    let subjects = everyone.chain(channels).chain(users.into_iter().map(Subject::User));
-    let audience: Audience = subjects.filter(|subject| seen.insert(subject.clone())).collect();
+    let mut subjects: Vec<_> = everyone.chain(channels).chain(users.into_iter().map(Subject::User)).collect();
+    if subjects.len() > 1 {
+        let mut seen = HashSet::new();
+        subjects.retain(|subject| seen.insert(subject.clone()));
+    }
+    let audience = Audience::from_iter(subjects);
     if audience.is_empty() {
         return Err(Problem::malformed("it is for nobody: give channels, users, or \"everyone\":true"));
     }
@@ -320,11 +323,10 @@ fn check(
         body.media_type = Some(of_type.into());
     }
     let mut push = push.map(|push| push.checked(&audience)).transpose()?.map(Box::new);
-    let fingerprint = fingerprint(&body, &audience, event.as_deref(), push.as_deref());
     if let Some(push) = &mut push {
         push.id = Some(message_id(id.as_deref())?);
     }
-    Ok(Checked { message: Message { body, event, audience, push }, id, fingerprint })
+    Ok(Checked { message: Message { body, event, audience, push }, id })
 }
 
 /// By what a message is acknowledged and asked for: its own id, or one that it is given.
@@ -339,7 +341,7 @@ fn message_id(own: Option<&str>) -> Result<Box<str>, Problem> {
 }
 
 /// Tells one message from another.
-fn fingerprint(body: &Body, audience: &Audience, event: Option<&str>, push: Option<&Push>) -> u64 {
+fn fingerprint(Message { body, event, audience, push }: &Message) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     (body, audience, event, push).hash(&mut hasher);

@@ -97,7 +97,7 @@ impl Front for DurableStreams {
             // A write that has begun is finished, also if its client goes away: a repeated one is judged by what was done.
             let mut response = match parts.method {
                 Method::POST | Method::PUT | Method::DELETE => {
-                    let writing = tokio::spawn(answer(streams, parts, body)).await;
+                    let writing = super::to_the_end(answer(streams, parts, body)).await;
                     writing.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, &"it failed"))
                 }
                 _ => answer(streams, parts, body).await,

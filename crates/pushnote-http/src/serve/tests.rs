@@ -70,7 +70,7 @@ async fn server(limits: Limits) -> SocketAddr {
     let address = listener.local_addresses().unwrap()[0];
     tokio::spawn(async move {
         let admission = Admission::new(limits.connections_max, limits.connections_per_ip_max);
-        let site = Site { fronts: Arc::new([]), routes };
+        let site = Site { fronts: Arc::new([]), routes, publishes: None };
         accept_until(listener, site, &limits, admission, pending::<()>()).await;
     });
     address

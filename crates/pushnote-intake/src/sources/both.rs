@@ -35,17 +35,10 @@ impl<A: Source, B: Source> Source for Both<A, B> {
 }
 
 impl<A: Reply, B: Reply> Reply for EitherReply<A, B> {
-    fn wants_offset(&self) -> bool {
+    fn answer(self, answer: &Answer) {
         match self {
-            Self::First(reply) => reply.wants_offset(),
-            Self::Second(reply) => reply.wants_offset(),
-        }
-    }
-
-    fn answer(self, answer: &Answer, offset: Option<u64>) {
-        match self {
-            Self::First(reply) => reply.answer(answer, offset),
-            Self::Second(reply) => reply.answer(answer, offset),
+            Self::First(reply) => reply.answer(answer),
+            Self::Second(reply) => reply.answer(answer),
         }
     }
 }

@@ -57,7 +57,7 @@ impl Source for Redis {
 
 /// Whoever publishes in Redis is not answered.
 impl Reply for Infallible {
-    fn answer(self, _answer: &Answer, _offset: Option<u64>) {
+    fn answer(self, _answer: &Answer) {
         match self {}
     }
 }

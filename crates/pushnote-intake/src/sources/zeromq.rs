@@ -35,7 +35,7 @@ impl Source for ZeroMq {
 }
 
 impl Reply for Request {
-    fn answer(self, answer: &Answer, _offset: Option<u64>) {
+    fn answer(self, answer: &Answer) {
         // Text and numbers always serialise.
         if let Ok(json) = serde_json::to_vec(answer) {
             Request::answer(self, &json);

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
@@ -35,6 +36,8 @@ const UNREAD_PATIENCE: Duration = Duration::from_secs(1);
 pub struct HttpStream {
     /// `None`: it was taken over.
     stream: Option<Stream>,
+    /// What was read from it before.
+    read_before: Bytes,
     handovers: Handovers,
     client: ClientSide,
     /// As the client's side has it.
@@ -54,8 +57,15 @@ impl HttpStream {
     /// For a stream that nothing was read from.
     #[must_use]
     pub fn new(stream: impl Into<Stream>) -> Self {
+        Self::behind(Bytes::new(), stream)
+    }
+
+    /// For a stream from which this was read, and nothing of it answered.
+    #[must_use]
+    pub fn behind(read_before: Bytes, stream: impl Into<Stream>) -> Self {
         Self {
             stream: Some(stream.into()),
+            read_before,
             handovers: Handovers::default(),
             client: ClientSide::default(),
             deaf: false,
@@ -139,7 +149,12 @@ impl AsyncRead for HttpStream {
         this.renew()?;
         if this.ended.is_none() {
             let before = buffer.filled().len();
-            ready!(this.stream()?.poll_read(cx, buffer))?;
+            if this.read_before.is_empty() {
+                ready!(this.stream()?.poll_read(cx, buffer))?;
+            } else {
+                let taken = this.read_before.len().min(buffer.remaining());
+                buffer.put_slice(&this.read_before.split_to(taken));
+            }
             let read = &mut buffer.filled_mut()[before..];
             if !read.is_empty() {
                 if this.lines.spoil(read) && !this.lines.whole {
