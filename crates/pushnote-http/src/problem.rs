@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 
 use crate::api::keys::Denied;
 use crate::front::{Body, whole};
-use crate::publisher::{ExpelError, PublishError};
 use crate::push::PushError;
 
 /// Seconds after which a client may try again what failed for want of something here.
@@ -79,36 +78,6 @@ impl From<Denied> for Problem {
             Denied::OtherChannels => (StatusCode::FORBIDDEN, "other_channels"),
         };
         Self::new(status, kind, denied.to_string())
-    }
-}
-
-impl From<ExpelError> for Problem {
-    fn from(error: ExpelError) -> Self {
-        match error {
-            ExpelError::Publish(error) => error.into(),
-            ExpelError::Revoked(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_revoked", error.to_string())
-            }
-            ExpelError::NotKept(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_kept", error.to_string())
-            }
-        }
-    }
-}
-
-impl From<PublishError> for Problem {
-    fn from(error: PublishError) -> Self {
-        let (status, kind) = match &error {
-            PublishError::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "data_too_long"),
-            PublishError::TooManySubjects { .. } => (StatusCode::BAD_REQUEST, "too_many_subjects"),
-            PublishError::Nowhere => (StatusCode::SERVICE_UNAVAILABLE, "nowhere_to_publish"),
-            PublishError::NotKept(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_kept"),
-            PublishError::Failed => (StatusCode::SERVICE_UNAVAILABLE, "failed"),
-            PublishError::Forwarders(_) | PublishError::Acked(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "forwarders_unavailable")
-            }
-        };
-        Self::new(status, kind, error.to_string())
     }
 }
 

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use pushnote_core::envelope::SUBJECTS_MAX;
 use pushnote_core::{Asked, Audience, Body, Push, TooManyRevoked, UserId};
 use pushnote_hub::{Hub, Origin, Publication};
 use pushnote_intake::Beside;
 use pushnote_store::Failure;
 
+use crate::problem::Problem;
 use crate::receiver::AnyReceiver;
 
 /// How long the forwarders may take to say that servers have it.
@@ -209,4 +211,34 @@ async fn forward(publisher: &Arc<pushnote::Publisher>, message: Message) -> Resu
     // A panic there has been reported.
     let sent = sent.await.map_err(|_| PublishError::Failed)?;
     Ok(Published { offset: None, receipt: Some(sent?) })
+}
+
+impl From<ExpelError> for Problem {
+    fn from(error: ExpelError) -> Self {
+        match error {
+            ExpelError::Publish(error) => error.into(),
+            ExpelError::Revoked(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_revoked", error.to_string())
+            }
+            ExpelError::NotKept(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_kept", error.to_string())
+            }
+        }
+    }
+}
+
+impl From<PublishError> for Problem {
+    fn from(error: PublishError) -> Self {
+        let (status, kind) = match &error {
+            PublishError::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "data_too_long"),
+            PublishError::TooManySubjects { .. } => (StatusCode::BAD_REQUEST, "too_many_subjects"),
+            PublishError::Nowhere => (StatusCode::SERVICE_UNAVAILABLE, "nowhere_to_publish"),
+            PublishError::NotKept(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_kept"),
+            PublishError::Failed => (StatusCode::SERVICE_UNAVAILABLE, "failed"),
+            PublishError::Forwarders(_) | PublishError::Acked(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "forwarders_unavailable")
+            }
+        };
+        Self::new(status, kind, error.to_string())
+    }
 }
