@@ -189,11 +189,13 @@ fn socket_first(socket_first: &SocketFirst, page: &mut Page<'_>) -> fmt::Result 
         ("lost_outcomes", "What became of pushes, and came faster than it could be written down", unwritten),
     ];
     counters(page, &table)?;
-    let Some((users, unwritten)) = socket_first.written() else { return Ok(()) };
+    let Some((users, unwritten, known)) = socket_first.written() else { return Ok(()) };
     let help = "Users of messages with a push of whom it is kept how far these have come";
     page.gauge("pushnote_server_message_states", help, users)?;
     let help = "Times that such states could not be written down";
     page.counter("pushnote_server_unwritten_states", help, unwritten)?;
+    let help = "Messages with a push whose id was known, and that are not pushed again";
+    page.counter("pushnote_server_known_pushes", help, known)?;
     let Some(webhook) = socket_first.webhook() else { return Ok(()) };
     let webhook::Counters { told, failed, dropped } = &webhook.counters;
     let table = [

@@ -306,9 +306,9 @@ impl SocketFirst {
         lock(&self.awaited).len()
     }
 
-    /// How many users of messages are written down, and how often that has failed.
-    pub(crate) fn written(&self) -> Option<(u64, u64)> {
-        self.pushing.get().map(|pushing| (pushing.users(), pushing.unwritten()))
+    /// How many users of messages are written down, how often that has failed, and how many messages were known.
+    pub(crate) fn written(&self) -> Option<(u64, u64, u64)> {
+        self.pushing.get().map(|pushing| (pushing.users(), pushing.unwritten(), pushing.known.total()))
     }
 }
 

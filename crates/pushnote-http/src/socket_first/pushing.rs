@@ -43,6 +43,8 @@ pub(crate) struct Pushing {
     users: AtomicU64,
     /// What could not be written down.
     unwritten: Counter,
+    /// Messages with ids that were known, and that are not pushed for that.
+    pub(super) known: Counter,
     log: LogOnce,
 }
 
@@ -65,11 +67,12 @@ impl Pushing {
         recovered.retain(|sent| sent.at_ms > oldest_ms);
         let users = store.transact(move |tx| {
             let users = states::open(tx)?;
-            Ok(users + states::add(tx, &recovered)?)
+            // What is known was written down before.
+            Ok(users + states::add(tx, &recovered)?.users)
         });
         let users = users.await?.into();
-        let (unwritten, log) = (Counter::default(), LogOnce::new());
-        Ok(Self { store, push, hub, webhook, bounds, users, unwritten, log })
+        let (unwritten, known, log) = (Counter::default(), Counter::default(), LogOnce::new());
+        Ok(Self { store, push, hub, webhook, bounds, users, unwritten, known, log })
     }
 
     /// What is still to be acknowledged, up to so many users: messages, the oldest first, each with its users.
@@ -87,7 +90,17 @@ impl Pushing {
         let messages = Arc::new(messages);
         let to_add = Arc::clone(&messages);
         let Some(added) = self.written(move |tx| states::add(tx, &to_add)).await else { return };
-        self.users.fetch_add(added, Relaxed);
+        self.users.fetch_add(added.users, Relaxed);
+        self.known.add(added.known);
+        if added.known > 0
+            && let Some(unlogged) = self.log.due("known")
+        {
+            tracing::info!(
+                known = added.known,
+                unlogged,
+                "messages with ids that are known already are delivered, and not pushed again"
+            );
+        }
         for Sent { id, users, at_ms, .. } in &*messages {
             let delivered = users.iter().filter(|(_, state)| *state == State::Delivered);
             self.tell(id, delivered.map(|(user, _)| user.as_str()), State::Delivered, *at_ms);

@@ -107,9 +107,18 @@ pub(super) fn open(tx: &Transaction<'_>) -> Result<u64> {
     tx.query_row("SELECT count(*) FROM sent_users", [], |row| unsigned(row, 0))
 }
 
-/// Adds messages, but for those that are known. How many users came with them.
-pub(super) fn add(tx: &Transaction<'_>, messages: &[Sent]) -> Result<u64> {
-    let mut added = 0;
+/// What was added.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Added {
+    /// Users of messages.
+    pub(super) users: u64,
+    /// Messages that were known, and so were not.
+    pub(super) known: u64,
+}
+
+/// Adds messages, but for those that are known.
+pub(super) fn add(tx: &Transaction<'_>, messages: &[Sent]) -> Result<Added> {
+    let mut added = Added::default();
     let mut message = tx.prepare_cached(
         "INSERT INTO sent_messages(id, push, at_ms, due_ms) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(id) DO NOTHING",
     )?;
@@ -119,11 +128,13 @@ pub(super) fn add(tx: &Transaction<'_>, messages: &[Sent]) -> Result<u64> {
     for Sent { id, push, users, at_ms } in messages {
         let due_ms = at_ms + u64::from(push.after_s) * 1000;
         if message.execute(params![id, push.to_json(), signed(*at_ms), signed(due_ms)])? == 0 {
+            added.known += 1;
             continue;
         }
         let number = tx.last_insert_rowid();
         for (name, state) in users {
-            added += user.execute(params![number, name.as_str(), state.number(), signed(*at_ms)])? as u64;
+            added.users +=
+                user.execute(params![number, name.as_str(), state.number(), signed(*at_ms)])? as u64;
         }
     }
     Ok(added)

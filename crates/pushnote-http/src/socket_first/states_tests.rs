@@ -28,8 +28,9 @@ fn with(work: impl FnOnce(&Transaction<'_>) -> Result<()>) {
 #[test]
 fn a_message_is_added_once_and_its_pushes_are_queued_once() {
     with(|tx| {
-        assert_eq!(add(tx, &[sent("a", 5, &["1", "2"]), sent("b", 6, &["1"])])?, 3);
-        assert_eq!(add(tx, &[sent("a", 7, &["3"])])?, 0);
+        let added = add(tx, &[sent("a", 5, &["1", "2"]), sent("b", 6, &["1"])])?;
+        assert_eq!(added, Added { users: 3, known: 0 });
+        assert_eq!(add(tx, &[sent("a", 7, &["3"])])?, Added { users: 0, known: 1 });
         assert_eq!(open(tx)?, 3, "the tables are there");
         advance(tx, "a", &names(&["2"]), State::Acknowledged, 6)?;
         let queue = to_queue(tx)?;
