@@ -1,0 +1,132 @@
+import base64
+import hashlib
+import http.server
+import json
+import queue
+import threading
+
+import http_ece
+import pytest
+from conftest import Server
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from pushnote import NotConfigured, Refused
+from pushnote.webpush import Pusher, SesionIDError, SubscriptionError
+
+KEY = "pn_" + "k" * 40
+
+
+def base64url(raw):
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+class Browser:
+    """A browser and its push service."""
+
+    def __init__(self):
+        self.key, self.auth = ec.generate_private_key(ec.SECP256R1()), b"a" * 16
+        self.messages = queue.Queue()
+        browser = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                text = http_ece.decrypt(body, private_key=browser.key, auth_secret=browser.auth, version="aes128gcm")
+                browser.messages.put(text.decode())
+                self.send_response(201)
+                self.end_headers()
+
+            def log_message(self, *arguments):
+                pass
+
+        self.service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.service.serve_forever, daemon=True).start()
+
+    def subscription(self):
+        point = self.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return json.dumps(
+            {
+                "endpoint": f"http://127.0.0.1:{self.service.server_port}/send/x",
+                "keys": {"p256dh": base64url(point), "auth": base64url(self.auth)},
+            }
+        )
+
+    def next(self):
+        return self.messages.get(timeout=20)
+
+
+@pytest.fixture
+def browsers():
+    made = [Browser(), Browser()]
+    yield made
+    for browser in made:
+        browser.service.shutdown()
+
+
+@pytest.fixture
+def pusher(start, tmp_path, settings):
+    (tmp_path / "keys").write_text(f"shop publish,read,manage {hashlib.sha256(KEY.encode()).hexdigest()}\n")
+    server = Server(start)
+    server.process.kill()
+    server.flags = {
+        "api": f"127.0.0.1:{server.api}",
+        "api_keys": tmp_path / "keys",
+        "data_dir": tmp_path / "data",
+        "vapid_subject": "mailto:ops@example.org",
+        "push_allowed_net": "127.0.0.1/32",
+    }
+    server.run()
+    settings.PUSHNOTE_API, settings.PUSHNOTE_API_KEY = f"http://127.0.0.1:{server.api}", KEY
+    return Pusher("subscriptors.db")
+
+
+def test_the_seeds_readme(pusher, browsers):
+    public = pusher.getUrlB64PublicKey()
+    assert pusher.getPublicKey()[0] == 4
+    assert base64url(base64.b64decode(pusher.getB64PublicKey())) == public
+
+    pusher.newSubscription("session x", browsers[0].subscription())
+    pusher.newSubscription("session y", browsers[1].subscription(), 13)
+    assert pusher.getGroupId("session y") == "13"
+    assert pusher.getGroupId("session x") is None
+
+    msg = {"title": "Notification Title", "body": "Hello World"}
+    pusher.notify("session x", msg)
+    assert json.loads(browsers[0].next()) == msg
+    pusher.notifyAll(msg)
+    assert [json.loads(browser.next()) for browser in browsers] == [msg, msg]
+    # What raised a TypeError there.
+    pusher.notifyAll("Hello World", 13)
+    assert browsers[1].next() == "Hello World"
+    pusher.notifyAll("not for y", exceptions=["session y"], nonblocking=True)
+    pusher.wait()
+    assert browsers[0].next() == "not for y"
+    assert browsers[1].messages.empty()
+
+    pusher.removeSubscription("session x")
+    pusher.removeSubscription("session x")
+    with pytest.raises(SesionIDError, match="session x"):
+        pusher.notify("session x", msg)
+
+
+def test_a_device_moves_to_the_session_that_subscribes_last(pusher, browsers):
+    pusher.newSubscription("first", browsers[0].subscription())
+    pusher.newSubscription("second", json.loads(browsers[0].subscription()))
+    with pytest.raises(SesionIDError):
+        pusher.notify("first", "x")
+    pusher.notify("second", "x")
+    assert browsers[0].next() == "x"
+
+
+def test_what_is_no_subscription_is_refused(pusher):
+    for wrong in ("{", b"[]", 5):
+        with pytest.raises(SubscriptionError):
+            pusher.newSubscription("x", wrong)
+    with pytest.raises(Refused, match="400"):
+        pusher.newSubscription("x", {"endpoint": "https://push.example.org/x", "keys": {"p256dh": "BAAA", "auth": "x"}})
+
+
+def test_without_an_api_the_error_says_what_to_set():
+    with pytest.raises(NotConfigured, match="PUSHNOTE_API is not set"):
+        Pusher()
