@@ -9,7 +9,7 @@ mod setup;
 mod socket_first;
 mod webhook;
 
-use pushnote_tests::{Launch, Metrics, token};
+use pushnote_tests::{Launch, Metrics, Process, SECRET, token};
 use serde_json::json;
 
 use setup::Setup;
@@ -119,6 +119,8 @@ fn a_browser_that_is_gone_is_forgotten() {
     let metrics = Metrics::of(&setup.server.process);
     metrics.until("pushnote_server_push_subscriptions", |subscriptions| subscriptions == 0.0);
     assert_eq!(setup.push(&json!({"users": ["42"], "title": "Hi"})), 0);
+    let log = setup.server.process.log();
+    assert!(!log.contains("/gone"), "{log}");
 }
 
 #[test]
@@ -141,6 +143,22 @@ fn web_push_is_off_unless_it_is_asked_for() {
     let single = pushnote_tests::Single::start();
     let answer = pushnote_tests::ask(&single.server.address, "GET", "/push/key", &[], "");
     assert_eq!(answer.status, 404);
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[server]\nsingle = true\nvapid_subject = \"mailto:ops@localhost\"\n")
+        .unwrap();
+    let check = || {
+        let path = file.path().display().to_string();
+        let checked =
+            Process::output("pushnote", &["config", "--check", &path], &[("PUSHNOTE_SECRET", SECRET)]);
+        String::from_utf8(checked.stderr).unwrap()
+    };
+    let said = check();
+    assert!(said.contains("with a dot in the host") && said.contains("line 3"), "{said}");
+    std::fs::write(file.path(), "[server]\nsingle = true\nvapid_subject = \"mailto:ops@example.org\"\n")
+        .unwrap();
+    let said = check();
+    assert!(said.contains("kept in --data-dir"), "{said}");
 
     let flags = ["--single", "--mq_socket=tcp://127.0.0.1:0", "--port=0"];
     for (more, words) in [

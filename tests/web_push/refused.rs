@@ -70,6 +70,7 @@ fn what_is_wrong_with_a_subscription_is_said_and_its_endpoint_is_not() {
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.contains(words) && !detail.contains("hidden"), "{endpoint}: {detail}");
     }
+    setup.server.process.logged("subscription to Web Push refused");
     assert!(!setup.server.process.log().contains("hidden"));
 
     let refused = |method, path, body: &str| {
@@ -84,11 +85,24 @@ fn what_is_wrong_with_a_subscription_is_said_and_its_endpoint_is_not() {
 }
 
 #[test]
+fn an_address_asks_so_often_within_a_second_and_no_oftener() {
+    let setup = Setup::with(&["--sessions-per-second-max=3"]);
+    let refused =
+        (0..20).map(|_| setup.ask("GET", "/push/key", &json!(null)).status).find(|status| *status != 200);
+    assert_eq!(refused, Some(429));
+    setup.server.process.logged("too many requests for Web Push");
+}
+
+#[test]
 fn a_user_and_an_address_have_so_many_browsers_and_no_more() {
     let setup = Setup::with(&["--push-subscriptions-per-address-max=3"]);
     let browsers = ["/a", "/b", "/c", "/d"].map(|path| setup.browser(path));
     let statuses =
         browsers.iter().enumerate().map(|(at, browser)| setup.subscribe(&at.to_string(), browser).status);
     assert_eq!(Vec::from_iter(statuses), [201, 201, 201, 429]);
-    assert_eq!(setup.subscribe("7", &browsers[0]).status, 200, "one that is known is no new one");
+    assert_eq!(setup.subscribe("0", &browsers[0]).status, 200, "one that is known is no new one");
+
+    let setup = Setup::with(&["--push-subscriptions-per-user-max=2"]);
+    let statuses = ["/a", "/b", "/c"].map(|path| setup.subscribe("42", &setup.browser(path)).status);
+    assert_eq!(statuses, [201, 201, 429]);
 }

@@ -229,7 +229,8 @@ pub struct LimitArgs {
     pub connections_per_ip_max: Option<usize>,
 
     /// Most sessions over HTTP that one address opens within a second, and most messages that it sends to sessions that
-    /// are not there; behind a proxy this is for all browsers together, unless --trusted-proxy names it
+    /// are not there, and most requests for Web Push; behind a proxy this is for all browsers together, unless --trusted-proxy
+    /// names it
     #[arg(long, env = "PUSHNOTE_SESSIONS_PER_SECOND_MAX", value_name = "N", value_parser = count::<u32>, default_value_t = Limits::default().address_sessions_per_second_max)]
     pub sessions_per_second_max: u32,
 
