@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { freePort, Process, System } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
 
-const NGINX = fileURLToPath(new URL('../.nginx/usr/sbin/nginx', import.meta.url));
+const NGINX = fileURLToPath(new URL('../.proxies/usr/sbin/nginx', import.meta.url));
 const FLAGS = ['--channels={ prefix = "public.", public = true }', '--allowed-origin=*'];
 
 const system = new System();

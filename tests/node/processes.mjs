@@ -11,7 +11,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Heard, soon, withEvents } from './waiting.mjs';
 
-const BIN_DIR = process.env.PUSHNOTE_BIN_DIR ?? fileURLToPath(new URL('../../target/debug', import.meta.url));
+/** Where the real binaries are. */
+export const BIN_DIR = process.env.PUSHNOTE_BIN_DIR ?? fileURLToPath(new URL('../../target/debug', import.meta.url));
 const SOCKJS_CLIENT = fileURLToPath(new URL('../node_modules/sockjs-client/dist/sockjs.min.js', import.meta.url));
 const SECRET = 'a secret of the test suites, which nobody else uses';
 
@@ -29,10 +30,10 @@ export function freePort() {
 
 /** A process that is heard: `{line, isOutput}` for each line of its two streams. */
 export class Process extends Heard {
-  constructor(command, args, env = {}) {
+  constructor(command, args, env = {}, cwd = undefined) {
     super();
     this.name = [command.split('/').pop(), ...args].join(' ');
-    this.child = spawn(command, args, { env: { ...process.env, RUST_LOG: 'info', ...env } });
+    this.child = spawn(command, args, { cwd, env: { ...process.env, RUST_LOG: 'info', ...env } });
     this.exited = new Promise((resolve) => this.child.once('close', (code, signal) => resolve({ code, signal })));
     this.exited.then(({ code, signal }) => this.silence(`ended with ${code ?? signal}`));
     this.child.once('error', (error) => this.silence(error.message));
@@ -78,10 +79,10 @@ export class System {
   #processes = [];
   #folders = [];
 
-  start(binary, args, env) {
+  start(binary, args, env, cwd) {
     const path = `${BIN_DIR}/${binary}`;
     assert.ok(existsSync(path), `no ${path}: cargo build --workspace --bins --examples, or set PUSHNOTE_BIN_DIR`);
-    return this.#keep(new Process(path, args, { PUSHNOTE_SECRET: SECRET, ...env }));
+    return this.#keep(new Process(path, args, { PUSHNOTE_SECRET: SECRET, ...env }, cwd));
   }
 
   /** A client in Node: `sockjs_client.mjs` or `pushnote_client.mjs`. */
