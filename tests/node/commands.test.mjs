@@ -1,0 +1,97 @@
+// The commands of docs/troubleshooting.md and the examples of docs/migration.md, as they are printed but for the ports.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { BIN_DIR, freePort, Process, System } from './processes.mjs';
+
+const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'pushnote-commands-'));
+const system = new System();
+const ports = {};
+let mq;
+let server;
+let key;
+
+const env = { PATH: `${BIN_DIR}:${process.env.PATH}`, PUSHNOTE_SECRET: undefined };
+
+/** The page's only block of a language, with this set-up's ports. */
+function block(page, language) {
+  const blocks = [...readFileSync(at(`docs/${page}`), 'utf8').matchAll(/^```(\w+)\n(.*?)^```/gms)].filter(([, kind]) => kind === language);
+  assert.equal(blocks.length, 1, `${page} has one block of ${language}`);
+  return blocks[0][2].replace(/\b(8080|8081|8001|8002)\b/g, (port) => ports[port]);
+}
+
+function run(command, args, more = {}) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: folder, encoding: 'utf8', timeout: 20_000, env: { ...process.env, ...env, ...more },
+  });
+  return { status, said: `${error ?? ''}${stdout}${stderr}` };
+}
+
+before(async () => {
+  const made = run('bash', ['-c', `(umask 077 && openssl rand -base64 32 > secret)
+    pushnote keygen --api shop --rights publish,read --secret-file shop.key >> api-keys`]);
+  assert.equal(made.status, 0, made.said);
+  key = readFileSync(join(folder, 'shop.key'), 'utf8').trim();
+  mq = await system.mq();
+  ports[8081] = await freePort();
+  const flags = ['--secret-file=secret', `--api=127.0.0.1:${ports[8081]}`, '--api-keys=api-keys', `--publish-to=${mq.sub}`];
+  const args = ['--port=0', '--address=127.0.0.1', `--mq_socket=${mq.pub}`, ...flags];
+  server = system.start('pushnote-server', args, { PUSHNOTE_SECRET: undefined }, folder);
+  await server.until(() => server.story.includes('api listening on'), 'readiness');
+  ports[8080] = server.story.match(/listening on http:\/\/127.0.0.1:(\d+)\/sockjs/)[1];
+  [ports[8001], ports[8002]] = [mq.ports.pub, mq.ports.sub];
+});
+
+after(async () => {
+  await system.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Waits for a message in the channel `news`. */
+async function inTheLog(expected) {
+  const wanted = JSON.stringify(expected);
+  for (;;) {
+    const answer = await fetch(`http://127.0.0.1:${ports[8081]}/v1/channels/news?last=10`, { headers: { Authorization: `Bearer ${key}` } });
+    const { messages } = await answer.json();
+    if (JSON.stringify(messages?.at(-1)) === wanted) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test('the three questions of troubleshooting.md are answered', async () => {
+  const [doctor, events, token] = block('troubleshooting.md', 'sh').trim().split('\n');
+  const asked = run('bash', ['-c', doctor]);
+  assert.equal(asked.status, 0, asked.said);
+
+  const stream = new Process('bash', ['-c', events], env);
+  await stream.until(() => stream.story.includes(': pushnote'), 'the first line');
+  await system.publish({ msg: 'to everyone' }, { to: mq.sub });
+  await stream.until(() => stream.story.includes('data: {"msg":"to everyone"}'), 'the message');
+  await stream.end();
+
+  const TOKEN = run('pushnote', ['token', '42', '--secret-file=secret']).said.trim();
+  assert.match(run('bash', ['-c', token], { TOKEN }).said, /^good for another .* user 42/);
+  assert.match(run('bash', ['-c', token], { TOKEN: 'undefined' }).said, /it has no colon, as what Django signs has/);
+});
+
+test("migration.md's Python publishes to a channel", { timeout: 30_000 }, async () => {
+  const program = block('migration.md', 'python');
+  const socket = { PUSHNOTE_MQ_SOCKET: mq.sub, PYTHONPATH: at('client-py/src') };
+  const { status, said } = run(at('tests/.venv/bin/python'), ['-c', program], socket);
+  assert.equal(status, 0, said);
+  await inTheLog({ channel: 'news', data: { msg: 'Hi' } });
+});
+
+test("migration.md's JavaScript publishes an event to a channel", { timeout: 30_000 }, async () => {
+  const program = `const key = process.env.KEY;\n${block('migration.md', 'js')}`;
+  writeFileSync(join(folder, 'publish.mjs'), program);
+  const { status, said } = run(process.execPath, ['publish.mjs'], { KEY: key });
+  assert.equal(status, 0, said);
+  await inTheLog({ channel: 'news', event: 'headline', data: { msg: 'Hi' } });
+});
