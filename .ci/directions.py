@@ -33,7 +33,7 @@ ALLOWED = {
     "pushnote-server": {"pushnote", "pushnote-config", "pushnote-core", "pushnote-http", "pushnote-net", "pushnote-cli", "pushnote-zmtp"},
     "pushnote-tool": {
         "pushnote", "pushnote-config", "pushnote-core", "pushnote-http", "pushnote-load", "pushnote-cli", "pushnote-mq", "pushnote-server",
-        "pushnote-zmtp",
+        "pushnote-store", "pushnote-webpush", "pushnote-zmtp",
     },
     "pushnote-tests": {"pushnote", "pushnote-core", "pushnote-zmtp"},
 }

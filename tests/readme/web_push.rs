@@ -1,5 +1,6 @@
 //! docs/web-push.md: its commands.
 
+use std::path::Path;
 use std::time::Instant;
 
 use pushnote_tests::PATIENCE;
@@ -41,10 +42,15 @@ async fn a_browser_is_subscribed_seen_and_removed() {
     let removed: Value = parsed(&shell.run(&block_of(PAGE, "## Browsers of a user", "-X DELETE")));
     assert_eq!(removed, json!({"removed": 1}));
     // Nobody is there any more, so that nobody is asked.
-    let sent: Value = parsed(&shell.run(&block_of(PAGE, "## Send", "curl")));
+    let sent: Value = parsed(&shell.run(&block_of(PAGE, "## Send", "/v1/push ")));
     assert_eq!(sent["devices"], json!(0));
     let printed: Value = parsed(&block_of(PAGE, "## Send", "devices"));
     assert!(printed.as_object().unwrap().keys().eq(sent.as_object().unwrap().keys()));
+
+    let said = shell.run(&block_of(PAGE, "## Send from a shell", "--all"));
+    assert_eq!(said, "news-7: for 0 browsers\n");
+    let seen: Value = parsed(&shell.run(&block_of(PAGE, "## Send", "/v1/messages")));
+    assert_eq!(seen, parsed(&block_of(PAGE, "## Send", "\"queued\"")));
 
     let receipt: Value = parsed(&shell.run(&block_of(PAGE, "## Socket first", "/v1/publish")));
     assert_eq!((&receipt["id"], &receipt["warning"]), (&json!("chat-7"), &json!(null)));
@@ -64,4 +70,20 @@ async fn a_browser_is_subscribed_seen_and_removed() {
         (&printed["states"], &printed["users"][0]["state"])
     );
     assert!(printed.as_object().unwrap().keys().eq(seen.as_object().unwrap().keys()));
+}
+
+#[test]
+fn what_solidwebpush_has_is_taken_over() {
+    let shell = Shell::new();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let made = format!(
+        "{} {} subscriptors.db https://updates.push.services.mozilla.com/wpush/v2 3",
+        tests.join(".venv/bin/python").display(),
+        tests.join("python/solidwebpush_database.py").display()
+    );
+    shell.run(&made);
+    let key = tests.join("../crates/pushnote-webpush/tests/vectors/pkcs8.pem");
+    std::fs::copy(key, shell.folder().join("private_key.pem")).unwrap();
+    let said = shell.run(&block_of(PAGE, "## Coming from solidwebpush", "import"));
+    assert!(said.starts_with("took over 3 subscriptions: 3 new"), "{said}");
 }

@@ -7,6 +7,7 @@ mod restarts;
 mod service;
 mod setup;
 mod socket_first;
+mod tool;
 mod webhook;
 
 use pushnote_tests::{Launch, Metrics, Process, SECRET, token};

@@ -1,7 +1,9 @@
 //! What waits is sent once, whatever becomes of the server.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use pushnote_tests::Metrics;
 use serde_json::json;
 
 use crate::setup::Setup;
@@ -39,4 +41,35 @@ fn what_waits_is_sent_by_the_next_run_after_an_end_in_good_order() {
     setup.service.next();
     setup.restart();
     assert_eq!(setup.read(&mut browser).1["title"], "First");
+}
+
+#[test]
+fn of_ten_thousand_messages_a_kill_loses_none_and_repeats_what_was_on_its_way_alone() {
+    const BROWSERS: u32 = 10_000;
+    /// Requests at once to one service.
+    const IN_FLIGHT_MAX: usize = 32;
+    let mut setup = Setup::with_imported(BROWSERS, &["--metrics=127.0.0.1:0"]);
+    let message = json!({"everyone": true, "title": "Hi", "id": "all", "topic": "news"});
+    assert_eq!(setup.push(&message), u64::from(BROWSERS));
+    let mut received: Vec<_> = (0..BROWSERS / 3).map(|_| setup.service.next()).collect();
+    setup.server.process.kill();
+    received.extend(setup.service.take());
+    assert!(received.len() < BROWSERS as usize, "it was killed too late");
+    setup.crash_and_restart();
+    Metrics::of(&setup.server.process).until("pushnote_server_push_waiting", |waiting| waiting == 0.0);
+    received.extend(setup.service.take());
+
+    let mut times: HashMap<&str, usize> = HashMap::new();
+    for message in &received {
+        assert_eq!(message.header("topic"), Some("news"), "which makes one of two");
+        *times.entry(&message.path).or_default() += 1;
+    }
+    assert_eq!(times.len(), BROWSERS as usize, "none is lost");
+    let twice = received.len() - times.len();
+    assert!(twice <= IN_FLIGHT_MAX, "{twice} came twice");
+    let standing = setup.api("GET", "/v1/messages/all", &json!(null)).json();
+    assert_eq!(
+        standing["push"],
+        json!({"queued": 0, "accepted": BROWSERS, "gone": 0, "failed": 0, "expired": 0, "cancelled": 0})
+    );
 }

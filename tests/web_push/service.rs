@@ -60,6 +60,11 @@ impl Service {
         state.received.pop_front().expect("a message")
     }
 
+    /// What has come, and was not asked for.
+    pub(crate) fn take(&self) -> Vec<Received> {
+        self.shared.0.lock().unwrap().received.drain(..).collect()
+    }
+
     /// Nothing comes in that time.
     pub(crate) fn is_silent_for(&self, time: Duration) -> bool {
         let (state, come) = &*self.shared;

@@ -1,8 +1,10 @@
 //! A server with Web Push and an API, and who asks it.
 
 use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
 
-use pushnote_tests::{Answer, Server, ask, token};
+use pushnote_tests::{Answer, Process, Server, ask, token};
 use serde_json::{Value, json};
 
 use crate::browser::PushBrowser;
@@ -18,7 +20,7 @@ const KEYS: &str =
 pub(crate) struct Setup {
     pub(crate) server: Server,
     pub(crate) service: Service,
-    _data: tempfile::TempDir,
+    pub(crate) data: tempfile::TempDir,
     api: String,
     _keys: tempfile::NamedTempFile,
 }
@@ -39,8 +41,35 @@ impl Setup {
         Self { server: setup.server.subscribed(), ..setup }
     }
 
+    /// A single server that has what solidwebpush had of so many browsers of the set-up's service: users 0, 1 …, at /s/0, /s/1 …,
+    /// in the groups 0 and 1 by turns.
+    pub(crate) fn with_imported(browsers: u32, arguments: &[&str]) -> Self {
+        let (data, service) = (tempfile::tempdir().unwrap(), Service::start());
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let key = tests.join("../crates/pushnote-webpush/tests/vectors/pkcs8.pem");
+        std::fs::copy(key, data.path().join("vapid.pem")).unwrap();
+        let made = Command::new(tests.join(".venv/bin/python"))
+            .arg(tests.join("python/solidwebpush_database.py"))
+            .arg(data.path().join("subscriptors.db"))
+            .args([format!("http://{}/s", service.address), browsers.to_string()])
+            .status();
+        assert!(made.unwrap().success());
+        let imported = import(data.path());
+        let said = String::from_utf8(imported.stdout).unwrap();
+        let expected = format!("took over {browsers} subscriptions: {browsers} new, 0 known");
+        assert!(said.starts_with(&expected) && said.contains("left out 1"), "{said}");
+        let left_out = String::from_utf8(imported.stderr).unwrap();
+        let expected = format!("left out: row {}: ", browsers + 1);
+        assert!(left_out.starts_with(&expected) && left_out.lines().count() == 1, "{left_out}");
+        let single = ["--single", "--mq_socket=tcp://127.0.0.1:0"];
+        Self::on(data, service, &[&single, arguments].concat())
+    }
+
     fn of(arguments: &[&str]) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap(), Service::start(), arguments)
+    }
+
+    fn on(data: tempfile::TempDir, service: Service, arguments: &[&str]) -> Self {
         let mut keys = tempfile::NamedTempFile::new().unwrap();
         keys.write_all(KEYS.as_bytes()).unwrap();
         let flags = [
@@ -53,7 +82,7 @@ impl Setup {
         let all: Vec<_> = flags.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
         let server = Server::with(&all);
         let api = api_of(&server);
-        Self { server, service: Service::start(), _data: data, api, _keys: keys }
+        Self { server, service, data, api, _keys: keys }
     }
 
     /// Kills the server, and starts it again.
@@ -67,6 +96,13 @@ impl Setup {
         self.server.process.terminate();
         assert!(self.server.process.ended().success());
         self.crash_and_restart();
+    }
+
+    /// Runs `pushnote webpush send …`.
+    pub(crate) fn send(&self, arguments: &[&str]) -> Output {
+        let api = format!("--api-url=http://{}", self.api);
+        let all = [&["webpush", "send", &api], arguments].concat();
+        Process::output("pushnote", &all, &[("PUSHNOTE_API_KEY", KEY)])
     }
 
     /// Asks where browsers do.
@@ -102,6 +138,12 @@ impl Setup {
         let text = browser.decrypt(&received.body);
         (received, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
+}
+
+/// Takes over what solidwebpush has stored beside a server's database.
+pub(crate) fn import(data: &Path) -> Output {
+    let (file, data_dir) = (data.join("subscriptors.db"), format!("--data-dir={}", data.display()));
+    Process::output("pushnote", &["webpush", "import", file.to_str().unwrap(), &data_dir], &[])
 }
 
 fn api_of(server: &Server) -> String {

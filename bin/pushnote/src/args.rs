@@ -35,6 +35,8 @@ pub(crate) enum ToolCommand {
     Tail(TailArgs),
     /// Makes a token with which a browser subscribes as a user, or to a channel; says what is wrong with one
     Token(TokenArgs),
+    /// Sends Web Push by hand, and takes over subscriptions of solidwebpush
+    Webpush(crate::webpush::WebPushArgs),
 }
 
 #[derive(Debug, clap::Args)]

@@ -11,6 +11,7 @@ mod publish;
 mod tail;
 mod token;
 mod web;
+mod webpush;
 
 use std::process::ExitCode;
 
@@ -26,5 +27,6 @@ fn main() -> ExitCode {
         ToolCommand::Publish(args) => publish::run(&args),
         ToolCommand::Tail(args) => tail::run(&args),
         ToolCommand::Token(args) => token::run(&args),
+        ToolCommand::Webpush(args) => webpush::run(&args),
     })
 }

@@ -82,7 +82,8 @@ fn acknowledged(publisher: &Publisher, json: &RawValue, args: &PublishArgs) -> R
     }
 }
 
-fn read_json(argument: &str) -> Result<Box<RawValue>, Failure> {
+/// A JSON value as an argument, or on standard input for `-`.
+pub(crate) fn read_json(argument: &str) -> Result<Box<RawValue>, Failure> {
     let mut text = argument.to_owned();
     if argument == "-" {
         text.clear();

@@ -15,7 +15,7 @@ use pushnote_net::LogOnce;
 use pushnote_store::{Store, TransactError};
 use pushnote_webpush::{
     AddError, Added, Audience, Client, Counters, Device, Endpoint, Enqueued, Event, Forbidden, Guard, Jobs,
-    Keys, Message, MessageError, OpenError, Recipients, RootsError, Sender, SenderOptions, Subject,
+    Keys, Message, MessageError, OpenError, Progress, Recipients, RootsError, Sender, SenderOptions, Subject,
     Subscription, SubscriptionOptions, Subscriptions, Vapid,
 };
 
@@ -235,6 +235,15 @@ impl Push {
         message: &Message,
     ) -> Result<u64, PushError> {
         Ok(self.jobs.enqueue(id, audience, message, None).await?.devices)
+    }
+
+    /// How far a message is; `None` if there is none of this id, or none any more.
+    ///
+    /// # Errors
+    ///
+    /// Nothing can be read at the moment.
+    pub(crate) async fn progress(&self, id: &str) -> Result<Option<Progress>, PushError> {
+        Ok(self.jobs.progress(id).await?)
     }
 
     /// Sends what follows a message to users when its time has come, unless that is [cancelled](Self::cancel) before.

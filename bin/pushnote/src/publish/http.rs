@@ -1,23 +1,16 @@
 //! A message by way of the HTTP API.
 
-use std::path::Path;
-
-use pushnote_cli::{Failure, read_setting, say};
+use pushnote_cli::{Failure, say};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::args::PublishArgs;
-use crate::web::{agent, base, refusal, unanswered};
-
-const KEY_VARIABLE: &str = "PUSHNOTE_API_KEY";
-
-/// A file that is longer, in bytes, has something else in it.
-const KEY_BYTES_MAX: u64 = 4096;
+use crate::web::{agent, api_key, base, refusal, unanswered};
 
 pub(crate) fn publish(url: &str, message: &RawValue, args: &PublishArgs) -> Result<(), Failure> {
     let url = base(url).map_err(|error| Failure::usage(format!("--url: {error}")))?;
     let url = format!("{url}/v1/publish");
-    let key = key(args.api_key_file.as_deref())?;
+    let key = api_key(args.api_key_file.as_deref())?;
     let everyone = args.user.is_empty() && args.channel.is_empty();
     let mut body = json!({
         "data": message, "users": args.user, "channels": args.channel, "everyone": everyone,
@@ -44,21 +37,4 @@ pub(crate) fn publish(url: &str, message: &RawValue, args: &PublishArgs) -> Resu
         400..=499 => Err(Failure::data(refusal(status, &text))),
         _ => Err(Failure::unavailable(refusal(status, &text))),
     }
-}
-
-/// The key, which no command line may show.
-fn key(file: Option<&Path>) -> Result<String, Failure> {
-    let key = match file {
-        Some(path) => read_setting("--api-key-file", path, KEY_BYTES_MAX)?,
-        None => std::env::var(KEY_VARIABLE).map_err(|_| {
-            Failure::config(format!(
-                "there is no key: set {KEY_VARIABLE}, or give --api-key-file; pushnote keygen --api makes one"
-            ))
-        })?,
-    };
-    let key = key.trim();
-    if key.is_empty() || key.contains(|c: char| !c.is_ascii_graphic()) {
-        return Err(Failure::config("the API key is empty, or more than one word"));
-    }
-    Ok(key.to_owned())
 }

@@ -241,7 +241,7 @@ fn push_subscribe() {}
 #[expect(dead_code, reason = "it carries the description")]
 fn push_remove() {}
 
-/// How far a message that was published with `push` has come with each of its users.
+/// How far a message that was published with `push` has come with each of its users, or one of `/v1/push` with its browsers.
 #[utoipa::path(
     get,
     path = "/v1/messages/{id}",
