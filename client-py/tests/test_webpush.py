@@ -11,7 +11,7 @@ from conftest import Server
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pushnote import NotConfigured, Refused
+from pushnote import NotConfigured, Push, Refused, pub
 from pushnote.webpush import Pusher, SesionIDError, SubscriptionError
 
 KEY = "pn_" + "k" * 40
@@ -65,7 +65,7 @@ def browsers():
 
 
 @pytest.fixture
-def pusher(start, tmp_path, settings):
+def server_of(start, tmp_path):
     (tmp_path / "keys").write_text(f"shop publish,read,manage {hashlib.sha256(KEY.encode()).hexdigest()}\n")
     server = Server(start)
     server.process.kill()
@@ -77,7 +77,12 @@ def pusher(start, tmp_path, settings):
         "push_allowed_net": "127.0.0.1/32",
     }
     server.run()
-    settings.PUSHNOTE_API, settings.PUSHNOTE_API_KEY = f"http://127.0.0.1:{server.api}", KEY
+    return server
+
+
+@pytest.fixture
+def pusher(server_of, settings):
+    settings.PUSHNOTE_API, settings.PUSHNOTE_API_KEY = f"http://127.0.0.1:{server_of.api}", KEY
     return Pusher("subscriptors.db")
 
 
@@ -108,6 +113,21 @@ def test_the_seeds_readme(pusher, browsers):
     pusher.removeSubscription("session x")
     with pytest.raises(SesionIDError, match="session x"):
         pusher.notify("session x", msg)
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "http"])
+def test_what_no_page_shows_is_pushed(pusher, browsers, settings, monkeypatch, server_of, scheme):
+    pusher.newSubscription(42, browsers[0].subscription())
+    settings.PUSHNOTE_MQ_SOCKET = {"tcp": server_of.address, "http": settings.PUSHNOTE_API}[scheme]
+    publishers = pub._Publishers()
+    monkeypatch.setattr(pub, "_publishers", publishers)
+    push = Push("Anna", body="see you at 7", url="/chat/7", after=0, urgency="high", topic="chat-7")
+    pub.notify({"text": "see you at 7"}, users=[42], push=push)
+    shown = json.loads(browsers[0].next())
+    assert (shown["title"], shown["body"], shown["url"], shown["tag"]) == ("Anna", "see you at 7", "/chat/7", "chat-7")
+    publishers.close()
+    with pytest.raises(ValueError, match="users"):
+        pub.publish(1, channels=["news"], push=push)
 
 
 def test_a_device_moves_to_the_session_that_subscribes_last(pusher, browsers):

@@ -12,7 +12,7 @@ from pushnote.errors import (
     Refused,
     Unavailable,
 )
-from pushnote.message import Receipt
+from pushnote.message import Push, Receipt
 from pushnote.pub import (
     anotify,
     anotify_all,
@@ -32,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = (
     "NotConfigured",
     "NotSent",
+    "Push",
     "PushnoteError",
     "QueueFull",
     "Receipt",

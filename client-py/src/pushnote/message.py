@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 EVENT_BYTES_MAX = 128
@@ -30,6 +30,40 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class Push:
+    """The notification that a user's browsers get of whom no page has shown the message: Web Push."""
+
+    title: str
+    body: str = ""
+    #: The page that a click opens.
+    url: str | None = None
+    #: A picture's URL.
+    icon: str | None = None
+    #: How many seconds a page has to show the message; 10 if it is not said, a day at most.
+    after: float | None = None
+    #: For how many seconds push services keep it for a browser that is away.
+    ttl: float | None = None
+    #: ``very-low``, ``low``, ``normal`` or ``high``: what a device that saves power waits with.
+    urgency: str | None = None
+    #: A later push with the same one takes its place.
+    topic: str | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """As messages have it."""
+        named = {
+            "title": self.title,
+            "body": self.body,
+            "url": self.url,
+            "icon": self.icon,
+            "after_s": None if self.after is None else round(self.after),
+            "ttl_s": None if self.ttl is None else round(self.ttl),
+            "urgency": self.urgency,
+            "topic": self.topic,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True)
 class Message:
     """What is sent, checked, its data as JSON already: what is changed afterwards changes nothing here."""
 
@@ -40,8 +74,8 @@ class Message:
     channels: tuple[str, ...] = ()
     everyone: bool = False
     event: str | None = None
-    #: Further keys of the message.
-    more: dict[str, Any] = field(default_factory=dict)
+    #: What follows, if no page shows it.
+    push: Push | None = None
 
     def is_for_nobody(self) -> bool:
         """Whether it names nobody, as a list of users may."""
@@ -49,9 +83,9 @@ class Message:
 
     def envelope(self, publication: str) -> bytes:
         """Write it for ZeroMQ."""
-        if self.everyone and not (self.channels or self.event or self.users or self.recipients or self.more):
+        if self.everyone and not (self.channels or self.event or self.users or self.recipients):
             head: dict[str, Any] = {"name": "notify_all"}
-        elif self.channels or self.event or self.everyone or self.more:
+        elif self.channels or self.event or self.everyone:
             head = {"name": "publish", **self._audience()}
         else:
             head = {"name": "notify", **self._audience()}
@@ -68,7 +102,7 @@ class Message:
             "channels": self.channels,
             "everyone": self.everyone,
             "event": self.event,
-            **self.more,
+            "push": self.push and self.push.fields(),
         }
         return {name: value for name, value in named.items() if value}
 

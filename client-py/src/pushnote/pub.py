@@ -20,7 +20,7 @@ from pushnote import settings
 from pushnote.encoding import dumps
 from pushnote.errors import NotConfigured
 from pushnote.http import HTTP, is_address
-from pushnote.message import EVENT_BYTES_MAX, SUBJECTS_MAX, Message, Receipt, texts, user_id
+from pushnote.message import EVENT_BYTES_MAX, SUBJECTS_MAX, Message, Push, Receipt, texts, user_id
 from pushnote.zeromq import ZeroMQ
 
 __all__ = (
@@ -45,13 +45,18 @@ def notify_all(data: Any, *, serializer: Serializer | None = None, ack: float | 
 
 
 def notify(
-    data: Any, users: Iterable[Any] = (), serializer: Serializer | None = None, *, ack: float | None = None
+    data: Any,
+    users: Iterable[Any] = (),
+    serializer: Serializer | None = None,
+    *,
+    push: Push | None = None,
+    ack: float | None = None,
 ) -> Receipt | None:
     """Send ``data`` to all pages of some users: objects with a ``pk``, as Django's are, or ids. With no users it reaches nobody.
 
     See :func:`publish`.
     """
-    return _send(_message(data, users=users, serializer=serializer), ack)
+    return _send(_message(data, users=users, push=push, serializer=serializer), ack)
 
 
 def notify_channel(channel: str, data: Any, *, serializer: Serializer | None = None, ack: float | None = None) -> Receipt | None:
@@ -66,6 +71,7 @@ def publish(  # noqa: PLR0913 one message, and all that may be said of it
     channels: Iterable[str] = (),
     everyone: bool = False,
     event: str | None = None,
+    push: Push | None = None,
     serializer: Serializer | None = None,
     ack: float | None = None,
 ) -> Receipt | None:
@@ -73,6 +79,7 @@ def publish(  # noqa: PLR0913 one message, and all that may be said of it
 
     :param data: what JSON has, and times, dates, decimals and UUIDs, which arrive as texts.
     :param event: what kind of message it is, for pages that want to know.
+    :param push: what users' browsers are shown by Web Push if no page of theirs shows the message: for users alone.
     :param serializer: turns other values into what JSON has, or raises ``TypeError``.
     :param ack: wait up to so many seconds until servers have it. By ZeroMQ it needs ``PUSHNOTE_ACK_SOCKET``.
     :returns: a receipt by HTTP, and with ``ack``; else ``None``.
@@ -80,7 +87,9 @@ def publish(  # noqa: PLR0913 one message, and all that may be said of it
     :raises ValueError: a user is nobody, or nobody is named.
     :raises pushnote.PushnoteError: it is not sent; see :mod:`pushnote.errors`.
     """
-    message = _message_for_somebody(data, users=users, channels=channels, everyone=everyone, event=event, serializer=serializer)
+    message = _message_for_somebody(
+        data, users=users, channels=channels, everyone=everyone, event=event, push=push, serializer=serializer
+    )
     return _send(message, ack)
 
 
@@ -90,10 +99,15 @@ async def anotify_all(data: Any, *, serializer: Serializer | None = None, ack: f
 
 
 async def anotify(
-    data: Any, users: Iterable[Any] = (), serializer: Serializer | None = None, *, ack: float | None = None
+    data: Any,
+    users: Iterable[Any] = (),
+    serializer: Serializer | None = None,
+    *,
+    push: Push | None = None,
+    ack: float | None = None,
 ) -> Receipt | None:
     """:func:`notify` for asyncio: the loop goes on meanwhile."""
-    return await _asend(_message(data, users=users, serializer=serializer), ack)
+    return await _asend(_message(data, users=users, push=push, serializer=serializer), ack)
 
 
 async def anotify_channel(
@@ -110,11 +124,14 @@ async def apublish(  # noqa: PLR0913 as publish
     channels: Iterable[str] = (),
     everyone: bool = False,
     event: str | None = None,
+    push: Push | None = None,
     serializer: Serializer | None = None,
     ack: float | None = None,
 ) -> Receipt | None:
     """:func:`publish` for asyncio: the loop goes on meanwhile."""
-    message = _message_for_somebody(data, users=users, channels=channels, everyone=everyone, event=event, serializer=serializer)
+    message = _message_for_somebody(
+        data, users=users, channels=channels, everyone=everyone, event=event, push=push, serializer=serializer
+    )
     return await _asend(message, ack)
 
 
@@ -153,6 +170,7 @@ def _message(  # noqa: PLR0913 as publish
     channels: Iterable[str] = (),
     everyone: bool = False,
     event: str | None = None,
+    push: Push | None = None,
     serializer: Serializer | None = None,
 ) -> Message:
     if isinstance(users, str | bytes):
@@ -166,7 +184,9 @@ def _message(  # noqa: PLR0913 as publish
         raise ValueError(f"a message names up to {SUBJECTS_MAX} users and channels; send several")
     if event is not None and not 1 <= len(event.encode()) <= EVENT_BYTES_MAX:
         raise ValueError(f"an event has 1 to {EVENT_BYTES_MAX} bytes")
-    return Message(dumps(data, serializer), ids, recipients, rooms, everyone, event)
+    if push is not None and (everyone or rooms):
+        raise ValueError("a push is for users: of channels and everyone nobody knows who is away")
+    return Message(dumps(data, serializer), ids, recipients, rooms, everyone, event, push)
 
 
 def _message_for_somebody(data: Any, **more: Any) -> Message:
