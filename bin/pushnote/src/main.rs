@@ -5,6 +5,7 @@ mod bench;
 mod config;
 mod dev;
 mod doctor;
+mod json;
 mod keygen;
 mod mq_socket;
 mod publish;

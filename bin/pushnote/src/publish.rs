@@ -3,13 +3,12 @@
 mod http;
 mod push;
 
-use std::io::Read;
-
 use pushnote::{AckError, Message, Obstacle, Publisher, PublisherBuilder, Receipt};
 use pushnote_cli::{Failure, client_keys, say};
 use serde_json::value::RawValue;
 
 use crate::args::PublishArgs;
+use crate::json::read_json;
 pub(crate) use push::PushArgs;
 
 pub(crate) fn run(args: &PublishArgs) -> Result<(), Failure> {
@@ -80,18 +79,4 @@ fn acknowledged(publisher: &Publisher, json: &RawValue, args: &PublishArgs) -> R
         }
         Err(error) => Err(Failure::data(error.to_string())),
     }
-}
-
-/// A JSON value as an argument, or on standard input for `-`.
-pub(crate) fn read_json(argument: &str) -> Result<Box<RawValue>, Failure> {
-    let mut text = argument.to_owned();
-    if argument == "-" {
-        text.clear();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .map_err(|error| Failure::data(format!("standard input: {error}")))?;
-    }
-    RawValue::from_string(text.trim().to_owned()).map_err(|error| {
-        Failure::data(format!("the message is not JSON ({error}); quote it, as in '\"hello\"'"))
-    })
 }

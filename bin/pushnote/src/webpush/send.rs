@@ -7,7 +7,7 @@ use pushnote_webpush::Urgency;
 use serde_json::{Map, Value, json};
 
 use super::progress;
-use crate::publish::read_json;
+use crate::json::read_json;
 use crate::web::{Api, ApiArgs};
 
 /// A message to very many is on disk for all of them before it is answered for.
