@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire, SourceMap } from 'node:module';
 import { test } from 'node:test';
 import vm from 'node:vm';
 import { gzipSync } from 'node:zlib';
@@ -10,9 +11,9 @@ import * as updatesModule from '../dist/updates.mjs';
 import { advance, settle, world } from './fakes.mjs';
 
 const dist = new URL('../dist/', import.meta.url);
+const built = build();
 
 test('dist/ is what src/ makes', () => {
-  const built = build();
   assert.deepEqual(readdirSync(dist).sort(), Object.keys(built).sort());
   for (const [name, text] of Object.entries(built)) {
     assert.equal(readFileSync(new URL(name, dist), 'utf8'), text, `${name} is old: run npm run build`);
@@ -22,19 +23,43 @@ test('dist/ is what src/ makes', () => {
 const LENGTH_MAX = { pushnote: 6_000, push: 2_500, 'pushnote-sw': 1_500, updates: 2_000 };
 
 test('a page loads little', () => {
-  for (const [name, text] of Object.entries(build())) {
+  for (const [name, text] of Object.entries(built).filter(([name]) => /^[\w-]+\.[cm]?js$/.test(name))) {
     const { length } = gzipSync(text, { level: 9 });
-    assert.ok(length <= LENGTH_MAX[name.replace(/\.m?js$/, '')], `${name} has ${length} bytes`);
+    assert.ok(length <= LENGTH_MAX[name.replace(/\.[cm]?js$/, '')], `${name} has ${length} bytes`);
   }
 });
 
 test('each module exports one thing, and each script makes one global of it and no other', () => {
-  assert.deepEqual([module, pushModule, updatesModule].map(Object.keys), [['connect'], ['push'], ['updates']]);
+  const required = ['pushnote', 'push', 'updates'].map((name) => createRequire(import.meta.url)(`../dist/${name}.cjs`));
+  for (const modules of [[module, pushModule, updatesModule], required]) {
+    assert.deepEqual(modules.map(Object.keys), [['connect'], ['push'], ['updates']]);
+  }
   const page = vm.createContext({ AbortController });
-  for (const name of ['pushnote', 'push', 'updates']) vm.runInContext(build()[`${name}.js`], page);
+  for (const name of ['pushnote', 'push', 'updates']) vm.runInContext(built[`${name}.js`], page);
   assert.deepEqual(Object.keys(page), ['AbortController', 'pushnote', 'push', 'updates']);
   const made = [page.pushnote.connect, page.push, page.updates.registerProcessor];
   assert.deepEqual(made.map((each) => typeof each), ['function', 'function', 'function']);
+});
+
+test('the maps lead from each build to its sources', () => {
+  for (const [name, source, words] of [
+    ['pushnote', 'connection.js', 'the connection is closed'],
+    ['push', 'worker.js', 'permission_denied'],
+    ['updates', 'updates.js', 'registerProcessor'],
+  ]) {
+    const map = JSON.parse(built[`${name}.map`]);
+    for (const [place, path] of map.sources.entries()) {
+      assert.equal(map.sourcesContent[place], readFileSync(new URL(path, dist), 'utf8'), path);
+    }
+    for (const file of ['mjs', 'js', 'cjs'].map((extension) => `${name}.${extension}`)) {
+      const [before] = built[file].split(words);
+      const lines = before.split('\n');
+      const { originalSource, originalLine } = new SourceMap(map).findEntry(lines.length - 1, lines.at(-1).length);
+      assert.equal(originalSource, `../src/${source}`, file);
+      const original = readFileSync(new URL(originalSource, dist), 'utf8').split('\n')[originalLine];
+      assert.ok(original.includes(words), `${file}: ${words} in ${original}`);
+    }
+  }
 });
 
 test('what a page loads speaks the protocol as its sources do', async (t) => {

@@ -10,6 +10,10 @@ from conftest import ROOT, Server
 
 SCRIPTS = {
     "pushserver/static/pushserver/updates.js",
+    # The scripts name their source maps, and Django's ManifestStaticFilesStorage refuses a name that leads nowhere.
+    "pushserver/static/pushserver/updates.map",
+    "pushnote/static/pushnote/pushnote.map",
+    "pushnote/static/pushnote/push.map",
     *(f"pushnote/static/pushnote/{name}" for name in ("pushnote.mjs", "pushnote.js", "push.mjs", "push.js", "pushnote-sw.js")),
 }
 
