@@ -89,7 +89,10 @@ fn without_zeromq_messages_come_by_the_api_alone() {
     let pages = pages.strip_suffix("/sockjs, without ZeroMQ").unwrap();
     let url = server.line_after("api listening on ");
     let publish = ["publish", "1", "--url", url.trim_end_matches("/v1/"), "--api-key-file", &file("key")];
-    let published = Process::output("pushnote", &publish, &[]);
+    // Where applications publish over ZeroMQ, which a flag beats.
+    let elsewhere =
+        [("PUSHNOTE_MQ_SOCKET", "tcp://127.0.0.1:1"), ("PUSHNOTE_ACK_SOCKET", "tcp://127.0.0.1:1")];
+    let published = Process::output("pushnote", &publish, &elsewhere);
     assert!(published.status.success(), "{published:?}");
     // At another port it is said what is there, and where to go.
     let pages = format!("http://{pages}");
@@ -134,6 +137,10 @@ fn a_port_in_use_is_named() {
         69,
         &["--port", &port_text],
     );
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let web = other.local_addr().unwrap().port().to_string();
+    let words = [&web, "--port", &port_text, "--mq_socket", "--port 0 -s tcp://127.0.0.1:0"];
+    fails("pushnote", &["dev", "--port", &web, "-s", &endpoint], &[], 69, &words);
     let single = ["--single", "--port=0", &format!("--mq_socket={endpoint}")];
     fails("pushnote-server", &single, WITH_SECRET, 69, &["--mq_socket", &port_text]);
     let sub = format!("--sub={endpoint}");
@@ -273,6 +280,13 @@ fn publishing_to_nobody_is_an_error() {
     fails("pushnote", &["publish", "-s", &nobody, "1", "--channel="], &[], 65, &["channel name is empty"]);
     fails("pushnote", &["publish", "-s", &nobody, "1", "--event="], &[], 65, &["event name has 0 bytes"]);
     fails("pushnote", &["publish", "-s", "nowhere", "1"], &[], 64, &["--mq_socket", "nowhere"]);
+    let (both, words) =
+        (["publish", "-s", &nobody, "1", "--url", "http://127.0.0.1:1"], ["cannot be used with"]);
+    fails("pushnote", &both, &[], 64, &words);
+    let nobody = [("PUSHNOTE_MQ_SOCKET", nobody.as_str())];
+    fails("pushnote", &["publish", "--timeout=300ms", "1"], &nobody, 69, &["not connected"]);
+    let web = [("PUSHNOTE_MQ_SOCKET", "http://127.0.0.1:1")];
+    fails("pushnote", &["publish", "1"], &web, 64, &["use --url http://127.0.0.1:1"]);
 }
 
 #[test]
@@ -300,6 +314,10 @@ fn a_token_is_looked_into() {
     let said = tool(&["--check", &tool(&["42", "--ttl", "1h"])]);
     assert!(said.starts_with("good for another 3") && said.ends_with(" s: user 42"), "{said}");
     assert!(tool(&["--check", &tool(&["--channel", "news"])]).ends_with(" s: channel news"));
+    let said = tool(&["--check", &tool(&["42"])]);
+    let left = said.strip_prefix("good for another ").and_then(|rest| rest.split(' ').next()).unwrap();
+    let left: u64 = left.parse().unwrap();
+    assert!((86_300..=86_400).contains(&left), "a day: {said}");
     let invalid = |token: &str, words: &[&str]| {
         fails("pushnote", &["token", "--check", token], WITH_SECRET, 65, &[&["invalid"][..], words].concat());
     };

@@ -125,4 +125,9 @@ async fn the_api_and_the_tool_take_a_push_and_say_what_is_wrong_with_one() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(ack(&mut page).await, id);
     }
+    // Over ZeroMQ nobody answers: the id is made where it is published, and said.
+    let arguments = ["publish", "-s", &single.endpoint, "1", "--user=42", "--push-title=Hi"];
+    let said = String::from_utf8(Process::output("pushnote", &arguments, &[]).stdout).unwrap();
+    let id = ack(&mut page).await;
+    assert_eq!(said.trim(), format!("what becomes of the push: GET /v1/messages/{id}"));
 }

@@ -137,16 +137,17 @@ pub(crate) struct PublishArgs {
     #[command(flatten)]
     pub(crate) push: PushArgs,
 
-    /// ZeroMQ endpoint of pushnote-mq's --sub, of pushnote-server --single, or of pushnote dev
-    #[arg(short = 's', long = "mq_socket", alias = "mq-socket", env = "PUSHNOTE_MQ_SOCKET", default_value = MQ_SOCKET)]
-    pub(crate) mq_socket: String,
+    /// ZeroMQ endpoint of pushnote-mq's --sub, of pushnote-server --single, or of pushnote dev, whose it is without this; the
+    /// environment variable PUSHNOTE_MQ_SOCKET does as well
+    #[arg(short = 's', long = "mq_socket", alias = "mq-socket")]
+    pub(crate) mq_socket: Option<String>,
 
     /// ZeroMQ endpoint of pushnote-mq's or a single server's --ack: waits to hear which servers have the message, and
-    /// prints it
-    #[arg(long, env = "PUSHNOTE_ACK_SOCKET", value_name = "ENDPOINT")]
+    /// prints it; the environment variable PUSHNOTE_ACK_SOCKET does as well
+    #[arg(long, value_name = "ENDPOINT")]
     pub(crate) ack: Option<String>,
 
-    /// Publishes over HTTP instead, to the API of this server, as in http://127.0.0.1:8081
+    /// Publishes over HTTP instead, to the API of this server, as in http://127.0.0.1:8081, whatever the environment says
     #[arg(long, value_name = "URL", conflicts_with_all = ["mq_socket", "ack"])]
     pub(crate) url: Option<String>,
 

@@ -49,6 +49,10 @@ const VAPID_SUBJECT: &str = "mailto:pushnote-dev@example.com";
 /// Loopback.
 const THIS_MACHINE: &str = "127.0.0.0/8";
 
+/// What takes a free port.
+const FREE_PORT: &str = "--port 0";
+const FREE_MQ_SOCKET: &str = "-s tcp://127.0.0.1:0";
+
 /// Length of the secret of a run.
 const SECRET_BYTES: usize = 48;
 
@@ -68,12 +72,7 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
     runtime.block_on(async {
         let shutdown = shutdown_signal()?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await.map_err(|error| {
-            Failure::unavailable(format!("--port {}: cannot listen: {error}; give another one", args.port))
-        })?;
-        let subscriber = Subscriber::bind(&endpoint, Options::default())
-            .await
-            .map_err(|error| Failure::unavailable(format!("--mq_socket: {error}")))?;
+        let (listener, subscriber) = listen(args.port, &endpoint).await?;
         let demo = Demo::new(&listener, &subscriber, &secret, &user)?;
         let source = ZeroMq { subscriber, responder: Responder::new(Options::default()) };
         let directory = directory()?;
@@ -84,6 +83,22 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
             .map(|_| ())
             .map_err(|error| Failure::software(error.to_string()))
     })
+}
+
+/// Both, so that who starts it twice learns of both.
+async fn listen(port: u16, endpoint: &Endpoint) -> Result<(TcpListener, Subscriber), Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    let subscriber = Subscriber::bind(endpoint, Options::default()).await;
+    let (said, advice) = match (listener, subscriber) {
+        (Ok(listener), Ok(subscriber)) => return Ok((listener, subscriber)),
+        (Err(error), Ok(_)) => (format!("--port {port}: cannot listen: {error}"), FREE_PORT.to_owned()),
+        (Ok(_), Err(error)) => (format!("--mq_socket: {error}"), FREE_MQ_SOCKET.to_owned()),
+        (Err(web), Err(mq)) => (
+            format!("--port {port}: cannot listen: {web}; --mq_socket: {mq}"),
+            format!("{FREE_PORT} {FREE_MQ_SOCKET}"),
+        ),
+    };
+    Err(Failure::unavailable(format!("{said}; give others, or take free ones: {advice}")))
 }
 
 /// How this program was called: a line to copy must work where it is not on the search path.

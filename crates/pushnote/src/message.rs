@@ -133,6 +133,10 @@ impl<'p, T: Serialize> Message<'p, T> {
 
     /// Queues it. Does not block.
     ///
+    /// What becomes of a [`Message::push`] is asked for by [`Push::id`], at `GET /v1/messages/ID` of a server's API: set it,
+    /// as in `Push { id: Some("order-7".into()), ..push }`. Without it, the push has an id that nobody is told,
+    /// and not that of a [`Receipt`].
+    ///
     /// # Errors
     ///
     /// [`PublishError`]: it is for nobody, one of the names is none, it has no JSON or too much of it, or the queue is full.
