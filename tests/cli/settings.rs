@@ -256,3 +256,19 @@ fn the_default_file_is_sound_and_the_manual_is_up_to_date() {
     let kept = std::fs::read_to_string(page).unwrap();
     assert_eq!(made, kept, "run: pushnote config --manual > docs/configuration.md");
 }
+
+#[test]
+fn what_web_push_cannot_use_is_refused_at_the_start_and_by_a_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let (secret, path) = (folder.path().join("webhook.secret"), folder.path().join("pushnote.toml"));
+    std::fs::write(&secret, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+    let webhook = ["--webhook-url=http://127.0.0.1:1/", "--webhook-secret-file", secret.to_str().unwrap()];
+    let off = ["--webhook-url", "--vapid-subject switches it on"];
+    fails("pushnote-server", &[&["-s", ENDPOINT], &webhook[..]].concat(), WITH_SECRET, 64, &off);
+    let settings = "[server]\nmq_socket = 'tcp://127.0.0.1:1'\nwebhook_url = 'http://127.0.0.1:1/'\n\
+                    webhook_secret_file = 'webhook.secret'\n";
+    std::fs::write(&path, settings).unwrap();
+    fails("pushnote", &["config", "--check", path.to_str().unwrap()], WITH_SECRET, 78, &off);
+    let host = ["-s", ENDPOINT, "--push-allowed-host=https://push.apple.com/"];
+    fails("pushnote-server", &host, WITH_SECRET, 64, &["--push-allowed-host", "without https://"]);
+}

@@ -73,6 +73,23 @@ async fn a_browser_is_subscribed_seen_and_removed() {
 }
 
 #[test]
+fn a_webhook_is_verified_as_it_is_printed_with_either_spelling_of_the_secret() {
+    let verifies = block_of(PAGE, "### Webhook", "def verifies");
+    // Of the specification's own libraries.
+    let asks = r#"
+headers = {
+    "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+    "webhook-timestamp": "1614265330",
+    "webhook-signature": "v1,other v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+}
+for secret in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"]:
+    print(verifies(secret, headers, b'{"test": 2432232314}'), verifies(secret, headers, b"other"))
+"#;
+    let said = Shell::new().python(&format!("{verifies}{asks}"));
+    assert_eq!(said, "True False\nTrue False\n");
+}
+
+#[test]
 fn what_solidwebpush_has_is_taken_over() {
     let shell = Shell::new();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));

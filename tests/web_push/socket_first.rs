@@ -102,11 +102,20 @@ async fn a_page_that_is_late_closes_the_notification() {
     until(&setup, "late", "acknowledged");
 }
 
-#[test]
-fn who_has_no_device_is_told_of_when_the_time_has_come() {
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_device_is_told_of_when_the_time_has_come() {
     let setup = Setup::start();
     publish(&setup, "none", 1);
     until(&setup, "none", "failed");
+    // What a page has got did not fail: it stays so when a later message does.
+    let page = page_of(&setup.server.address, "42").await;
+    publish(&setup, "page", 0);
+    until(&setup, "page", "delivered");
+    drop(page);
+    while setup.api("GET", "/v1/users/42", &json!(null)).json()["connections"] != 0 {}
+    publish(&setup, "later", 0);
+    until(&setup, "later", "failed");
+    until(&setup, "page", "delivered");
     for (path, kind) in [("/v1/messages/other", "message_unknown"), ("/v1/messages/a%0Ab", "message_unknown")]
     {
         let answer = setup.api("GET", path, &json!(null));

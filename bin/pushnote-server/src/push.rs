@@ -18,7 +18,9 @@ pub(crate) fn options(args: &Server) -> Result<Option<PushOptions>, Failure> {
         push_subscriptions_per_address_max: per_address_max,
         ..
     } = &args.push;
-    let (Some(subject), Some(file)) = (vapid_subject, key_file(args)?) else { return Ok(None) };
+    // What is of no use without Web Push is refused without it.
+    let (webhook, file) = (webhook::options(args)?, key_file(args)?);
+    let (Some(subject), Some(file)) = (vapid_subject, file) else { return Ok(None) };
     let is_new = !file.exists();
     let key = Key::open(&file).map_err(|error| failure("--vapid-key-file", &error))?;
     if is_new {
@@ -34,7 +36,7 @@ pub(crate) fn options(args: &Server) -> Result<Option<PushOptions>, Failure> {
             age_max_ms: args.webhook.message_states_age.saturating_mul(1000),
             users_max: args.webhook.message_states_max,
         },
-        webhook: webhook::options(args)?,
+        webhook,
     }))
 }
 

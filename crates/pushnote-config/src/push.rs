@@ -30,7 +30,7 @@ pub struct PushArgs {
 
     /// Host of a push service that may be asked, as in fcm.googleapis.com; names below it may be, too. Repeat for several; all
     /// hosts on the Internet without it
-    #[arg(long = "push-allowed-host", env = "PUSHNOTE_PUSH_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',', value_parser = listed::<String>)]
+    #[arg(long = "push-allowed-host", env = "PUSHNOTE_PUSH_ALLOWED_HOSTS", value_name = "HOST", value_delimiter = ',', value_parser = host)]
     pub push_allowed_hosts: Vec<String>,
 
     /// Addresses of push services of one's own, as in 10.1.0.0/16, which may be asked on any port and without TLS, too; repeat
@@ -46,6 +46,16 @@ pub struct PushArgs {
     /// them together, unless --trusted-proxy names it
     #[arg(long, env = "PUSHNOTE_PUSH_SUBSCRIPTIONS_PER_ADDRESS_MAX", value_name = "N", value_parser = count::<u32>, default_value_t = 100)]
     pub push_subscriptions_per_address_max: u32,
+}
+
+/// A host, which has no scheme, port or path; names below it are meant by it alone.
+fn host(text: &str) -> Result<String, String> {
+    let host = text.trim();
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    match is_name && host.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
+        true => Ok(host.to_owned()),
+        false => Err("give a host's name, without https://, as in fcm.googleapis.com".to_owned()),
+    }
 }
 
 /// Settings of Web Push that do not go together.
@@ -76,6 +86,31 @@ impl PushArgs {
                 Err(PushArgsError::Off)
             }
             (None, _) => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_alone() {
+        for good in ["fcm.googleapis.com", " push.apple.com", "xn--bcher-kva.example", ".notify.windows.com"]
+        {
+            assert_eq!(host(good).as_deref(), Ok(good.trim()));
+        }
+        for wrong in [
+            "https://push.apple.com/",
+            "push.apple.com:443",
+            "*.push.apple.com",
+            "a/b",
+            "bücher.example",
+            "",
+            ".",
+        ] {
+            let error = host(wrong).unwrap_err();
+            assert!(error.contains("without https://"), "{wrong}: {error}");
         }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) enum State {
     Delivered,
     /// It was to be pushed, and was worth nothing any more before a service took it.
     Expired,
-    /// It was to be pushed, and no device of the user could be reached, or there is none.
+    /// It was to be pushed, and no device of the user could be reached, or there is none and no connection was open.
     Failed,
     /// A push service has taken it for one of the user's devices.
     Pushed,

@@ -194,7 +194,7 @@ pub(super) fn advance(
     Ok(advanced)
 }
 
-/// Where the time is over and a user has no device, it has failed. A message's users, of one message.
+/// Where the time is over, no connection was open and a user has no device, it has failed. A message's users, of one message.
 pub(super) fn fail_without_device(
     tx: &Transaction<'_>,
     now_ms: u64,
@@ -206,7 +206,7 @@ pub(super) fn fail_without_device(
     let Some((number, id)) = due.optional()? else { return Ok(None) };
     let mut users =
         tx.prepare_cached("SELECT user FROM sent_users WHERE message = ?1 AND device = 0 AND state < ?2")?;
-    let users = users.query_map(params![number, State::Failed.number()], |row| row.get(0))?;
+    let users = users.query_map(params![number, State::Delivered.number()], |row| row.get(0))?;
     let users = users.collect::<Result<Vec<String>>>()?;
     tx.execute("UPDATE sent_messages SET due = 0 WHERE number = ?1", [number])?;
     let failed = advance(tx, &id, &users, State::Failed, now_ms)?;

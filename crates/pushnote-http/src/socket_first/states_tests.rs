@@ -70,13 +70,14 @@ fn a_state_only_goes_on() {
 #[test]
 fn who_has_no_device_fails_when_the_time_has_come() {
     with(|tx| {
-        add(tx, &[sent("a", 0, &["1", "2", "3"])])?;
+        add(tx, &[sent("a", 0, &["1", "2", "3", "4"])])?;
+        advance(tx, "a", &names(&["4"]), State::Delivered, 1)?;
         assert_eq!(fail_without_device(tx, 2000)?, None, "it is not queued yet");
-        queued(tx, "a", &names(&["1", "2"]))?;
+        queued(tx, "a", &names(&["1", "2", "4"]))?;
         advance(tx, "a", &names(&["2"]), State::Acknowledged, 500)?;
         assert_eq!(fail_without_device(tx, 999)?, None);
         let failed = vec![Advanced { user: "1".to_owned(), before: State::Accepted }];
-        assert_eq!(fail_without_device(tx, 1000)?, Some(("a".to_owned(), failed)));
+        assert_eq!(fail_without_device(tx, 1000)?, Some(("a".to_owned(), failed)), "a page has got 4's");
         assert_eq!(fail_without_device(tx, 2000)?, None);
         Ok(())
     });
