@@ -210,6 +210,21 @@ test('no more notifications come after the other button', async (t) => {
   assert.deepEqual(service.heard, []);
 });
 
+test('the page says what it waits for, and what a private window lacks', async (t) => {
+  const self = await visit(t, { permissions: ['notifications'] });
+  const { page } = self;
+  await page.evaluate(() => {
+    PushManager.prototype.subscribe = () => new Promise((_, reject) => (window.refuse = reject));
+  });
+  await page.clock.install();
+  await page.getByRole('button', { name: 'Notify me' }).click();
+  await page.getByText("asking the browser's push service").waitFor();
+  await page.clock.fastForward(15_000);
+  await page.getByText('push service does not answer').waitFor();
+  await page.evaluate(() => window.refuse(new DOMException('Registration failed - permission denied', 'NotAllowedError')));
+  await page.getByText(/permission denied\. Private windows have no Web Push/).waitFor();
+});
+
 for (const colorScheme of ['light', 'dark']) {
   test(`on a phone nothing is cut off, ${colorScheme}`, async (t) => {
     const self = await visit(t, { viewport: { width: 360, height: 740 }, colorScheme });

@@ -21,9 +21,20 @@ const PUSH = {
   enabled: 'This browser is notified: close the page, and run the line below.',
   disabled: '',
   insecure_context: 'Only at 127.0.0.1 or localhost: there is no https here.',
-  not_supported: 'This browser has no Web Push here.',
+  not_supported: 'This browser has no Web Push here; private windows have none.',
   permission_denied: 'Notifications of this page are forbidden; the browser shows where to allow them.',
 };
+
+/** How often it is looked what Web Push waits for: soon enough to be seen, too late to flicker. */
+const LOOK_MS = 500;
+/** A push service that takes longer most likely cannot be reached. */
+const SLOW_MS = 15_000;
+
+const ASKING = "asking the browser's push service…";
+const SLOW = "The browser's push service does not answer: this browser cannot reach it from here, or has none.";
+
+/** Why a browser refuses a page that may notify. */
+const PRIVATE = 'Private windows have no Web Push: is this one?';
 
 /** What `pushnote dev` says of itself: `{route, token, user, publish, push, endpoint}`. */
 export const dev = {};
@@ -77,7 +88,10 @@ export const show = {
   /** How it is with Web Push, or why it is not, as soon as that is known. */
   async push(state) {
     at('notified').textContent = '';
-    const [text, isOn] = await state.then((known) => [PUSH[known], known === 'enabled'], ({ message }) => [message, false]);
+    clearInterval(asking);
+    const own = (asking = sayWhatItWaitsFor());
+    const [text, isOn] = await state.then((known) => [PUSH[known], known === 'enabled'], (error) => [why(error), false]);
+    clearInterval(own);
     at('notified').textContent = text;
     quiet.hidden = !isOn;
   },
@@ -93,6 +107,23 @@ export const show = {
     if (at('status').dataset.state === 'connected') waitForRefusal();
   },
 };
+
+let asking;
+
+/** Before there is permission, the browser says itself what it waits for. */
+function sayWhatItWaitsFor() {
+  let since;
+  return setInterval(() => {
+    if (globalThis.Notification?.permission !== 'granted') return;
+    since ??= Date.now();
+    at('notified').textContent = Date.now() - since < SLOW_MS ? ASKING : SLOW;
+  }, LOOK_MS);
+}
+
+function why({ code, message }) {
+  const isPrivate = code === 'push_service' && /permission denied/i.test(message);
+  return isPrivate ? `${message}. ${PRIVATE}` : message;
+}
 
 let waiting;
 
