@@ -72,7 +72,7 @@ test('the table of contents names each page of docs once', () => {
 });
 
 test('what troubleshooting.md says that programs say, they say', () => {
-  const source = files('crates', ['.rs']).concat(files('bin', ['.rs'])).map(read);
+  const source = files('crates', ['.rs']).concat(files('bin', ['.rs']), files('client-py', ['.py'])).map(read);
   // A text may go over several lines.
   const said = source.join('\n').replace(/\\\n\s*/g, '').replace(/\s+/g, ' ');
   const cells = [...read('docs/troubleshooting.md').matchAll(/^\| ([^|]+) \|.*$/gm)].map(([, cell]) => cell);

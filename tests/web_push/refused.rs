@@ -1,6 +1,6 @@
 //! Who may not subscribe, and is told why.
 
-use pushnote_tests::{Process, SECRET, token};
+use pushnote_tests::{Process, SECRET, Server, token};
 use serde_json::{Value, json};
 
 use crate::setup::Setup;
@@ -105,4 +105,22 @@ fn a_user_and_an_address_have_so_many_browsers_and_no_more() {
     let setup = Setup::with(&["--push-subscriptions-per-user-max=2"]);
     let statuses = ["/a", "/b", "/c"].map(|path| setup.subscribe("42", &setup.browser(path)).status);
     assert_eq!(statuses, [201, 201, 429]);
+}
+
+#[test]
+fn where_web_push_is_off_and_the_api_is_elsewhere_it_is_said_as_a_problem() {
+    let server = Server::with(&["--single", "--mq_socket=tcp://127.0.0.1:0"]);
+    for (method, path, expected, words) in [
+        ("GET", "/push/key", "push_off", "--vapid-subject switches it on"),
+        ("POST", "/push/subscribe", "push_off", "--vapid-subject switches it on"),
+        ("POST", "/v1/publish", "not_found", "applications publish at the address of --api"),
+    ] {
+        let answer = pushnote_tests::ask(&server.address, method, path, &["origin: http://a"], "{}");
+        assert_eq!(kind(&answer), (404, expected.to_owned()));
+        assert!(answer.json()["detail"].as_str().unwrap().contains(words), "{answer:?}");
+        assert!(
+            answer.head.contains("application/problem+json")
+                && answer.head.contains("allow-origin: http://a")
+        );
+    }
 }

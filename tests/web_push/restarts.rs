@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use pushnote_tests::Metrics;
+use pushnote_tests::{Metrics, Process, SECRET};
 use serde_json::json;
 
 use crate::setup::Setup;
@@ -72,4 +72,35 @@ fn of_ten_thousand_messages_a_kill_loses_none_and_repeats_what_was_on_its_way_al
         standing["push"],
         json!({"queued": 0, "accepted": BROWSERS, "gone": 0, "failed": 0, "expired": 0, "cancelled": 0})
     );
+}
+
+#[test]
+fn a_lost_key_is_warned_of_and_no_other_is_made_under_a_name() {
+    let mut setup = Setup::start();
+    setup.subscribe("42", &setup.browser("/x"));
+    let file = |name| setup.data.path().join(name);
+    let (key, other) = (file("vapid.pem"), file("other.pem"));
+    std::fs::rename(&key, file("copy.pem")).unwrap();
+    setup.restart();
+    setup.server.process.logged("the key that browsers have subscribed with is not here");
+    setup.server.process.terminate();
+    assert!(setup.server.process.ended().success());
+
+    let arguments = [
+        "--single".to_owned(),
+        "--mq_socket=tcp://127.0.0.1:0".to_owned(),
+        "--port=0".to_owned(),
+        "--vapid-subject=mailto:ops@example.org".to_owned(),
+        format!("--data-dir={}", setup.data.path().display()),
+        format!("--vapid-key-file={}", other.display()),
+    ];
+    let refused = Process::output(
+        "pushnote-server",
+        &arguments.each_ref().map(String::as_str),
+        &[("PUSHNOTE_SECRET", SECRET)],
+    );
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(78), "{said}");
+    assert!(said.contains("other.pem is missing, and 1 browsers have subscribed"), "{said}");
+    assert!(!other.exists());
 }

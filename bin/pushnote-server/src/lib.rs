@@ -44,6 +44,7 @@ pub fn main() -> ExitCode {
         runtime.block_on(async {
             let shutdown = shutdown_signal()?;
             let secrets = settings::reread_secrets(&args, &settings);
+            settings.push = push::options(&args, settings.log.as_ref()).await?;
             settings.api = settings::api(&args)?;
             settings.lightpush = lightpush::listen(&args)?;
             let api_keys = settings::reread_api_keys(&args, settings.api.as_ref());

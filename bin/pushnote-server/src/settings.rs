@@ -15,7 +15,7 @@ use pushnote_http::{
 };
 use pushnote_net::{Listener, advice};
 
-use crate::{mq, push, redis};
+use crate::{mq, redis};
 
 const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
 
@@ -42,7 +42,7 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
         publish_to: mq::publish_to(args, &limits)?,
         redis,
         locations: locations(args, &route)?,
-        push: push::options(args)?,
+        push: None,
         route,
         log,
         channel_rules,

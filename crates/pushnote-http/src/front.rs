@@ -2,6 +2,7 @@
 
 pub(crate) mod cors;
 pub(crate) mod durable_streams;
+pub(crate) mod elsewhere;
 pub(crate) mod fallback;
 pub(crate) mod lightpush;
 pub(crate) mod paths;

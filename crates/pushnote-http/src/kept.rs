@@ -9,6 +9,7 @@ use bytes::Bytes;
 use pushnote_core::{Limits, UserId};
 use pushnote_hub::{Counter, Keep, KeptLog, RecordError, Recovered, Waiting};
 use pushnote_store::{AppendError, Epochs, Failure, Fsync, OpenError, Options, Record, Remembered, Store};
+use pushnote_webpush::{KeyId, Subscriptions};
 
 /// What the names begin with that revocations have in the store; the user's follows.
 const REVOKED: &str = "revoked/";
@@ -72,6 +73,18 @@ impl OpenedLog {
     /// Whether no message was ever kept in it.
     pub fn is_new(&self) -> bool {
         self.next_offset == 0
+    }
+
+    /// How many browsers are subscribed to Web Push with none of these keys.
+    ///
+    /// # Errors
+    ///
+    /// Nothing can be read.
+    pub async fn subscriptions_without_key(
+        &self,
+        keys: Vec<KeyId>,
+    ) -> Result<u64, pushnote_webpush::OpenError> {
+        Subscriptions::count_without_key(&self.keeper.store, keys).await
     }
 
     pub(crate) fn into_kept(self) -> KeptLog {

@@ -60,7 +60,7 @@ pub use pushnote_intake::sources::zeromq::ZeroMq;
 pub use pushnote_relay::{Locations, LocationsError};
 pub use pushnote_sockjs::{AllowedOrigin, Network};
 pub use pushnote_store::{Fsync, OpenError};
-pub use pushnote_webpush::{Guard, Key, KeyFileError, Keys, SubscriptionOptions};
+pub use pushnote_webpush::{Guard, Key, KeyFileError, KeyId, Keys, SubscriptionOptions};
 pub use route::{Route, RouteError};
 pub use server::{DrainReport, RunError, run};
 pub use settings::{ApiOptions, LightpushOptions, PublishTo, Settings};

@@ -31,6 +31,11 @@ impl Route {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether a path is the prefix, or below it.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        path.strip_prefix(self.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 impl fmt::Display for Route {
@@ -73,5 +78,15 @@ mod tests {
         assert!(matches!("/a b".parse::<Route>(), Err(RouteError::Character { character: ' ', .. })));
         assert!(matches!("/a//b".parse::<Route>(), Err(RouteError::EmptyPart(_))));
         assert!(matches!("/".parse::<Route>(), Err(RouteError::EmptyPart(_))));
+    }
+
+    #[test]
+    fn what_is_below_it_is_its_own() {
+        let route: Route = "/v1/sockjs".parse().unwrap();
+        for (path, has) in
+            [("/v1/sockjs", true), ("/v1/sockjs/info", true), ("/v1/sockjs2", false), ("/v1/", false)]
+        {
+            assert_eq!(route.has(path), has, "{path}");
+        }
     }
 }

@@ -26,6 +26,7 @@ use crate::context::{Context, Streams};
 use crate::expulsion::Expulsion;
 use crate::front::Front;
 use crate::front::durable_streams::DurableStreams;
+use crate::front::elsewhere::Elsewhere;
 use crate::front::fallback::Fallback;
 use crate::front::lightpush::Lightpush;
 use crate::front::push::PushFront;
@@ -303,6 +304,7 @@ fn fronts(
     let fallback = fallback.and_then(|to| Fallback::new(Arc::clone(context), &to, settings.route.clone()));
     // It takes what is left.
     fronts.extend(fallback.map(|fallback| Arc::new(fallback) as Arc<dyn Front>));
+    fronts.push(Arc::new(Elsewhere::new(settings.route.clone(), Arc::clone(&context.allowed_origins))));
     (fronts, beside)
 }
 

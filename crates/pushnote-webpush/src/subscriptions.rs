@@ -73,6 +73,28 @@ impl Subscriptions {
         Ok(Self(Arc::new(Inner { store, rules: Rules::new(options, keys), count })))
     }
 
+    /// How many there are in a store that were made with none of these keys: their browsers get nothing until they subscribe
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub async fn count_without_key(store: &Store, keys: Vec<KeyId>) -> Result<u64, OpenError> {
+        let count = store.transact(move |transaction| {
+            if let Err(newer) = prepare(transaction, "subscriptions", VERSION, SQL)? {
+                return Ok(Err(newer));
+            }
+            let mut of_keys =
+                transaction.prepare("SELECT key_id, count(*) FROM push_subscriptions GROUP BY key_id")?;
+            let of_keys = of_keys.query_map([], |row| Ok((KeyId(row.get(0)?), row.get::<_, i64>(1)?)))?;
+            let lost = of_keys.filter(|of_key| !matches!(of_key, Ok((key, _)) if keys.contains(key)));
+            lost.map(|of_key| of_key.map(|(_, count)| count.unsigned_abs()))
+                .sum::<rusqlite::Result<_>>()
+                .map(Ok)
+        });
+        count.await?
+    }
+
     /// Stores a user's device. One that is there already is brought up to date: its group, and whose it is.
     ///
     /// `address` is where it came from, if that is to be limited.

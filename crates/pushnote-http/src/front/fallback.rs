@@ -254,9 +254,7 @@ impl Fallback {
 
 impl Front for Fallback {
     fn takes(&self, path: &str) -> bool {
-        let under_route = path.strip_prefix(self.route.as_str());
-        let is_sockjs = under_route.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        !is_sockjs && path != HEALTH
+        !self.route.has(path) && path != HEALTH
     }
 
     fn respond(self: Arc<Self>, request: Request<Incoming>) -> Answering {
