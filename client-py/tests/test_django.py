@@ -98,6 +98,11 @@ def test_a_tokenizer_of_ones_own_makes_the_tokens_and_names_the_users(settings, 
         ({"PUSHNOTE_MQ_SOCKET": ""}, ["pushnote.E001"]),
         ({"PUSHNOTE_MQ_SOCKET": "127.0.0.1:8002"}, ["pushnote.E002"]),
         ({"PUSHNOTE_MQ_SOCKET": "http://127.0.0.1:8081"}, ["pushnote.E003"]),
+        ({"PUSHNOTE_MQ_SOCKET": "tcp://127.0.0.1"}, ["pushnote.E002"]),
+        ({"PUSHNOTE_ACK_SOCKET": "8003"}, ["pushnote.E002"]),
+        ({"PUSHNOTE_API": "127.0.0.1:8081"}, ["pushnote.E002"]),
+        ({"PUSHNOTE_MQ_SOCKET": "http://127.0.0.1:8081", "PUSHNOTE_API_KEY": "shop publish abc"}, ["pushnote.E003"]),
+        ({"PUSHNOTE_MQ_SOKET": "tcp://127.0.0.1:8002"}, ["pushnote.W008"]),
         ({"PUSHNOTE_CURVE_SERVER_KEY": "x"}, ["pushnote.E003"]),
         ({"PUSHNOTE_TOKENIZER": "no.such.thing"}, ["pushnote.E004"]),
         ({"SECRET_KEY": "short"}, ["pushnote.E006"]),
@@ -131,7 +136,7 @@ def test_on_commit(sent):
     ]
 
 
-@pytest.mark.parametrize("wrong", ["42", b"42", [None], [User()], [3.5]])
+@pytest.mark.parametrize("wrong", ["42", b"42", 42, None, User(pk=1), [None], [User()], [3.5]])
 def test_users_that_are_none(sent, wrong):
     with pytest.raises((TypeError, ValueError)):
         pub.notify("x", users=wrong)

@@ -122,12 +122,36 @@ def test_what_no_page_shows_is_pushed(pusher, browsers, settings, monkeypatch, s
     publishers = pub._Publishers()
     monkeypatch.setattr(pub, "_publishers", publishers)
     push = Push("Anna", body="see you at 7", url="/chat/7", after=0, urgency="high", topic="chat-7")
-    pub.notify({"text": "see you at 7"}, users=[42], push=push)
+    receipt = pub.notify({"text": "see you at 7"}, users=[42], push=push)
+    assert receipt.id == push.id
     shown = json.loads(browsers[0].next())
     assert (shown["title"], shown["body"], shown["url"], shown["tag"]) == ("Anna", "see you at 7", "/chat/7", "chat-7")
     publishers.close()
     with pytest.raises(ValueError, match="users"):
         pub.publish(1, channels=["news"], push=push)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"title": ""}, ValueError),
+        ({"title": None}, TypeError),
+        ({"topic": "x" * 40}, ValueError),
+        ({"urgency": "urgent"}, ValueError),
+        ({"after": "10s"}, TypeError),
+        ({"after": -1}, ValueError),
+        ({"ttl": 10**9}, ValueError),
+        ({"body": "x" * 3000}, ValueError),
+    ],
+)
+def test_a_push_that_servers_would_refuse_is_refused_here(wrong, error):
+    with pytest.raises(error, match="a push"):
+        Push(**{"title": "Anna", **wrong})
+
+
+def test_a_push_is_no_dict():
+    with pytest.raises(TypeError, match=r"pushnote\.Push, not dict"):
+        pub.notify(1, users=[1], push={"title": "x"})
 
 
 def test_a_device_moves_to_the_session_that_subscribes_last(pusher, browsers):

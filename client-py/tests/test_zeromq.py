@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import types
 import urllib.request
 
@@ -196,8 +197,28 @@ def test_curve(start, publisher, tmp_path):
 
 
 def test_an_address_that_is_none_is_refused(publisher):
-    with pytest.raises(NotConfigured, match="PUSHNOTE_MQ_SOCKET: nonsense"):
-        publisher(["nonsense"]).publish(everyone(1))
+    for address in ("nonsense", "tcp://127.0.0.1", "tcp://127.0.0.1:0"):
+        with pytest.raises(NotConfigured, match=f"PUSHNOTE_MQ_SOCKET has the address '{address}'"):
+            publisher([address]).publish(everyone(1))
+
+
+def test_a_port_that_speaks_http_takes_no_message(server, publisher, publish_from):
+    out = publisher([f"tcp://127.0.0.1:{server.port}"])
+    for n in range(2):
+        with pytest.raises(NotConfigured, match="is no ZeroMQ: messages go to"):
+            out.publish(everyone(n))
+    done = publish_from(HELLO + "notify_all(1)", expected=1, PUSHNOTE_MQ_SOCKET=f"tcp://127.0.0.1:{server.port}")
+    assert "is no ZeroMQ" in done.stderr
+
+
+def test_who_waits_for_somebody_to_hear_says_so_in_the_log(publisher, monkeypatch, caplog):
+    monkeypatch.setattr(zeromq, "TELL_AFTER_MS", 50)
+    out = publisher([f"tcp://127.0.0.1:{free_port()}"])
+    out.publish(everyone(1))
+    deadline = time.monotonic() + 10
+    while not caplog.records and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "1 messages wait: nobody has subscribed" in caplog.text
 
 
 def test_without_an_address_the_error_says_what_to_set(publish_from):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,12 +12,13 @@ from pushnote import settings
 from pushnote.errors import NotConfigured
 from pushnote.http import is_address
 from pushnote.tokens import SECRET_BYTES_MIN
+from pushnote.zeromq import check_endpoint
 
 
 @register("pushnote")
 def check(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001 Django's signature
     """Find what would fail with the first message, or the first token."""
-    return [*_addresses(), *_tokens()]
+    return [*_addresses(), *_tokens(), *_misspelt()]
 
 
 def _addresses() -> Iterator[CheckMessage]:
@@ -28,19 +30,32 @@ def _addresses() -> Iterator[CheckMessage]:
             '"http://127.0.0.1:8081" is a server\'s --api.',
             id="pushnote.E001",
         )
-    for address in addresses:
-        scheme = address.partition("://")[0].lower()
-        if scheme not in ("tcp", "ipc", "inproc", "http", "https"):
-            yield Error(
-                f"{settings.MQ_SOCKET} has the address {address!r}, which begins with neither tcp:// nor http://.",
-                id="pushnote.E002",
-            )
+    named = [(settings.MQ_SOCKET, address) for address in addresses if not is_address(address)]
+    named += [(settings.ACK_SOCKET, address) for address in settings.addresses(settings.ACK_SOCKET)]
+    for name, address in named:
+        try:
+            check_endpoint(name, address)
+        except NotConfigured as error:
+            yield Error(f"{error}.", id="pushnote.E002")
+    api = settings.setting(settings.API)
+    if api is not None and not is_address(str(api)):
+        yield Error(f"{settings.API} is {api!r}, which begins with neither http:// nor https://.", id="pushnote.E002")
     for read in (settings.api_key if any(map(is_address, addresses)) else None, settings.curve_keys):
         if read is not None:
             try:
                 read()
             except NotConfigured as error:
                 yield Error(str(error), id="pushnote.E003")
+
+
+def _misspelt() -> Iterator[CheckMessage]:
+    django = settings.django_settings()
+    for name in dir(django):
+        if name.startswith("PUSHNOTE_") and name not in settings.NAMES:
+            meant = difflib.get_close_matches(name, settings.NAMES, 1)
+            yield Warning(
+                f"{name} is no setting of pushnote.", hint=(meant and f"Is {meant[0]} meant?") or None, id="pushnote.W008"
+            )
 
 
 def _tokens() -> Iterator[CheckMessage]:

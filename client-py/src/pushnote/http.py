@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from typing import Any
 
 import httpx
@@ -45,7 +44,7 @@ class HTTP:
         """
         if message.recipients:
             raise NotConfigured("PUSHNOTE_TOKENIZER is for ZeroMQ; the API takes users by their ids alone")
-        answer = self.ask("POST", "/v1/publish", message.body(uuid.uuid4().hex), timeout)
+        answer = self.ask("POST", "/v1/publish", message.body(), timeout)
         known = {name: answer.get(name) for name in ("servers", "of", "offset", "connections")}
         return Receipt(str(answer.get("id")), **known)
 
@@ -73,7 +72,7 @@ class HTTP:
                 if response.is_success:
                     return _json(response) if response.content else None
                 problem = _json(response)
-                detail = problem.get("detail") if isinstance(problem, dict) else None
+                detail = problem.get("detail") if isinstance(problem, dict) else response.text.strip()[:300]
                 why = f"{response.status_code}: {detail or response.reason_phrase}"
                 pending = isinstance(problem, dict) and str(problem.get("type")).endswith(":id_pending")
                 if response.status_code not in AGAIN and not pending:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 EVENT_BYTES_MAX = 128
@@ -29,6 +31,16 @@ class Receipt:
     connections: int | None = None
 
 
+URGENCIES = ("very-low", "low", "normal", "high")
+
+PUSH_BYTES_MAX = 3_000
+"""Bytes of what a notification shows."""
+
+PUSH_AFTER_MAX_S = 24 * 60 * 60
+PUSH_TTL_MAX_S = 28 * 24 * 60 * 60
+PUSH_ID_BYTES_MAX = 128
+
+
 @dataclass(frozen=True)
 class Push:
     """The notification that a user's browsers get of whom no page has shown the message: Web Push."""
@@ -45,8 +57,37 @@ class Push:
     ttl: float | None = None
     #: ``very-low``, ``low``, ``normal`` or ``high``: what a device that saves power waits with.
     urgency: str | None = None
-    #: A later push with the same one takes its place.
+    #: A later push with the same one takes its place: 1 to 32 letters, digits, ``-`` and ``_``.
     topic: str | None = None
+    #: By what ``GET /v1/messages/ID`` and the webhook know the message; one of its own, if it is not said.
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __post_init__(self) -> None:
+        """Check what servers would refuse, where nobody is told of that.
+
+        :raises TypeError: something is of another type.
+        :raises ValueError: something cannot be.
+        """
+        for name in ("title", "body", "url", "icon", "urgency", "topic", "id"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (value is not None or name in ("title", "body", "id")):
+                raise TypeError(f"a push's {name} is a text, not {type(value).__name__}")
+        for name, most in (("after", PUSH_AFTER_MAX_S), ("ttl", PUSH_TTL_MAX_S)):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise TypeError(f"a push's {name} is a number of seconds, not {value!r}")
+            if value is not None and not 0 <= value <= most:
+                raise ValueError(f"a push's {name} is 0 to {most} seconds, not {value!r}")
+        if not self.title:
+            raise ValueError("a push has a title")
+        if sum(len(text.encode()) for text in (self.title, self.body, self.url or "", self.icon or "")) > PUSH_BYTES_MAX:
+            raise ValueError(f"a push's title, body, url and icon have up to {PUSH_BYTES_MAX} bytes together")
+        if self.urgency not in (None, *URGENCIES):
+            raise ValueError(f"a push's urgency is one of {', '.join(URGENCIES)}, not {self.urgency!r}")
+        if self.topic is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", self.topic):
+            raise ValueError(f"a push's topic has 1 to 32 letters, digits, - and _, unlike {self.topic!r}")
+        if not 1 <= len(self.id.encode()) <= PUSH_ID_BYTES_MAX:
+            raise ValueError(f"a push's id has 1 to {PUSH_ID_BYTES_MAX} bytes")
 
     def fields(self) -> dict[str, Any]:
         """As messages have it."""
@@ -89,11 +130,13 @@ class Message:
             head = {"name": "publish", **self._audience()}
         else:
             head = {"name": "notify", **self._audience()}
-        return _object({**head, "publication": publication}, self.data)
+        push = {"push": {**self.push.fields(), "id": self.push.id}} if self.push else {}
+        return _object({**head, **push, "publication": publication}, self.data)
 
-    def body(self, message_id: str) -> bytes:
-        """Write it for the API."""
-        return _object({**self._audience(), "id": message_id}, self.data)
+    def body(self) -> bytes:
+        """Write it for the API, with an id, so that it may be sent twice."""
+        push = {"push": self.push.fields()} if self.push else {}
+        return _object({**self._audience(), **push, "id": self.push.id if self.push else uuid.uuid4().hex}, self.data)
 
     def _audience(self) -> dict[str, Any]:
         named = {
@@ -102,7 +145,6 @@ class Message:
             "channels": self.channels,
             "everyone": self.everyone,
             "event": self.event,
-            "push": self.push and self.push.fields(),
         }
         return {name: value for name, value in named.items() if value}
 

@@ -46,17 +46,19 @@ def notify_all(data: Any, *, serializer: Serializer | None = None, ack: float | 
 
 def notify(
     data: Any,
-    users: Iterable[Any] = (),
+    users: Iterable[Any] | None = None,
     serializer: Serializer | None = None,
     *,
     push: Push | None = None,
     ack: float | None = None,
 ) -> Receipt | None:
-    """Send ``data`` to all pages of some users: objects with a ``pk``, as Django's are, or ids. With no users it reaches nobody.
+    """Send ``data`` to all pages of some users: objects with a ``pk``, as Django's are, or ids.
+
+    With an empty list it reaches nobody.
 
     See :func:`publish`.
     """
-    return _send(_message(data, users=users, push=push, serializer=serializer), ack)
+    return _send(_message(data, users=_named(users), push=push, serializer=serializer), ack)
 
 
 def notify_channel(channel: str, data: Any, *, serializer: Serializer | None = None, ack: float | None = None) -> Receipt | None:
@@ -82,7 +84,7 @@ def publish(  # noqa: PLR0913 one message, and all that may be said of it
     :param push: what users' browsers are shown by Web Push if no page of theirs shows the message: for users alone.
     :param serializer: turns other values into what JSON has, or raises ``TypeError``.
     :param ack: wait up to so many seconds until servers have it. By ZeroMQ it needs ``PUSHNOTE_ACK_SOCKET``.
-    :returns: a receipt by HTTP, and with ``ack``; else ``None``.
+    :returns: a receipt by HTTP, with ``ack``, and with ``push``, whose id it has; else ``None``.
     :raises TypeError: ``data`` has no JSON.
     :raises ValueError: a user is nobody, or nobody is named.
     :raises pushnote.PushnoteError: it is not sent; see :mod:`pushnote.errors`.
@@ -100,14 +102,14 @@ async def anotify_all(data: Any, *, serializer: Serializer | None = None, ack: f
 
 async def anotify(
     data: Any,
-    users: Iterable[Any] = (),
+    users: Iterable[Any] | None = None,
     serializer: Serializer | None = None,
     *,
     push: Push | None = None,
     ack: float | None = None,
 ) -> Receipt | None:
     """:func:`notify` for asyncio: the loop goes on meanwhile."""
-    return await _asend(_message(data, users=users, push=push, serializer=serializer), ack)
+    return await _asend(_message(data, users=_named(users), push=push, serializer=serializer), ack)
 
 
 async def anotify_channel(
@@ -173,8 +175,10 @@ def _message(  # noqa: PLR0913 as publish
     push: Push | None = None,
     serializer: Serializer | None = None,
 ) -> Message:
-    if isinstance(users, str | bytes):
+    if isinstance(users, str | bytes) or not isinstance(users, Iterable):
         raise TypeError(f"users is a list, not {users!r}: write [{users!r}]")
+    if push is not None and not isinstance(push, Push):
+        raise TypeError(f"push is a pushnote.Push, not {type(push).__name__}")
     tokenizer = settings.custom_tokenizer()
     named = tuple(users)
     ids = () if tokenizer else tuple(dict.fromkeys(map(user_id, named)))
@@ -187,6 +191,13 @@ def _message(  # noqa: PLR0913 as publish
     if push is not None and (everyone or rooms):
         raise ValueError("a push is for users: of channels and everyone nobody knows who is away")
     return Message(dumps(data, serializer), ids, recipients, rooms, everyone, event, push)
+
+
+def _named(users: Iterable[Any] | None) -> Iterable[Any]:
+    """A list of users may be empty; none at all is a mistake."""
+    if users is None:
+        raise ValueError("notify is for users: give a list of them, which may be empty; notify_all is for everyone")
+    return users
 
 
 def _message_for_somebody(data: Any, **more: Any) -> Message:
@@ -231,8 +242,6 @@ class _Publishers:
         self._inherited.append(self.made)
         self.made = None
         self._lock = threading.Lock()
-        # Children of multiprocessing end without atexit.
-        multiprocessing.util.Finalize(None, self.close, exitpriority=0)
 
     def close(self) -> None:
         """Send what waits, and begin anew when there is more."""
@@ -260,3 +269,7 @@ def _configured() -> ZeroMQ | HTTP:
 _publishers = _Publishers()
 atexit.register(_publishers.close)
 os.register_at_fork(after_in_child=_publishers.forked)
+# Children of multiprocessing end without atexit, and forget at their beginning what is to be done at their end.
+multiprocessing.util.register_after_fork(
+    _publishers, lambda publishers: multiprocessing.util.Finalize(None, publishers.close, exitpriority=0)
+)

@@ -19,6 +19,23 @@ SALT = "PUSHNOTE_SALT"
 SECRET = "PUSHNOTE_SECRET"
 SECRET_FILE = "PUSHNOTE_SECRET_FILE"
 TOKENIZER = "PUSHNOTE_TOKENIZER"
+API = "PUSHNOTE_API"
+REDIS_PREFIX = "PUSHNOTE_REDIS_PREFIX"
+
+NAMES = (
+    MQ_SOCKET,
+    ACK_SOCKET,
+    API,
+    API_KEY,
+    API_KEY_FILE,
+    CURVE_SERVER_KEY,
+    CURVE_SECRET_KEY_FILE,
+    REDIS_PREFIX,
+    SALT,
+    SECRET,
+    SECRET_FILE,
+    TOKENIZER,
+)
 
 DEFAULT_TOKENIZER = "pushnote.utils.tokenize"
 
@@ -83,6 +100,10 @@ def api_key() -> str:
     if not key:
         raise NotConfigured(
             f"{API_KEY} is not set; `pushnote keygen --api NAME` makes a key, and {API_KEY_FILE} may name its file"
+        )
+    if len(str(key).split()) > 1:
+        raise NotConfigured(
+            f"{API_KEY} has several words: the key alone is meant, which begins with pn_, and not the server's line"
         )
     return str(key)
 

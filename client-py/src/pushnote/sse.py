@@ -18,5 +18,5 @@ def send_event(event_name: str | None, data: Any, channel: str = "sse") -> None:
 
     :raises pushnote.PushnoteError: it is not sent.
     """
-    prefix = settings.setting("PUSHNOTE_REDIS_PREFIX") or DEFAULT_PREFIX
+    prefix = settings.setting(settings.REDIS_PREFIX) or DEFAULT_PREFIX
     publish(data, channels=[f"{prefix}{channel}"], event=event_name or None)

@@ -21,7 +21,6 @@ from pushnote.encoding import dumps
 from pushnote.errors import NotConfigured, PushnoteError
 from pushnote.http import HTTP, is_address
 
-API = "PUSHNOTE_API"
 THREADS = 4
 GROUP = 0
 """The group of who is in none, as solidwebpush has it."""
@@ -146,11 +145,11 @@ class Pusher:
 
 
 def _address() -> str:
-    address = settings.setting(API)
+    address = settings.setting(settings.API)
     if address is None:
         address = next(filter(is_address, settings.addresses(settings.MQ_SOCKET)), None)
     if address is None:
-        raise NotConfigured(f"{API} is not set; it is the address of the server's --api, as in http://127.0.0.1:8081")
+        raise NotConfigured(f"{settings.API} is not set; it is the address of the server's --api, as in http://127.0.0.1:8081")
     return str(address)
 
 

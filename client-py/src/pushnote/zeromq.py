@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import socket
 import sys
 import threading
@@ -21,6 +22,9 @@ import zmq
 
 from pushnote.errors import NotConfigured, NotSent, QueueFull, Refused, Unavailable
 from pushnote.message import Message, Receipt
+from pushnote.settings import ACK_SOCKET, MQ_SOCKET
+
+log = logging.getLogger("pushnote")
 
 QUEUE_MAX = 10_000
 """Messages that may wait."""
@@ -39,6 +43,17 @@ FULL_PAUSE_MS = 5
 
 EXIT_TIMEOUT_S = 5.0
 """How long a program that ends waits for what is not sent yet."""
+
+TELL_AFTER_MS = 5_000
+"""How long messages wait for somebody who hears them until that is logged."""
+
+ZMTP_SIGNATURE = b"\xff" + bytes(8) + b"\x7f"
+"""How ZeroMQ greets (ZMTP 3.1, greeting)."""
+
+PROBE_TIMEOUT_S = 1.0
+"""How long what listens at an address may take to greet."""
+
+RIGHT_PORT = "messages go to pushnote-mq --sub, or to the --mq_socket of pushnote-server --single"
 
 RETRY_PAUSE_S = 0.1
 """From one question to the next, when a forwarder has no server yet."""
@@ -73,9 +88,10 @@ class ZeroMQ:
         self._heard = False
 
     def publish(self, message: Message) -> Receipt | None:
-        """Queue a message. There is no receipt.
+        """Queue a message. Only one that is followed by a push has a receipt, with the id of that.
 
         :raises QueueFull: too much waits already.
+        :raises NotConfigured: what is at the address is no ZeroMQ.
         """
         with self._lock:
             if self._closing:
@@ -88,7 +104,7 @@ class ZeroMQ:
             self._queue.append(body)
             self._queue_bytes += len(body)
         self._wake()
-        return None
+        return Receipt(message.push.id) if message.push else None
 
     def publish_acked(self, message: Message, timeout: float) -> Receipt:
         """Send a message, and wait until servers have it.
@@ -101,6 +117,8 @@ class ZeroMQ:
             raise NotConfigured(
                 "PUSHNOTE_ACK_SOCKET is not set; set it to what pushnote-mq --ack listens on, as in tcp://127.0.0.1:8003"
             )
+        for endpoint in self._ack_endpoints:
+            check_endpoint(ACK_SOCKET, endpoint)
         with self._lock:
             body = message.envelope(f"{self._acked_name}/{self._acked_number}")
             self._acked_number += 1
@@ -115,7 +133,8 @@ class ZeroMQ:
                 if answer is None:
                     continue
                 if "error" not in answer:
-                    return Receipt(str(answer["id"]), servers=answer.get("servers"), of=answer.get("of"))
+                    name = message.push.id if message.push else str(answer["id"])
+                    return Receipt(name, servers=answer.get("servers"), of=answer.get("of"))
                 if not answer.get("retry"):
                     raise Refused(str(answer["error"]))
                 why = str(answer["error"])
@@ -154,16 +173,23 @@ class ZeroMQ:
         if self._thread is not None:
             return
         _refuse_without_threads()
+        for endpoint in self._endpoints:
+            check_endpoint(MQ_SOCKET, endpoint)
+            # Whatever answers something else libzmq takes for a peer of old, and says that it has subscribed.
+            if _is_another_protocol(endpoint):
+                raise NotConfigured(f"what listens at {endpoint} is no ZeroMQ: {RIGHT_PORT}")
         context = zmq.Context()
         out = context.socket(zmq.XPUB)  # a PUB that hears subscriptions
         try:
             self._set_up(out)
             for endpoint in self._endpoints:
                 out.connect(endpoint)
-        except zmq.ZMQError as error:
+        except (NotConfigured, zmq.ZMQError) as error:
             out.close(0)
             context.term()
-            raise NotConfigured(f"PUSHNOTE_MQ_SOCKET: {', '.join(self._endpoints)}: {error}") from error
+            if isinstance(error, NotConfigured):
+                raise
+            raise NotConfigured(f"{MQ_SOCKET}: {', '.join(self._endpoints)}: {error}") from error
         self._wakes = socket.socketpair()
         for end in self._wakes:
             end.setblocking(False)
@@ -198,6 +224,7 @@ class ZeroMQ:
         poller.register(out, zmq.POLLIN)
         poller.register(woken, zmq.POLLIN)
         subscriptions: set[bytes] = set()
+        told = False
         while True:
             full = subscriptions and not self._send(out)
             with self._lock:
@@ -206,7 +233,12 @@ class ZeroMQ:
             if done:
                 break
             pause = FULL_PAUSE_MS if full else (max(1, int(left * 1000)) if left is not None else None)
-            for ready, _ in poller.poll(pause):
+            waits = not subscriptions and bool(self._queue) and not told and left is None
+            found = poller.poll(TELL_AFTER_MS if waits else pause)
+            if waits and not found:
+                log.warning("%d messages wait: %s", len(self._queue), self._why())
+            told = (told or (waits and not found)) and not subscriptions
+            for ready, _ in found:
                 if ready is out:
                     change = out.recv()
                     (subscriptions.add if change[:1] == b"\x01" else subscriptions.discard)(change[1:])
@@ -247,6 +279,36 @@ class ZeroMQ:
             except ValueError:
                 return None
             return answer if isinstance(answer, dict) else None
+
+
+def check_endpoint(name: str, endpoint: str) -> None:
+    """Look whether an address can be one.
+
+    :raises NotConfigured: it is not.
+    """
+    scheme, separator, rest = endpoint.partition("://")
+    if not separator or scheme not in ("tcp", "ipc", "inproc"):
+        raise NotConfigured(f"{name} has the address {endpoint!r}, which begins with neither tcp:// nor http://")
+    host, _, port = rest.rpartition(":")
+    if scheme == "tcp" and not (host and port.isdecimal() and 0 < int(port) < 65536):
+        raise NotConfigured(f"{name} has the address {endpoint!r}, which has no port, as in tcp://127.0.0.1:8002")
+
+
+def _is_another_protocol(endpoint: str) -> bool:
+    """Greet what listens at an address as ZeroMQ does, and look whether it greets so, too. Who says nothing may yet."""
+    scheme, _, rest = endpoint.partition("://")
+    if scheme != "tcp":
+        return False
+    host, _, port = rest.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), PROBE_TIMEOUT_S) as probe:
+            probe.settimeout(PROBE_TIMEOUT_S)
+            probe.sendall(ZMTP_SIGNATURE)
+            first = probe.recv(1)
+    except OSError:
+        return False
+    # ZMTP 1.0 begins with the length of a short message.
+    return first not in (b"", ZMTP_SIGNATURE[:1], b"\x01")
 
 
 def _refuse_without_threads() -> None:
