@@ -127,6 +127,36 @@ async fn who_has_no_device_is_told_of_when_the_time_has_come() {
 }
 
 #[test]
+fn whose_browser_is_removed_before_the_time_has_come_is_told_of() {
+    let setup = Setup::start();
+    setup.subscribe("42", &setup.browser("/x"));
+    publish(&setup, "gone", 2);
+    until(&setup, "gone", "accepted");
+    assert_eq!(setup.api("DELETE", "/v1/push/subscriptions", &json!({"user": "42"})).status, 200);
+    until(&setup, "gone", "failed");
+}
+
+#[test]
+fn a_push_that_follows_no_message_stops_none_that_does_with_its_id() {
+    let setup = Setup::start();
+    let mut browser = setup.browser("/x");
+    setup.subscribe("42", &browser);
+    assert_eq!(setup.push(&json!({"users": ["42"], "title": "alone", "id": "order-7"})), 1);
+    let (_, alone) = setup.read(&mut browser);
+    publish(&setup, "order-7", 1);
+    let (_, follows) = setup.read(&mut browser);
+    assert_eq!((&alone["title"], &follows["title"]), (&json!("alone"), &json!("order-7")));
+    until(&setup, "order-7", "pushed");
+    let shown = |pushed: &Value| setup.ask("POST", "/push/shown", &json!({"ack": pushed["ack"]})).status;
+    assert_eq!(shown(&alone), 204);
+    until(&setup, "order-7", "pushed");
+    assert_eq!(shown(&follows), 204);
+    until(&setup, "order-7", "shown");
+    assert_eq!(setup.push(&json!({"users": ["42"], "title": "again", "id": "order-7"})), 1);
+    assert!(setup.service.is_silent_for(Duration::from_secs(1)), "one with a known id is not sent again");
+}
+
+#[test]
 fn a_killed_server_pushes_once_what_was_to_be_pushed() {
     let mut setup = Setup::start();
     let mut browser = setup.browser("/x");

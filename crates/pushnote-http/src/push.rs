@@ -223,7 +223,7 @@ impl Push {
         Ok(self.subscriptions.of(user.as_str()).await?)
     }
 
-    /// Sends a message; to how many browsers. One with an id that is known is not sent again.
+    /// Sends a push that follows no message; to how many browsers. One with an id that is known is not sent again.
     ///
     /// # Errors
     ///
@@ -234,16 +234,16 @@ impl Push {
         audience: &Audience,
         message: &Message,
     ) -> Result<u64, PushError> {
-        Ok(self.jobs.enqueue(id, audience, message, None).await?.devices)
+        Ok(self.jobs.enqueue(&alone(id), audience, message, None).await?.devices)
     }
 
-    /// How far a message is; `None` if there is none of this id, or none any more.
+    /// How far a push is that follows no message; `None` if there is none of this id, or none any more.
     ///
     /// # Errors
     ///
     /// Nothing can be read at the moment.
     pub(crate) async fn progress(&self, id: &str) -> Result<Option<Progress>, PushError> {
-        Ok(self.jobs.progress(id).await?)
+        Ok(self.jobs.progress(&alone(id)).await?)
     }
 
     /// Sends what follows a message to users when its time has come, unless that is [cancelled](Self::cancel) before.
@@ -300,4 +300,10 @@ impl Push {
         self.shown.add(1);
         Some(shown)
     }
+}
+
+/// The id of a push that follows no message, among the jobs. With a character that no id has itself, so that it stops no message
+/// that has the same.
+fn alone(id: &str) -> String {
+    format!("\n{id}")
 }

@@ -102,7 +102,7 @@ fn load_one(
     over: &mut Over,
 ) -> rusqlite::Result<Loaded> {
     let mut due = transaction.prepare_cached(
-        "SELECT j.message, j.subscription, j.attempts, s.user, s.key_id, s.endpoint, s.p256dh, s.auth
+        "SELECT j.message, j.subscription, j.attempts, j.user, s.key_id, s.endpoint, s.p256dh, s.auth
          FROM push_jobs j LEFT JOIN push_subscriptions s ON s.id = j.subscription AND s.user = j.user
          WHERE j.origin = ?1 AND j.due_ms <= ?2 ORDER BY j.due_ms, j.message, j.subscription",
     )?;
@@ -127,24 +127,27 @@ fn load_one(
             }
         };
         let (message_id, origin) = (outgoing.message_id.clone(), wanted.origin.clone());
-        let done = |user, outcome| Settled { key, message_id, origin, user, fate: Fate::Done(outcome) };
-        let Some(user) = row.get::<_, Option<Arc<str>>>(3)? else {
-            over.push(done(None, Outcome::Gone));
+        let (attempts, user) = (row.get(2)?, row.get::<_, Arc<str>>(3)?);
+        let key_id = row.get::<_, Option<_>>(4)?;
+        let subscribed = key_id.is_some();
+        let told = user.clone();
+        let done =
+            |outcome| Settled { key, message_id, origin, user: told, subscribed, fate: Fate::Done(outcome) };
+        let Some(key_id) = key_id.map(KeyId) else {
+            over.push(done(Outcome::Gone));
             continue;
         };
-        let attempts = row.get(2)?;
         if outgoing.is_late(attempts, now_ms) {
-            over.push(done(Some(user), Outcome::Expired));
+            over.push(done(Outcome::Expired));
             continue;
         }
         match subscription(row)? {
             Some(subscription) => {
-                let key_id = KeyId(row.get(4)?);
                 let origin = wanted.origin.clone();
                 loaded.jobs.push(Job { key, outgoing, origin, subscription, key_id, user, attempts });
             }
             // Nobody could send to it.
-            None => over.push(done(Some(user), Outcome::Gone)),
+            None => over.push(done(Outcome::Gone)),
         }
     }
     Ok(loaded)

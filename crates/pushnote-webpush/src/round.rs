@@ -316,8 +316,8 @@ impl Round {
     fn over(&self, settled: &Settled) {
         let Fate::Done(outcome) = settled.fate else { return };
         self.counters.done(Service::of(&settled.origin), outcome);
-        if let (Some(events), Some(user)) = (&self.options.events, &settled.user) {
-            let (message_id, user) = (settled.message_id.clone(), user.clone());
+        if let Some(events) = &self.options.events {
+            let (message_id, user) = (settled.message_id.clone(), settled.user.clone());
             events(&Event { message_id, user, outcome });
         }
     }

@@ -16,15 +16,16 @@ pub(crate) struct Settled {
     pub(crate) key: JobKey,
     pub(crate) message_id: Arc<str>,
     pub(crate) origin: Arc<str>,
-    /// `None` if the subscription is not there any more, or somebody else's.
-    pub(crate) user: Option<Arc<str>>,
+    pub(crate) user: Arc<str>,
+    /// The subscription is there, and the user's.
+    pub(crate) subscribed: bool,
     pub(crate) fate: Fate,
 }
 
 impl Settled {
     pub(crate) fn new(job: &Job, fate: Fate) -> Self {
         let (message_id, origin) = (job.outgoing.message_id.clone(), job.origin.clone());
-        Self { key: job.key, message_id, origin, user: Some(job.user.clone()), fate }
+        Self { key: job.key, message_id, origin, user: job.user.clone(), subscribed: true, fate }
     }
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn settle(
 ) -> rusqlite::Result<Deleted> {
     let mut counts: HashMap<i64, Counts> = HashMap::new();
     let mut deleted = Deleted::default();
-    for Settled { key, user, fate, .. } in all {
+    for Settled { key, subscribed, fate, .. } in all {
         let outcome = match fate {
             Fate::Done(outcome) => outcome,
             Fate::Retry { due_ms, attempts } => {
@@ -81,7 +82,7 @@ pub(crate) fn settle(
             | Outcome::WrongKey
             | Outcome::GaveUp => counts.failed += 1,
         }
-        if user.is_some() {
+        if *subscribed {
             deleted.subscriptions += note(transaction, key, *outcome, now_ms)? as u64;
         }
     }

@@ -22,9 +22,9 @@ const BLOCK_BYTES: usize = 64;
 /// Bytes of a signature.
 const MAC_BYTES: usize = 16;
 
-/// Longest, in bytes.
+/// Longest, in bytes; of a push that follows no message, a character is before the id.
 pub(super) const ACK_BYTES_MAX: usize =
-    base64_len(USER_ID_BYTES_MAX) + base64_len(MESSAGE_ID_BYTES_MAX) + base64_len(MAC_BYTES) + 2;
+    base64_len(USER_ID_BYTES_MAX) + base64_len(MESSAGE_ID_BYTES_MAX + 1) + base64_len(MAC_BYTES) + 2;
 
 /// Makes and reads them: a user and a message, signed, so that nobody says this of others.
 pub(super) struct Acks(Hmac<Sha256>);
@@ -95,7 +95,7 @@ mod tests {
             assert_eq!(acks.read(wrong), None, "{wrong}");
         }
         assert!(
-            acks.make(&"x".repeat(MESSAGE_ID_BYTES_MAX), &"y".repeat(USER_ID_BYTES_MAX)).len()
+            acks.make(&"x".repeat(MESSAGE_ID_BYTES_MAX + 1), &"y".repeat(USER_ID_BYTES_MAX)).len()
                 <= ACK_BYTES_MAX
         );
     }

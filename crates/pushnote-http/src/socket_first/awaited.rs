@@ -28,13 +28,13 @@ impl Awaited {
         Self { messages: LruCache::unbounded(), users: 0, users_max }
     }
 
-    /// These are to acknowledge a message. If there are too many, the oldest messages are forgotten: of them nobody's word
-    /// counts any more. How many users that were.
+    /// These are to acknowledge a message, beside those who are already: its id may come a second time, for others. If there are
+    /// too many, the oldest messages are forgotten: of them nobody's word counts any more. How many users that were.
     pub(super) fn expect(&mut self, message: Arc<str>, users: impl IntoIterator<Item = UserId>) -> usize {
-        let users: HashSet<UserId> = users.into_iter().collect();
-        self.users += users.len();
-        let before = self.messages.put(message, users);
-        self.users -= before.map_or(0, |users| users.len());
+        let awaited = self.messages.get_or_insert_mut(message, HashSet::new);
+        let before = awaited.len();
+        awaited.extend(users);
+        self.users += awaited.len() - before;
         let mut forgotten = 0;
         while self.users > self.users_max
             && let Some((_, users)) = self.messages.pop_lru()
@@ -83,6 +83,17 @@ mod tests {
         assert_eq!(awaited.acknowledge("b", &users(&["1"])), []);
         assert_eq!(awaited.len(), 1);
         assert_eq!(awaited.acknowledge("a", &users(&["1"])), users(&["1"]));
+        assert_eq!((awaited.len(), awaited.messages.len()), (0, 0));
+    }
+
+    #[test]
+    fn who_is_awaited_stays_so_when_the_id_comes_again_for_others() {
+        let mut awaited = Awaited::default();
+        awaited.expect("a".into(), users(&["1", "2"]));
+        awaited.expect("a".into(), users(&["2", "3"]));
+        assert_eq!(awaited.len(), 3);
+        assert_eq!(awaited.acknowledge("a", &users(&["1"])), users(&["1"]));
+        assert_eq!(awaited.acknowledge("a", &users(&["3", "2"])), users(&["3", "2"]));
         assert_eq!((awaited.len(), awaited.messages.len()), (0, 0));
     }
 
