@@ -97,7 +97,7 @@ fn without_zeromq_messages_come_by_the_api_alone() {
     // At another port it is said what is there, and where to go.
     let pages = format!("http://{pages}");
     let publish = ["publish", "1", "--url", &pages, "--api-key-file", &file("key")];
-    fails("pushnote", &publish, &[], 65, &["404", "/sockjs for SockJS", "--api"]);
+    fails("pushnote", &publish, &[], 65, &["404", "nothing is served at this path", "--api"]);
     let api = url.trim_end_matches("/v1/");
     fails("pushnote", &["tail", "--url", api], &[], 65, &["404", "API for applications", "--port"]);
     fails("pushnote", &["tail", "--url", "http://127.0.0.1:1"], &[], 69, &["nothing listens there"]);

@@ -15,7 +15,7 @@ const KEY_FILE: &str = "vapid.pem";
 #[command(next_help_heading = "Web Push")]
 pub struct PushArgs {
     /// Switches Web Push on (docs/web-push.md): an address at which push services reach whoever runs this, as in
-    /// mailto:ops@example.org or https://example.org/contact. It goes with --data-dir, where subscriptions are kept
+    /// mailto:ops@example.org or `https://example.org/contact`. It goes with --data-dir, where subscriptions are kept
     #[arg(long, env = "PUSHNOTE_VAPID_SUBJECT", value_name = "ADDRESS")]
     pub vapid_subject: Option<Subject>,
 

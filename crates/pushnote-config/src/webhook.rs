@@ -10,7 +10,7 @@ use crate::values::{age, count};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "States of messages")]
 pub struct WebhookArgs {
-    /// Where the application hears how far messages with a push have come, as in https://example.org/hooks/pushnote: signed
+    /// Where the application hears how far messages with a push have come, as in `https://example.org/hooks/pushnote`: signed
     /// requests, each with a list of events (docs/web-push.md). It goes with --webhook-secret-file
     #[arg(long, env = "PUSHNOTE_WEBHOOK_URL", value_name = "URL", value_parser = webhook_url)]
     pub webhook_url: Option<Uri>,

@@ -51,6 +51,8 @@ pub struct HttpStream {
     ended_unread: Option<Pin<Box<Sleep>>>,
     /// An end was looked for behind something that is not read yet.
     passed_over: bool,
+    /// Hyper waits for what comes, and so sees an end by itself.
+    reading: bool,
 }
 
 impl HttpStream {
@@ -74,6 +76,7 @@ impl HttpStream {
             ended: None,
             ended_unread: None,
             passed_over: false,
+            reading: false,
         }
     }
 
@@ -111,7 +114,9 @@ impl HttpStream {
 
     /// Looks for the client's end where hyper may not read on.
     fn look_for_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if !self.answer_due || self.ended.is_some() || self.client.poll_owed(cx).is_pending() {
+        // Who looks while hyper waits may find what has just come, and would have it wait again, and so on.
+        if self.reading || !self.answer_due || self.ended.is_some() || self.client.poll_owed(cx).is_pending()
+        {
             return Ok(());
         }
         if self.ended_unread.is_none() {
@@ -150,7 +155,9 @@ impl AsyncRead for HttpStream {
         if this.ended.is_none() {
             let before = buffer.filled().len();
             if this.read_before.is_empty() {
-                ready!(this.stream()?.poll_read(cx, buffer))?;
+                let read = this.stream()?.poll_read(cx, buffer);
+                this.reading = read.is_pending();
+                ready!(read)?;
             } else {
                 let taken = this.read_before.len().min(buffer.remaining());
                 buffer.put_slice(&this.read_before.split_to(taken));
