@@ -14,7 +14,6 @@ pub(crate) struct Begun {
     pub(crate) message: i64,
     /// All its jobs are there.
     pub(crate) complete: bool,
-    pub(crate) without_device: Vec<String>,
 }
 
 /// Writes a message down, if it is not there yet.
@@ -23,12 +22,9 @@ pub(crate) fn begin(
     message_id: &str,
     message: &Message,
     start_ms: i64,
-    audience: &Condition,
 ) -> rusqlite::Result<Begun> {
     let select = "SELECT id, cursor IS NULL FROM push_messages WHERE message_id = ?1";
-    let known = |row: &rusqlite::Row<'_>| {
-        Ok(Begun { message: row.get(0)?, complete: row.get(1)?, without_device: Vec::new() })
-    };
+    let known = |row: &rusqlite::Row<'_>| Ok(Begun { message: row.get(0)?, complete: row.get(1)? });
     if let Some(known) = transaction.prepare_cached(select)?.query_row([message_id], known).optional()? {
         return Ok(known);
     }
@@ -49,11 +45,15 @@ pub(crate) fn begin(
             start_ms,
             expires_ms
         ])?;
-    let message = transaction.last_insert_rowid();
-    Ok(Begun { message, complete: false, without_device: without_device(transaction, audience)? })
+    Ok(Begun { message: transaction.last_insert_rowid(), complete: false })
 }
 
-fn without_device(transaction: &Transaction<'_>, audience: &Condition) -> rusqlite::Result<Vec<String>> {
+/// Users of an audience who have no device now. Asked where the last jobs are made: a device that goes before then has none, and
+/// one that goes later has a job, of which that is told.
+pub(crate) fn without_device(
+    transaction: &Transaction<'_>,
+    audience: &Condition,
+) -> rusqlite::Result<Vec<String>> {
     let Some(users) = &audience.users else { return Ok(Vec::new()) };
     let mut select = transaction.prepare_cached(
         "SELECT DISTINCT value FROM json_each(?1) WHERE NOT EXISTS

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::answer::PAUSE_MAX;
 use crate::audience::Audience;
 use crate::due::{self, Found, Loaded, Over};
-use crate::enqueue::{Begun, Condition, add_piece, begin, json_list};
+use crate::enqueue::{Begun, Condition, add_piece, begin, json_list, without_device};
 use crate::job::{Cancelled, unix_ms};
 use crate::message::Message;
 use crate::queues::Wanted;
@@ -152,12 +152,12 @@ impl Jobs {
         });
         let start_ms = start_ms.max(unix_ms());
         let audience = Arc::new(Condition::of(audience, message));
-        let (id, message, whom) = (message_id.to_owned(), message.clone(), audience.clone());
-        let begun =
-            self.store().transact(move |transaction| begin(transaction, &id, &message, start_ms, &whom));
-        let Begun { message, complete, without_device } = begun.await?;
+        let (id, message) = (message_id.to_owned(), message.clone());
+        let begun = self.store().transact(move |transaction| begin(transaction, &id, &message, start_ms));
+        let Begun { message, complete } = begun.await?;
         if complete {
-            return Ok(Enqueued { devices: self.devices(message).await?, known: true, without_device });
+            let devices = self.devices(message).await?;
+            return Ok(Enqueued { devices, known: true, without_device: Vec::new() });
         }
         loop {
             let audience = audience.clone();
@@ -166,11 +166,11 @@ impl Jobs {
             let added = self.store().transact(move |transaction| {
                 let (added, complete) = add_piece(transaction, message, &audience)?;
                 shared.waiting.fetch_add(added, Ordering::Relaxed);
-                Ok(complete)
+                complete.then(|| without_device(transaction, &audience)).transpose()
             });
-            let complete = added.await?;
+            let without_device = added.await?;
             self.shared.wake.notify_one();
-            if complete {
+            if let Some(without_device) = without_device {
                 return Ok(Enqueued { devices: self.devices(message).await?, known: false, without_device });
             }
         }
