@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 import multiprocessing.util
 import os
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, ParamSpec
 
 from pushnote import settings
 from pushnote.encoding import dumps
@@ -37,6 +38,7 @@ __all__ = (
 )
 
 Serializer = Callable[[Any], Any]
+P = ParamSpec("P")
 
 
 def notify_all(data: Any, *, serializer: Serializer | None = None, ack: float | None = None) -> Receipt | None:
@@ -58,7 +60,9 @@ def notify(
 
     See :func:`publish`.
     """
-    return _send(_message(data, users=_named(users), push=push, serializer=serializer), ack)
+    if users is None:
+        raise ValueError("notify is for users: give a list of them, which may be empty; notify_all is for everyone")
+    return _send(_message(data, users=users, push=push, serializer=serializer), ack)
 
 
 def notify_channel(channel: str, data: Any, *, serializer: Serializer | None = None, ack: float | None = None) -> Receipt | None:
@@ -89,52 +93,29 @@ def publish(  # noqa: PLR0913 one message, and all that may be said of it
     :raises ValueError: a user is nobody, or nobody is named.
     :raises pushnote.PushnoteError: it is not sent; see :mod:`pushnote.errors`.
     """
-    message = _message_for_somebody(
-        data, users=users, channels=channels, everyone=everyone, event=event, push=push, serializer=serializer
-    )
+    message = _message(data, users=users, channels=channels, everyone=everyone, event=event, push=push, serializer=serializer)
+    if message.is_for_nobody():
+        raise ValueError("the message is for nobody: give users, channels, or everyone=True")
     return _send(message, ack)
 
 
-async def anotify_all(data: Any, *, serializer: Serializer | None = None, ack: float | None = None) -> Receipt | None:
-    """:func:`notify_all` for asyncio: the loop goes on meanwhile."""
-    return await apublish(data, everyone=True, serializer=serializer, ack=ack)
+def _awaitable(call: Callable[P, Receipt | None]) -> Callable[P, Coroutine[Any, Any, Receipt | None]]:
+    """The same for asyncio: the loop goes on meanwhile."""
+
+    @functools.wraps(call)
+    async def awaited(*args: P.args, **more: P.kwargs) -> Receipt | None:
+        return await asyncio.to_thread(call, *args, **more)
+
+    awaited.__name__ = f"a{call.__name__}"
+    awaited.__qualname__ = awaited.__name__
+    awaited.__doc__ = f""":func:`{call.__name__}` for asyncio: the loop goes on meanwhile."""
+    return awaited
 
 
-async def anotify(
-    data: Any,
-    users: Iterable[Any] | None = None,
-    serializer: Serializer | None = None,
-    *,
-    push: Push | None = None,
-    ack: float | None = None,
-) -> Receipt | None:
-    """:func:`notify` for asyncio: the loop goes on meanwhile."""
-    return await _asend(_message(data, users=_named(users), push=push, serializer=serializer), ack)
-
-
-async def anotify_channel(
-    channel: str, data: Any, *, serializer: Serializer | None = None, ack: float | None = None
-) -> Receipt | None:
-    """:func:`notify_channel` for asyncio: the loop goes on meanwhile."""
-    return await apublish(data, channels=[channel], serializer=serializer, ack=ack)
-
-
-async def apublish(  # noqa: PLR0913 as publish
-    data: Any,
-    *,
-    users: Iterable[Any] = (),
-    channels: Iterable[str] = (),
-    everyone: bool = False,
-    event: str | None = None,
-    push: Push | None = None,
-    serializer: Serializer | None = None,
-    ack: float | None = None,
-) -> Receipt | None:
-    """:func:`publish` for asyncio: the loop goes on meanwhile."""
-    message = _message_for_somebody(
-        data, users=users, channels=channels, everyone=everyone, event=event, push=push, serializer=serializer
-    )
-    return await _asend(message, ack)
+anotify_all = _awaitable(notify_all)
+anotify = _awaitable(notify)
+anotify_channel = _awaitable(notify_channel)
+apublish = _awaitable(publish)
 
 
 def notify_on_commit(data: Any, users: Iterable[Any] | None = None, *, using: str | None = None, **more: Any) -> None:
@@ -193,32 +174,11 @@ def _message(  # noqa: PLR0913 as publish
     return Message(dumps(data, serializer), ids, recipients, rooms, everyone, event, push)
 
 
-def _named(users: Iterable[Any] | None) -> Iterable[Any]:
-    """A list of users may be empty; none at all is a mistake."""
-    if users is None:
-        raise ValueError("notify is for users: give a list of them, which may be empty; notify_all is for everyone")
-    return users
-
-
-def _message_for_somebody(data: Any, **more: Any) -> Message:
-    """What has no list of users that may be empty names somebody, or is a mistake."""
-    message = _message(data, **more)
-    if message.is_for_nobody():
-        raise ValueError("the message is for nobody: give users, channels, or everyone=True")
-    return message
-
-
 def _send(message: Message, ack: float | None) -> Receipt | None:
     publisher = _publishers.current()
     if message.is_for_nobody():
         return None
     return publisher.publish(message) if ack is None else publisher.publish_acked(message, ack)
-
-
-async def _asend(message: Message, ack: float | None) -> Receipt | None:
-    if ack is None and isinstance(_publishers.current(), ZeroMQ):
-        return _send(message, None)
-    return await asyncio.to_thread(_send, message, ack)
 
 
 class _Publishers:
