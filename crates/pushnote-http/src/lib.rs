@@ -22,6 +22,7 @@ mod api;
 mod client;
 mod context;
 mod cors;
+mod drain;
 mod event_framing;
 mod expiries;
 mod expulsion;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use pushnote_core::{Asked, ChannelRules, CloseCode, Limits};
+use pushnote_core::{Asked, ChannelRules, Limits};
 use pushnote_hub::{Counter, Hub, HubOptions, LogOptions, ShardGone};
 use pushnote_intake::Intake;
 use pushnote_intake::sources::both::Both;
@@ -14,15 +14,15 @@ use pushnote_intake::sources::redis::{Redis, RedisCounters};
 use pushnote_intake::sources::zeromq::ZeroMq;
 use pushnote_net::metrics::Serving;
 use pushnote_net::{Admission, unix_now};
-use pushnote_sockjs::SockJs;
 use pushnote_zmtp::Monitor;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::api::Api;
 use crate::client::Clients;
 use crate::context::{Context, Streams};
+use crate::drain::drain;
 use crate::expulsion::Expulsion;
 use crate::front::Front;
 use crate::front::durable_streams::DurableStreams;
@@ -42,9 +42,6 @@ use crate::settings::{ApiOptions, LightpushOptions, PublishTo, Settings};
 use crate::socket_first::{Pushing, SocketFirst};
 use crate::webhook::Webhook;
 use crate::{routes, serve};
-
-/// How long to wait for the shards to count everybody out, between looks.
-const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
 /// What somebody reads who looks for something else at the API's address.
 const API_ALONE: &str = "nothing is served at this path: this is the API for applications, with POST /v1/publish and what \
@@ -391,26 +388,4 @@ fn sockets(source: &ZeroMq) -> Vec<(&'static str, Monitor)> {
         sockets.push(("ack", source.responder.monitor()));
     }
     sockets
-}
-
-/// Closes all connections: how many there were, and when that began.
-async fn drain(hub: &Hub<AnyReceiver>, sockjs: &SockJs<Clients>, deadline: Duration) -> (u64, Instant) {
-    let told = hub.attached();
-    tracing::info!(connections = told, deadline_s = deadline.as_secs(), "draining");
-    let started = Instant::now();
-    // Being late is an answer, too: what is left is counted.
-    let _ = timeout(deadline, tell_everybody(hub, sockjs)).await;
-    (told, started)
-}
-
-/// Closes all connections, until each client knows: also one that is between two polls, and comes to hear it.
-async fn tell_everybody(hub: &Hub<AnyReceiver>, sockjs: &SockJs<Clients>) {
-    let code = CloseCode::Shutdown;
-    sockjs.refuse_new(code.code(), code.reason());
-    // By way of the shards, behind what they still have to deliver.
-    hub.close_all(code);
-    while hub.attached() > 0 {
-        sleep(DRAIN_LOOK).await;
-    }
-    sockjs.close_all(code.code(), code.reason()).await;
 }
