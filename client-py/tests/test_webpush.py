@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pushnote import NotConfigured, Push, Refused, pub
-from pushnote.webpush import Pusher, SesionIDError, SubscriptionError
+from pushnote.webpush import Outcome, Pusher, SesionIDError, SubscriptionError, Withheld
 
 KEY = "pn_" + "k" * 40
 
@@ -169,6 +169,62 @@ def test_what_is_no_subscription_is_refused(pusher):
             pusher.newSubscription("x", wrong)
     with pytest.raises(Refused, match="400"):
         pusher.newSubscription("x", {"endpoint": "https://push.example.org/x", "keys": {"p256dh": "BAAA", "auth": "x"}})
+
+
+def test_browsers_that_are_not_stored_are_sent_to(pusher, browsers):
+    given = [browser.subscription() for browser in browsers]
+    assert pusher.sendNotification(given[0], "Hello World") == Outcome("accepted", 201)
+    assert browsers[0].next() == "Hello World"
+    pusher(given[1], {"title": "Hi"})
+    assert json.loads(browsers[1].next()) == {"title": "Hi"}
+
+    # More than one request takes.
+    outcomes = pusher.sendNotificationToAll(given * 60, "to all", processes=2)
+    assert [outcome.accepted for outcome in outcomes] == [True] * 120
+    assert [browser.next() for browser in browsers for _ in range(60)] == ["to all"] * 120
+    assert pusher.sendNotificationToAll(given * 60, "later", nonblocking=True) is None
+    assert pusher.sendNotification(given[0], "later", nonblocking=True) is None
+    pusher.wait()
+    assert [browsers[0].next() for _ in range(61)] == ["later"] * 61
+    assert [browsers[1].next() for _ in range(60)] == ["later"] * 60
+    assert pusher.sendNotificationToAll([], "nobody") == []
+
+    # Nobody has subscribed by that.
+    pusher.notifyAll("nobody")
+    assert pusher.getIdSession(given[0]) is None
+    assert browsers[0].messages.empty()
+
+
+def test_what_a_push_service_does_not_take_is_said_and_logged(pusher, browsers, caplog):
+    subscription = browsers[0].subscription()
+    browsers[0].service.shutdown()
+    browsers[0].service.server_close()
+    outcome = pusher.sendNotification(subscription, "x")
+    assert (outcome.outcome, outcome.status, outcome.accepted) == ("later", None, False)
+    assert "/send/x" not in str(outcome)
+    assert "later" in caplog.text
+
+    wrong = {**json.loads(subscription), "endpoint": "https://10.0.0.1/x"}
+    with pytest.raises(Refused, match=r"from number 100 on: .*subscriptions\[2\]: the endpoint may not be asked"):
+        pusher.sendNotificationToAll([subscription] * 102 + [wrong], "x")
+    with pytest.raises(SubscriptionError):
+        pusher.sendNotificationToAll([subscription, "{"], "x")
+    pusher.sendNotificationToAll([wrong], "x", nonblocking=True)
+    with pytest.raises(Refused):
+        pusher.wait()
+
+
+def test_whose_a_browser_is_and_what_the_server_keeps_to_itself(pusher, browsers):
+    pusher.newSubscription("session & x", browsers[0].subscription(), 13)
+    assert pusher.getIdSession(browsers[0].subscription()) == "session & x"
+    assert pusher.getIdSession(json.loads(browsers[1].subscription())) is None
+    with pytest.raises(SubscriptionError, match="no endpoint"):
+        pusher.getIdSession({})
+    with pytest.raises(Withheld, match=r"notify\('session & x', data\)"):
+        pusher.getSubscription("session & x")
+    for private in (pusher.getPrivateKey, pusher.getB64PrivateKey, pusher.getUrlB64PrivateKey):
+        with pytest.raises(Withheld, match="private key"):
+            private()
 
 
 def test_without_an_api_the_error_says_what_to_set():

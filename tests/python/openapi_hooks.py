@@ -26,6 +26,15 @@ def before_call(context, case, kwargs):
     """Nor can it say that a point lies on a curve, what a URL is, or how long texts may be together: what is described as good is
     made so, and no service on the Internet is asked."""
     case.body = good(case.body)
+    if case.operation.path == "/v1/push/subscriptions" and case.method == "GET":
+        case.query = good(one_of_two(case.query or {}))
+
+
+def one_of_two(query):
+    """Nor can it say that one of two parameters is asked for, and not both."""
+    if "user" in query and "endpoint" in query:
+        return {name: value for name, value in query.items() if name != "endpoint"}
+    return query if "user" in query or "endpoint" in query else {**query, "user": "42"}
 
 
 def good(value, name=None):

@@ -1,6 +1,9 @@
 //! docs/web-push.md: its commands.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, TcpListener};
 use std::path::Path;
+use std::thread;
 use std::time::Instant;
 
 use pushnote_tests::PATIENCE;
@@ -70,6 +73,36 @@ async fn a_browser_is_subscribed_seen_and_removed() {
         (&printed["states"], &printed["users"][0]["state"])
     );
     assert!(printed.as_object().unwrap().keys().eq(seen.as_object().unwrap().keys()));
+}
+
+#[tokio::test]
+async fn browsers_that_the_application_keeps_are_sent_to() {
+    let _ports = PORTS.lock().await;
+    let shell = Shell::new();
+    let start = block_of(PAGE, "## Start it", "keygen");
+    let (made, server) = start.trim().rsplit_once('\n').unwrap();
+    shell.run(made);
+    let server = shell.start(&format!("{server} --push-allowed-net=127.0.0.0/8"));
+    server.line_after("api listening on http://");
+    let service = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", service.local_addr().unwrap());
+    let answering = thread::spawn(move || {
+        let (mut stream, _) = service.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut asked = String::new();
+        reader.read_line(&mut asked).unwrap();
+        stream.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        // What is left unread would end the connection before the answer is read.
+        std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+        asked
+    });
+    const SECTION: &str = "## Browsers that the application keeps";
+    let asks = block_of(PAGE, SECTION, "curl");
+    assert!(asks.contains(SUBSCRIPTION), "the one that is tested elsewhere");
+    let sent = parsed(&shell.run(&asks.replace("https://updates.push.services.mozilla.com", &origin)));
+    assert_eq!(sent["outcomes"], parsed(&block_of(PAGE, SECTION, "accepted"))["outcomes"]);
+    assert!(answering.join().unwrap().starts_with("POST /wpush/v2/gAAAAABlx "));
 }
 
 #[test]

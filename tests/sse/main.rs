@@ -41,7 +41,7 @@ async fn what_is_for_a_client_comes_as_events() {
     let mut stream = Stream::ask(&single.server.address, "GET", &target, "", "");
     for (name, value) in [
         ("content-type", "text/event-stream; charset=utf-8"),
-        ("cache-control", "no-store"),
+        ("cache-control", "no-store, no-transform"),
         ("x-accel-buffering", "no"),
         ("connection", "close"),
     ] {

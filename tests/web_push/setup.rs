@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::thread::{self, JoinHandle};
 
 use pushnote_tests::{Answer, Process, Server, ask, token};
 use serde_json::{Value, json};
@@ -113,6 +114,17 @@ impl Setup {
     /// Asks the API.
     pub(crate) fn api(&self, method: &str, path: &str, body: &Value) -> Answer {
         ask(&self.api, method, path, &[&format!("authorization: Bearer {KEY}")], &body.to_string())
+    }
+
+    /// Asks the API on a thread of its own.
+    pub(crate) fn api_meanwhile(
+        &self,
+        method: &'static str,
+        path: &'static str,
+        body: &Value,
+    ) -> JoinHandle<Answer> {
+        let (api, body) = (self.api.clone(), body.to_string());
+        thread::spawn(move || ask(&api, method, path, &[&format!("authorization: Bearer {KEY}")], &body))
     }
 
     /// A browser at the set-up's service.

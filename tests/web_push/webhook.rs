@@ -42,6 +42,14 @@ fn the_application_hears_how_far_messages_have_come_by_signed_requests() {
         (&json!("message.pushed"), &json!({"id": "order 7", "user": "42"}))
     );
     assert!(pushed["timestamp"].as_str().unwrap().ends_with('Z'), "{pushed}");
+    let page = include_str!("../../docs/web-push.md");
+    let printed = page.lines().find(|line| line.starts_with("[{\"type\":\"message.pushed\"")).unwrap();
+    let printed: Value = serde_json::from_str(printed).unwrap();
+    let fields = |event: &Value| Vec::from_iter(event.as_object().unwrap().keys().cloned());
+    assert_eq!(
+        (fields(&printed[0]), fields(&printed[0]["data"])),
+        (fields(&pushed), fields(&pushed["data"]))
+    );
 
     setup.ask("POST", "/push/shown", &json!({"ack": shown["ack"]}));
     let (id, told) = event(format!("msg_{}", hears.line_after("msg_")));

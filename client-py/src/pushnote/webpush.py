@@ -13,15 +13,22 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from pushnote import settings
 from pushnote.encoding import dumps
-from pushnote.errors import NotConfigured, PushnoteError
+from pushnote.errors import NotConfigured, PushnoteError, Refused
 from pushnote.http import HTTP, is_address
 
 THREADS = 4
+SUBSCRIPTIONS_MAX = 100
+"""Subscriptions that are sent to by one request, as many as a server takes."""
+
+SEND_TIMEOUT_S = 60.0
+"""How long such a request may take: a push service has 15 s for an answer, and may be asked twice."""
+
 GROUP = 0
 """The group of who is in none, as solidwebpush has it."""
 
@@ -40,6 +47,29 @@ class SubscriptionError(PushnoteError):
     """The subscription is none."""
 
 
+class Withheld(PushnoteError):
+    """The server has it, and tells it to nobody."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a message for one subscription."""
+
+    outcome: str
+    """``accepted``, ``gone``, ``too_large``, ``later``, ``unauthorized``, ``wrong_key`` or ``refused``: docs/web-push.md."""
+    status: int | None = None
+    """What the push service answered, if it did."""
+    reason: str | None = None
+    """What it said."""
+    retry_after_s: int | None = None
+    """For how many seconds it wants to be left alone."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the push service has the message."""
+        return self.outcome == "accepted"
+
+
 class Pusher:
     """Subscribes browsers, and sends to them. The names are solidwebpush's."""
 
@@ -53,12 +83,21 @@ class Pusher:
             log.info("%s is not read: the server has the subscriptions, after `pushnote webpush import %s`", db_name, db_name)
         self._api = HTTP(_address(), settings.api_key())
         self._threads: ThreadPoolExecutor | None = None
-        self._sending: list[Future[None]] = []
+        self._sending: list[Future[Any]] = []
         self.setVerbose(verbose)
 
     def setVerbose(self, value: bool) -> None:
         """Log what is done, to the logger ``pushnote.webpush``."""
         self._level = logging.INFO if value else logging.DEBUG
+
+    def getPrivateKey(self) -> NoReturn:
+        """Not here: the server signs.
+
+        :raises Withheld: always.
+        """
+        raise Withheld("the private key stays in the server (vapid.pem in its --data-dir), which signs what is sent")
+
+    getB64PrivateKey = getUrlB64PrivateKey = getPrivateKey
 
     def getUrlB64PublicKey(self) -> str:
         """The key that pages subscribe with: ``applicationServerKey``."""
@@ -87,10 +126,60 @@ class Pusher:
         """Remove all browsers of a session; nothing happens if there are none."""
         self._api.ask("DELETE", "/v1/push/subscriptions", json.dumps({"user": str(session_id)}).encode())
 
+    def getIdSession(self, subscription: Any) -> str | None:
+        """Which session a browser is of; ``None`` if it has not subscribed.
+
+        :raises SubscriptionError: it is no subscription.
+        """
+        endpoint = _subscription(subscription).get("endpoint")
+        if not isinstance(endpoint, str):
+            raise SubscriptionError("the subscription has no endpoint")
+        found = self._look(f"endpoint={quote(endpoint, safe='')}")
+        return str(found[0]["user"]) if found else None
+
+    def getSubscription(self, session_id: Any) -> NoReturn:
+        """Not here: who has an endpoint can have a browser woken. :meth:`notify` sends to a session.
+
+        :raises Withheld: always.
+        """
+        raise Withheld(f"subscriptions stay in the server; notify({session_id!r}, data) sends to that session's")
+
     def getGroupId(self, session_id: Any) -> str | None:
         """Which group a session's browser is in; ``None`` if in none."""
         subscriptions = self._subscriptions(session_id)
-        return subscriptions[0]["group"] if subscriptions else None
+        return subscriptions[-1]["group"] if subscriptions else None
+
+    def sendNotification(self, subscription: Any, data: Any, nonblocking: bool = False) -> Outcome | None:
+        """Send to one browser, which need not have subscribed here, once. What its push service says is answered, and logged
+        if it has not taken the message; ``None`` without blocking.
+
+        :raises SubscriptionError: it is no subscription.
+        """
+        outcomes = self.sendNotificationToAll([subscription], data, nonblocking)
+        return outcomes[0] if outcomes else None
+
+    __call__ = sendNotification
+
+    def sendNotificationToAll(
+        self,
+        subscriptions: Iterable[Any],
+        data: Any,
+        nonblocking: bool = False,
+        processes: int | None = None,  # noqa: ARG002
+    ) -> list[Outcome] | None:
+        """Send to each of these browsers, as :meth:`sendNotification` does; the outcomes are in their order. Hundreds are better
+        subscribed by :meth:`newSubscription`: then the server keeps what is to be sent, and tries again what fails.
+
+        :param processes: not needed: the server sends to many at once.
+        :raises SubscriptionError: one of them is none.
+        """
+        everyone, payload = [_subscription(one) for one in subscriptions], _payload(data)
+        parts = [(start, everyone[start : start + SUBSCRIPTIONS_MAX]) for start in range(0, len(everyone), SUBSCRIPTIONS_MAX)]
+        if not nonblocking:
+            return [outcome for start, part in parts for outcome in self._send(start, part, payload)]
+        for start, part in parts:
+            self._later(self._send, start, part, payload)
+        return None
 
     def notify(self, session_id: Any, data: Any, nonblocking: bool = False) -> None:
         """Send to all browsers of a session: a text, or data, which arrives as JSON.
@@ -120,28 +209,49 @@ class Pusher:
             one.result()
 
     def _subscriptions(self, session_id: Any) -> list[dict[str, Any]]:
-        path = f"/v1/push/subscriptions?user={quote(str(session_id), safe='')}"
-        return list(self._api.ask("GET", path)["subscriptions"])
+        return self._look(f"user={quote(str(session_id), safe='')}")
+
+    def _look(self, query: str) -> list[dict[str, Any]]:
+        return list(self._api.ask("GET", f"/v1/push/subscriptions?{query}")["subscriptions"])
+
+    def _send(self, start: int, subscriptions: list[Any], payload: str) -> list[Outcome]:
+        body = _body({"subscriptions": subscriptions}, payload)
+        try:
+            answer = self._api.ask("POST", "/v1/push", body, SEND_TIMEOUT_S)
+        except Refused as refused:
+            raise Refused(f"of the subscriptions from number {start} on: {refused}") from refused
+        outcomes = [Outcome(**outcome) for outcome in answer["outcomes"]]
+        for number, outcome in enumerate(outcomes, start):
+            level = self._level if outcome.accepted else logging.WARNING
+            log.log(level, "message %s to subscription %s: %s", answer["id"], number, outcome)
+        return outcomes
 
     def _push(self, audience: dict[str, Any], data: Any, nonblocking: bool) -> None:
-        payload = json.dumps(data) if isinstance(data, str) else dumps(data)
-        # A request may be sent twice, and the message once.
-        head = json.dumps({**audience, "id": uuid.uuid4().hex})
-        body = f'{head[:-1]},"payload":{payload}}}'.encode()
+        body = _body(audience, _payload(data))
 
         def send() -> None:
             answer = self._api.ask("POST", "/v1/push", body)
             log.log(self._level, "message %s goes to %s browsers", answer["id"], answer["devices"])
 
-        self._do(send, nonblocking)
+        if nonblocking:
+            self._later(send)
+        else:
+            send()
 
-    def _do(self, work: Callable[[], None], nonblocking: bool) -> None:
-        if not nonblocking:
-            work()
-            return
+    def _later(self, work: Callable[..., Any], *arguments: Any) -> None:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS, "pushnote.webpush")
-        self._sending.append(self._threads.submit(work))
+        self._sending.append(self._threads.submit(work, *arguments))
+
+
+def _payload(data: Any) -> str:
+    return json.dumps(data) if isinstance(data, str) else dumps(data)
+
+
+def _body(audience: dict[str, Any], payload: str) -> bytes:
+    # A request may be sent twice: with its id, the message is one.
+    head = json.dumps({**audience, "id": uuid.uuid4().hex})
+    return f'{head[:-1]},"payload":{payload}}}'.encode()
 
 
 def _address() -> str:
@@ -153,7 +263,7 @@ def _address() -> str:
     return str(address)
 
 
-def _subscription(subscription: Any) -> Any:
+def _subscription(subscription: Any) -> dict[str, Any]:
     if isinstance(subscription, str | bytes | bytearray):
         try:
             subscription = json.loads(subscription)

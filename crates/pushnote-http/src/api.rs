@@ -7,6 +7,7 @@ mod openapi;
 pub(crate) mod plain;
 mod publish;
 mod push;
+mod push_direct;
 mod push_option;
 mod push_subscriptions;
 mod receipt;
@@ -128,7 +129,8 @@ impl Api {
                 let pushing = tokio::spawn(async move { push::push(&push, &body).await });
                 let failed =
                     |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "pushing has failed");
-                Ok(json(StatusCode::ACCEPTED, &pushing.await.map_err(failed)??))
+                let pushed = pushing.await.map_err(failed)??;
+                Ok(json(pushed.status(), &pushed))
             }
             (_, &Method::DELETE) => {
                 Ok(json(StatusCode::OK, &push_subscriptions::remove(&push, &self.read(body).await?).await?))

@@ -85,6 +85,7 @@ impl From<PushError> for Problem {
     fn from(error: PushError) -> Self {
         let (status, kind) = match &error {
             PushError::Forbidden(_) => (StatusCode::BAD_REQUEST, "service_refused"),
+            PushError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             PushError::Add(AddError::User | AddError::Group) => (StatusCode::BAD_REQUEST, "malformed"),
             PushError::Add(AddError::UserFull { .. } | AddError::AddressFull { .. }) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_subscriptions")

@@ -14,15 +14,19 @@ use pushnote_hub::Counter;
 use pushnote_net::LogOnce;
 use pushnote_store::{Store, TransactError};
 use pushnote_webpush::{
-    AddError, Added, Audience, Client, Counters, Device, Endpoint, Enqueued, Event, Forbidden, Guard, Jobs,
-    Keys, Message, MessageError, OpenError, Progress, Recipients, RootsError, Sender, SenderOptions, Subject,
-    Subscription, SubscriptionOptions, Subscriptions, Vapid,
+    AddError, Added, Answer, Audience, Client, Counters, Device, Direct, Endpoint, Enqueued, Event,
+    Forbidden, Guard, Jobs, Keys, Message, MessageError, OpenError, Progress, Recipients, RootsError, Sender,
+    SenderOptions, Subject, Subscription, SubscriptionOptions, Subscriptions, Vapid,
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::socket_first::Bounds;
 use crate::webhook::WebhookOptions;
 use acks::Acks;
 pub(crate) use notification::{Treatment, notification};
+
+/// Requests to push services that are under way at once past the queue, whoever asked for them.
+pub(crate) const DIRECT_MAX: usize = 400;
 
 /// Web Push, if it is on.
 #[derive(Debug)]
@@ -47,6 +51,10 @@ pub(crate) struct Push {
     guard: Guard,
     subscriptions: Subscriptions,
     jobs: Jobs,
+    /// Past the queue.
+    direct: Direct,
+    /// How many more subscriptions may be sent to so now.
+    direct_places: Semaphore,
     /// Until it is stopped.
     sender: Mutex<Option<Sender>>,
     /// What it has done.
@@ -81,6 +89,10 @@ pub enum PushStartError {
 pub(crate) enum PushError {
     #[error("the endpoint may not be asked: {0}; --push-allowed-host and --push-allowed-net say which may")]
     Forbidden(#[from] Forbidden),
+    #[error(
+        "{DIRECT_MAX} subscriptions that need not be stored are being sent to: nothing was sent, ask again soon"
+    )]
+    Busy,
     #[error(transparent)]
     Add(#[from] AddError),
     #[error("not kept: {0}")]
@@ -94,6 +106,7 @@ impl PushError {
     fn kind(&self) -> &'static str {
         match self {
             Self::Forbidden(_) => "service",
+            Self::Busy => "busy",
             Self::Add(AddError::UserFull { .. }) => "user",
             Self::Add(AddError::AddressFull { .. }) => "address",
             Self::Add(AddError::User | AddError::Group) => "name",
@@ -119,7 +132,8 @@ impl Push {
         let acks = Arc::new(Acks::new(&keys.current().private_bytes()));
         let subscriptions = Subscriptions::open(Arc::clone(store), subscriptions, &keys).await?;
         let jobs = Jobs::open(&subscriptions).await?;
-        let client = Client::new(Vapid::new(keys, subject), guard.clone(), &[])?;
+        let key = keys.current().id();
+        let client = Arc::new(Client::new(Vapid::new(keys, subject), guard.clone(), &[])?);
         let filling = Arc::clone(&acks);
         let sender_options = SenderOptions {
             personal: Some(Arc::new(move |message_id, user, payload| {
@@ -128,12 +142,16 @@ impl Push {
             events: Some(Arc::new(hears)),
             ..SenderOptions::default()
         };
-        let sender = Sender::start(sender_options, client, jobs.clone());
+        let sender = Sender::start(sender_options, Arc::clone(&client), jobs.clone());
+        let counters = Arc::clone(sender.counters());
+        let direct = Direct::new(client, subscriptions.clone(), key, counters, DIRECT_MAX);
         Ok(Self {
             public_key,
             guard,
             subscriptions,
             jobs,
+            direct,
+            direct_places: Semaphore::new(DIRECT_MAX),
             sent: Arc::clone(sender.counters()),
             sender: Mutex::new(Some(sender)),
             acks,
@@ -146,9 +164,16 @@ impl Push {
     /// Begins nothing more, and ends when what is on its way has been answered. What waits stays for the next run.
     pub(crate) async fn stop(&self) {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(sender) = sender {
-            sender.stop().await;
-        }
+        let queued = async {
+            if let Some(sender) = sender {
+                sender.stop().await;
+            }
+        };
+        // With all places taken, nothing is under way, and nothing begins.
+        let all = u32::try_from(DIRECT_MAX).unwrap_or(u32::MAX);
+        let direct =
+            async { self.direct_places.acquire_many(all).await.map(SemaphorePermit::forget).is_ok() };
+        tokio::join!(queued, direct);
     }
 
     /// What browsers subscribe to, in url-safe base64.
@@ -214,6 +239,15 @@ impl Push {
         Ok(self.subscriptions.remove_user(user.as_str()).await?)
     }
 
+    /// A browser, whoever's it is.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored at the moment.
+    pub(crate) async fn find(&self, endpoint: &Endpoint) -> Result<Option<Device>, PushError> {
+        Ok(self.subscriptions.find(endpoint.id()).await?)
+    }
+
     /// The browsers of a user.
     ///
     /// # Errors
@@ -235,6 +269,32 @@ impl Push {
         message: &Message,
     ) -> Result<u64, PushError> {
         Ok(self.jobs.enqueue(&alone(id), audience, message, None).await?.devices)
+    }
+
+    /// Whether a push service may be asked.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError::Forbidden`].
+    pub(crate) fn check(&self, endpoint: &Endpoint) -> Result<(), PushError> {
+        Ok(self.guard.check(endpoint)?)
+    }
+
+    /// Sends a push once to each of some subscriptions, stored or not, and says what their services have said. Each is to be
+    /// [checked](Self::check).
+    ///
+    /// # Errors
+    ///
+    /// There are too many at once, or nothing is stored at the moment.
+    pub(crate) async fn send_directly(
+        &self,
+        subscriptions: Vec<Subscription>,
+        message: &Message,
+    ) -> Result<Vec<Answer>, PushError> {
+        let count = u32::try_from(subscriptions.len()).unwrap_or(u32::MAX);
+        // Also when the server ends.
+        let _places = self.direct_places.try_acquire_many(count).map_err(|_| PushError::Busy)?;
+        Ok(self.direct.send_all(subscriptions, message).await?)
     }
 
     /// How far a push is that follows no message; `None` if there is none of this id, or none any more.

@@ -57,6 +57,7 @@
 //! - [`Guard`], [`Forbidden`]: which services may be asked
 //! - [`Client`], [`Answer`], [`Verdict`], [`Service`]: asks them, and what their answers mean
 //! - [`Jobs`], [`Audience`]: what is to be sent to whom, in a store; `enqueue`, `due` and `settle` are what is written and read of it
+//! - [`Direct`]: sends past these, once, to subscriptions that need not be stored
 //! - [`Sender`], [`SenderOptions`], [`Event`], [`Counters`]: sends it; `round` is its task, and `queues` says what is next
 //! - [`Pusher`], [`PusherOptions`]: all of it, behind blocking calls; `pushing` is what it does on its threads
 
@@ -67,6 +68,7 @@ mod client;
 mod connect;
 mod counters;
 mod device;
+mod direct;
 mod due;
 mod encrypt;
 mod endpoint;
@@ -102,6 +104,7 @@ pub use client::{Client, RootsError};
 pub use connect::tls;
 pub use counters::Counters;
 pub use device::Device;
+pub use direct::Direct;
 pub use encrypt::{EncryptError, encrypt};
 pub use endpoint::{ENDPOINT_BYTES_MAX, Endpoint, EndpointError, SubscriptionId};
 pub use guard::{Forbidden, Guard};

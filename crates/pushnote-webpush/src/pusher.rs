@@ -280,7 +280,7 @@ impl Pusher {
         message: &Message,
     ) -> Result<Answer, PusherError> {
         let (subscription, message) = (subscription.clone(), message.clone());
-        self.call(move |shared| async move { shared.send(&subscription, &message).await })
+        self.call(move |shared| async move { Ok(shared.direct.send(&subscription, &message).await?) })
     }
 
     /// Sends a message to subscriptions, stored or not, once to each, and says what their push services have said, in the same
@@ -309,7 +309,7 @@ impl Pusher {
         let under_way = UnderWay::new(shared.clone());
         if let Some(runtime) = &self.runtime {
             runtime.spawn(async move {
-                let sent = shared.send_all(subscriptions, message).await;
+                let sent = shared.direct.send_all(subscriptions, &message).await.map_err(PusherError::from);
                 // Nobody has to wait for it.
                 let _ = answers.send(sent);
                 drop(under_way);

@@ -6,14 +6,14 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use pushnote_store::Store;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::answer::Answer;
 use crate::audience::Audience;
 use crate::base64url;
 use crate::client::Client;
+use crate::direct::Direct;
 use crate::guard::Guard;
 use crate::jobs::{Jobs, Progress};
 use crate::key::{Key, Keys};
@@ -21,7 +21,6 @@ use crate::message::Message;
 use crate::pusher_options::{OpenPusherError, PusherError, PusherOptions};
 use crate::sender::Sender;
 use crate::sender_options::SenderOptions;
-use crate::subscription::Subscription;
 use crate::subscriptions::Subscriptions;
 use crate::vapid::Vapid;
 
@@ -33,10 +32,9 @@ pub(crate) struct Pushing {
     pub(crate) store: Arc<Store>,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) jobs: Jobs,
-    client: Arc<Client>,
+    pub(crate) direct: Direct,
     pub(crate) key: Key,
     pub(crate) guard: Guard,
-    in_flight_max: usize,
     patience: Duration,
     /// Calls whose messages are under way to subscriptions that need not be stored.
     sending: AtomicUsize,
@@ -96,14 +94,15 @@ impl Pushing {
             ..SenderOptions::default()
         };
         let sender = Sender::start(sender_options, client.clone(), jobs.clone());
+        let counters = sender.counters().clone();
+        let direct = Direct::new(client, subscriptions.clone(), key.id(), counters, options.in_flight_max);
         let pushing = Self {
             store,
             subscriptions,
             jobs,
-            client,
+            direct,
             key,
             guard: options.guard,
-            in_flight_max: options.in_flight_max,
             patience: options.patience,
             sending: AtomicUsize::new(0),
             settled,
@@ -122,42 +121,6 @@ impl Pushing {
         let id = MessageId(base64url::encode(&random));
         let enqueued = self.jobs.enqueue(&id.0, audience, message, None).await?;
         Ok((id, enqueued.without_device))
-    }
-
-    /// Sends a message once, signed with the key that the subscription was made with: the current one, if it is not stored.
-    pub(crate) async fn send(
-        &self,
-        subscription: &Subscription,
-        message: &Message,
-    ) -> Result<Answer, PusherError> {
-        let stored = self.subscriptions.find(subscription.endpoint().id()).await?;
-        let key = stored.map_or(self.key.id(), |device| device.key);
-        Ok(self.client.send(subscription, key, message).await)
-    }
-
-    /// Sends a message once to each, some at a time.
-    pub(crate) async fn send_all(
-        self: Arc<Self>,
-        subscriptions: Vec<Subscription>,
-        message: Message,
-    ) -> Result<Vec<Answer>, PusherError> {
-        let places = Arc::new(Semaphore::new(self.in_flight_max.max(1)));
-        let mut sends = JoinSet::new();
-        let mut answers: Vec<Option<Answer>> = subscriptions.iter().map(|_| None).collect();
-        for (number, subscription) in subscriptions.into_iter().enumerate() {
-            let place = places.clone().acquire_owned().await.map_err(|_| PusherError::Fault)?;
-            let (pushing, message) = (self.clone(), message.clone());
-            sends.spawn(async move {
-                let answer = pushing.send(&subscription, &message).await;
-                drop(place);
-                answer.map(|answer| (number, answer))
-            });
-        }
-        while let Some(sent) = sends.join_next().await {
-            let (number, answer) = sent.map_err(|_| PusherError::Fault)??;
-            answers[number] = Some(answer);
-        }
-        answers.into_iter().collect::<Option<_>>().ok_or(PusherError::Fault)
     }
 
     /// Waits until a message is done with, as long as the patience lasts.

@@ -12,6 +12,7 @@ use super::expel::{Expelled, Users};
 use super::message::MessageView;
 use super::publish::{Publish, Receipts};
 use super::push::{PushRequest, Pushed};
+use super::push_direct::Sent;
 use super::push_subscriptions::{
     KeyView, Nothing, RemoveRequest, Removed, SubscribeRequest, SubscriptionsView,
 };
@@ -168,13 +169,14 @@ fn channel() {}
 #[expect(dead_code, reason = "it carries the description")]
 fn user() {}
 
-/// Sends a Web Push to users, a group or everyone who has subscribed.
+/// Sends a Web Push to users, a group or everyone who has subscribed, or to browsers that the request names.
 #[utoipa::path(
     post,
     path = "/v1/push",
     request_body(content = PushRequest, content_type = "application/json"),
     responses(
         (status = 202, description = "On its way", body = Pushed),
+        (status = 200, description = "Sent to the subscriptions of the request", body = Sent),
         Refused,
         Unread,
         Off,
@@ -196,11 +198,14 @@ fn push() {}
 #[expect(dead_code, reason = "it carries the description")]
 fn push_key() {}
 
-/// The browsers of a user.
+/// The browsers of a user, or the one with an endpoint: one of both is asked for.
 #[utoipa::path(
     get,
     path = "/v1/push/subscriptions",
-    params(("user" = String, Query, description = "The user's id")),
+    params(
+        ("user" = Option<String>, Query, description = "The user's id"),
+        ("endpoint" = Option<String>, Query, description = "What the browser's subscription has, percent-encoded: a secret"),
+    ),
     responses(
         (status = 200, description = "They", body = SubscriptionsView),
         Refused,

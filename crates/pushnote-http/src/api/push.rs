@@ -1,21 +1,24 @@
-//! `POST /v1/push`: a Web Push to users, a group or everyone who has subscribed.
+//! `POST /v1/push`: a Web Push to users, a group or everyone who has subscribed, or to subscriptions of the application's own.
 
+use http::StatusCode;
 use pushnote_core::envelope::SUBJECTS_MAX;
 use pushnote_core::push::{MESSAGE_ID_BYTES_MAX, PushError, Urgency, is_message_id};
 use pushnote_core::{Push, UserId};
-use pushnote_webpush::{Audience, Message, Recipients};
+use pushnote_webpush::{Audience, Message, Recipients, Subscription};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::publish::{UserName, parse};
-use super::push_subscriptions;
+use super::push_direct::{self, Sent};
+use super::push_subscriptions::{self, PushSubscription};
 use crate::problem::Problem;
 use crate::push::{Push as WebPush, Treatment, notification};
 
 const EXAMPLE: &str = r#"{"users":["42"],"title":"Hi","body":"…","url":"/inbox"}"#;
 
-/// A notification, or a payload of the application's own, and whom it is for: users, a group or everyone.
+/// A notification, or a payload of the application's own, and whom it is for: users, a group, everyone, or browsers that the
+/// application keeps by itself.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PushRequest<'a> {
@@ -27,6 +30,11 @@ pub(crate) struct PushRequest<'a> {
     /// For all browsers.
     #[serde(default)]
     everyone: bool,
+    /// For these browsers, which need not be stored here: each as `pushManager.subscribe` gives it. They are sent to while the
+    /// request waits, once, and the answer says what became of each.
+    #[serde(borrow, default, deserialize_with = "push_direct::list")]
+    #[schema(value_type = Option<Vec<PushSubscription>>)]
+    subscriptions: Option<Vec<&'a RawValue>>,
     /// But not for those of these users.
     #[serde(default)]
     #[schema(value_type = Vec<UserName>)]
@@ -59,7 +67,8 @@ pub(crate) struct PushRequest<'a> {
     /// It replaces what a push service still keeps with the same topic; by default, what has the same tag.
     #[schema(value_type = Option<String>)]
     topic: Option<Box<str>>,
-    /// Of a push that may be asked for twice: the second one is answered like the first, and not sent. 1 to 128 bytes.
+    /// Of a push that may be asked for twice: the second one is answered like the first, and not sent; with `subscriptions` it is
+    /// sent, and takes the place of the first. 1 to 128 bytes.
     id: Option<String>,
 }
 
@@ -72,14 +81,59 @@ pub(crate) struct Pushed {
     devices: u64,
 }
 
+/// What is answered.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Answered {
+    /// It is in the queue.
+    Queued(Pushed),
+    /// It was sent.
+    Sent(Sent),
+}
+
+impl Answered {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Queued(_) => StatusCode::ACCEPTED,
+            Self::Sent(_) => StatusCode::OK,
+        }
+    }
+}
+
 /// Sends what the body of a request says.
-pub(crate) async fn push(web_push: &WebPush, body: &[u8]) -> Result<Pushed, Problem> {
+pub(crate) async fn push(web_push: &WebPush, body: &[u8]) -> Result<Answered, Problem> {
     let request: PushRequest<'_> = parse(body, EXAMPLE)?;
-    let audience = audience(&request)?;
+    let to = recipients(web_push, &request)?;
     let id = id(request.id.as_deref())?;
     let message = message(&request, &id)?;
-    let devices = web_push.send(&id, &audience, &message).await?;
-    Ok(Pushed { id, devices })
+    match to {
+        To::Stored(audience) => {
+            let devices = web_push.send(&id, &audience, &message).await?;
+            Ok(Answered::Queued(Pushed { id, devices }))
+        }
+        To::Given(subscriptions) => {
+            let answers = web_push.send_directly(subscriptions, &message).await?;
+            Ok(Answered::Sent(Sent::new(id, answers)))
+        }
+    }
+}
+
+/// Whom a push is for.
+enum To {
+    /// Browsers that are stored here.
+    Stored(Audience),
+    /// Browsers that the request names.
+    Given(Vec<Subscription>),
+}
+
+fn recipients(web_push: &WebPush, request: &PushRequest<'_>) -> Result<To, Problem> {
+    let Some(subscriptions) = &request.subscriptions else { return audience(request).map(To::Stored) };
+    let PushRequest { users, group, everyone, except, .. } = request;
+    if users.is_some() || group.is_some() || *everyone || !except.is_empty() {
+        let detail = "subscriptions are in place of users, group, everyone and except: leave these away";
+        return Err(Problem::malformed(detail));
+    }
+    push_direct::checked(web_push, subscriptions).map(To::Given)
 }
 
 fn audience(request: &PushRequest<'_>) -> Result<Audience, Problem> {
@@ -96,7 +150,8 @@ fn audience(request: &PushRequest<'_>) -> Result<Audience, Problem> {
         (None, Some(group), false) => Recipients::Group(push_subscriptions::group(group)?.to_owned()),
         (None, None, true) => Recipients::Everyone,
         _ => {
-            let detail = "say whom it is for: one of users (at least one), group, or \"everyone\":true";
+            let detail =
+                "say whom it is for: one of users (at least one), group, \"everyone\":true, or subscriptions";
             return Err(Problem::malformed(detail));
         }
     };

@@ -78,7 +78,7 @@ pub(crate) struct Removed {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Nothing {}
 
-/// The browsers of a user.
+/// The browsers that were asked for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SubscriptionsView {
     subscriptions: Vec<SubscriptionView>,
@@ -89,6 +89,8 @@ pub(crate) struct SubscriptionsView {
 pub(crate) struct SubscriptionView {
     /// The beginning of its endpoint's hash, as logs have it.
     id: String,
+    /// Whose it is.
+    user: String,
     /// Its push service.
     origin: String,
     /// The group that it is in.
@@ -124,31 +126,40 @@ pub(crate) async fn remove(push: &Push, body: &[u8]) -> Result<Removed, Problem>
     let removed = match parse(body, REMOVE_EXAMPLE)? {
         RemoveRequest { user: Some(user), endpoint: None } => push.remove_user(&user).await?,
         RemoveRequest { user: None, endpoint: Some(endpoint) } => {
-            let endpoint = Endpoint::parse(endpoint)
-                .map_err(|error| Problem::malformed(format!("endpoint: {error}")))?;
-            push.remove(&endpoint).await?
+            push.remove(&self::endpoint(endpoint)?).await?
         }
         _ => return Err(Problem::malformed("give either user or endpoint")),
     };
     Ok(Removed { removed })
 }
 
-/// The browsers of the user that a query names.
+/// The browsers of the user that a query names, or the one whose endpoint it has.
 pub(crate) async fn of(push: &Push, query: Option<&str>) -> Result<SubscriptionsView, Problem> {
-    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let (_, user) = pairs
-        .find(|(name, _)| name == "user")
-        .ok_or_else(|| Problem::malformed("say whose, as in /v1/push/subscriptions?user=42"))?;
-    let user = UserId::new(&user).map_err(|error| Problem::malformed(format!("user: {error}")))?;
-    let subscriptions = push.of(&user).await?;
+    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let mut asked = pairs.filter(|(name, _)| name == "user" || name == "endpoint");
+    let (Some((name, value)), None) = (asked.next(), asked.next()) else {
+        let detail = "say whose, as in /v1/push/subscriptions?user=42, or which, by endpoint=https%3A%2F%2F…";
+        return Err(Problem::malformed(detail));
+    };
+    let found = if name == "user" {
+        let user = UserId::new(&value).map_err(|error| Problem::malformed(format!("user: {error}")))?;
+        push.of(&user).await?
+    } else {
+        push.find(&endpoint(value.into_owned())?).await?.into_iter().collect()
+    };
     let view = |one: Device| SubscriptionView {
         id: one.id.to_string(),
+        user: one.user,
         origin: one.origin,
         group: one.group,
         made: one.made,
         last_ok: one.last_ok,
     };
-    Ok(SubscriptionsView { subscriptions: subscriptions.into_iter().map(view).collect() })
+    Ok(SubscriptionsView { subscriptions: found.into_iter().map(view).collect() })
+}
+
+fn endpoint(url: String) -> Result<Endpoint, Problem> {
+    Endpoint::parse(url).map_err(|error| Problem::malformed(format!("endpoint: {error}")))
 }
 
 /// A group's name.

@@ -133,8 +133,9 @@ impl Sse {
         let mut response = Response::new(events.boxed_unsync());
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        // nginx would gather what belongs to its reader now.
+        // What compresses on the way would gather it.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+        // So would nginx, which has a header of its own for it.
         headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
         headers
             .insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));

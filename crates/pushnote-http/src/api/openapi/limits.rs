@@ -9,6 +9,7 @@ use pushnote_webpush::ENDPOINT_BYTES_MAX;
 use serde_json::{Value, json};
 
 use super::super::publish::{ID_BYTES_MAX, MESSAGES_MAX};
+use super::super::push_direct::SUBSCRIPTIONS_MAX;
 use super::super::push_subscriptions::GROUP_BYTES_MAX;
 
 /// No control characters.
@@ -35,9 +36,10 @@ pub(super) fn add(document: &mut Value) {
     let paths = &mut document["paths"];
     paths["/v1/channels/{channel}"]["get"]["parameters"][0]["schema"] = text(CHANNEL_NAME_BYTES_MAX, CHANNEL);
     paths["/v1/messages/{id}"]["get"]["parameters"][0]["schema"] = text(MESSAGE_ID_BYTES_MAX, PRINTABLE);
-    for of_user in ["/v1/users/{user}", "/v1/push/subscriptions"] {
-        paths[of_user]["get"]["parameters"][0]["schema"] = text(USER_ID_BYTES_MAX, PRINTABLE);
-    }
+    paths["/v1/users/{user}"]["get"]["parameters"][0]["schema"] = text(USER_ID_BYTES_MAX, PRINTABLE);
+    let browsers = &mut paths["/v1/push/subscriptions"]["get"]["parameters"];
+    browsers[0]["schema"] = text(USER_ID_BYTES_MAX, PRINTABLE);
+    browsers[1]["schema"] = text(ENDPOINT_BYTES_MAX, "^https://");
     let body = &mut paths["/v1/publish"]["post"]["requestBody"]["content"]["application/json"]["schema"];
     extend(&mut body["oneOf"][1], json!({"minItems": 1, "maxItems": MESSAGES_MAX}));
 
@@ -112,10 +114,16 @@ fn push(schema: &mut Value) {
     }
     let (is_null, not_null) = (json!({"type": "null"}), json!({"not": {"type": "null"}}));
     let off = json!({"const": false});
+    extend(&mut fields["subscriptions"], json!({"minItems": 1, "maxItems": SUBSCRIPTIONS_MAX}));
     let audiences = json!([
-        {"required": ["users"], "properties": {"users": not_null, "group": is_null, "everyone": off}},
-        {"required": ["group"], "properties": {"users": is_null, "group": not_null, "everyone": off}},
-        {"required": ["everyone"], "properties": {"users": is_null, "group": is_null, "everyone": {"const": true}}},
+        {"required": ["users"], "properties":
+            {"users": not_null, "group": is_null, "everyone": off, "subscriptions": is_null}},
+        {"required": ["group"], "properties":
+            {"users": is_null, "group": not_null, "everyone": off, "subscriptions": is_null}},
+        {"required": ["everyone"], "properties":
+            {"users": is_null, "group": is_null, "everyone": {"const": true}, "subscriptions": is_null}},
+        {"required": ["subscriptions"], "properties":
+            {"users": is_null, "group": is_null, "everyone": off, "subscriptions": not_null, "except": {"maxItems": 0}}},
     ]);
     let contents = json!([
         {"required": ["title"], "properties": {"title": not_null, "payload": is_null}},

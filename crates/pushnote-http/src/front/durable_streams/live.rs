@@ -140,7 +140,7 @@ impl Reader {
         let frames = stream::unfold(events, Events::next).map(|bytes| Ok::<_, io::Error>(Frame::data(bytes)));
         let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
         set_content_type(&mut response, "text/event-stream");
-        set(&mut response, CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
+        set(&mut response, CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, no-transform"));
         set(&mut response, X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
         if form == Form::Bytes {
             set(&mut response, STREAM_SSE_DATA_ENCODING, HeaderValue::from_static("base64"));
