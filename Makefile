@@ -12,6 +12,6 @@ test-setup:
 test: test-setup build
 	tests/all
 
-# Style, lints, documentation, licences, directions, sizes.
+# Style, lints, documentation and its book, licences, directions, sizes.
 check:
 	.ci/check

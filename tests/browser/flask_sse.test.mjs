@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -69,6 +70,18 @@ test("the README of paylogic's pushserver: send_event, and EventSource on /strea
   // What onmessage gets has no name.
   await publish({ publish: { data: 'unnamed' } });
   await page.message({ unnamed: 'unnamed' });
+});
+
+test('the block of docs/flask-sse.md, in a page', async (t) => {
+  const [, code] = readFileSync(new URL('../../docs/flask-sse.md', import.meta.url), 'utf8').match(/^```js\n(.*?)^```/ms);
+  const page = await Page.open(browser, `http://127.0.0.1:${site.address().port}/`);
+  t.after(() => page.close());
+  assert.ok(code.includes('127.0.0.1:8080'));
+  await page.page.evaluate(code.replace('127.0.0.1:8080', `127.0.0.1:${server.port}`));
+  await publish({ publish: { data: { message: 'Hello!' }, type: 'greeting', channel: 'test' } });
+  await page.message('{"message": "Hello!"}');
+  await publish({ publish: { data: 'without a type', channel: 'test' } });
+  await page.message('without a type');
 });
 
 test('names, lines, and values of flask-sse 1.0.0', async (t) => {

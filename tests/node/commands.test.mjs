@@ -1,4 +1,5 @@
-// The commands of docs/troubleshooting.md and the examples of docs/migration.md, as they are printed but for the ports.
+// The commands of docs/troubleshooting.md, configuration.md and limits.md and the examples of docs/migration.md, as they are
+// printed but for the ports.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -94,4 +95,24 @@ test("migration.md's JavaScript publishes an event to a channel", { timeout: 30_
   const { status, said } = run(process.execPath, ['publish.mjs'], { KEY: key });
   assert.equal(status, 0, said);
   await inTheLog({ channel: 'news', event: 'headline', data: { msg: 'Hi' } });
+});
+
+test("configuration.md's commands do what stands beside them, and its examples are sound", { timeout: 30_000 }, () => {
+  const page = readFileSync(at('docs/configuration.md'), 'utf8');
+  const [, commands] = page.match(/^```\n(pushnote config .*?)^```/ms);
+  // Each must end well.
+  const { status, said } = run('bash', ['-ec', commands]);
+  assert.equal(status, 0, said);
+  assert.match(said, /pushnote.toml: sound/);
+  const examples = [...page.matchAll(/^```toml\n(.*?)^```/gms)].map(([, text]) => text);
+  assert.equal(examples.length, 2);
+  for (const example of examples) {
+    writeFileSync(join(folder, 'example.toml'), `[server]\nsingle = true\nsecret_file = "secret"\nmq_socket = "tcp://127.0.0.1:0"\n${example}`);
+    const checked = run('pushnote', ['config', '--check', 'example.toml']);
+    assert.equal(checked.status, 0, checked.said);
+  }
+});
+
+test("limits.md's command prints a number, or that there is no limit", () => {
+  assert.match(run('bash', ['-ec', block('limits.md', 'sh')]).said, /^(\d+|unlimited)\n$/);
 });

@@ -68,7 +68,28 @@ for (const page of PAGES) {
 
 test('the table of contents names each page of docs once', () => {
   const named = [...read('docs/SUMMARY.md').matchAll(/\]\(([^)]+)\)/g)].map(([, page]) => join('docs', page));
-  assert.deepEqual(named.toSorted(), pagesIn('docs').filter((page) => page !== 'docs/SUMMARY.md').toSorted());
+  const own = named.filter((page) => page.startsWith('docs/'));
+  assert.deepEqual(own.toSorted(), pagesIn('docs').filter((page) => page !== 'docs/SUMMARY.md').toSorted());
+});
+
+test('what pages have Cargo build is there', () => {
+  const manifests = ['bin', 'crates'].flatMap((folder) => entries(folder).map(({ name }) => `${folder}/${name}`));
+  const members = new Map(manifests.map((folder) => [read(`${folder}/Cargo.toml`).match(/^name = "(.*)"/m)[1], folder]));
+  let found = 0;
+  const exists = (path, said) => assert.ok(existsSync(join(ROOT, path)), said) ?? (found += 1);
+  for (const page of PAGES) {
+    for (const [said, command, argument] of read(page).matchAll(/\bcargo (install --path|run[^\n`|]*? --example|bench -p|run --release --bin) "?([\w/$-]+)/g)) {
+      const what = argument.replace('$PUSHNOTE/', '');
+      if (command.startsWith('install')) exists(`${what}/src/main.rs`, said);
+      else if (command.startsWith('bench')) exists(`${members.get(what)}/benches`, said);
+      else if (command.endsWith('--bin')) exists(`bin/${what}/src/main.rs`, said);
+      else assert.ok([...members.values()].some((folder) => existsSync(join(ROOT, folder, `examples/${what}.rs`))), said) ?? (found += 1);
+    }
+    for (const [said, target] of read(page).matchAll(/^cd fuzz && cargo \+nightly fuzz run (\w+)/gm)) {
+      exists(join(dirname(page), `fuzz/fuzz_targets/${target}.rs`), said);
+    }
+  }
+  assert.ok(found > 8, `only ${found} commands`);
 });
 
 test('what troubleshooting.md says that programs say, they say', () => {

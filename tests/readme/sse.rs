@@ -20,7 +20,13 @@ async fn streams_are_read_with_curl() {
         shell.start(block_of(PAGE, "# Server-sent events", "curl").trim()),
         shell.start(block_of(PAGE, "## Proxies, and how many streams a browser has", "curl").trim()),
     ];
+    // What the page prints of it: the same fields in the same order.
+    let printed = block_of(PAGE, "# Server-sent events", ": pushnote");
+    let mut fields =
+        printed.lines().filter_map(|line| line.split(": ").next()).filter(|field| !field.is_empty());
+    assert!(fields.by_ref().take(2).eq(["retry", "id"]) && fields.eq(["id", "data"]), "{printed}");
     for stream in &streams {
+        stream.line_after(": pushnote");
         stream.line_after("retry: ");
         stream.line_after("id: ");
     }

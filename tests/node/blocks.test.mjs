@@ -1,0 +1,178 @@
+// Every fenced block of README.md, of docs/ and of the packages' pages is run, or compared, by a test that takes it from the page.
+// This is the list of them: below which heading there are how many blocks, and which file tests them. Who adds a block adds its
+// test, and counts it here.
+
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { test } from 'node:test';
+
+const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const names = (folder) => readdirSync(new URL(`../../${folder}`, import.meta.url));
+const isThere = (path) => existsSync(new URL(`../../${path}`, import.meta.url));
+
+const README = 'tests/readme/main.rs';
+const PAGES = 'tests/browser/blocks.test.mjs';
+const PUSH = 'tests/readme/web_push.rs';
+const PROTOCOL = ['client-js/tests/protocol.test.js', 'tests/delivery/protocol.rs'];
+/** Rust's own: the crate's documentation is its README, and `cargo test` runs it. */
+const doctest = (crate) => `crates/${crate}/src/lib.rs`;
+
+/** Below each heading of a page: how many blocks, and the files whose tests take them. */
+const TESTED = {
+  'README.md': {
+    'Try it': [3, README, 'Makefile'],
+    'The real set-up': [5, README, 'tests/node/pages.test.mjs'],
+    'Publishing': [5, README],
+    'In the browser': [2, 'tests/browser/readme.test.mjs'],
+    'Across machines': [3, README],
+  },
+  'docs/api.md': {
+    'The API for applications': [1, README],
+    'Publish': [3, README],
+    'See what is there': [1, README],
+    'Users who are to be gone': [1, README],
+  },
+  'docs/configuration.md': {
+    'Configuration': [1, 'tests/node/commands.test.mjs'],
+    '`pushnote-server`: table `[server]`': [2, 'tests/node/commands.test.mjs'],
+  },
+  'docs/deploy.md': {
+    'The servers': [3, 'tests/browser/deploy.test.mjs'],
+    'nginx': [1, 'tests/browser/proxies.mjs'],
+    'HAProxy': [1, 'tests/browser/proxies.mjs'],
+    'Caddy': [1, 'tests/browser/proxies.mjs'],
+    'Apache': [2, 'tests/browser/proxies.mjs'],
+    'Unix sockets': [2, 'tests/browser/deploy.test.mjs'],
+    'Run it': [1, 'tests/browser/deploy.test.mjs'],
+    'Is it right?': [2, 'tests/browser/deploy.test.mjs'],
+  },
+  'docs/fallback.md': { 'One address for the application and push': [4, 'tests/readme/relay.rs'] },
+  'docs/flask-sse.md': {
+    'Starting it': [2, 'tests/readme/flask_sse.rs'],
+    'Publishing': [2, 'tests/readme/flask_sse.rs'],
+    'In the browser': [1, 'tests/browser/flask_sse.test.mjs'],
+  },
+  'docs/languages.md': {
+    'From any language': [1, 'tests/readme/languages.rs'],
+    'Node': [1, 'tests/readme/languages.rs'],
+    'PHP': [1, 'tests/readme/languages.rs'],
+    'Ruby': [1, 'tests/readme/languages.rs'],
+    'Go': [1, 'tests/readme/languages.rs'],
+    'Java': [1, 'tests/readme/languages.rs'],
+    'A shell': [1, 'tests/readme/languages.rs'],
+    'Tokens': [1, 'tests/readme/languages.rs'],
+  },
+  'docs/lightpush.md': {
+    'Starting it': [2, 'tests/readme/lightpush.rs'],
+    'Publishing': [3, 'tests/readme/lightpush.rs'],
+    'In the browser': [1, PAGES],
+  },
+  'docs/limits.md': { 'Open files': [1, 'tests/node/commands.test.mjs'] },
+  'docs/long-poll.md': {
+    'Reading with curl': [1, 'tests/readme/long_poll.rs'],
+    'Reading with fetch': [1, 'tests/readme/long_poll.rs'],
+    'Writing': [1, 'tests/readme/long_poll.rs'],
+  },
+  'docs/migration.md': {
+    'Socket.IO': [1, 'tests/node/commands.test.mjs'],
+    'django-channels': [1, 'tests/node/commands.test.mjs'],
+  },
+  'docs/protocol.md': {
+    'hello': [4, ...PROTOCOL],
+    'messages': [1, ...PROTOCOL],
+    'subscribe': [6, ...PROTOCOL],
+    'unsubscribe': [2, ...PROTOCOL],
+    'ack': [2, ...PROTOCOL],
+    'expired': [2, ...PROTOCOL],
+    'gap': [2, ...PROTOCOL],
+    'history': [2, ...PROTOCOL],
+    'presence': [4, ...PROTOCOL],
+    'error': [1, ...PROTOCOL],
+  },
+  'docs/relay.md': { 'Push relay: publishers POST, pages poll': [4, 'tests/readme/relay.rs'] },
+  'docs/sse.md': {
+    'Server-sent events': [6, 'tests/readme/sse.rs', PAGES],
+    'What a client asks for': [1, 'tests/readme/sse.rs'],
+    'What comes': [1, PAGES],
+    'Proxies, and how many streams a browser has': [1, 'tests/readme/sse.rs'],
+  },
+  'docs/start.md': {
+    'Install': [2, 'client-py/tests/test_start.py'],
+    'Tell Django': [2, 'client-py/tests/test_start.py'],
+    'Run': [4, 'client-py/tests/test_start.py'],
+  },
+  'docs/tokens.md': { 'JSON Web Tokens': [1, README], 'What is wrong with a token': [2, README] },
+  'docs/troubleshooting.md': { 'When nothing arrives': [1, 'tests/node/commands.test.mjs'] },
+  'docs/web-push.md': {
+    'Start it': [1, PUSH],
+    'In a page': [1, PAGES],
+    'A browser subscribes': [2, PUSH, PAGES],
+    'Send': [4, PUSH],
+    'Browsers that the application keeps': [2, PUSH],
+    'Send from a shell': [1, PUSH],
+    'Socket first': [1, PUSH],
+    'What became of it': [2, PUSH],
+    'Webhook': [2, PUSH, 'tests/web_push/webhook.rs'],
+    'Browsers of a user': [3, PUSH],
+    'Coming from solidwebpush': [1, PUSH],
+  },
+  'client-js/README.md': {
+    'pushnote': [1, PAGES],
+    'Getting it': [2, 'client-js/tests/package.test.js', PAGES],
+    'With `resume: true`': [1, PAGES],
+    'React and Vue': [1, PAGES],
+    'Web Push': [1, PAGES],
+    'Updates over plain HTTP': [1, PAGES],
+  },
+  'client-py/README.md': {
+    'pushnote for Python': [2, 'client-py/tests/test_readme.py'],
+    'Django': [3, 'client-py/tests/test_readme.py'],
+    'Web Push, flask-sse': [1, 'client-py/tests/test_readme.py'],
+  },
+  'crates/pushnote/README.md': { pushnote: [2, doctest('pushnote')] },
+  'crates/pushnote-sockjs/README.md': { 'pushnote-sockjs': [1, doctest('pushnote-sockjs')], 'An application': [1, doctest('pushnote-sockjs')] },
+  'crates/pushnote-websocket/README.md': { 'pushnote-websocket': [1, 'tests/node/pages.test.mjs'] },
+  'crates/pushnote-zmtp/README.md': { 'pushnote-zmtp': [1, doctest('pushnote-zmtp')] },
+};
+
+const pages = [
+  'README.md',
+  ...names('docs').filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
+  ...['client-js', 'client-py', ...names('crates').map((name) => `crates/${name}`)].map((part) => `${part}/README.md`),
+].filter(isThere);
+
+/** How many blocks there are below each heading that has some. */
+function blocks(page) {
+  const counts = {};
+  let heading;
+  let fence;
+  for (const line of read(page).split('\n')) {
+    const [, mark] = line.match(/^ *(```|~~~)/) ?? [];
+    if (fence) fence = mark === fence ? undefined : fence;
+    else if (mark) {
+      fence = mark;
+      counts[heading] = (counts[heading] ?? 0) + 1;
+    } else if (line.startsWith('#')) heading = line.replace(/^#+ /, '');
+  }
+  return counts;
+}
+
+for (const page of pages) {
+  test(`the blocks of ${page} are those that are tested`, () => {
+    const listed = Object.entries(TESTED[page] ?? {}).map(([heading, [count]]) => [heading, count]);
+    assert.deepEqual(blocks(page), Object.fromEntries(listed), 'write a test that takes the block from the page, and count it in TESTED');
+    for (const [heading, [, ...files]] of Object.entries(TESTED[page] ?? {})) {
+      for (const file of files) {
+        assert.ok(isThere(file), file);
+        // A test that takes a block names its page, or in a list all pages.
+        const named = [page, page.replace(/^docs\//, ''), basename(page)].some((name) => read(file).includes(name));
+        assert.ok(named || file === 'Makefile', `${file} says nothing of ${page}, where ${heading} is`);
+      }
+    }
+  });
+}
+
+test('no page is listed that is not there', () => {
+  assert.deepEqual(Object.keys(TESTED).filter((page) => !pages.includes(page)), []);
+});
