@@ -41,11 +41,12 @@ def moved(chapter, places, repository):
     here = os.path.dirname(place(chapter["source_path"]))
 
     def link(match):
-        target = match[2]
-        if target.startswith("#") or urlsplit(target).scheme:
+        # Pages that registries show, too, name the repository's pages by their addresses.
+        target, own = match[2], match[2].startswith(f"{repository}/blob/main/")
+        if target.startswith("#") or (urlsplit(target).scheme and not own):
             return match[0]
-        path, _, fragment = target.partition("#")
-        path = os.path.normpath(os.path.join(folder, path))
+        path, _, fragment = target.removeprefix(f"{repository}/blob/main/").partition("#")
+        path = os.path.normpath(path if own else os.path.join(folder, path))
         where = os.path.relpath(places[path], here or ".") if path in places else f"{repository}/blob/main/{path}"
         return match[1] + where + ("#" + fragment if fragment else "")
 

@@ -37,20 +37,18 @@ def test_the_scripts_of_the_browser_are_in_both(built):
         assert all(members[name].isreg() for name in SCRIPTS)
 
 
-def test_the_wheel_publishes(built, tmp_path, start, publish_from):
-    # Its dependencies are those of these tests; nothing else of this folder is seen.
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", tmp_path / "lib", next(built.glob("*.whl"))],
-        check=True,
-        timeout=60,
-    )
+@pytest.mark.parametrize("kind", ["*.whl", "*.tar.gz"])
+def test_what_is_installed_publishes(built, tmp_path, start, publish_from, kind):
+    # Its dependencies, and what builds the archive, are those of these tests; nothing else of this folder is seen.
+    options = ["-q", "--no-deps", "--no-build-isolation", "--target", tmp_path / "lib"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, next(built.glob(kind))], check=True, timeout=60)
     server = Server(start)
     page = server.page()
     publish_from(
         "import pushnote, pushserver\n"
         f"assert pushnote.__file__.startswith({str(tmp_path)!r})\n"
-        "pushnote.notify_all('from the wheel')",
+        "pushnote.notify_all('it is installed')",
         PYTHONPATH=str(tmp_path / "lib"),
         PUSHNOTE_MQ_SOCKET=server.address,
     )
-    assert page.next() == "from the wheel"
+    assert page.next() == "it is installed"
