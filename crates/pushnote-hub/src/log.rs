@@ -3,6 +3,7 @@
 //! Shards take what is new at the end of it. A receiver that is slow, or was away, reads on from its place.
 
 mod entries;
+mod forgotten;
 mod reading;
 mod sources;
 mod stored;

@@ -9,6 +9,7 @@ use pushnote_core::sequencer::Item;
 use pushnote_core::{Cursor, Position, Subject};
 use tokio::time::Instant;
 
+use super::forgotten::Forgotten;
 use super::sources::{Origin, Sources};
 use crate::one_or_many::OneOrMany;
 use crate::publication::{Content, Publication, subject_bytes};
@@ -110,8 +111,8 @@ pub(crate) struct Entries {
     bytes: usize,
     payload: u64,
     pub(super) by_subject: HashMap<Subject, Concerning>,
-    /// Behind the last that has left the log of all subjects of which it has nothing any more.
-    pub(super) forgotten: u64,
+    /// What it has nothing of any more.
+    pub(super) forgotten: Forgotten,
     pub(crate) sources: Sources,
     pub(super) marks: Arc<[Position]>,
     /// The marks at the first entry.
@@ -141,7 +142,7 @@ impl Entries {
             bytes: 0,
             payload: 0,
             by_subject: HashMap::new(),
-            forgotten: 0,
+            forgotten: Forgotten::of_log(options.bytes_max),
             sources: Sources::default(),
             marks: Arc::default(),
             first_marks: Arc::default(),
@@ -151,7 +152,7 @@ impl Entries {
     /// Begins behind what is known of an earlier run no more.
     pub(super) fn begin_at(&mut self, offset: u64) {
         self.first = offset;
-        self.forgotten = offset;
+        self.forgotten.all_before(offset);
         self.times_differ_s = 1;
     }
 
@@ -248,7 +249,7 @@ impl Entries {
         for subject in publication.audience().subjects() {
             if !by_subject.contains_key(subject) {
                 *bytes += row_bytes(subject);
-                by_subject.insert(subject.clone(), Concerning::of(subject, *forgotten, rules));
+                by_subject.insert(subject.clone(), Concerning::of(subject, forgotten.before(subject), rules));
             }
             let Some(Concerning { offsets, window, .. }) = by_subject.get_mut(subject) else { continue };
             offsets.push_back(offset);
@@ -300,7 +301,7 @@ impl Entries {
             if concerning.offsets.is_empty() {
                 self.by_subject.remove(subject);
                 self.bytes -= row_bytes(subject);
-                self.forgotten = self.first;
+                self.forgotten.forget(subject, self.first);
             }
         }
         positions.as_slice().iter().for_each(|position| self.sources.left(*position));

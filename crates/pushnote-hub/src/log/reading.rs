@@ -141,7 +141,7 @@ impl Entries {
 
     /// The first place from which on all of a subject is there, as far as its rule lets it.
     pub(super) fn readable_from(&self, subject: &Subject, now: Instant) -> u64 {
-        let Some(concerning) = self.by_subject.get(subject) else { return self.forgotten };
+        let Some(concerning) = self.by_subject.get(subject) else { return self.forgotten.before(subject) };
         let lost = concerning.lost;
         let Subject::Channel(channel) = subject else { return lost };
         let HistoryRule { count, age_s, .. } = self.rules.of(channel).history;

@@ -182,6 +182,33 @@ async fn a_gap_concerns_only_whose_messages_are_gone() {
 }
 
 #[tokio::test]
+async fn who_was_away_from_a_quiet_channel_has_missed_nothing_although_its_place_has_left_the_log() {
+    let hub = hub(1, 10);
+    hub.publish(publication(0, [channel(1)]), Origin::default()).await.unwrap();
+    settle().await;
+    let client = Client::default();
+    let attachment = hub.attach(client.clone());
+    attachment.resume(None, ());
+    settle().await;
+    let left = client.cursor().unwrap();
+    // The quiet channel's own message leaves the log, too: it was had. Of another, one was missed.
+    for number in 1..100 {
+        let of = if number == 50 { channel(2) } else { channel(3) };
+        hub.publish(publication(number, [of]), Origin::default()).await.unwrap();
+    }
+    settle().await;
+    for (of, complete) in [(1, true), (2, false), (4, true)] {
+        let back = Client::default();
+        let mut attachment = hub.attach(back.clone());
+        attachment.subscribe(channel(of)).unwrap();
+        attachment.resume(Some(left.clone()), ());
+        settle().await;
+        let seen = back.seen.lock().unwrap();
+        assert_eq!((&seen.told[..], &seen.numbers[..]), (&[complete][..], &[][..]), "channel {of}");
+    }
+}
+
+#[tokio::test]
 async fn a_subscription_of_who_is_slow_leaves_nothing_out() {
     let hub = hub(1, 100);
     let client = Client::default();
