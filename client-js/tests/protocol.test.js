@@ -36,7 +36,7 @@ test('everything that the client says is an example of the document, and the oth
   channel.history(2).catch(() => {});
   channel.presence({ events: true }).catch(() => {});
   connection.unsubscribe('sport');
-  say(examples('server').find(({ messages }) => messages?.[0].ack));
+  say(examples('server').find(({ messages }) => messages?.[0]?.ack));
   last().drop();
   await advance(t, 500);
   last().receive('o');

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pushnote_tests::{Browser, Forwarder, Page, Server, Single, token};
+use pushnote_tests::{Browser, Forwarder, Page, Server, Single, Transport, token};
 use serde_json::json;
 
 use crate::publisher;
@@ -46,6 +46,29 @@ async fn it_goes_on_at_another_server_and_after_a_restart() {
     }
     page.until(599).await;
     has_all_up_to(&page, 599);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hears_nothing_for_long_has_missed_nothing_at_another_server() {
+    let forwarder = Forwarder::start();
+    let publisher = publisher(&forwarder.sub);
+    let mq_socket = format!("--mq_socket={}", forwarder.publ);
+    let start = || Server::with(&[&mq_socket, "--log-messages-max=100"]).subscribed();
+    let servers = [start(), start()];
+    let mut page = Page::open(&servers[0].websocket_url()).await;
+    let mut poll = Page::open_over(Transport::XhrPolling, &servers[0].address).await;
+    for number in 0..1000 {
+        publisher.notify_channel("another", number).unwrap();
+    }
+    let before = page.cursor.clone();
+    let both = tokio::join!(page.next(), poll.next());
+    for (quiet, told) in [(&mut page, both.0), (&mut poll, both.1)] {
+        assert_eq!((&told["type"], &told["messages"]), (&json!("messages"), &json!([])));
+        assert_ne!(quiet.cursor, before);
+        assert!(quiet.comes_back(&servers[1].websocket_url()).await);
+        quiet.cursor.clone_from(&before);
+        assert!(!quiet.comes_back(&servers[1].websocket_url()).await, "further back than its log");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

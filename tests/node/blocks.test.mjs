@@ -80,7 +80,7 @@ const TESTED = {
   },
   'docs/protocol.md': {
     'hello': [4, ...PROTOCOL],
-    'messages': [1, ...PROTOCOL],
+    'messages': [2, ...PROTOCOL],
     'subscribe': [6, ...PROTOCOL],
     'unsubscribe': [2, ...PROTOCOL],
     'ack': [2, ...PROTOCOL],

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pushnote::Publisher;
 use pushnote_tests::{Launch, Metrics, PATIENCE, Process, SECRET, Single, token};
 use serde_json::{Value, json};
-use stream::Stream;
+use stream::{Event, Stream};
 
 const PUBLIC: &str = r#"--channels={ prefix = "public.", public = true }"#;
 
@@ -116,6 +116,20 @@ async fn it_goes_on_where_it_was_after_the_server_was_killed() {
     let mut lost = Stream::ask(&single.server.address, "GET", "/events", headers, "");
     lost.next().unwrap();
     assert_eq!(lost.next().unwrap().name.as_deref(), Some("gap"), "a place of another log");
+}
+
+#[tokio::test]
+async fn who_hears_nothing_for_long_is_told_where_it_is() {
+    let single = Single::with(&["--log-messages-max=100"]);
+    let publisher = publisher(&single);
+    let mut stream = Stream::open(&single.server.address, "/events", "");
+    let before = stream.last_id.clone();
+    for number in 0..1000 {
+        publisher.notify_channel("another", number).unwrap();
+    }
+    let event = stream.next().unwrap();
+    let only_an_id = Event { id: event.id.clone(), ..Event::default() };
+    assert!(event == only_an_id && stream.last_id != before, "{event:?}");
 }
 
 #[tokio::test]

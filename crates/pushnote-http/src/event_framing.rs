@@ -69,7 +69,7 @@ fn missing(channel: Option<&ChannelName>) -> String {
     channel.map_or_else(|| json!({}), |channel| json!({"channel": channel.as_str()})).to_string()
 }
 
-/// Where a stream begins: an id alone, which a browser keeps and tells nobody of.
+/// Where a stream is: an id alone, which a browser keeps and tells nobody of.
 pub(crate) fn place(cursor: &Cursor, complete: bool) -> Chunk {
     if complete { Chunk::new(format!("id: {cursor}\n\n").as_bytes()) } else { gap(None, cursor) }
 }

@@ -44,6 +44,11 @@ fn close(messages: &mut Vec<&Publication>, elements: &mut Vec<Bytes>) {
     elements.push(out.into());
 }
 
+/// No messages, and the place behind them.
+pub(crate) fn place(cursor: &Cursor) -> String {
+    json!({"type": "messages", "messages": [], "cursor": cursor.to_string()}).to_string()
+}
+
 /// Messages are missing before this place: of one channel, or of anything.
 pub(crate) fn gap(channel: Option<&ChannelName>, cursor: &Cursor) -> String {
     let mut gap = json!({"type": "gap", "cursor": cursor.to_string()});

@@ -46,6 +46,15 @@ impl Receiver for AnyReceiver {
         }
     }
 
+    fn place(&self, cursor: &Cursor) {
+        match self {
+            Self::SockJs(receiver) => receiver.place(cursor),
+            Self::Sse(receiver) => receiver.place(cursor),
+            // They know no places, or find their own.
+            Self::Lightpush(_) | Self::Waiting(_) => {}
+        }
+    }
+
     fn gap(&self, channel: Option<&ChannelName>, cursor: &Cursor) -> Option<Delivery> {
         match self {
             Self::SockJs(receiver) => receiver.gap(channel, cursor),

@@ -127,6 +127,8 @@ impl Receiver for Counting {
         Delivery::Accepted
     }
 
+    fn place(&self, _: &Cursor) {}
+
     fn gap(&self, _: Option<&ChannelName>, _: &Cursor) -> Option<Delivery> {
         None
     }

@@ -169,6 +169,12 @@ impl<T> Index<T> {
             .map(|(key, connection)| (Key(narrow(key)), &connection.value))
     }
 
+    /// The connections that are not behind.
+    pub fn live(&self) -> impl Iterator<Item = &T> + '_ {
+        let all = self.connections.iter().map(|(_, connection)| connection);
+        all.filter(|connection| !connection.is_behind).map(|connection| &connection.value)
+    }
+
     /// Whether a connection has subscribed to [`Subject::Everyone`].
     pub fn hears_everyone(&self, key: Key) -> bool {
         self.connections.get(key.0 as usize).is_some_and(|connection| connection.everyone_since != NEVER)

@@ -228,6 +228,12 @@ impl<E: Default> Log<E> {
         self.end.load(Relaxed)
     }
 
+    /// The offset half-way from what has left the log to its end.
+    pub(crate) fn middle(&self) -> u64 {
+        let entries = &self.fresh_state().entries;
+        entries.first().midpoint(entries.end())
+    }
+
     /// Waits until there may be something to take that was not there before.
     pub(crate) async fn news(&self, shard: usize) {
         self.news[shard].notified().await;

@@ -23,6 +23,10 @@ pub trait Receiver: Send + Sync + 'static {
     /// Tells its client something, in its place among the publications.
     fn tell(&self, notice: &Self::Notice, place: &Place) -> Delivery;
 
+    /// Tells its client that it is at this place, if that is anything to it: what was before, it has had, or it does not concern
+    /// it. One that takes nothing now has something before it that tells it a place, too.
+    fn place(&self, cursor: &Cursor);
+
     /// Tells its client that messages are missing before this place: of one channel, or of anything. `None` if it cannot be
     /// told.
     fn gap(&self, channel: Option<&ChannelName>, cursor: &Cursor) -> Option<Delivery>;

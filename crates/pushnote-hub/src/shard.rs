@@ -1,6 +1,7 @@
 //! One shard: a share of the receivers, owned by one task, so that fan-out takes no lock.
 
 mod behind;
+mod places;
 mod reading;
 mod turn;
 
@@ -20,6 +21,7 @@ use crate::publication::{Batch, Encoded};
 use crate::receiver::{Delivery, Receiver};
 use crate::window::Window;
 use behind::{Behind, Past};
+use places::Places;
 use turn::Turn;
 
 /// Most publications in one batch.
@@ -87,6 +89,7 @@ pub(crate) struct Shard<R: Receiver> {
     pieces: VecDeque<Piece<R>>,
     commands: mpsc::UnboundedReceiver<ShardCommand<R>>,
     drain: Option<Drain>,
+    places: Places,
     window: Option<Window>,
     counters: Arc<Counters>,
 }
@@ -115,9 +118,10 @@ impl<R: Receiver> Shard<R> {
             VecDeque::new(),
             None,
         );
+        let next = log.end();
         let shard = Self {
             number,
-            next: log.end(),
+            next,
             log,
             index,
             keys,
@@ -127,6 +131,7 @@ impl<R: Receiver> Shard<R> {
             pieces,
             commands,
             drain,
+            places: Places::from(next),
             window,
             counters,
         };
@@ -143,6 +148,7 @@ impl<R: Receiver> Shard<R> {
                     None => return,
                 },
                 () = next_tick(&mut self.drain) => self.drain_some(),
+                () = self.places.due() => self.tell_places().await,
                 () = until_due(self.log.end() > self.next, self.log.news(self.number)) => self.fan_out_next().await,
                 () = time::sleep(FOLLOW_TICK), if !self.following.is_empty() => self.follow(),
                 () = until_due(!self.ready.is_empty(), std::future::pending()) => {}

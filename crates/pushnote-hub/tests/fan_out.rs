@@ -59,6 +59,8 @@ impl Receiver for Recorder {
         Delivery::Accepted
     }
 
+    fn place(&self, _: &Cursor) {}
+
     fn gap(&self, _: Option<&ChannelName>, _: &Cursor) -> Option<Delivery> {
         None
     }

@@ -26,6 +26,8 @@ impl Receiver for Nobody {
         Delivery::Accepted
     }
 
+    fn place(&self, _: &Cursor) {}
+
     fn gap(&self, _: Option<&ChannelName>, _: &Cursor) -> Option<Delivery> {
         None
     }

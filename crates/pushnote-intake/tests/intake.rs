@@ -33,6 +33,8 @@ impl Receiver for Page {
         Delivery::Accepted
     }
 
+    fn place(&self, _: &Cursor) {}
+
     fn gap(&self, _: Option<&ChannelName>, _: &Cursor) -> Option<Delivery> {
         None
     }

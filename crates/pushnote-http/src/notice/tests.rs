@@ -112,6 +112,9 @@ fn made(example: &Value) -> Option<Value> {
             let who = Who { count: number("count")?, users, anonymous: number("anonymous")? };
             Notice::Presence { id: id?, channel: channel(&example["channel"]), who }
         }
+        "messages" if example["messages"] == json!([]) => {
+            return Some(parsed(&framing::place(&cursor(example))));
+        }
         "messages" => return Some(batch(publications(example), example)),
         "join" => {
             let joined = Publication::joined(channel(&example["channel"]), user(&example["user"]));

@@ -51,6 +51,12 @@ impl SockJsReceiver {
         told
     }
 
+    pub(super) fn place(&self, cursor: &Cursor) {
+        if self.framed.load(Relaxed) {
+            self.send(&Message::json(framing::place(cursor).into()));
+        }
+    }
+
     pub(super) fn gap(&self, channel: Option<&ChannelName>, cursor: &Cursor) -> Option<Delivery> {
         self.framed.load(Relaxed).then(|| self.send(&Message::json(framing::gap(channel, cursor).into())))
     }

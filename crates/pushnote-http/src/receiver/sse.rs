@@ -75,6 +75,12 @@ impl SseReceiver {
         }
     }
 
+    pub(super) fn place(&self, cursor: &Cursor) {
+        if self.begun.load(Relaxed) {
+            self.send(&event_framing::place(cursor, true));
+        }
+    }
+
     pub(super) fn gap(&self, channel: Option<&ChannelName>, cursor: &Cursor) -> Delivery {
         self.send(&event_framing::gap(channel, cursor))
     }

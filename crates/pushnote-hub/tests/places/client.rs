@@ -81,6 +81,13 @@ impl Receiver for Client {
         Delivery::Accepted
     }
 
+    fn place(&self, cursor: &Cursor) {
+        let mut seen = self.seen.lock().unwrap();
+        if !seen.full {
+            seen.cursor = Some(cursor.clone());
+        }
+    }
+
     fn gap(&self, _: Option<&ChannelName>, cursor: &Cursor) -> Option<Delivery> {
         let mut seen = self.seen.lock().unwrap();
         if self.deaf {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pushnote_core::{Cursor, Position, Subject};
 use pushnote_hub::{Origin, Publication};
 
-use crate::client::{Client, attach, hub, publication, publish_at, settle};
+use crate::client::{Client, attach, channel, hub, publication, publish_at, settle};
 
 #[tokio::test(start_paused = true)]
 async fn who_claims_to_have_had_what_never_comes_is_told_of_a_gap() {
@@ -43,6 +43,40 @@ async fn a_subscription_since_a_place_elsewhere_is_not_complete_before_the_log_i
         settle().await;
     }
     assert_eq!(client.seen.lock().unwrap().told, [false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hears_nothing_for_long_is_at_a_place_that_another_server_knows() {
+    let (here, there) = (hub(1, 10), hub(2, 10));
+    let client = Client::default();
+    let mut attachment = here.attach(client.clone());
+    attachment.subscribe(channel(1)).unwrap();
+    attachment.resume(None, ());
+    settle().await;
+    for number in 0..100 {
+        for hub in [&here, &there] {
+            let data = publication(number, [channel(2)]);
+            let marks = [Position { epoch: 7, sequence: number + 1 }].into();
+            let position = Some(Position { epoch: 7, sequence: number });
+            hub.publish(data, Origin { position, marks, ..Origin::default() }).await.unwrap();
+        }
+        settle().await;
+    }
+    let resumed = async |cursor| {
+        let back = client.elsewhere();
+        let mut attachment = there.attach(back.clone());
+        attachment.subscribe(channel(1)).unwrap();
+        attachment.resume(cursor, ());
+        settle().await;
+        let seen = back.seen.lock().unwrap();
+        (seen.told.clone(), seen.gaps)
+    };
+    let old = client.cursor();
+    tokio::time::advance(Duration::from_secs(16)).await;
+    settle().await;
+    assert_eq!(resumed(client.cursor()).await, (vec![true], 0));
+    assert_eq!(resumed(old).await, (vec![false], 0), "where it was before, that server knows no more");
+    assert!(client.numbers().is_empty());
 }
 
 #[tokio::test]
