@@ -52,9 +52,7 @@ fn check(keys: &Keys, args: &TokenArgs) -> Result<(), Failure> {
             .map_err(|error| Failure::config(format!("--jwt-keys: {}: {error}", path.display())))?;
         public_keys = public_keys.and(read);
     }
-    // A server also takes a token in the second in which it is exactly a day old: that one is not counted.
-    let verifier = Verifier::new(keys).with_jwt_keys(public_keys).with_age_max_s(Some(DAY_S - 1));
-    match verifier.access(&token, now()) {
+    match allowed(keys, public_keys, &token) {
         Ok(Access { user, channels, expires_at, .. }) => {
             let user = user.map(|user| format!("user {user}"));
             let channels = channels.iter().map(|channel| format!("channel {channel}"));
@@ -71,8 +69,15 @@ fn check(keys: &Keys, args: &TokenArgs) -> Result<(), Failure> {
     }
 }
 
+/// What a token allows now, to a server with this secret and `--token-max-age` as it is by default.
+pub(crate) fn allowed(keys: &Keys, public_keys: JwtKeys, token: &str) -> Result<Access, TokenError> {
+    // A server also takes a token in the second in which it is exactly a day old: that one is not counted.
+    let verifier = Verifier::new(keys).with_jwt_keys(public_keys).with_age_max_s(Some(DAY_S - 1));
+    verifier.access(token, now())
+}
+
 /// Arguments of programs can be seen by others on the machine: `-` reads standard input.
-fn read_token(argument: &str) -> Result<String, Failure> {
+pub(crate) fn read_token(argument: &str) -> Result<String, Failure> {
     if argument != "-" {
         return Ok(argument.to_owned());
     }

@@ -1,53 +1,35 @@
-//! `pushnote doctor`: looks at a ZeroMQ set-up from outside, as an application and a server would.
+//! `pushnote doctor`: looks at a set-up from outside, as an application, a server or a browser would.
 
 mod args;
-mod end;
-mod look;
-mod remedy;
+mod mq;
+mod page;
 mod report;
-mod round;
+mod whole;
 
 pub(crate) use args::DoctorArgs;
-use pushnote_cli::{Failure, client_keys};
-use pushnote_zmtp::handshake::SocketType;
-use pushnote_zmtp::{Options, Security};
+use pushnote_cli::Failure;
 
-use self::end::End;
-use self::look::Look;
 use self::report::Report;
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
-    let keys = client_keys(&args.connect, &args.key)?;
-    let key = keys.as_ref().map(|(_, secret)| secret.public_key());
-    let security = keys.map_or(Security::Null, |(server, secret)| Security::curve_client(server, secret));
-    let options = Options { security, handshake_timeout: args.timeout, resume: false, ..Options::default() };
-    let look = Look { options, key, timeout: args.timeout };
+    let look = mq::look(args)?;
+    let page = args.page.url.as_ref().map(|url| page::Page::new(url, args)).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::system(format!("cannot start: {error}")))?;
-    let mut report = Report::default();
-    runtime.block_on(examine(args, &look, &mut report));
+    let mut report = Report::new(page.as_ref().and_then(page::Page::token));
+    runtime.block_on(async {
+        let Some(page) = &page else { return mq::examine(args, &look, &mut report).await };
+        if args.mq_sub.is_some() || args.mq_pub.is_some() {
+            mq::examine(args, &look, &mut report).await;
+        }
+        page.examine(&mut report).await;
+        if let (Some(sub), true) = (&args.mq_sub, report.is_sound()) {
+            whole::examine(sub, &look, page, &mut report).await;
+        }
+    });
     // A name that the system is still looking for is not waited for.
     runtime.shutdown_background();
     report.result()
-}
-
-async fn examine(args: &DoctorArgs, look: &Look, report: &mut Report) {
-    let sub = args.mq_sub.as_ref().map(|endpoint| End::new("sub", "--mq-sub", endpoint, SocketType::Sub));
-    let r#pub = args.mq_pub.as_ref().map(|endpoint| End::new("pub", "--mq-pub", endpoint, SocketType::Pub));
-    if sub.is_none() && r#pub.is_none() {
-        End::either("mq", "--mq", &args.mq).is_sound(look, report).await;
-        return;
-    }
-    let mut sound = true;
-    for end in sub.iter().chain(&r#pub) {
-        sound &= end.is_sound(look, report).await;
-    }
-    if let (Some(sub), Some(r#pub), true) = (sub, r#pub, sound) {
-        match round::trip(sub.endpoint, r#pub.endpoint, look).await {
-            Ok(time) => report.ok("both", "end to end", format_args!("published, and arrived in {time:.1?}")),
-            Err(fault) => report.fail("both", &fault),
-        }
-    }
 }

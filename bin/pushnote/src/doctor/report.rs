@@ -30,9 +30,15 @@ pub(super) struct Report {
     failed: usize,
     /// The first fault is one of settings.
     wrong_setting: bool,
+    /// A token, which no line shows, whoever sends it back.
+    secret: Option<String>,
 }
 
 impl Report {
+    pub(super) fn new(secret: Option<String>) -> Self {
+        Self { secret: secret.filter(|secret| !secret.is_empty()), ..Self::default() }
+    }
+
     pub(super) fn ok(&mut self, end: &str, check: &str, text: impl Display) {
         self.line("ok", end, check, text);
     }
@@ -51,7 +57,16 @@ impl Report {
 
     fn line(&mut self, mark: &str, end: &str, check: &str, text: impl Display) {
         self.checks += 1;
-        say(format_args!("{mark:<4}  {end:<4}  {check:<10}  {text}"));
+        let mut text = visible(&text.to_string());
+        if let Some(secret) = &self.secret {
+            text = text.replace(secret, "(the token)");
+        }
+        say(format_args!("{mark:<4}  {end:<4}  {check:<13}  {text}"));
+    }
+
+    /// Nothing has failed so far.
+    pub(super) fn is_sound(&self) -> bool {
+        self.failed == 0
     }
 
     /// Whether anything failed.
@@ -62,5 +77,30 @@ impl Report {
             (_, true) => Err(Failure::config(text)),
             (_, false) => Err(Failure::unavailable(text)),
         }
+    }
+}
+
+/// What another end sends may be in a text: whatever a terminal would obey, or that would turn a line round, is shown
+/// as its number.
+fn visible(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || turns(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_as_its_number() {
+        assert_eq!(visible("a\u{1b}[2Jb\nc\u{202e}ü"), "a\\u{1b}[2Jb\\u{a}c\\u{202e}ü");
     }
 }

@@ -6,7 +6,7 @@ use pushnote_zmtp::handshake::{HandshakeError, SocketType};
 use pushnote_zmtp::{CloseCause, Endpoint};
 
 use super::look::Look;
-use super::report::Fault;
+use crate::doctor::report::Fault;
 
 pub(super) fn connect(endpoint: &Endpoint, flag: &str, error: &io::Error) -> Fault {
     let advice = match error.kind() {

@@ -1,13 +1,9 @@
-//! `pushnote doctor` names what is wrong with a set-up.
-
-use std::process::Output;
+//! The ZeroMQ ends.
 
 use pushnote_tests::{Forwarder, Launch, Process, Single, free_endpoint};
 use rustix::process::{Pid, Signal, kill_process};
 
-fn doctor(arguments: &[&str]) -> Output {
-    Process::output("pushnote", &[&["doctor"], arguments].concat(), &[])
-}
+use super::doctor;
 
 /// Runs it: all checks but the last are sound, and the last has these words. Returns its lines.
 #[track_caller]
@@ -51,20 +47,20 @@ fn a_sound_set_up_is_sound() {
     let text = succeeds(
         &[&sub, &publ],
         &[
-            "sub   socket      SUB",
-            "pub   socket      PUB",
+            "sub   socket         SUB",
+            "pub   socket         PUB",
             "ZMTP 3.1",
             "both  end to end",
-            "history     kept: epoch",
+            "history        kept: epoch",
         ],
     );
     assert_eq!(text.lines().count(), 6 + 7 + 1, "{text}");
-    succeeds(&["--mq", &forwarder.sub], &["mq    socket      SUB", "applications publish here"]);
-    succeeds(&["--mq", &forwarder.publ], &["mq    socket      PUB", "servers subscribe here"]);
+    succeeds(&["--mq", &forwarder.sub], &["mq    socket         SUB", "applications publish here"]);
+    succeeds(&["--mq", &forwarder.publ], &["mq    socket         PUB", "servers subscribe here"]);
     let forgetful = Forwarder::with(&["--history-bytes=0"]);
-    succeeds(&["--mq", &forgetful.publ], &["history     none kept"]);
+    succeeds(&["--mq", &forgetful.publ], &["history        none kept"]);
     let single = Single::start();
-    succeeds(&["-s", &single.endpoint], &["SUB", "heartbeat   answered in"]);
+    succeeds(&["-s", &single.endpoint], &["SUB", "heartbeat      answered in"]);
 }
 
 #[test]
@@ -152,7 +148,7 @@ fn keys() {
     let [sub, publ] = both(&secured);
     let server = format!("--curve-server-key={public}");
 
-    succeeds(&[&sub, &publ, &server, &friend], &["security    CURVE", "both  end to end"]);
+    succeeds(&[&sub, &publ, &server, &friend], &["security       CURVE", "both  end to end"]);
     let flags = ["security", "wants CURVE", "--curve-server-key", "--curve-secret-key-file"];
     fails(&[&sub, &publ], 78, &flags);
     let words = ["pub", "security", "may not subscribe", &format!("subscribe {of_half}"), "--curve-clients"];

@@ -6,7 +6,7 @@ use pushnote_zmtp::{Endpoint, Options, Publisher, Subscriber};
 use tokio::time::{Instant, interval, timeout};
 
 use super::look::Look;
-use super::report::Fault;
+use crate::doctor::report::Fault;
 
 const CHECK: &str = "end to end";
 /// Whether the relay knows of our subscription cannot be seen: what is lost before it does is sent again.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::look::Look;
 use super::remedy;
-use super::report::{Fault, Report};
+use crate::doctor::report::{Fault, Report};
 
 pub(super) struct End<'a> {
     /// In the report.

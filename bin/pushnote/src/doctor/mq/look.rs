@@ -6,10 +6,10 @@ use pushnote_zmtp::Options;
 use pushnote_zmtp::curve::PublicKey;
 
 /// How everything is looked at.
-pub(super) struct Look {
-    pub(super) options: Options,
+pub(in crate::doctor) struct Look {
+    pub(in crate::doctor) options: Options,
     /// Our own public key, with CURVE.
-    pub(super) key: Option<PublicKey>,
+    pub(in crate::doctor) key: Option<PublicKey>,
     /// For each step.
-    pub(super) timeout: Duration,
+    pub(in crate::doctor) timeout: Duration,
 }

@@ -1,0 +1,107 @@
+//! Other servers, and such as mean no good.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::spawn;
+use std::time::{Duration, Instant};
+
+use super::{Said, says};
+
+/// What a connection is answered with, again and again.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// This, and the connection ends.
+    Once(&'static str),
+    /// This, and then this piece for ever.
+    Endless(&'static str, &'static str),
+    /// Nothing.
+    Silence,
+}
+
+/// A server that is none.
+fn other(answer: Answer) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    spawn(move || {
+        for stream in listener.incoming().flatten() {
+            spawn(move || serve(stream, answer));
+        }
+    });
+    format!("http://{address}/sockjs")
+}
+
+/// The client may go at any time.
+fn serve(mut stream: TcpStream, answer: Answer) -> Option<()> {
+    let mut request = [0; 4096];
+    stream.read(&mut request).ok()?;
+    match answer {
+        Answer::Once(text) => stream.write_all(text.as_bytes()).ok()?,
+        Answer::Endless(head, piece) => {
+            stream.write_all(head.as_bytes()).ok()?;
+            let many = piece.repeat(1000);
+            while stream.write_all(many.as_bytes()).is_ok() {}
+        }
+        Answer::Silence => {}
+    }
+    if let Answer::Silence = answer {
+        while stream.read(&mut request).ok()? > 0 {}
+    }
+    Some(())
+}
+
+/// Whatever it is, it is said soon, and no byte of it reaches the terminal that one would obey.
+#[track_caller]
+fn soon(answer: Answer, arguments: &[&str], code: i32) -> Said {
+    let url = other(answer);
+    let started = Instant::now();
+    let said = says(&[&[&url, "--timeout=500ms", "--keep-alive=1s"], arguments].concat(), code);
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}: {said}", started.elapsed());
+    assert!(!said.to_string().contains(|c: char| c.is_control() && c != '\n'), "{said}");
+    said
+}
+
+const PAGE: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<html><title>My \u{1b}[31mshop</title>";
+const MOVED: &str = "HTTP/1.1 301 Moved\r\nlocation: https://www.example.org/\r\nconnection: close\r\n\r\n";
+const INFO: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{\"websocket\":true,\"origins\":[\"*:*\"],\"entropy\":1}";
+const LATE: &str = "HTTP/1.1 200 OK\r\ndate: Fri, 01 Jan 2021 00:00:00 GMT\r\ncache-control: no-store\r\nconnection: close\r\n\r\n{\"websocket\":true,\"origins\":[\"*:*\"]}";
+const ENDLESS: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
+
+#[test]
+fn another_server() {
+    let said = soon(Answer::Once(PAGE), &[], 78);
+    said.has("FAIL", "info", &["200 with a web page", "My \\u{1b}[31mshop", "no SockJS", "--route"]);
+    let said = soon(Answer::Once(MOVED), &[], 78);
+    said.has("FAIL", "info", &["301", "a redirection to https://www.example.org/"]);
+    let said = soon(Answer::Once("SSH-2.0-OpenSSH_9.2\r\n"), &[], 78);
+    said.has("FAIL", "info", &["speaks no HTTP"]);
+    let said = soon(Answer::Once(""), &[], 69);
+    said.has("FAIL", "info", &["ended without an answer"]);
+    let said = soon(Answer::Silence, &[], 69);
+    said.has("FAIL", "info", &["no answer in time"]);
+}
+
+#[test]
+fn what_is_only_half_of_it() {
+    // The same answer for everything, twice the same: a cache before it, and no transport.
+    let said = soon(Answer::Once(INFO), &[], 78);
+    said.has("FAIL", "cache", &["kept on the way", "proxy_cache"])
+        .has("warn", "clock", &["no Date"])
+        .has("FAIL", "websocket", &["200", "does not pass the upgrade on", "Connection"])
+        .has("FAIL", "xhr-streaming", &["ends at once"])
+        .has("FAIL", "xhr-polling", &["not SockJS's"]);
+}
+
+#[test]
+fn a_clock_that_is_years_behind() {
+    let said = soon(Answer::Once(LATE), &["--transport=websocket"], 78);
+    said.has("FAIL", "clock", &["s behind this machine's", "from the future", "NTP"]);
+}
+
+#[test]
+fn gigabytes_and_garbage() {
+    for piece in ["x", "\u{1b}[2J\u{7}\n", "{", "o\n", "a[", "data: o\r\n", "\0"] {
+        soon(Answer::Endless(ENDLESS, piece), &[], 78).has("FAIL", "info", &["200"]);
+    }
+    // A head that never ends.
+    soon(Answer::Endless("HTTP/1.1 200 OK\r\n", "x-a: b\r\n"), &[], 78).has("FAIL", "info", &["no HTTP"]);
+}
