@@ -66,7 +66,10 @@ async function inTheLog(expected) {
 }
 
 test('the three questions of troubleshooting.md are answered', async () => {
-  const [doctor, events, token] = block('troubleshooting.md', 'sh').trim().split('\n');
+  const [page, doctor, events, token] = block('troubleshooting.md', 'sh').trim().split('\n');
+  const seen = run('bash', ['-c', page.replace('#', '--keep-alive=0s #')]);
+  assert.equal(seen.status, 0, seen.said);
+  assert.match(seen.said, /^ok +page +xhr-streaming +open in .*^ok +page +token +the server takes it/ms);
   const asked = run('bash', ['-c', doctor]);
   assert.equal(asked.status, 0, asked.said);
 

@@ -25,8 +25,8 @@ pub(crate) enum ToolCommand {
     Config(ConfigArgs),
     /// Starts everything on this machine alone, with a demo page
     Dev(DevArgs),
-    /// Checks a ZeroMQ set-up from outside, and says what is wrong and what to do
-    Doctor(crate::doctor::DoctorArgs),
+    /// Checks what a page gets at a URL, or a ZeroMQ set-up, from outside, and says what is wrong and what to do
+    Doctor(Box<crate::doctor::DoctorArgs>),
     /// Makes a CURVE key pair, with which the ends of a ZeroMQ connection prove who they are, or shows one's public key
     Keygen(KeygenArgs),
     /// Publishes one message

@@ -33,7 +33,7 @@ fn other(answer: Answer) -> String {
 /// The client may go at any time.
 fn serve(mut stream: TcpStream, answer: Answer) -> Option<()> {
     let mut request = [0; 4096];
-    stream.read(&mut request).ok()?;
+    stream.read(&mut request).ok().filter(|bytes| *bytes > 0)?;
     match answer {
         Answer::Once(text) => stream.write_all(text.as_bytes()).ok()?,
         Answer::Endless(head, piece) => {

@@ -6,10 +6,10 @@ use pushnote_zmtp::Options;
 use pushnote_zmtp::curve::PublicKey;
 
 /// How everything is looked at.
-pub(in crate::doctor) struct Look {
-    pub(in crate::doctor) options: Options,
+pub(crate) struct Look {
+    pub(crate) options: Options,
     /// Our own public key, with CURVE.
-    pub(in crate::doctor) key: Option<PublicKey>,
+    pub(crate) key: Option<PublicKey>,
     /// For each step.
-    pub(in crate::doctor) timeout: Duration,
+    pub(crate) timeout: Duration,
 }

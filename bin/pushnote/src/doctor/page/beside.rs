@@ -34,7 +34,7 @@ pub(super) async fn iframe(site: &Site, info: &Info) -> Beside {
     const CHECK: &str = "iframe";
     let answer = match site.look(&format!("{}/iframe.html", site.path()), &info.jar).await {
         Ok(answer) => answer,
-        Err(trouble) => return Beside::Broken(trouble.fault(CHECK, site)),
+        Err(trouble) => return Beside::Broken(site.fault(CHECK, &trouble)),
     };
     if answer.status() == StatusCode::NOT_FOUND {
         return Beside::Absent("off at the server (sockjs_url): browsers since 2012 do without".to_owned());
@@ -87,7 +87,7 @@ pub(super) async fn events(site: &Site, info: &Info) -> Beside {
     let answer = match site.send(request.body(Full::default())).await {
         Ok(answer) => answer,
         Err(Trouble::Late(Step::Answer)) => return held(site.timeout),
-        Err(trouble) => return Beside::Broken(trouble.fault(CHECK, site)),
+        Err(trouble) => return Beside::Broken(site.fault(CHECK, &trouble)),
     };
     let is_stream = answer
         .headers()

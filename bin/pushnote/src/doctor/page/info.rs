@@ -78,7 +78,7 @@ pub(super) async fn examine(site: &Site, report: &mut Report) -> Option<Info> {
 async fn ask(site: &Site, path: &str, jar: &Jar) -> Result<(Info, HeaderMap), Fault> {
     let started = Instant::now();
     let path = format!("{path}/info");
-    let fault = |trouble: Trouble| trouble.fault(CHECK, site);
+    let fault = |trouble: Trouble| site.fault(CHECK, &trouble);
     let answer = site.look(&path, jar).await.map_err(fault)?;
     let (head, body) = answer.into_parts();
     let body = site.whole(body).await.map_err(fault)?;
@@ -166,7 +166,7 @@ fn cors(site: &Site, headers: &HeaderMap, restricted: bool, report: &mut Report)
             return report.ok("page", CHECK, format_args!("pages of {origin} may connect"));
         }
         [] if restricted => {
-            let add = format!("add it to the server's allowed_origin, or give --origin the page's own (scheme, name and port count)");
+            let add = "add it to the server's allowed_origin, or give --origin the page's own (scheme, name and port count)";
             format!("the server keeps pages of {origin} out: {add}")
         }
         // Browsers let a page read what its own origin answers.

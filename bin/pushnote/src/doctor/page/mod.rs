@@ -76,7 +76,7 @@ impl Page {
     /// Checks from the name up to what a page gets; what is behind a step that fails is left out.
     pub(super) async fn examine(&self, report: &mut Report) {
         if let Err((check, trouble)) = way::examine(&self.site, self.insecure, report).await {
-            return report.fail("page", &trouble.fault(check, &self.site));
+            return report.fail("page", &self.site.fault(check, &trouble));
         }
         let Some(info) = info::examine(&self.site, report).await else { return };
         match info.base_url.as_deref().map(|url| self.site.moved(url)) {
@@ -85,7 +85,7 @@ impl Page {
                 report.ok("page", "base_url", format_args!("pages are sent to {}", site.url()));
                 match way::examine(&site, self.insecure, report).await {
                     Ok(()) => self.examine_transports(&site, &info, report).await,
-                    Err((check, trouble)) => report.fail("page", &trouble.fault(check, &site)),
+                    Err((check, trouble)) => report.fail("page", &site.fault(check, &trouble)),
                 }
             }
             Some(Err(error)) => report.fail("page", &Fault::setting("base_url", error)),

@@ -61,7 +61,7 @@ impl From<Garbage> for Flaw {
     }
 }
 
-pub(in crate::doctor) struct Session<'a> {
+pub(crate) struct Session<'a> {
     site: &'a Site,
     receive: Receive,
     jar: Jar,
@@ -217,7 +217,7 @@ impl<'a> Session<'a> {
     }
 
     /// Whether a message with this as its data comes by then.
-    pub(in crate::doctor) async fn hears(&mut self, data: &str, deadline: Instant) -> bool {
+    pub(crate) async fn hears(&mut self, data: &str, deadline: Instant) -> bool {
         while let Ok(frame) = self.next(deadline).await {
             if let Frame::Messages(values) = frame
                 && values.iter().any(|value| has_data(value, data))

@@ -15,6 +15,7 @@ use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
 use super::trouble::{Step, Trouble};
+use crate::doctor::report::Fault;
 
 pub(super) struct Site {
     /// Without a slash at its end.
@@ -71,6 +72,11 @@ impl Site {
             Some(port) => format!("{}:{port}", self.host()),
             None => self.host().to_owned(),
         }
+    }
+
+    /// What to say of trouble there.
+    pub(super) fn fault(&self, check: &'static str, trouble: &Trouble) -> Fault {
+        trouble.fault(check, &self.authority(), self.host(), self.is_tls())
     }
 
     /// The path of SockJS.

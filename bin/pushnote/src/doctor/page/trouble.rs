@@ -5,7 +5,6 @@ use std::io;
 
 use rustls::CertificateError;
 
-use super::site::Site;
 use crate::doctor::report::Fault;
 
 /// What keeps an answer away.
@@ -34,15 +33,16 @@ pub(super) enum Step {
 }
 
 impl Trouble {
-    pub(super) fn fault(&self, check: &'static str, site: &Site) -> Fault {
-        let text = format!("{}: {self}{}", site.authority(), self.advice(site));
+    /// Of a check of a host, by its whole authority; `tls`: it is to speak that.
+    pub(super) fn fault(&self, check: &'static str, authority: &str, host: &str, tls: bool) -> Fault {
+        let text = format!("{authority}: {self}{}", self.advice(host, tls));
         match self {
             Self::Name(_) | Self::NotHttp | Self::Tls(_) => Fault::setting(check, text),
             Self::Connect(_) | Self::Late(_) | Self::HungUp => Fault::unavailable(check, text),
         }
     }
 
-    fn advice(&self, site: &Site) -> String {
+    fn advice(&self, host: &str, tls: bool) -> String {
         match self {
             Self::Name(_) => ": correct the URL, or the DNS".to_owned(),
             Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -57,8 +57,8 @@ impl Trouble {
                 ": what listens there hangs, or waits for a server that does".to_owned()
             }
             Self::Late(_) => String::new(),
-            Self::Tls(error) => format!(": {}", tls_advice(error, site.host())),
-            Self::NotHttp if site.is_tls() => ": correct the port".to_owned(),
+            Self::Tls(error) => format!(": {}", tls_advice(error, host)),
+            Self::NotHttp if tls => ": correct the port".to_owned(),
             Self::NotHttp => ": correct the port, or give https:// if it speaks TLS".to_owned(),
             Self::HungUp => {
                 ": a proxy that does so has no server behind it, or refuses; its log says why".to_owned()

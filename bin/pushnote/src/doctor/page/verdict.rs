@@ -81,7 +81,7 @@ impl Failed {
         let check = transport.name();
         let time = around.site.timeout;
         match &self.flaw {
-            Flaw::Trouble(trouble) => trouble.fault(check, around.site),
+            Flaw::Trouble(trouble) => around.site.fault(check, trouble),
             Flaw::Unexpected(answer) => {
                 let advice = match transport.is_websocket() {
                     true => websocket_advice(answer.status),
