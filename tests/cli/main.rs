@@ -7,6 +7,7 @@ mod metrics;
 mod mq;
 mod server_metrics;
 mod settings;
+mod supervised;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

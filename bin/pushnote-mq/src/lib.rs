@@ -1,11 +1,12 @@
 //! `pushnote-mq`: the ZeroMQ forwarder between applications and servers; and what is wrong with its settings.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use pushnote_cli::{
-    Failure, Listening, listen_for_monitors, listen_options, listening_apart, raise_open_files_limit,
-    reread_clients, reread_on_hangup, say, say_metrics, shutdown_signal, start_logs,
-    warn_of_unknown_variables,
+    Failure, InheritedSockets, Listening, listen_for_monitors, listen_options, listening_apart,
+    raise_open_files_limit, reread_clients, reread_on_hangup, say, say_metrics, shutdown_signal, start_logs,
+    tell_ready, warn_of_unknown_variables,
 };
 use pushnote_config::Mq;
 use pushnote_forwarder::{End, Forwarder, Settings, Way};
@@ -15,6 +16,9 @@ use pushnote_zmtp::{Endpoint, Options};
 #[must_use]
 pub fn main() -> ExitCode {
     pushnote_cli::main_with_settings(|args: Mq| {
+        // Its peers dial again, and keep meanwhile what they have: no socket has to outlive it.
+        let sockets = InheritedSockets::from_environment("")?;
+        sockets.none_left("pushnote-mq opens its own: --sub, --pub, --ack, --metrics")?;
         let _logs = start_logs()?;
         warn_of_unknown_variables();
         raise_open_files_limit();
@@ -56,7 +60,7 @@ async fn run(args: Mq) -> Result<(), Failure> {
         message_bytes_max: args.message_bytes_max,
         ..Settings::default()
     };
-    let shutdown = shutdown_signal()?;
+    let shutdown = shutdown_signal(Duration::ZERO)?;
     let metrics = listen_for_monitors(&args.metrics)?;
     let mut forwarder =
         Forwarder::bind(settings).await.map_err(|error| Failure::unavailable(format!("--{error}")))?;
@@ -75,6 +79,7 @@ async fn run(args: Mq) -> Result<(), Failure> {
         let served = forwarder.serve_metrics(listener);
         served.map_err(|error| Failure::system(format!("--metrics: cannot start: {error}")))?;
     }
+    tell_ready();
     forwarder.run(shutdown).await;
     Ok(())
 }

@@ -12,10 +12,11 @@ mod webhook;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pushnote_cli::{
-    Failure, raise_open_files_limit, reread_clients, reread_on_hangup, say, say_metrics, shutdown_signal,
-    start_logs, warn_of_unknown_variables,
+    Failure, InheritedSockets, raise_open_files_limit, reread_clients, reread_on_hangup, say, say_metrics,
+    shutdown_signal, start_logs, tell_ready, warn_of_unknown_variables,
 };
 use pushnote_config::Server;
 use pushnote_http::{Settings, ZeroMq};
@@ -26,6 +27,9 @@ pub use check::faults;
 /// Fewer than these, because the system allows no more open files, are worth a warning.
 const FEW_CONNECTIONS: usize = 5_000;
 
+/// Behind the drain's deadline: the last lines of the log, and what is on its way to the disk.
+const END_GRACE: Duration = Duration::from_secs(10);
+
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -34,6 +38,7 @@ pub fn main() -> ExitCode {
         mq::ways_in(&args)?;
         listening::apart(&args)?;
         listening::fallback(&args)?;
+        let mut sockets = InheritedSockets::from_environment(listening::HTTP_SOCKET)?;
         let _logs = start_logs()?;
         warn_of_unknown_variables();
         let open_files_max = raise_open_files_limit();
@@ -42,19 +47,21 @@ pub fn main() -> ExitCode {
         let runtime = tokio::runtime::Runtime::new()
             .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
         runtime.block_on(async {
-            let shutdown = shutdown_signal()?;
+            let shutdown = shutdown_signal(Duration::from_secs(args.drain_deadline) + END_GRACE)?;
             let secrets = settings::reread_secrets(&args, &settings);
             settings.push = push::options(&args, settings.log.as_ref()).await?;
-            settings.api = settings::api(&args)?;
-            settings.lightpush = lightpush::listen(&args)?;
+            settings.api = settings::api(&args, &mut sockets)?;
+            settings.lightpush = lightpush::listen(&args, &mut sockets)?;
             let api_keys = settings::reread_api_keys(&args, settings.api.as_ref());
             let clients = reread_clients(&args.listen, &options);
             reread_on_hangup(secrets.into_iter().chain(clients).chain(api_keys).collect())?;
-            let listener = listening::listen(&args).await?;
+            let listener = listening::listen(&args, &mut sockets).await?;
+            sockets.none_left(listening::SOCKETS)?;
             let source = mq::source(&args, options).await?;
             announce(&args, &listener, &source, &settings)?;
             mq::announce_subscriptions(&source);
             tell_limits(&args, &settings, open_files_max);
+            tell_ready();
             let drained = pushnote_http::run(listener, source, settings, shutdown)
                 .await
                 .map_err(|error| Failure::software(error.to_string()))?;
@@ -74,7 +81,7 @@ fn announce(args: &Server, listener: &Listener, source: &ZeroMq, settings: &Sett
     for address in addresses {
         say(format_args!("listening on http://{address}{}, {hears}", settings.route));
     }
-    if let Some(path) = &args.unix_socket {
+    for path in listener.local_paths().map_err(|error| Failure::system(error.to_string()))? {
         // As nginx writes it.
         say(format_args!("listening on http://unix:{}:{}, {hears}", path.display(), settings.route));
     }

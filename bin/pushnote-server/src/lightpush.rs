@@ -1,15 +1,23 @@
 //! The listener that speaks as lightpush does, if there is one.
 
-use pushnote_cli::{Failure, SECRET_BYTES_MAX, read_setting};
+use pushnote_cli::{Failure, InheritedSockets, SECRET_BYTES_MAX, read_setting};
 use pushnote_config::{LightpushArgs, Server};
 use pushnote_http::{LightpushKey, LightpushOptions};
 use pushnote_net::{Listener, advice};
 
+use crate::listening::LIGHTPUSH_SOCKET;
+
 const KEY_VARIABLE: &str = "PUSHNOTE_LIGHTPUSH_KEY";
 
 /// Where it listens, and whom it believes. Must be called within the runtime.
-pub(crate) fn listen(args: &Server) -> Result<Option<LightpushOptions>, Failure> {
+pub(crate) fn listen(
+    args: &Server,
+    sockets: &mut InheritedSockets,
+) -> Result<Option<LightpushOptions>, Failure> {
     let Some((port, key)) = key(args)? else { return Ok(None) };
+    if let Some(listener) = sockets.take(LIGHTPUSH_SOCKET)? {
+        return Ok(Some(LightpushOptions { listener, key }));
+    }
     let listener = Listener::tcp([args.lightpush.lightpush_address], port).map_err(|error| {
         Failure::unavailable(format!("--lightpush-port {port}: cannot listen: {}", advice(&error)))
     })?;

@@ -2,12 +2,22 @@
 
 use std::net::IpAddr;
 
-use pushnote_cli::{Failure, Listening, listening_apart};
+use pushnote_cli::{Failure, InheritedSockets, Listening, listening_apart};
 use pushnote_config::Server;
 use pushnote_net::{Listener, advice};
 
 /// Where a URL without a port leads.
 const HTTP_PORT: u16 = 80;
+
+/// A supervisor's sockets for browsers, and those that have no name.
+pub(crate) const HTTP_SOCKET: &str = "http";
+/// Its sockets for --api.
+pub(crate) const API_SOCKET: &str = "api";
+/// Its sockets for --lightpush-port.
+pub(crate) const LIGHTPUSH_SOCKET: &str = "lightpush";
+/// All of them, for who has given another.
+pub(crate) const SOCKETS: &str = "FileDescriptorName= of its socket unit is http (for browsers), api (with --api), or lightpush \
+                                  (with --lightpush-port)";
 
 /// Each listener has a place of its own.
 pub(crate) fn apart(args: &Server) -> Result<(), Failure> {
@@ -48,8 +58,11 @@ pub(crate) fn fallback(args: &Server) -> Result<(), Failure> {
     Ok(())
 }
 
-/// For browsers. Must be called within the runtime.
-pub(crate) async fn listen(args: &Server) -> Result<Listener, Failure> {
+/// For browsers: on the supervisor's sockets, if it has opened some. Must be called within the runtime.
+pub(crate) async fn listen(args: &Server, sockets: &mut InheritedSockets) -> Result<Listener, Failure> {
+    if let Some(listener) = sockets.take(HTTP_SOCKET)? {
+        return Ok(listener);
+    }
     if let Some(path) = &args.unix_socket {
         let bound = Listener::unix(path).await.and_then(|listener| {
             listener.open_to_all_users()?;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote_cli::{
-    Failure, Reread, SECRET_BYTES_MAX, listen_for_monitors, read_secret, read_setting, secret_source,
+    Failure, InheritedSockets, Reread, SECRET_BYTES_MAX, listen_for_monitors, read_secret, read_setting,
+    secret_source,
 };
 use pushnote_config::{MessageForm, Server};
 use pushnote_core::{ChannelRules, JwtKeys, Keys, Limits, Verifier};
@@ -15,6 +16,7 @@ use pushnote_http::{
 };
 use pushnote_net::{Listener, advice};
 
+use crate::listening::API_SOCKET;
 use crate::{mq, redis};
 
 const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
@@ -167,11 +169,14 @@ pub(crate) fn api_keys(args: &Server) -> Result<Option<(SocketAddr, ApiKeys)>, F
 }
 
 /// The API's listener and keys. Must be called within the runtime.
-pub(crate) fn api(args: &Server) -> Result<Option<ApiOptions>, Failure> {
+pub(crate) fn api(args: &Server, sockets: &mut InheritedSockets) -> Result<Option<ApiOptions>, Failure> {
     let Some((address, keys)) = api_keys(args)? else { return Ok(None) };
-    let listener = Listener::tcp([address.ip()], address.port()).map_err(|error| {
-        Failure::unavailable(format!("--api {address}: cannot listen: {}", advice(&error)))
-    })?;
+    let listener = match sockets.take(API_SOCKET)? {
+        Some(listener) => listener,
+        None => Listener::tcp([address.ip()], address.port()).map_err(|error| {
+            Failure::unavailable(format!("--api {address}: cannot listen: {}", advice(&error)))
+        })?,
+    };
     Ok(Some(ApiOptions { listener: Some(listener), keys: Arc::new(keys.into()) }))
 }
 

@@ -27,6 +27,11 @@ pub(crate) enum ToolCommand {
     Dev(DevArgs),
     /// Checks what a page gets at a URL, or a ZeroMQ set-up, from outside, and says what is wrong and what to do
     Doctor(Box<crate::doctor::DoctorArgs>),
+    /// Writes manual pages and what shells complete, of all three programs, for those who package them
+    #[command(hide = true)]
+    Generate(GenerateArgs),
+    /// Asks a server or forwarder whether it is well, for a container's HEALTHCHECK: exit code 0 says so
+    Health(HealthArgs),
     /// Makes a CURVE key pair, with which the ends of a ZeroMQ connection prove who they are, or shows one's public key
     Keygen(KeygenArgs),
     /// Publishes one message
@@ -82,6 +87,20 @@ pub(crate) struct ConfigAction {
     /// Prints the page docs/configuration.md
     #[arg(long, hide = true)]
     pub(crate) manual: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GenerateArgs {
+    /// Folder that gets man/, bash/, zsh/ and fish/
+    #[arg(value_name = "PATH")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HealthArgs {
+    /// Where it says so: /health on a server's port, and on that of --metrics
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:8080/health")]
+    pub(crate) url: String,
 }
 
 #[derive(Debug, clap::Args)]

@@ -71,7 +71,7 @@ pub(crate) fn run(args: &DevArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::system(format!("cannot start threads: {error}")))?;
     runtime.block_on(async {
-        let shutdown = shutdown_signal()?;
+        let shutdown = shutdown_signal(Duration::ZERO)?;
         let (listener, subscriber) = listen(args.port, &endpoint).await?;
         let demo = Demo::new(&listener, &subscriber, &secret, &user)?;
         let source = ZeroMq { subscriber, responder: Responder::new(Options::default()) };

@@ -5,6 +5,8 @@ mod bench;
 mod config;
 mod dev;
 mod doctor;
+mod generate;
+mod health;
 mod json;
 mod keygen;
 mod mq_socket;
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         ToolCommand::Config(args) => config::run(&args),
         ToolCommand::Dev(args) => dev::run(&args),
         ToolCommand::Doctor(args) => doctor::run(&args),
+        ToolCommand::Generate(args) => generate::run(&args),
+        ToolCommand::Health(args) => health::run(&args),
         ToolCommand::Keygen(args) => keygen::run(&args),
         ToolCommand::Publish(args) => publish::run(&args),
         ToolCommand::Tail(args) => tail::run(&args),

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::Failure;
+use crate::supervisor::{tell_reread, tell_rereading};
 
 /// How long files may take to be read before that is an error.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -50,6 +51,7 @@ pub fn reread_on_hangup(files: Vec<Reread>) -> Result<(), Failure> {
 }
 
 fn reread(files: &[Reread]) {
+    tell_rereading();
     let mut taken = 0;
     for file in files {
         match file() {
@@ -58,4 +60,5 @@ fn reread(files: &[Reread]) {
         }
     }
     tracing::info!(taken, of = files.len(), "files read again, as SIGHUP asks");
+    tell_reread(&format!("running; {taken} of {} files read again were taken", files.len()));
 }

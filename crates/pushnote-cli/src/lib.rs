@@ -5,12 +5,15 @@
 mod failure;
 mod files;
 mod hangup;
+mod inherited;
+mod journal;
 mod listening;
 mod logs;
 mod metrics;
 mod secret;
 mod security;
 mod signals;
+mod supervisor;
 
 use std::io::Write;
 use std::iter;
@@ -24,12 +27,14 @@ use pushnote_config::{ConfigError, Schema};
 pub use failure::Failure;
 pub use files::raise_open_files_limit;
 pub use hangup::{Reread, reread_on_hangup};
+pub use inherited::InheritedSockets;
 pub use listening::{Listening, listening_apart};
 pub use logs::{LOG_VARIABLE, Logs, log_lines_lost, panics, start_logs};
 pub use metrics::{listen_for_monitors, say_metrics};
 pub use secret::{SECRET_BYTES_MAX, SECRET_VARIABLE, read_secret, read_setting, secret_source};
 pub use security::{client_keys, listen_options, reread_clients};
 pub use signals::shutdown_signal;
+pub use supervisor::tell_ready;
 
 /// Parses the command line and runs the program: a failure is one line on stderr and its exit code.
 pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {

@@ -18,6 +18,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::Failure;
+use crate::journal::{self, JournalLine};
 
 /// Environment variable with the log filter, for example `info` or `pushnote_hub=debug`.
 pub const LOG_VARIABLE: &str = "PUSHNOTE_LOG";
@@ -54,13 +55,17 @@ pub fn start_logs() -> Result<Logs, Failure> {
     let filter = filter(&std::env::var(LOG_VARIABLE).unwrap_or_default())?;
     let (queue, ended) = Queue::start(io::stderr())
         .map_err(|error| Failure::system(format!("cannot start the log's thread: {error}")))?;
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(queue.clone())
         // A fault of the log is not to be printed: printing panics where stderr is gone.
         .log_internal_errors(false)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+        .with_ansi(io::stderr().is_terminal());
+    if journal::has_stderr() {
+        log.event_format(JournalLine::new()).init()
+    } else {
+        log.init()
+    }
     std::panic::set_hook(Box::new(log_panic));
     Ok(Logs { queue, ended })
 }

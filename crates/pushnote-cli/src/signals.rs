@@ -1,8 +1,11 @@
 //! When to end.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
+use crate::supervisor::tell_stopping;
 
 // As shells report a death by these signals: 128 and the signal's number.
 const ASKED_BY_SIGINT: i32 = 130;
@@ -13,8 +16,10 @@ const ASKED_BY_SIGTERM: i32 = 143;
 /// The handlers are in place when this returns, so that no signal is missed before the future is polled. Who asks
 /// a second time does not want to wait any more: the process ends at once.
 ///
+/// A supervisor is told that the program ends, and may take `grace` for it.
+///
 /// SIGUSR1 and SIGUSR2, which mean nothing here, do not end the process either.
-pub fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
+pub fn shutdown_signal(grace: Duration) -> Result<impl Future<Output = ()>, Failure> {
     let listen =
         |kind| signal(kind).map_err(|error| Failure::system(format!("cannot handle signals: {error}")));
     let mut terminate = listen(SignalKind::terminate())?;
@@ -31,6 +36,7 @@ pub fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
     };
     Ok(async move {
         asked().await;
+        tell_stopping(grace);
         tracing::info!("asked to end; ask again to end at once");
         tokio::spawn(async move { std::process::exit(asked().await) });
     })

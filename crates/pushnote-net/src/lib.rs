@@ -1,6 +1,6 @@
 //! What every listener and socket of pushnote shares.
 //!
-//! - [`Listener`], [`Stream`], [`Peer`]: connections over TCP or a Unix socket, accepted in one way
+//! - [`Listener`], [`Stream`], [`Peer`]: connections over TCP or a Unix socket, accepted in one way; [`Inherited`] ones too
 //! - [`Writer`]: the writing end of a stream, which any thread writes to
 //! - [`http`]: responses that go on for ever, taken over from the server that has written their head
 //! - [`Admission`], [`Newcomers`]: how many of them there may be, and who gives way
@@ -33,7 +33,7 @@ mod writer;
 pub use admission::{Admission, Permit, Refused};
 pub use awake::{LATE, timeout_awake};
 pub use clock::unix_now;
-pub use listener::{Listener, advice};
+pub use listener::{Inherited, Listener, advice};
 pub use log_once::{LogOnce, harmless};
 pub use moment::{Moment, after};
 pub use network::{Network, ParseNetworkError};

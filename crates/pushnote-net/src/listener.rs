@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fs::{Permissions, remove_file, set_permissions, symlink_metadata};
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
@@ -26,18 +27,25 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Listens, and makes a [`Stream`] of each connection.
 #[derive(Debug)]
 pub struct Listener {
-    sockets: Sockets,
+    /// One, or one for each address of a name, or those that this process was started with.
+    sockets: Vec<Socket>,
     log: LogOnce,
 }
 
 #[derive(Debug)]
-enum Sockets {
-    /// One for each address of a name.
-    Tcp(Vec<TcpListener>),
-    Unix {
-        listener: UnixListener,
-        file: SocketFile,
-    },
+enum Socket {
+    Tcp(TcpListener),
+    /// With its file, if that is this process's own.
+    Unix(UnixListener, Option<SocketFile>),
+}
+
+/// A socket that listens already: whoever has started this process made it, and keeps it when the process ends.
+#[derive(Debug)]
+pub enum Inherited {
+    /// On a TCP port.
+    Tcp(net::TcpListener),
+    /// On a Unix socket, whose file stays.
+    Unix(unix::UnixListener),
 }
 
 /// Removed with its listener, so that the next one finds the path free.
@@ -60,7 +68,8 @@ impl Listener {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn tcp(addresses: impl IntoIterator<Item = IpAddr>, port: u16) -> io::Result<Self> {
-        Ok(Sockets::Tcp(listen_on_all(&addresses.into_iter().collect(), port)?).into())
+        let listeners = listen_on_all(&addresses.into_iter().collect(), port)?;
+        Ok(listeners.into_iter().map(Socket::Tcp).collect())
     }
 
     /// Listens on every address of this machine, of both families where it has both.
@@ -100,7 +109,28 @@ impl Listener {
             }
             bound => bound?,
         };
-        Ok(Sockets::Unix { listener, file: SocketFile(path.to_owned()) }.into())
+        Ok([Socket::Unix(listener, Some(SocketFile(path.to_owned())))].into_iter().collect())
+    }
+
+    /// Hears all of these.
+    ///
+    /// # Errors
+    /// What the system says.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn inherited(sockets: impl IntoIterator<Item = Inherited>) -> io::Result<Self> {
+        let adopt = |socket| match socket {
+            Inherited::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener).map(Socket::Tcp)
+            }
+            Inherited::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                UnixListener::from_std(listener).map(|listener| Socket::Unix(listener, None))
+            }
+        };
+        sockets.into_iter().map(adopt).collect()
     }
 
     /// Lets every user of this machine connect to a Unix socket that its folder lets in, as a proxy in front needs it.
@@ -108,21 +138,37 @@ impl Listener {
     /// # Errors
     /// What the system says.
     pub fn open_to_all_users(&self) -> io::Result<()> {
-        match &self.sockets {
-            Sockets::Tcp(_) => Ok(()),
-            Sockets::Unix { file, .. } => set_permissions(&file.0, Permissions::from_mode(0o666)),
-        }
+        self.sockets.iter().try_for_each(|socket| match socket {
+            Socket::Unix(_, Some(file)) => set_permissions(&file.0, Permissions::from_mode(0o666)),
+            Socket::Tcp(_) | Socket::Unix(_, None) => Ok(()),
+        })
     }
 
-    /// Where it listens, with the real port; empty for a Unix socket.
+    /// Where it listens over TCP, with the real port.
     ///
     /// # Errors
     /// What the system says.
     pub fn local_addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        match &self.sockets {
-            Sockets::Tcp(listeners) => listeners.iter().map(TcpListener::local_addr).collect(),
-            Sockets::Unix { .. } => Ok(Vec::new()),
-        }
+        let tcp = self.sockets.iter().filter_map(|socket| match socket {
+            Socket::Tcp(listener) => Some(listener.local_addr()),
+            Socket::Unix(..) => None,
+        });
+        tcp.collect()
+    }
+
+    /// The files of its Unix sockets.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_paths(&self) -> io::Result<Vec<PathBuf>> {
+        let unix = self.sockets.iter().filter_map(|socket| match socket {
+            Socket::Tcp(_) => None,
+            // One without a file has a name that only Linux knows.
+            Socket::Unix(listener, _) => {
+                listener.local_addr().map(|address| address.as_pathname().map(Path::to_owned)).transpose()
+            }
+        });
+        unix.collect()
     }
 
     /// The next connection. What goes wrong on the way concerns one peer, which is none then, or all: that is logged,
@@ -146,29 +192,32 @@ impl Listener {
     }
 
     async fn try_accept(&self) -> io::Result<Stream> {
-        match &self.sockets {
-            Sockets::Tcp(listeners) => {
-                let accepted = poll_fn(|cx| {
-                    let ready =
-                        listeners.iter().map(|listener| listener.poll_accept(cx)).find(Poll::is_ready);
-                    ready.unwrap_or(Poll::Pending)
-                });
-                Ok(accepted.await?.0.into())
-            }
-            Sockets::Unix { listener, .. } => Ok(listener.accept().await?.0.into()),
+        let accepted = poll_fn(|cx| {
+            let ready = self.sockets.iter().map(|socket| socket.poll_accept(cx)).find(Poll::is_ready);
+            ready.unwrap_or(Poll::Pending)
+        });
+        accepted.await
+    }
+}
+
+impl Socket {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        match self {
+            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| stream.into()),
+            Self::Unix(listener, _) => listener.poll_accept(cx).map_ok(|(stream, _)| stream.into()),
         }
     }
 }
 
-impl From<Sockets> for Listener {
-    fn from(sockets: Sockets) -> Self {
-        Self { sockets, log: LogOnce::new() }
+impl FromIterator<Socket> for Listener {
+    fn from_iter<I: IntoIterator<Item = Socket>>(sockets: I) -> Self {
+        Self { sockets: sockets.into_iter().collect(), log: LogOnce::new() }
     }
 }
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Sockets::Tcp(vec![listener]).into()
+        [Socket::Tcp(listener)].into_iter().collect()
     }
 }
 
@@ -222,7 +271,7 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -281,6 +330,26 @@ mod tests {
         assert_eq!(listener.accept().await.peer(), Some(Peer::Unix));
         drop(listener);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_this_process_was_started_with_is_heard_and_left_behind() {
+        let path = std::env::temp_dir().join(format!("pushnote-net-{}-inherited.sock", std::process::id()));
+        let tcp = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let kept = tcp.try_clone().unwrap();
+        let sockets = [Inherited::Tcp(tcp), Inherited::Unix(unix::UnixListener::bind(&path).unwrap())];
+        let listener = Listener::inherited(sockets).unwrap();
+        assert_eq!(listener.local_paths().unwrap(), std::slice::from_ref(&path));
+        let address = listener.local_addresses().unwrap()[0];
+        let near = TcpStream::connect(address).await.unwrap();
+        assert_eq!(listener.accept().await.peer(), Some(Peer::Tcp(near.local_addr().unwrap())));
+        let _near = UnixStream::connect(&path).await.unwrap();
+        assert_eq!(listener.accept().await.peer(), Some(Peer::Unix));
+        drop(listener);
+        assert!(path.exists());
+        // Who comes meanwhile waits for the next process.
+        let _near = TcpStream::connect(kept.local_addr().unwrap()).await.unwrap();
+        remove_file(&path).unwrap();
     }
 
     #[tokio::test]

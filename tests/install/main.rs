@@ -1,0 +1,147 @@
+//! The ways to install the programs, each tried as an operator would: `make install`, and the Debian package with its systemd
+//! units, in a Debian of its own.
+
+mod machine;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use machine::Machine;
+use pushnote_tests::Process;
+use tempfile::TempDir;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout")
+}
+
+/// Where the programs lie that this test was built with.
+fn built() -> PathBuf {
+    Process::path("pushnote").parent().expect("a folder").to_owned()
+}
+
+fn succeeds(command: &mut Command) -> String {
+    let output = command.output().expect("a program that starts");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command:?}\n{told}{}", String::from_utf8_lossy(&output.stderr));
+    told
+}
+
+/// Manual pages and completions of these programs.
+fn generate() {
+    let folder = built().parent().expect("a folder").join("generated");
+    succeeds(Command::new(Process::path("pushnote")).arg("generate").arg(folder));
+}
+
+/// All files below a folder, by their paths in it.
+fn files(folder: &Path) -> String {
+    succeeds(Command::new("find").args([".", "-not", "-type", "d"]).current_dir(folder))
+}
+
+#[test]
+fn make_installs_what_it_says_and_takes_it_away() {
+    generate();
+    let there = tempfile::tempdir().expect("a folder");
+    let make = |job: &str| {
+        let mut make = Command::new("make");
+        make.arg(job).arg("PREFIX=/opt/pushnote").arg(format!("DESTDIR={}", there.path().display()));
+        succeeds(make.arg(format!("BUILT={}", built().display())).current_dir(root()))
+    };
+    make("install");
+    let bin = there.path().join("opt/pushnote/bin");
+    for program in ["pushnote", "pushnote-server", "pushnote-mq"] {
+        let version = succeeds(Command::new(bin.join(program)).arg("--version"));
+        assert!(version.starts_with(&format!("{program} ")), "{version}");
+    }
+    let installed = files(there.path());
+    for file in ["share/man/man1/pushnote-server.1", "share/bash-completion/completions/pushnote"] {
+        assert!(installed.contains(file), "{file}: {installed}");
+    }
+    let unit = there.path().join("opt/pushnote/lib/systemd/system/pushnote-server.service");
+    let unit = std::fs::read_to_string(unit).expect("a unit");
+    assert!(unit.contains("ExecStart=/opt/pushnote/bin/pushnote-server "), "{unit}");
+
+    // Settings are the operator's own.
+    let settings = there.path().join("etc/pushnote/pushnote.toml");
+    std::fs::write(&settings, "# mine\n").expect("a file");
+    make("install");
+    make("uninstall");
+    assert_eq!(std::fs::read_to_string(&settings).expect("a file"), "# mine\n");
+    assert_eq!(files(there.path()), "./etc/pushnote/pushnote.toml\n");
+}
+
+/// A package of the programs as they are built for tests.
+fn package() -> TempDir {
+    generate();
+    let folder = tempfile::tempdir().expect("a folder");
+    // Quick rather than small.
+    let how = ["--no-build", "--strip", "--profile", "dev", "--fast", "--compress-system", "--quiet"];
+    let mut cargo = Command::new("cargo");
+    cargo.args(["deb", "--package", "pushnote-tool"]).args(how);
+    succeeds(cargo.arg("--output").arg(folder.path().join("pushnote.deb")).current_dir(root()));
+    folder
+}
+
+/// All that is on the machine's disk, but for what dpkg, the journal and caches keep of their own.
+const EVERYTHING: &str = "find / -xdev -not -path '/var/lib/dpkg/*' -not -path '/var/log/*' -not -path '/var/cache/*' \
+                          -not -path '/var/lib/systemd/*' | sort";
+
+#[test]
+fn the_debian_package_runs_under_systemd_and_leaves_nothing() {
+    let package = package();
+    let Some(machine) = Machine::boot(package.path()) else { return };
+    let before = machine.run(EVERYTHING);
+    machine.run("dpkg --install /given/pushnote.deb");
+    machine.run("systemctl is-active pushnote-server.socket pushnote-server.service");
+    assert_eq!(machine.run("stat -c '%a %U' /etc/pushnote/secret"), "600 root\n");
+    machine.run("pushnote config --check /etc/pushnote/pushnote.toml");
+    assert_eq!(machine.run("pushnote health http://127.0.0.1:8080/health"), "ok\n");
+    let status = machine.run("systemctl show -P StatusText pushnote-server");
+    assert_eq!(status, "running\n");
+    for unit in ["pushnote-server.service", "pushnote-server.socket", "pushnote-mq.service"] {
+        let said = machine.run(&format!("systemd-analyze verify --man=no {unit} 2>&1"));
+        assert_eq!(said, "", "{unit}");
+    }
+    for unit in ["pushnote-server", "pushnote-mq"] {
+        // Exposure in tenths, of 100: 20 is "OK".
+        let path = format!("/usr/lib/systemd/system/{unit}.service");
+        machine.run(&format!("systemd-analyze security --offline=true --threshold=20 {path}"));
+    }
+
+    a_message_arrives(&machine);
+    a_restart_refuses_nobody(&machine);
+    let secret = machine.run("cat /etc/pushnote/secret");
+    machine.run("systemctl reload pushnote-server");
+    machine.until("journalctl --unit=pushnote-server --output=cat | grep 'files read again'");
+    let lines = machine.run("journalctl --unit=pushnote-server --output=cat");
+    let year = machine.run("date +%Y");
+    assert!(!lines.lines().any(|line| line.starts_with(year.trim()) || line.starts_with('<')), "{lines}");
+
+    // The same version once more is an upgrade.
+    machine.run("dpkg --install /given/pushnote.deb && systemctl is-active pushnote-server.service");
+    assert_eq!(machine.run("cat /etc/pushnote/secret"), secret);
+    a_message_arrives(&machine);
+    machine.run("dpkg --purge pushnote");
+    assert_eq!(machine.run(EVERYTHING), before);
+}
+
+/// From an application to a page, by the installed programs.
+fn a_message_arrives(machine: &Machine) {
+    machine.run("rm -f /tmp/heard; (pushnote tail --url=http://127.0.0.1:8080 > /tmp/heard 2>/dev/null &)");
+    // It is attached in its own time.
+    machine.until("pushnote publish '{\"msg\":\"Hi all!\"}' >/dev/null; grep -q 'Hi all!' /tmp/heard");
+}
+
+/// Who comes while it restarts waits, and is answered.
+fn a_restart_refuses_nobody(machine: &Machine) {
+    let asks =
+        "while test ! -e /tmp/enough; do pushnote health http://127.0.0.1:8080/health || echo refused; done";
+    machine.run(&format!("rm -f /tmp/enough; ({asks}) > /tmp/asked 2>&1 & "));
+    machine.until("test $(grep -c '^ok' /tmp/asked) -gt 3");
+    machine.run("systemctl restart pushnote-server");
+    let soon = machine.run("wc -l < /tmp/asked");
+    machine.until(&format!("test $(wc -l < /tmp/asked) -gt $(({} + 3))", soon.trim()));
+    machine.run("touch /tmp/enough");
+    let asked = machine.run("cat /tmp/asked");
+    // A server that ends says so with 503 as long as it listens; nobody finds a closed port.
+    assert!(!asked.contains("refused by") && !asked.contains("nothing listens"), "{asked}");
+}
