@@ -145,3 +145,37 @@ fn a_restart_refuses_nobody(machine: &Machine) {
     // A server that ends says so with 503 as long as it listens; nobody finds a closed port.
     assert!(!asked.contains("refused by") && !asked.contains("nothing listens"), "{asked}");
 }
+
+/// Without a container engine: the last stage of the Dockerfile, run line by line in a Debian of its own.
+#[test]
+fn the_image_runs_its_programs_without_root() {
+    let file = include_str!("../../Dockerfile").replace("\\\n", " ");
+    let (build, last) = file.rsplit_once("\nFROM debian:").expect("two stages");
+    let lines = |word: &str| -> Vec<String> {
+        let of = last.lines().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
+        of.map(str::to_owned).collect()
+    };
+    let Some(machine) = Machine::start(&built(), &["sleep", "infinity"]) else { return };
+    lines("RUN").iter().for_each(|line| drop(machine.run(line)));
+    let [copied] = &lines("COPY")[..] else { panic!("one COPY") };
+    let [from, source, target] = copied.split(' ').collect::<Vec<_>>()[..] else { panic!("{copied}") };
+    assert_eq!(from, "--from=build");
+    let (_, given) =
+        build.split_once("install -D --strip --target-directory=/built ").expect("what is built");
+    assert_eq!(source, "/built/");
+    for program in given.split_whitespace() {
+        let name = program.strip_prefix("target/release/").expect("a program");
+        machine.run(&format!("install /given/{name} {target}"));
+    }
+    let [user] = &lines("USER")[..] else { panic!("one USER") };
+    let (uid, gid) = user.split_once(':').expect("numbers");
+    let as_user = |line: &str| format!("setpriv --reuid={uid} --regid={gid} --clear-groups {line}");
+    let [volume] = &lines("VOLUME")[..] else { panic!("one VOLUME") };
+    let server = format!("pushnote-server --single --mq_socket=tcp://127.0.0.1:8002 --data-dir={volume}");
+    let secret = "PUSHNOTE_SECRET=a-secret-of-the-test-suites-0123456789abcdef";
+    machine.run(&format!("env {secret} {} > /tmp/log 2>&1 &", as_user(&server)));
+    let (_, check) = last.split_once(" CMD [").expect("a HEALTHCHECK");
+    let check = check.split(']').next().expect("a list").replace([',', '"'], "");
+    assert_eq!(machine.until(&as_user(&check)), "ok\n");
+    assert_eq!(machine.run(&format!("stat -c %u {volume}/pushnote.db")), format!("{uid}\n"));
+}

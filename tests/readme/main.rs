@@ -276,7 +276,21 @@ async fn the_lines_of_docker_compose_do_what_it_says() {
         } {}
     }
 
+    if let Some(nginx) = compose.nginx(shell.folder()) {
+        let _nginx = shell.start(&nginx);
+        while std::net::TcpStream::connect("127.0.0.1:8080").is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let mut page = browser(8080).await;
+        while {
+            shell.run(&publish);
+            !hears_hi_all(&mut page).await
+        } {}
+        let health = compose.healthcheck("mq");
+        assert!(shell.run(&health).starts_with("ok"), "{health}");
+    }
+
     assert_eq!(shell.words("docker", demo), ["compose", "up", "demo"]);
     let demo = start("demo");
-    demo.line_after("1. open      http://127.0.0.1:8080/");
+    demo.line_after("1. open      http://127.0.0.1:8083/");
 }
