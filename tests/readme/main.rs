@@ -8,6 +8,7 @@ mod languages;
 mod lightpush;
 mod long_poll;
 mod relay;
+mod rust;
 mod shell;
 mod sse;
 mod web_push;
@@ -191,20 +192,25 @@ fn the_readme_names_each_page() {
 }
 
 #[test]
-fn each_crate_brings_the_licence_and_the_readme_that_it_names() {
+fn each_crate_says_what_it_is_and_brings_its_licence() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_else(|_| panic!("{path:?}"));
     let licence = read(&root.join("LICENSE"));
+    let rust = format!("Rust {} or newer. MIT or Apache-2.0", env!("CARGO_PKG_RUST_VERSION"));
     for folder in ["crates", "bin"] {
         for member in root.join(folder).read_dir().expect("a folder") {
             let member = member.expect("an entry").path();
             assert_eq!(read(&member.join("LICENSE")), licence, "{member:?}");
-            let manifest = read(&member.join("Cargo.toml"));
-            assert_eq!(manifest.contains("readme = "), member.join("README.md").exists(), "{member:?}");
+            let (readme, manifest) = (read(&member.join("README.md")), read(&member.join("Cargo.toml")));
+            for key in ["description", "readme", "keywords", "categories", "documentation"] {
+                assert!(manifest.contains(&format!("\n{key} = ")), "{member:?}: {key}");
+            }
+            let is_part = readme.contains("\nA part of [pushnote]");
+            let has_example = readme.contains("```rust") || readme.contains("```sh");
+            assert!(readme.contains(&rust), "{member:?}");
+            assert!(has_example || is_part && readme.contains("no promise of stability"), "{member:?}");
         }
     }
-    let publisher = read(&root.join("crates/pushnote/README.md"));
-    assert!(publisher.contains("pushnote::notify_all("), "the crate that people publish with has one");
 }
 
 #[tokio::test]

@@ -35,9 +35,9 @@ const FILES: [(&str, &str, &str); 7] = [
     ("/demo.css", "text/css; charset=utf-8", include_str!("../demo/demo.css")),
     ("/example.js", SCRIPT, include_str!("../demo/example.js")),
     ("/page.js", SCRIPT, include_str!("../demo/page.js")),
-    ("/pushnote.js", SCRIPT, include_str!("../../../client-js/dist/pushnote.mjs")),
-    ("/push.js", SCRIPT, include_str!("../../../client-js/dist/push.mjs")),
-    ("/pushnote-sw.js", SCRIPT, include_str!("../../../client-js/dist/pushnote-sw.js")),
+    ("/pushnote.js", SCRIPT, include_str!("../demo/pushnote.mjs")),
+    ("/push.js", SCRIPT, include_str!("../demo/push.mjs")),
+    ("/pushnote-sw.js", SCRIPT, include_str!("../demo/pushnote-sw.js")),
 ];
 
 /// How the names of channels begin that need no token.

@@ -1,5 +1,6 @@
 //! The Web Push that follows a message where nobody acknowledges it: what an envelope says of it.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -85,7 +86,7 @@ impl Urgency {
 }
 
 /// What is wrong with a `push`. The texts never quote it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PushError {
     /// Something else than an object, or one that has a key twice.
     #[error("it is not a JSON object with distinct keys, such as {{\"after_s\":10,\"title\":\"…\"}}")]
@@ -124,6 +125,13 @@ pub enum PushError {
     /// Not what a message is known by.
     #[error("\"id\" is not a text of 1 to {MESSAGE_ID_BYTES_MAX} bytes without control characters")]
     Id,
+}
+
+/// As [`fmt::Display`]: it is what a `main` that returns an error prints.
+impl fmt::Debug for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 #[derive(Deserialize)]

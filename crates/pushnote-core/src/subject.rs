@@ -57,7 +57,7 @@ impl From<ChannelName> for Subject {
 pub struct ChannelName(Arc<str>);
 
 /// Why a text is no channel's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChannelNameError {
     /// Nothing there.
     #[error("channel name is empty")]
@@ -77,6 +77,13 @@ pub enum ChannelNameError {
     /// It would be taken for all names that begin so.
     #[error("channel name ends in *, which means all channels whose names begin so")]
     Pattern,
+}
+
+/// As [`fmt::Display`]: it is what a `main` that returns an error prints.
+impl fmt::Debug for ChannelNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl ChannelName {

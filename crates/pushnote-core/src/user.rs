@@ -18,7 +18,7 @@ pub const USER_ID_BYTES_MAX: usize = 128;
 pub struct UserId(Arc<str>);
 
 /// Why a text is no user id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UserIdError {
     /// Nothing there.
     #[error("user id is empty")]
@@ -35,6 +35,13 @@ pub enum UserIdError {
         /// Where, counted in bytes from 0.
         at: usize,
     },
+}
+
+/// As [`fmt::Display`]: it is what a `main` that returns an error prints.
+impl fmt::Debug for UserIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl UserId {

@@ -198,19 +198,16 @@ impl Publisher {
 }
 
 /// Sends it, and waits for the receipt where the forwarders give them.
-async fn forward(publisher: &Arc<pushnote::Publisher>, message: Message) -> Result<Published, PublishError> {
+async fn forward(publisher: &pushnote::Publisher, message: Message) -> Result<Published, PublishError> {
     let Message { body, event, audience, push } = message;
     if !publisher.is_acked() {
         publisher.publish_body(&body, &audience, event.as_deref(), push.as_deref())?;
         return Ok(Published { offset: None, receipt: None });
     }
-    let publisher = Arc::clone(publisher);
-    let sent = tokio::task::spawn_blocking(move || {
-        publisher.publish_body_acked(&body, &audience, event.as_deref(), push.as_deref(), ACKED_WITHIN)
-    });
-    // A panic there has been reported.
-    let sent = sent.await.map_err(|_| PublishError::Failed)?;
-    Ok(Published { offset: None, receipt: Some(sent?) })
+    let sent = publisher
+        .publish_body_acked(&body, &audience, event.as_deref(), push.as_deref(), ACKED_WITHIN)
+        .await?;
+    Ok(Published { offset: None, receipt: Some(sent) })
 }
 
 impl From<ExpelError> for Problem {

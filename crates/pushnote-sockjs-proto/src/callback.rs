@@ -36,6 +36,7 @@ impl Callback {
 
 /// Why a request has no usable callback. The texts are the protocol's and go out in the 500 answer.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CallbackError {
     /// No `c` parameter, or an empty one.
     #[error("\"callback\" parameter required")]

@@ -55,6 +55,7 @@ impl<'a> Messages<'a> {
 
 /// Why a request's messages cannot be taken. The texts are the protocol's and go out in the 500 answer.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InputError {
     /// There is nothing, or JSON that is no array.
     #[error("Payload expected.")]

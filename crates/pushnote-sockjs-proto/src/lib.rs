@@ -1,4 +1,6 @@
-//! SockJS without IO: what the protocol says, and nothing about how its bytes travel.
+#![doc = include_str!("../README.md")]
+//!
+//! ## Layout
 //!
 //! The specification is the [sockjs-protocol](https://github.com/sockjs/sockjs-protocol) suite at its newest commit;
 //! where it is silent, sockjs-node 0.3.24 decides.

@@ -23,6 +23,7 @@ const TAG_BYTES: usize = 16;
 
 /// Why nothing was encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EncryptError {
     /// The payload has no room in one record.
     #[error(transparent)]

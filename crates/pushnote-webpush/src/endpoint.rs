@@ -24,6 +24,7 @@ pub struct SubscriptionId(pub [u8; 32]);
 
 /// Why a text is no endpoint. The text itself is not told: it may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EndpointError {
     /// Longer than any service's.
     #[error("the endpoint has more than {ENDPOINT_BYTES_MAX} bytes")]

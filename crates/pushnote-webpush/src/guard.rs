@@ -32,6 +32,7 @@ pub struct Guard {
 
 /// Why a service may not be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Forbidden {
     /// Plain HTTP, or another scheme.
     #[error("it is not asked by https")]

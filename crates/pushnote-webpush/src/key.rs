@@ -39,6 +39,7 @@ pub struct KeyId(pub [u8; 8]);
 
 /// Why a text is no key. The text is not repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyError {
     /// Neither PEM nor base64 of 32 bytes.
     #[error("no private key of P-256: PEM (PKCS#8 or SEC1) or base64url of 32 bytes is one")]

@@ -1,52 +1,6 @@
-//! Web Push (RFC 8030): messages to browsers whose page is closed, and to whatever else subscribes as they do.
+#![doc = include_str!("../README.md")]
 //!
-//! A browser's [`Subscription`] is parsed, a [`Message`] encrypted for it ([`encrypt`], RFC 8291), and who sends it is
-//! named by a [`Vapid`] token (RFC 8292), signed with a [`Key`] that lies in a file. No OpenSSL is needed.
-//!
-//! # In a program of its own
-//!
-//! [`Pusher`] is all of it behind blocking calls: it stores who has subscribed, and sends. It has what solidwebpush has for
-//! Python, and its page says which call is which.
-//!
-//! # In an async server
-//!
-//! The parts of a [`Pusher`], on the server's own store:
-//!
-//! ```no_run
-//! use std::{path::Path, sync::Arc};
-//!
-//! use pushnote_store::Store;
-//! use pushnote_webpush::*;
-//!
-//! # async fn run(posted_by_a_page: &str) -> Result<(), Box<dyn std::error::Error>> {
-//! let (store, _) = Store::open(Path::new("data"), &pushnote_store::Options::default())?;
-//! let keys = Keys::new(Key::open(Path::new("data/vapid.pem"))?, Vec::new());
-//! let subscriptions = Subscriptions::open(Arc::new(store), SubscriptionOptions::default(), &keys).await?;
-//! let jobs = Jobs::open(&subscriptions).await?;
-//! let guard = Guard::default();
-//! let client = Client::new(Vapid::new(keys, "mailto:ops@example.com".parse()?), guard.clone(), &[])?;
-//! let sender = Sender::start(SenderOptions::default(), client, jobs.clone());
-//!
-//! // A page has subscribed.
-//! let subscription = Subscription::parse(posted_by_a_page)?;
-//! guard.check(subscription.endpoint())?;
-//! subscriptions.add("ann", None, &subscription, None).await?;
-//!
-//! // Something happens.
-//! let message = Message::new("Hello World")?.urgency(Urgency::High);
-//! jobs.enqueue("message 1", &Recipients::Users(vec!["ann".to_owned()]).into(), &message, None).await?;
-//! sender.stop().await;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # What is kept secret
-//!
-//! Who has an endpoint and its keys can send to that browser. So endpoints are in the database and in requests alone; logs and
-//! errors have the service's name and eight hex digits of a hash. Key files are made for their owner alone. Endpoints come
-//! from strangers: a [`Guard`] keeps requests out of the network that the program stands in.
-//!
-//! # Layout
+//! ## Layout
 //!
 //! - [`Subscription`], [`Endpoint`], [`SubscriptionId`]: what a browser gives, checked
 //! - [`Message`], [`Urgency`], [`Topic`]: what is sent
@@ -118,6 +72,8 @@ pub use new_device::{AddError, Added, SubscriptionOptions};
 pub use pusher::Pusher;
 pub use pusher_options::{OpenPusherError, PusherError, PusherOptions};
 pub use pushing::{MessageId, Pending};
+/// Where subscriptions and jobs are kept.
+pub use pushnote_store as store;
 pub use sender::Sender;
 pub use sender_options::{Event, Events, Personal, SenderOptions};
 pub use service::Service;

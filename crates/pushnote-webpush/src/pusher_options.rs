@@ -56,6 +56,7 @@ impl PusherOptions {
 
 /// Why there is no pusher.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OpenPusherError {
     /// The database cannot be opened.
     #[error(transparent)]
@@ -76,6 +77,7 @@ pub enum OpenPusherError {
 
 /// Why something was not stored or pushed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PusherError {
     /// What was given is none.
     #[error(transparent)]

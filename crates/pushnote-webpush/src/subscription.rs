@@ -38,6 +38,7 @@ pub struct Subscription {
 
 /// Why something is no subscription. What was given is not repeated: it may have a secret in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SubscriptionError {
     /// Longer than any can be.
     #[error("the subscription has more than {JSON_BYTES_MAX} bytes")]

@@ -5,6 +5,7 @@ use pushnote_store::rusqlite::{self, OptionalExtension, Transaction, params};
 
 /// Why tables cannot be used. Nothing in them was changed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OpenError {
     /// Of a version that is to come.
     #[error(

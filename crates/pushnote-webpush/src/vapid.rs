@@ -31,6 +31,7 @@ pub struct Subject(String);
 
 /// Why a text is no [`Subject`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SubjectError {
     /// What is neither.
     #[error("the subject has to be mailto:… or https://…, an address at which push services reach you")]

@@ -18,6 +18,7 @@ const VERSION: &str = "13";
 
 /// Why a request is no WebSocket handshake.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HandshakeError {
     /// Not GET.
     #[error("a WebSocket handshake is a GET request")]

@@ -21,7 +21,8 @@ pub enum Endpoint {
 }
 
 /// Text that is no endpoint.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EndpointError {
     /// Neither `tcp://` nor `ipc://`.
     #[error("endpoint {0:?} must begin with tcp:// or ipc://, as in tcp://127.0.0.1:8002")]
@@ -37,6 +38,13 @@ pub enum EndpointError {
     /// No path, or one no system can bind.
     #[error("endpoint {0:?} needs a path of 1 to 107 bytes, as in ipc:///run/pushnote/mq.sock")]
     Path(String),
+}
+
+/// As [`fmt::Display`]: it is what a `main` that returns an error prints.
+impl fmt::Debug for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Bytes a Unix socket's path may have (`sun_path` less its final zero).

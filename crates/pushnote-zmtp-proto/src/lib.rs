@@ -1,4 +1,6 @@
-//! ZeroMQ's wire protocol without IO: what the bytes between two sockets say, and nothing about how they travel.
+#![doc = include_str!("../README.md")]
+//!
+//! ## Layout
 //!
 //! | module | says |
 //! |---|---|

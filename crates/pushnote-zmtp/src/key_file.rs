@@ -2,6 +2,7 @@
 
 use pushnote_net::read_text;
 use pushnote_zmtp_proto::curve::{KeyError, SecretKey};
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,7 +14,8 @@ use zeroize::Zeroizing;
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
 /// A secret key that cannot be read or kept.
-#[derive(Debug, Error)]
+#[derive(Error)]
+#[non_exhaustive]
 pub enum KeyFileError {
     /// The file cannot be read.
     #[error("cannot read {}: {source}", .path.display())]
@@ -42,6 +44,13 @@ pub enum KeyFileError {
         /// What the system says.
         source: io::Error,
     },
+}
+
+/// As [`fmt::Display`]: it is what a `main` that returns an error prints.
+impl fmt::Debug for KeyFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Keeps a [`SecretKey`] in a file.

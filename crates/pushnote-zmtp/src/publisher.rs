@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 
 /// A message that was not accepted.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum QueueError {
     /// The queue is full: the peer is away, or slower than this publisher.
     #[error("the queue is full: the peer is away or too slow")]

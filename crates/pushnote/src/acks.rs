@@ -7,9 +7,13 @@ use pushnote_core::{Answer, Draft, Receipt};
 use pushnote_net::timeout_awake;
 use pushnote_zmtp::{Options, Reply, Requester, Security};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::error::{AckError, Endpoints, Obstacle};
+
+/// The best answer so far, if there is one.
+type Best = Result<Option<Receipt>, AckError>;
 
 /// Asks every endpoint: a message goes to each, and servers take it once.
 #[derive(Debug)]
@@ -36,15 +40,38 @@ impl Acks {
 
     /// Sends an envelope and blocks until it is answered, for `patience` at most.
     pub(crate) fn send(self: &Arc<Self>, draft: Draft, patience: Duration) -> Result<Receipt, AckError> {
-        let replies = self.ask(draft)?;
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        let acks = Arc::clone(self);
-        self.runtime.spawn(async move {
-            // Who asked waits for it.
-            let _ = answer.send(acks.best(replies, patience).await);
-        });
+        self.begin(draft, patience, move |best| drop(answer.send(best)))?;
         // It is dropped unanswered only with the runtime.
-        answered.recv().unwrap_or(Ok(None))?.ok_or_else(|| AckError::NoAnswer {
+        self.judged(answered.recv().unwrap_or(Ok(None)), patience)
+    }
+
+    /// The same for async code, on whatever executor: the clock and the sockets are the publisher's own.
+    pub(crate) async fn send_async(
+        self: Arc<Self>,
+        draft: Draft,
+        patience: Duration,
+    ) -> Result<Receipt, AckError> {
+        let (answer, answered) = oneshot::channel();
+        self.begin(draft, patience, move |best| drop(answer.send(best)))?;
+        self.judged(answered.await.unwrap_or(Ok(None)), patience)
+    }
+
+    /// Sends it. What comes of it is told from the publisher's thread.
+    fn begin(
+        self: &Arc<Self>,
+        draft: Draft,
+        patience: Duration,
+        tell: impl FnOnce(Best) + Send + 'static,
+    ) -> Result<(), AckError> {
+        let replies = self.ask(draft)?;
+        let acks = Arc::clone(self);
+        self.runtime.spawn(async move { tell(acks.best(replies, patience).await) });
+        Ok(())
+    }
+
+    fn judged(&self, best: Best, patience: Duration) -> Result<Receipt, AckError> {
+        best?.ok_or_else(|| AckError::NoAnswer {
             within: patience,
             obstacle: self.obstacle(),
             endpoints: self.endpoints.clone(),
@@ -79,10 +106,10 @@ impl Acks {
     }
 
     /// The receipt of most servers, once all that are connected have answered.
-    async fn best(&self, replies: Vec<Reply>, patience: Duration) -> Result<Option<Receipt>, AckError> {
+    async fn best(&self, replies: Vec<Reply>, patience: Duration) -> Best {
         let (mut waiting, asked) = (JoinSet::new(), replies.len());
         replies.into_iter().for_each(|reply| drop(waiting.spawn(reply)));
-        let mut best: Result<Option<Receipt>, AckError> = Ok(None);
+        let mut best: Best = Ok(None);
         let collect = async {
             while let Some(Ok(answer)) = waiting.join_next().await {
                 best = better(std::mem::replace(&mut best, Ok(None)), &answer);
@@ -98,7 +125,7 @@ impl Acks {
     }
 }
 
-fn better(best: Result<Option<Receipt>, AckError>, answer: &[u8]) -> Result<Option<Receipt>, AckError> {
+fn better(best: Best, answer: &[u8]) -> Best {
     match (serde_json::from_slice(answer), best) {
         (Ok(Answer::Receipt(new)), Ok(Some(best))) if best.servers >= new.servers => Ok(Some(best)),
         (Ok(Answer::Receipt(new)), _) => Ok(Some(new)),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use pushnote_zmtp::curve::{PublicKey, SecretKey};
 use pushnote_zmtp::{Endpoint, Options, Security};
-use tokio::runtime;
 
 use crate::acks::Acks;
+use crate::detached::Detached;
 use crate::driver::Driver;
 use crate::error::{BuildError, Endpoints};
 use crate::limits::{FOREVER, Limits};
@@ -57,7 +57,7 @@ impl PublisherBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Endpoint`] if one is not `tcp://host:port` or `ipc://path`.
+    /// [`BuildError::Endpoint`] if one is not `tcp://host:port` or `ipc://path`, [`BuildError::Http`] if it is a URL.
     pub fn endpoint(mut self, endpoints: &str) -> Result<Self, BuildError> {
         parse_into(&mut self.endpoints, endpoints)?;
         Ok(self)
@@ -68,7 +68,7 @@ impl PublisherBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Endpoint`] if one is not `tcp://host:port` or `ipc://path`.
+    /// [`BuildError::Endpoint`] if one is not `tcp://host:port` or `ipc://path`, [`BuildError::Http`] if it is a URL.
     pub fn ack_endpoint(mut self, endpoints: &str) -> Result<Self, BuildError> {
         parse_into(&mut self.ack_endpoints, endpoints)?;
         Ok(self)
@@ -138,13 +138,12 @@ impl PublisherBuilder {
             return Err(BuildError::NoEndpoint);
         }
         let endpoints = Endpoints(self.endpoints);
-        let runtime =
-            runtime::Builder::new_current_thread().enable_all().build().map_err(BuildError::Thread)?;
+        let runtime = Detached::new().map_err(BuildError::Thread)?;
         let frame_bytes_max = self.options.frame_bytes_max;
         // It tells this publisher from all others, also from those of a process that was forked off this one.
         let name = format!("{:016x}", getrandom::u64().map_err(BuildError::Random)?);
         let ack_endpoints = Endpoints(self.ack_endpoints);
-        let acks = Acks::new(ack_endpoints, format!("{name}-a"), &self.options, runtime.handle());
+        let acks = Acks::new(ack_endpoints, format!("{name}-a"), &self.options, &runtime.handle());
         let options = Options { queue_bytes_max: self.queue_bytes_max, ..self.options };
         let driver = Arc::new(Driver::new(
             name,
@@ -152,7 +151,7 @@ impl PublisherBuilder {
             options,
             self.queue_messages_max,
             self.subscriber_timeout,
-            runtime.handle(),
+            &runtime.handle(),
         ));
         let shared = Arc::clone(&driver);
         let thread = std::thread::Builder::new()
@@ -165,8 +164,11 @@ impl PublisherBuilder {
 }
 
 fn parse_into(endpoints: &mut Vec<Endpoint>, text: &str) -> Result<(), BuildError> {
-    for endpoint in text.split(',') {
-        endpoints.push(endpoint.trim().parse()?);
+    for endpoint in text.split(',').map(str::trim) {
+        if endpoint.starts_with("http://") || endpoint.starts_with("https://") {
+            return Err(BuildError::Http);
+        }
+        endpoints.push(endpoint.parse()?);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use pushnote_core::Draft;
 use pushnote_net::{LATE, LogOnce, harmless, timeout_awake};
 use pushnote_zmtp::{Batch, Options, Publisher as Socket};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::error::{Endpoints, Obstacle};
 use crate::limits::FOREVER;
@@ -213,13 +213,9 @@ impl Driver {
     /// Blocks until everything pushed before is settled, or `timeout` is over. Fails if not all was written, or if
     /// messages were given up and nobody was told.
     pub(crate) fn flush(self: &Arc<Self>, timeout: Duration) -> Result<(), Unflushed> {
-        let mark = self.state().sent;
         let (done, is_done) = sync_channel(1);
-        let driver = Arc::clone(self);
-        self.runtime.spawn(async move {
-            // Being late is an answer, too: what is left is counted below.
-            let _ = timeout_awake(timeout, driver.settled_up_to(mark)).await;
-            // Who asked waits for it.
+        let mark = self.begin_flush(timeout, move || {
+            // Who asked may have stopped waiting.
             let _ = done.send(());
         });
         // In a process that was forked off this one the thread is missing, and answers nothing. After a process stood
@@ -232,6 +228,34 @@ impl Driver {
                 break;
             }
         }
+        self.flushed(mark)
+    }
+
+    /// The same for async code, on whatever executor.
+    pub(crate) async fn flush_async(self: &Arc<Self>, timeout: Duration) -> Result<(), Unflushed> {
+        let (done, is_done) = oneshot::channel();
+        let mark = self.begin_flush(timeout, move || {
+            // Who asked may have stopped waiting.
+            let _ = done.send(());
+        });
+        // It is dropped unanswered only with the runtime.
+        let _ = is_done.await;
+        self.flushed(mark)
+    }
+
+    /// Has the publisher's thread say when everything so far is settled, or `timeout` is over. Returns how much it is.
+    fn begin_flush(self: &Arc<Self>, timeout: Duration, tell: impl FnOnce() + Send + 'static) -> u64 {
+        let mark = self.state().sent;
+        let driver = Arc::clone(self);
+        self.runtime.spawn(async move {
+            // Being late is an answer, too: what is left is counted later.
+            let _ = timeout_awake(timeout, driver.settled_up_to(mark)).await;
+            tell();
+        });
+        mark
+    }
+
+    fn flushed(&self, mark: u64) -> Result<(), Unflushed> {
         let mut state = self.state();
         let left = mark.saturating_sub(state.settled());
         let given_up = state.given_up - state.told;

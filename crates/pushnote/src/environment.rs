@@ -5,6 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pushnote_core::{ChannelName, Keys, Receipt, Tokenizer, UserId};
+use pushnote_net::harmless;
 use pushnote_zmtp::KeyFile;
 use pushnote_zmtp::curve::{PublicKey, SecretKey};
 use serde::Serialize;
@@ -66,6 +67,19 @@ pub fn notify_all_acked(data: impl Serialize, timeout: Duration) -> Result<Recei
     publisher().map_err(PublishError::from)?.notify_all_acked(data, timeout)
 }
 
+/// As [`notify_all_acked`], and waits without blocking; see [`Publisher::notify_all_acked_async`].
+///
+/// # Errors
+///
+/// As there.
+pub fn notify_all_acked_async<T: Serialize>(
+    data: T,
+    timeout: Duration,
+) -> impl Future<Output = Result<Receipt, AckError>> + Send + use<T> {
+    let sent = publisher().map(|publisher| publisher.notify_all_acked_async(data, timeout));
+    async { sent.map_err(PublishError::from)?.await }
+}
+
 /// Sends `data` for the browsers of some users, and blocks until it is acknowledged; see [`Publisher::notify_acked`].
 ///
 /// # Errors
@@ -77,6 +91,20 @@ pub fn notify_acked(
     timeout: Duration,
 ) -> Result<Receipt, AckError> {
     publisher().map_err(PublishError::from)?.notify_acked(data, users, timeout)
+}
+
+/// As [`notify_acked`], and waits without blocking; see [`Publisher::notify_acked_async`].
+///
+/// # Errors
+///
+/// As there.
+pub fn notify_acked_async<T: Serialize, U: IntoIterator<Item: ToString>>(
+    data: T,
+    users: U,
+    timeout: Duration,
+) -> impl Future<Output = Result<Receipt, AckError>> + Send + use<T, U> {
+    let sent = publisher().map(|publisher| publisher.notify_acked_async(data, users, timeout));
+    async { sent.map_err(PublishError::from)?.await }
 }
 
 /// Sends `data` for those who have subscribed to a channel, and blocks until it is acknowledged; see
@@ -93,8 +121,22 @@ pub fn notify_channel_acked(
     publisher().map_err(PublishError::from)?.notify_channel_acked(channel, data, timeout)
 }
 
+/// As [`notify_channel_acked`], and waits without blocking; see [`Publisher::notify_channel_acked_async`].
+///
+/// # Errors
+///
+/// As there.
+pub fn notify_channel_acked_async<T: Serialize>(
+    channel: &str,
+    data: T,
+    timeout: Duration,
+) -> impl Future<Output = Result<Receipt, AckError>> + Send + use<T> {
+    let sent = publisher().map(|publisher| publisher.notify_channel_acked_async(channel, data, timeout));
+    async { sent.map_err(PublishError::from)?.await }
+}
+
 /// Blocks until everything queued before is written, but not longer than `timeout`; see [`Publisher::flush`]. At the
-/// end of a program: the global publisher is never dropped.
+/// end of a program: the global publisher is never dropped. [`flush_on_drop`] does it however the program ends.
 ///
 /// # Errors
 ///
@@ -102,6 +144,48 @@ pub fn notify_channel_acked(
 pub fn flush(timeout: Duration) -> Result<(), FlushError> {
     // What was never made has nothing to write.
     GLOBAL.get().map_or(Ok(()), |publisher| publisher.flush(timeout))
+}
+
+/// As [`flush`], and waits without blocking; see [`Publisher::flush_async`].
+///
+/// # Errors
+///
+/// As there.
+pub async fn flush_async(timeout: Duration) -> Result<(), FlushError> {
+    match GLOBAL.get() {
+        Some(publisher) => publisher.flush_async(timeout).await,
+        None => Ok(()),
+    }
+}
+
+/// Flushes when it is dropped: in `main`, also when that returns early by `?`, or panics.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let _flush = pushnote::flush_on_drop(Duration::from_secs(5));
+///     // … pushnote::notify_all("Hi all!")?;
+///     Ok(())
+/// }
+/// ```
+///
+/// What cannot be written by then is lost, with a warning in the log. [`std::process::exit`] drops nothing.
+pub fn flush_on_drop(timeout: Duration) -> FlushOnDrop {
+    FlushOnDrop(timeout)
+}
+
+/// See [`flush_on_drop`].
+#[derive(Debug)]
+#[must_use = "it flushes when it is dropped, which is at once if it has no name: let _flush = …"]
+pub struct FlushOnDrop(Duration);
+
+impl Drop for FlushOnDrop {
+    fn drop(&mut self) {
+        if let Err(error) = flush(self.0) {
+            harmless(|| tracing::warn!(%error, "the program ends before everything was written"));
+        }
+    }
 }
 
 /// A token for `user`, which its pages subscribe with. Signed with the secret in `PUSHNOTE_SECRET`, or in the file
@@ -159,15 +243,22 @@ fn publisher() -> Result<&'static Publisher, BuildError> {
         return Ok(publisher);
     }
     let endpoint = variable(MQ_SOCKET).ok_or(BuildError::NotConfigured)?;
-    let mut builder = Publisher::builder().endpoint(&endpoint)?;
+    let mut builder = Publisher::builder().endpoint(&endpoint).map_err(of_variable(MQ_SOCKET))?;
     if let Some(endpoints) = variable(ACK_SOCKET) {
-        builder = builder.ack_endpoint(&endpoints)?;
+        builder = builder.ack_endpoint(&endpoints).map_err(of_variable(ACK_SOCKET))?;
     }
     if let Some((server, secret)) = curve_keys()? {
         builder = builder.curve(server, secret);
     }
     let publisher = builder.build()?;
     Ok(GLOBAL.get_or_init(|| publisher))
+}
+
+fn of_variable(variable: &'static str) -> impl FnOnce(BuildError) -> BuildError {
+    move |error| match error {
+        BuildError::Endpoint(error) => BuildError::Variable { variable, error },
+        other => other,
+    }
 }
 
 fn curve_keys() -> Result<Option<(PublicKey, SecretKey)>, BuildError> {

@@ -1,4 +1,6 @@
 //! What can go wrong, and what to do about it.
+//!
+//! A `main` that returns an error has it printed by `Debug`: of these that is the same text as by `Display`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +12,8 @@ use pushnote_zmtp::curve::KeyError;
 use pushnote_zmtp::{Endpoint, EndpointError, KeyFileError, Security, Stats};
 
 /// Why a publisher cannot be made.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
+#[non_exhaustive]
 pub enum BuildError {
     /// Neither the environment nor the program says where to.
     #[error(
@@ -18,6 +21,21 @@ pub enum BuildError {
          listens on, as in tcp://127.0.0.1:8002"
     )]
     NotConfigured,
+    /// A variable of the environment that has no endpoint, and what is wrong with it.
+    #[error("{variable}: {error}")]
+    Variable {
+        /// Its name.
+        variable: &'static str,
+        /// What is wrong.
+        error: EndpointError,
+    },
+    /// The address of an API. It is not shown: there may be a password in it.
+    #[error(
+        "messages go over ZeroMQ, and not to an http:// or https:// address; give the endpoint that pushnote-mq --sub or \
+         pushnote-server --single listens on, as in tcp://127.0.0.1:8002, or publish by POST to /v1/publish there with \
+         an HTTP client"
+    )]
+    Http,
     /// A builder without an endpoint.
     #[error("publisher has no endpoint; give one, as in tcp://127.0.0.1:8002")]
     NoEndpoint,
@@ -45,7 +63,8 @@ pub enum BuildError {
 }
 
 /// Why a message was not queued. Nothing of it will be sent.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
+#[non_exhaustive]
 pub enum PublishError {
     /// The global publisher cannot be made.
     #[error(transparent)]
@@ -113,6 +132,18 @@ pub enum PublishError {
     },
 }
 
+macro_rules! debug_is_display {
+    ($($error:ty),*) => {
+        $(impl fmt::Debug for $error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        })*
+    };
+}
+
+debug_is_display!(BuildError, PublishError, AckError, FlushError, TokenizeError);
+
 /// Where messages go: to each of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints(pub Vec<Endpoint>);
@@ -125,7 +156,8 @@ impl fmt::Display for Endpoints {
 }
 
 /// Why a message was not acknowledged.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
+#[non_exhaustive]
 pub enum AckError {
     /// It was not sent.
     #[error(transparent)]
@@ -162,6 +194,7 @@ pub enum AckError {
 
 /// What keeps messages from being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Obstacle {
     /// There is no connection; one is tried for again and again.
     NotConnected,
@@ -219,7 +252,8 @@ impl Obstacle {
 }
 
 /// Why not everything that was published has been written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FlushError {
     /// Messages that still wait; they are written as soon as that is possible.
     pub left: u64,
@@ -249,7 +283,8 @@ impl fmt::Display for FlushError {
 impl std::error::Error for FlushError {}
 
 /// Why no token was made.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
+#[non_exhaustive]
 pub enum TokenizeError {
     /// The environment has no secret.
     #[error(

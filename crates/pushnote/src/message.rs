@@ -1,13 +1,15 @@
 //! A message, put together.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote_core::envelope::event_name;
-use pushnote_core::{Audience, ChannelName, Push, Receipt, Subject, UserId};
+use pushnote_core::{Audience, ChannelName, Draft, Push, Receipt, Subject, UserId};
 use serde::Serialize;
 
 use crate::error::{AckError, BuildError, PublishError};
+use crate::limits::FOREVER;
 use crate::publisher::Publisher;
 
 /// A message for channels, users and everyone in one: each connection gets it once. It is published by [`Message::send`]
@@ -134,7 +136,7 @@ impl<'p, T: Serialize> Message<'p, T> {
     /// Queues it. Does not block.
     ///
     /// What becomes of a [`Message::push`] is asked for by [`Push::id`], at `GET /v1/messages/ID` of a server's API: set it,
-    /// as in `Push { id: Some("order-7".into()), ..push }`. Without it, the push has an id that nobody is told,
+    /// as in `push.id("order-7")`. Without it, the push has an id that nobody is told,
     /// and not that of a [`Receipt`].
     ///
     /// # Errors
@@ -152,8 +154,31 @@ impl<'p, T: Serialize> Message<'p, T> {
     ///
     /// As there.
     pub fn send_acked(self, timeout: Duration) -> Result<Receipt, AckError> {
+        let (publisher, draft) = self.asking()?;
+        publisher.acks.send(draft, timeout.min(FOREVER))
+    }
+
+    /// Sends it when it is awaited, and waits until it is acknowledged, but not longer than `timeout`; see
+    /// [`Publisher::notify_all_acked_async`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn send_acked_async(
+        self,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Receipt, AckError>> + Send + use<T> {
+        let asking = self.asking().map(|(publisher, draft)| (Arc::clone(&publisher.acks), draft));
+        async move {
+            let (acks, draft) = asking?;
+            acks.send_async(draft, timeout.min(FOREVER)).await
+        }
+    }
+
+    fn asking(self) -> Result<(&'p Publisher, Draft), PublishError> {
         let Checked { publisher, audience, event, push } = self.to?.checked()?;
-        publisher.publish_acked(&self.data, &audience, event.as_deref(), push.as_ref(), timeout)
+        let draft = publisher.for_audience(0, &self.data, &audience, event.as_deref(), push.as_ref())?;
+        Ok((publisher, draft))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Addressed<'p>) -> Result<(), PublishError>) -> Self {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::acks::Acks;
-use crate::driver::Driver;
+use crate::driver::{Driver, Unflushed};
 use crate::error::{AckError, FlushError, PublishError};
 use crate::limits::{FOREVER, Limits};
 
@@ -46,8 +46,8 @@ use crate::limits::{FOREVER, Limits};
 /// time is lost, with a warning in the log. [`Publisher::flush`] first to know.
 #[derive(Debug)]
 pub struct Publisher {
-    driver: Arc<Driver>,
-    acks: Arc<Acks>,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) acks: Arc<Acks>,
     /// Taken when dropped.
     thread: Option<JoinHandle<()>>,
     limits: Limits,
@@ -59,6 +59,7 @@ const FRAME: usize = Batch::HEAD_BYTES_MAX;
 
 /// Messages since the publisher was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Queued and not yet written.
     pub waiting: u64,
@@ -103,7 +104,7 @@ impl Publisher {
     }
 
     /// Sends `data` for every browser, and blocks until the forwarder (or the single server) says who has it, but not
-    /// longer than `timeout`. For messages that matter; in async code, in `spawn_blocking`.
+    /// longer than `timeout`. For messages that matter; in async code, [`Publisher::notify_all_acked_async`].
     ///
     /// Such messages do not wait behind those of [`Publisher::notify_all`], and may overtake them; among themselves
     /// they keep their order. One that is sent again because a link broke is delivered once.
@@ -130,34 +131,39 @@ impl Publisher {
     }
 
     /// Blocks until everything queued before is written to the peer's socket, but not longer than `timeout`. For
-    /// programs that end; in async code, where nothing may block, in `spawn_blocking`.
+    /// programs that end; in async code, where nothing may block, [`Publisher::flush_async`].
     ///
     /// # Errors
     ///
     /// [`FlushError`] if something is not written yet, or was given up since the last flush that said so: how much,
     /// and what is in the way.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        self.driver.flush(timeout.min(FOREVER)).map_err(|unflushed| self.flush_error(&unflushed))
+    }
+
+    pub(crate) fn flush_error(&self, unflushed: &Unflushed) -> FlushError {
         let driver = &self.driver;
-        driver.flush(timeout.min(FOREVER)).map_err(|unflushed| FlushError {
+        FlushError {
             left: unflushed.left,
             given_up: unflushed.given_up,
             subscriber_timeout: driver.subscriber_timeout,
             endpoints: driver.endpoints.clone(),
             obstacle: unflushed.obstacle.unwrap_or_else(|| driver.obstacle()),
-        })
+        }
     }
 
     /// Counters.
+    #[must_use]
     pub fn stats(&self) -> Stats {
         let counts = self.driver.counts();
         Stats { waiting: counts.waiting, written: counts.written, given_up: counts.given_up }
     }
 
-    fn for_all(&self, room: usize, data: &impl Serialize) -> Result<Draft, PublishError> {
+    pub(crate) fn for_all(&self, room: usize, data: &impl Serialize) -> Result<Draft, PublishError> {
         self.checked(Draft::notify_all(room, data)?, 1)
     }
 
-    fn for_users(
+    pub(crate) fn for_users(
         &self,
         room: usize,
         data: &impl Serialize,
@@ -168,11 +174,13 @@ impl Publisher {
         self.checked(Draft::notify(room, data, &users)?, users.len())
     }
 
-    /// Queues a body for `audience`, with what follows it, for a program that passes on what it is given. Does not block.
+    /// Queues a body for `audience`, with what follows it, for pushnote's server, which passes on what it is given. Does not
+    /// block.
     ///
     /// # Errors
     ///
     /// As [`Publisher::notify_all`], and [`PublishError::Json`] if the body's data is no JSON.
+    #[doc(hidden)] // its types are those of pushnote's parts, and promise nothing
     pub fn publish_body(
         &self,
         body: &Body,
@@ -181,22 +189,6 @@ impl Publisher {
         push: Option<&Push>,
     ) -> Result<(), PublishError> {
         self.queue(self.for_body(FRAME, body, audience, event, push)?)
-    }
-
-    /// As [`Publisher::publish_body`], and blocks until it is acknowledged; see [`Publisher::notify_all_acked`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn publish_body_acked(
-        &self,
-        body: &Body,
-        audience: &Audience,
-        event: Option<&str>,
-        push: Option<&Push>,
-        timeout: Duration,
-    ) -> Result<Receipt, AckError> {
-        self.acks.send(self.for_body(0, body, audience, event, push)?, timeout.min(FOREVER))
     }
 
     /// Queues that the connections of some users end; with a time, in Unix seconds, also their tokens that were made until then.
@@ -216,11 +208,12 @@ impl Publisher {
     }
 
     /// Whether it was told where messages are acknowledged.
+    #[must_use]
     pub fn is_acked(&self) -> bool {
         !self.acks.endpoints.0.is_empty()
     }
 
-    fn for_body(
+    pub(crate) fn for_body(
         &self,
         room: usize,
         body: &Body,
@@ -245,21 +238,20 @@ impl Publisher {
         event: Option<&str>,
         push: Option<&Push>,
     ) -> Result<(), PublishError> {
-        let draft = followed(Draft::publish(FRAME, data, audience, event)?, push);
-        self.queue(self.checked(draft, audience.subjects().len())?)
+        self.queue(self.for_audience(FRAME, data, audience, event, push)?)
     }
 
-    /// What [`Message::send_acked`](crate::Message::send_acked) does.
-    pub(crate) fn publish_acked(
+    /// A message's draft, with so much room before it.
+    pub(crate) fn for_audience(
         &self,
+        room: usize,
         data: &impl Serialize,
         audience: &Audience,
         event: Option<&str>,
         push: Option<&Push>,
-        timeout: Duration,
-    ) -> Result<Receipt, AckError> {
-        let draft = followed(Draft::publish(0, data, audience, event).map_err(PublishError::from)?, push);
-        self.acks.send(self.checked(draft, audience.subjects().len())?, timeout.min(FOREVER))
+    ) -> Result<Draft, PublishError> {
+        let draft = followed(Draft::publish(room, data, audience, event)?, push);
+        self.checked(draft, audience.subjects().len())
     }
 
     /// The same, unless servers would refuse it; `named` is how many it is for.
@@ -277,11 +269,12 @@ impl Publisher {
         Ok(draft)
     }
 
-    /// Queues that some users have acknowledged a message, by its id. Does not block.
+    /// Queues that some users have acknowledged a message, by its id, for pushnote's server. Does not block.
     ///
     /// # Errors
     ///
     /// [`PublishError`]: the queue is full, or the names are too long or too many.
+    #[doc(hidden)] // likewise
     pub fn acknowledge(&self, message: &str, users: &[UserId]) -> Result<(), PublishError> {
         self.queue(self.checked(Draft::acknowledge(FRAME, message, users)?, users.len())?)
     }

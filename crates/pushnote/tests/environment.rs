@@ -6,6 +6,7 @@
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use pushnote::AckError;
 use pushnote_core::{ChannelName, Keys, Verifier};
 use pushnote_zmtp::curve::KeyPair;
 use pushnote_zmtp::{Clients, KeyFile, Options, Right, Security, Subscriber};
@@ -19,6 +20,7 @@ fn run(case: &str, environment: &[(&str, &str)]) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", case, "--ignored", "--nocapture"]);
     for variable in [
+        "PUSHNOTE_ACK_SOCKET",
         "PUSHNOTE_CURVE_SECRET_KEY_FILE",
         "PUSHNOTE_CURVE_SERVER_KEY",
         "PUSHNOTE_MQ_SOCKET",
@@ -48,6 +50,20 @@ fn publishes() {
     pushnote::notify_channel("news", "Hi").unwrap();
     pushnote::publish("Hi").channel("news").everyone().send().unwrap();
     pushnote::flush(PATIENCE).unwrap();
+}
+
+#[test]
+#[ignore = "a case"]
+fn publishes_in_async_code() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let _flush = pushnote::flush_on_drop(PATIENCE);
+        pushnote::notify_all("first").unwrap();
+        pushnote::flush_async(PATIENCE).await.unwrap();
+        let error = pushnote::notify_all_acked_async("Hi", PATIENCE).await.unwrap_err();
+        assert!(matches!(error, AckError::NotConfigured), "{error}");
+        pushnote::notify_all("last").unwrap();
+    });
 }
 
 #[test]
@@ -84,6 +100,21 @@ async fn messages_go_where_the_variable_says() {
         r#"{"name":"publish","data":"Hi","channels":["news"],"#,
         r#"{"name":"publish","data":"Hi","channels":["news"],"everyone":true,"#,
     ] {
+        let message = timeout(PATIENCE, subscriber.recv()).await.unwrap().unwrap();
+        assert!(message.topic().starts_with(expected.as_bytes()), "{message:?}");
+    }
+    child.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_and_the_last_message_of_async_code_arrive() {
+    let any_port = "tcp://127.0.0.1:0".parse().unwrap();
+    let mut subscriber = Subscriber::bind(&any_port, Options::default()).await.unwrap();
+    let endpoint = subscriber.local_endpoint().unwrap().to_string();
+    let child = tokio::task::spawn_blocking(move || {
+        run("publishes_in_async_code", &[("PUSHNOTE_MQ_SOCKET", &endpoint)])
+    });
+    for expected in [r#"{"name":"notify_all","data":"first","#, r#"{"name":"notify_all","data":"last","#] {
         let message = timeout(PATIENCE, subscriber.recv()).await.unwrap().unwrap();
         assert!(message.topic().starts_with(expected.as_bytes()), "{message:?}");
     }

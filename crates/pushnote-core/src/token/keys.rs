@@ -14,7 +14,7 @@ pub const SECRET_BYTES_MIN: usize = 32;
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 /// Why a text is no secret. The texts never show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// Short secrets can be guessed.
     #[error(
@@ -33,6 +33,13 @@ pub enum SecretError {
     /// A file or variable with nothing in it.
     #[error("there is no secret; make one with: openssl rand -base64 32")]
     Missing,
+}
+
+/// As [`fmt::Display`]: it is what a `main` that returns an error prints.
+impl fmt::Debug for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Secret {

@@ -6,6 +6,7 @@ use crate::close_code;
 
 /// How the peer broke RFC 6455. The stream cannot be understood from there on.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DecodeError {
     /// Bits that only an extension may set; none was agreed on.
     #[error("reserved bits are set")]

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 /// A command that was not acceptable. The connection cannot go on.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CurveError {
     /// Too short, too long, or fields that cannot be.
     #[error("malformed CURVE command {0}")]

@@ -20,7 +20,8 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], CurveError> {
 const TEXT_CHARACTERS: usize = 40;
 
 /// Text or bytes that are no key. The text itself is not repeated: it may be a secret.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Copy, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeyError {
     /// Too short or too long.
     #[error("a CURVE key has 40 characters, not {0}; `pushnote keygen` makes a pair")]
@@ -28,6 +29,13 @@ pub enum KeyError {
     /// Characters no Z85 has, or a number that is no key.
     #[error("these 40 characters are no CURVE key in Z85; `pushnote keygen` makes a pair")]
     NotAKey,
+}
+
+/// As [`fmt::Display`]: it is what a `main` that returns an error prints.
+impl fmt::Debug for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Who a peer is. Not secret; [`fmt::Display`] gives Z85.
