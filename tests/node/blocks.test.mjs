@@ -53,6 +53,11 @@ const TESTED = {
     'Publishing': [2, 'tests/readme/flask_sse.rs'],
     'In the browser': [1, 'tests/browser/flask_sse.test.mjs'],
   },
+  'docs/rust.md': {
+    'Rust: a site on axum or actix-web': [3, 'tests/readme/rust.rs'],
+    'axum': [2, 'tests/readme/rust.rs'],
+    'actix-web': [2, 'tests/readme/rust.rs'],
+  },
   'docs/languages.md': {
     'From any language': [1, 'tests/readme/languages.rs'],
     'Node': [1, 'tests/readme/languages.rs'],
@@ -130,9 +135,19 @@ const TESTED = {
     'Django': [3, 'client-py/tests/test_readme.py'],
     'Web Push, flask-sse': [1, 'client-py/tests/test_readme.py'],
   },
-  'crates/pushnote/README.md': { pushnote: [2, doctest('pushnote')] },
+  'crates/pushnote/README.md': {
+    pushnote: [1, doctest('pushnote')],
+    'In a web application': [1, doctest('pushnote')],
+    'Where to': [1, doctest('pushnote')],
+  },
   'crates/pushnote-sockjs/README.md': { 'pushnote-sockjs': [1, doctest('pushnote-sockjs')], 'An application': [1, doctest('pushnote-sockjs')] },
-  'crates/pushnote-websocket/README.md': { 'pushnote-websocket': [1, 'tests/node/pages.test.mjs'] },
+  'crates/pushnote-websocket/README.md': { 'pushnote-websocket': [2, doctest('pushnote-websocket'), 'tests/node/pages.test.mjs'] },
+  'crates/pushnote-sockjs-proto/README.md': { 'pushnote-sockjs-proto': [1, doctest('pushnote-sockjs-proto')] },
+  'crates/pushnote-webpush/README.md': {
+    'In a program of its own': [1, doctest('pushnote-webpush')],
+    'In an async server': [1, doctest('pushnote-webpush')],
+  },
+  'crates/pushnote-zmtp-proto/README.md': { 'pushnote-zmtp-proto': [1, doctest('pushnote-zmtp-proto')] },
   'crates/pushnote-zmtp/README.md': { 'pushnote-zmtp': [1, doctest('pushnote-zmtp')] },
 };
 
