@@ -5,6 +5,7 @@ mod machine;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 
 use machine::Machine;
 use pushnote_tests::Process;
@@ -26,10 +27,13 @@ fn succeeds(command: &mut Command) -> String {
     told
 }
 
-/// Manual pages and completions of these programs.
+/// Manual pages and completions of these programs, once for all tests.
 fn generate() {
-    let folder = built().parent().expect("a folder").join("generated");
-    succeeds(Command::new(Process::path("pushnote")).arg("generate").arg(folder));
+    static GENERATED: Once = Once::new();
+    GENERATED.call_once(|| {
+        let folder = built().parent().expect("a folder").join("generated");
+        succeeds(Command::new(Process::path("pushnote")).arg("generate").arg(folder));
+    });
 }
 
 /// All files below a folder, by their paths in it.

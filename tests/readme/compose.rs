@@ -66,8 +66,10 @@ impl Compose {
         let folder = folder.display();
         let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
         let paths = paths.map(|name| format!("{name}_temp_path {folder}/{name};")).concat();
+        // One process: a master that is killed leaves its workers.
         let text = format!(
-            "daemon off; pid {folder}/pid; error_log stderr; events {{}}\nhttp {{ access_log off; {paths}\n{site}\n}}"
+            "daemon off; master_process off; pid {folder}/pid; error_log stderr; \
+             events {{}}\nhttp {{ access_log off; {paths}\n{site}\n}}"
         );
         std::fs::write(format!("{folder}/nginx.conf"), text).expect("a file");
         program

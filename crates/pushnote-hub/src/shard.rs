@@ -235,6 +235,19 @@ impl<R: Receiver> Shard<R> {
         }
     }
 
+    /// Tells all where they are, if it is time for that.
+    async fn tell_places(&mut self) {
+        if !self.places.are_old(self.log.middle(), self.next) {
+            return;
+        }
+        let cursor = self.log.cursor(self.next);
+        let mut turn = Turn::of_fan_out();
+        for receiver in self.index.live() {
+            receiver.place(&cursor);
+            turn.maybe_yield().await;
+        }
+    }
+
     /// Fans out what is new in the log, up to the limits of a batch.
     async fn fan_out_next(&mut self) {
         if let Some(window) = &mut self.window

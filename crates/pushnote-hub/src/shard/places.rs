@@ -5,10 +5,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::Shard;
-use super::turn::Turn;
-use crate::receiver::Receiver;
-
 /// Between two looks whether it is time for that.
 const LOOK: Duration = Duration::from_secs(15);
 
@@ -27,21 +23,15 @@ impl Places {
     pub(super) async fn due(&self) {
         sleep_until(self.look_at).await;
     }
-}
 
-impl<R: Receiver> Shard<R> {
-    /// Tells all where they are, if what they were told last has come to the older half of the log.
-    pub(super) async fn tell_places(&mut self) {
-        self.places.look_at = Instant::now() + LOOK;
-        if self.places.told >= self.log.middle().min(self.next) {
-            return;
+    /// Looks: whether what all were told last has come to the older half of the log, whose middle this is. If so, they are told
+    /// where they are, up to `next`.
+    pub(super) fn are_old(&mut self, middle: u64, next: u64) -> bool {
+        self.look_at = Instant::now() + LOOK;
+        let are_old = self.told < middle.min(next);
+        if are_old {
+            self.told = next;
         }
-        self.places.told = self.next;
-        let cursor = self.log.cursor(self.next);
-        let mut turn = Turn::of_fan_out();
-        for receiver in self.index.live() {
-            receiver.place(&cursor);
-            turn.maybe_yield().await;
-        }
+        are_old
     }
 }
