@@ -50,7 +50,7 @@ pub(crate) struct DoctorArgs {
 /// Of the browser's side.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PageArgs {
-    /// What pages connect to, as in https://push.example.org/sockjs
+    /// What pages connect to, as in `https://push.example.org/sockjs`
     #[arg(value_name = "URL")]
     pub(crate) url: Option<String>,
 
