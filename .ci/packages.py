@@ -12,6 +12,7 @@ import sys
 import tarfile
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,11 +31,16 @@ def packages():
     return {each["name"]: f"{each['name']}-{each['version']}" for each in found if each["publish"] != []}
 
 
+def as_of_now(member, folder):
+    """Files are packed with one date for all: by theirs, cargo would take what an earlier run has built for what they are."""
+    return tarfile.data_filter(member, folder).replace(mtime=int(time.time()))
+
+
 def lay_out(work, names):
     """One workspace of the packages and a project that wants the publisher, with our versions and our profiles."""
     for package in names.values():
         with tarfile.open(TARGET / "package" / f"{package}.crate") as archive:
-            archive.extractall(work / "packages", filter="data")
+            archive.extractall(work / "packages", filter=as_of_now)
     cargo("new", "--quiet", "--vcs=none", "site", cwd=work)
     with open(work / "site/Cargo.toml", "a") as manifest:
         manifest.write('pushnote = "0.1"\nserde_json = "1"\n')
