@@ -113,6 +113,8 @@ pub(crate) struct Entries {
     pub(super) by_subject: HashMap<Subject, Concerning>,
     /// What it has nothing of any more.
     pub(super) forgotten: Forgotten,
+    /// Behind the last gap that everybody has, of whatever subject that was.
+    pub(super) gap: u64,
     pub(crate) sources: Sources,
     pub(super) marks: Arc<[Position]>,
     /// The marks at the first entry.
@@ -143,6 +145,7 @@ impl Entries {
             payload: 0,
             by_subject: HashMap::new(),
             forgotten: Forgotten::of_log(options.bytes_max),
+            gap: 0,
             sources: Sources::default(),
             marks: Arc::default(),
             first_marks: Arc::default(),
@@ -227,6 +230,7 @@ impl Entries {
         }
         if *publication.content() == Content::Gap && publication.audience().is_everyone() {
             self.sources.begin_anew();
+            self.gap = offset + 1;
         }
         let (payload_before, positions) = (self.payload, position.map_or(OneOrMany::None, OneOrMany::One));
         self.payload += publication.data_len() as u64;

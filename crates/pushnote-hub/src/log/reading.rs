@@ -183,6 +183,7 @@ impl Entries {
                 };
                 let had = (from..end).take(LOOKED_AT_MAX).take_while(was_had).count();
                 let place = from + had as u64;
+                let complete = complete && self.sources.has_passed(cursor, self.gap);
                 Resumed { place, complete, seen: Some(seen), unknown: false }
             }
             None => Resumed::NOWHERE,
@@ -201,7 +202,8 @@ impl Entries {
     ) -> (Vec<Arc<Publication>>, bool, u64) {
         let resumed = self.resume(cursor);
         let from = resumed.place.max(self.readable_from(subject, now));
-        let mut complete = resumed.complete && from == resumed.place;
+        // What everybody has missed was of this subject, too, perhaps.
+        let mut complete = resumed.complete && from == resumed.place && self.gap <= resumed.place;
         let none = VecDeque::new();
         let offsets = self.by_subject.get(subject).map_or(&none, |concerning| &concerning.offsets);
         let first = offsets.partition_point(|offset| *offset < from);
@@ -288,7 +290,7 @@ impl Entries {
         let mut last: Vec<_> =
             there.filter_map(|offset| self.at(*offset).cloned()).take_while(fits).collect();
         last.reverse();
-        let complete = last.len() == count || (from == 0 && bytes <= SINCE_BYTES_MAX);
+        let complete = last.len() == count || (from == 0 && self.gap == 0 && bytes <= SINCE_BYTES_MAX);
         (last, complete)
     }
 }

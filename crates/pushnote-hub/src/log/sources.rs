@@ -32,6 +32,8 @@ struct Source {
     begun: u64,
     /// Behind the last of it that is not here: it has left the log, or did not come.
     lost: u64,
+    /// Where it was at the last gap, if it went on from there: whether who is at this place has heard of that, nothing tells.
+    gap: Option<u64>,
     /// Behind the last that came.
     next: u64,
     /// The offset behind the last that it brought, or, if there is none, where the log was when it began.
@@ -86,7 +88,7 @@ impl Sources {
     pub(super) fn begins(&mut self, Position { epoch, sequence }: Position, offset: u64) {
         let source = self.of(epoch, sequence, offset);
         if sequence > source.next {
-            (source.lost, source.next) = (sequence, sequence);
+            (source.lost, source.next, source.gap) = (sequence, sequence, None);
         }
         // What came before this was said, or in an earlier run, may not have been the first of it.
         source.begun = source.begun.min(sequence);
@@ -94,7 +96,9 @@ impl Sources {
 
     /// Something did not come, over any of them: nobody has everything from before.
     pub(super) fn begin_anew(&mut self) {
-        self.0.iter_mut().for_each(|source| source.lost = source.next);
+        for source in &mut self.0 {
+            (source.lost, source.gap) = (source.next, Some(source.next));
+        }
     }
 
     /// A source has brought what is at this offset.
@@ -110,7 +114,7 @@ impl Sources {
                 if self.0.len() == SOURCES_MAX {
                     self.0.remove(0);
                 }
-                Source { epoch, begun, lost: 0, next: begun, end, brought: VecDeque::new() }
+                Source { epoch, begun, lost: 0, gap: None, next: begun, end, brought: VecDeque::new() }
             }
         };
         self.0.push(source);
@@ -134,6 +138,16 @@ impl Sources {
         let reaches = |source: &Source| Some(source.from() <= place_of(cursor, source.epoch)?);
         let known = self.0.iter().filter_map(reaches);
         known.reduce(|all, reaches| all && reaches)
+    }
+
+    /// Whether who has the cursor has had what is before this offset of the log, as far as any source tells: that of a gap,
+    /// which none has brought.
+    pub(super) fn has_passed(&self, cursor: &Cursor, offset: u64) -> bool {
+        let is_behind = |source: &Source, place| {
+            source.gap != Some(place) && source.first_from(place).unwrap_or(source.end) >= offset
+        };
+        let mut places = self.0.iter().filter_map(|source| Some((source, place_of(cursor, source.epoch)?)));
+        offset == 0 || places.any(|(source, place)| is_behind(source, place))
     }
 
     /// The cursor with the sources that were over before the place where it is, and that it does not name: whoever wrote it

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pushnote_core::{Audience, ChannelName, CloseCode, Cursor, Position, Subject};
 use pushnote_hub::{
-    Attachment, Batch, Delivery, Hub, HubOptions, LogOptions, Origin, Place, Publication, Receiver,
+    Attachment, Batch, Content, Delivery, Hub, HubOptions, LogOptions, Origin, Place, Publication, Receiver,
 };
 
 /// What a client has had, and whether it takes more.
@@ -65,6 +65,7 @@ impl Receiver for Client {
             return Delivery::Full;
         }
         seen.numbers.extend(batch.payloads().map(number));
+        seen.gaps += batch.publications().filter(|one| *one.content() == Content::Gap).count();
         seen.cursor = batch.publications().last().map(|last| last.cursor().clone());
         Delivery::Accepted
     }

@@ -4,6 +4,7 @@
 
 mod client;
 mod elsewhere;
+mod forgetting;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
