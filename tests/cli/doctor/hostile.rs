@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::spawn;
 use std::time::{Duration, Instant};
 
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
 use super::{Said, says};
 
 /// What a connection is answered with, again and again.
@@ -16,6 +18,8 @@ enum Answer {
     Endless(&'static str, &'static str),
     /// Nothing.
     Silence,
+    /// A SockJS whose WebSockets bring nothing but pings, without an end.
+    Pings,
 }
 
 /// A server that is none.
@@ -41,11 +45,26 @@ fn serve(mut stream: TcpStream, answer: Answer) -> Option<()> {
             let many = piece.repeat(1000);
             while stream.write_all(many.as_bytes()).is_ok() {}
         }
+        Answer::Pings => pings(&mut stream, &String::from_utf8_lossy(&request))?,
         Answer::Silence => {}
     }
     if let Answer::Silence = answer {
         while stream.read(&mut request).ok()? > 0 {}
     }
+    Some(())
+}
+
+fn pings(stream: &mut TcpStream, request: &str) -> Option<()> {
+    let Some(key) = request.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")) else {
+        return stream.write_all(INFO.as_bytes()).ok();
+    };
+    let accept = derive_accept_key(key.as_bytes());
+    let head = "HTTP/1.1 101 S\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ";
+    stream.write_all(format!("{head}{accept}\r\n\r\n").as_bytes()).ok()?;
+    stream.write_all(b"\x81\x01o").ok()?;
+    let many = b"\x89\x00".repeat(5000);
+    // Nobody reads what they are answered with.
+    while stream.write_all(&many).is_ok() {}
     Some(())
 }
 
@@ -95,6 +114,21 @@ fn what_is_only_half_of_it() {
 fn a_clock_that_is_years_behind() {
     let said = soon(Answer::Once(LATE), &["--transport=websocket"], 78);
     said.has("FAIL", "clock", &["s behind this machine's", "from the future", "NTP"]);
+}
+
+#[test]
+fn pings_without_end() {
+    let said = soon(Answer::Pings, &["--transport=websocket"], 78);
+    said.has("FAIL", "websocket", &["opens", "within 500ms"]);
+}
+
+#[test]
+fn a_server_that_says_that_its_heartbeats_are_years_apart() {
+    let info = INFO.replacen('{', "{\"heartbeat_delay\":18446744073709551615,", 1);
+    let said = soon(Answer::Once(info.leak()), &["--transport=websocket"], 78);
+    said.has("ok", "info", &["a heartbeat each 18446744073709551.615s"]);
+    let too_long = super::doctor(&["http://127.0.0.1:9/sockjs", "--keep-alive=9999999999999999999s"]);
+    assert_eq!(too_long.status.code(), Some(64), "{too_long:?}");
 }
 
 #[test]

@@ -43,8 +43,15 @@ pub(crate) struct DoctorArgs {
     pub(crate) key: KeyArgs,
 
     /// How long each step may take, as in 3s
-    #[arg(long, default_value = "3s", value_parser = pushnote_config::duration)]
+    #[arg(long, default_value = "3s", value_parser = pushnote_config::seconds)]
     pub(crate) timeout: Duration,
+}
+
+/// A time that somebody may want to wait for.
+fn held(text: &str) -> Result<Duration, String> {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let time = pushnote_config::duration(text)?;
+    if time <= DAY { Ok(time) } else { Err("give a day at most, as in 2m".to_owned()) }
 }
 
 /// Of the browser's side.
@@ -81,7 +88,7 @@ pub(crate) struct PageArgs {
 
     /// How long to hold connections open, for timeouts of proxies to be seen; without it, a little longer than the server
     /// lets pass without a heartbeat. 0s leaves it out
-    #[arg(long, value_name = "TIME", requires = "url", value_parser = pushnote_config::duration)]
+    #[arg(long, value_name = "TIME", requires = "url", value_parser = held)]
     pub(crate) keep_alive: Option<Duration>,
 
     /// File with certificates (PEM) of an authority to trust besides the system's

@@ -162,6 +162,10 @@ fn cors(site: &Site, headers: &HeaderMap, restricted: bool, report: &mut Report)
     let (allowed, credentials) = (all(ACCESS_CONTROL_ALLOW_ORIGIN), all(ACCESS_CONTROL_ALLOW_CREDENTIALS));
     let is_same = *origin == site.own_origin();
     let fault = match allowed.as_slice() {
+        _ if site.is_mixed() => format!(
+            "browsers let pages of {origin} connect to https:// alone: have the proxy speak TLS for this host, or let the page's \
+             own host pass it on"
+        ),
         [allowed] if allowed == origin && credentials == ["true"] => {
             return report.ok("page", CHECK, format_args!("pages of {origin} may connect"));
         }
@@ -194,8 +198,9 @@ async fn fresh(site: &Site, info: &Info, headers: &HeaderMap, report: &mut Repor
     };
     let control =
         headers.get(CACHE_CONTROL).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    // Varnish says of what it has just got that it is 0 seconds old.
     let is_kept = !info.entropy.is_null() && info.entropy == again.entropy;
-    if is_kept || headers.contains_key(AGE) {
+    if is_kept || headers.get_all(AGE).iter().any(|age| age.as_bytes() != b"0") {
         let text = "an answer of /info is kept on the way and given again: switch caching off for these paths \
                     (nginx: no proxy_cache; a CDN: bypass)";
         report.fail("page", &Fault::setting(CHECK, text));

@@ -39,6 +39,9 @@ use self::verdict::Around;
 use super::args::DoctorArgs;
 use super::report::{Fault, Report};
 
+/// Connections are held no longer, unless it is asked for: how long a server lets pass between heartbeats is its own word.
+const HELD_MAX: Duration = Duration::from_secs(5 * 60);
+
 /// What is to be looked at, and how.
 pub(super) struct Page {
     site: Site,
@@ -78,11 +81,14 @@ impl Page {
         if let Err((check, trouble)) = way::examine(&self.site, self.insecure, report).await {
             return report.fail("page", &self.site.fault(check, &trouble));
         }
-        let Some(info) = info::examine(&self.site, report).await else { return };
+        let Some(mut info) = info::examine(&self.site, report).await else { return };
         match info.base_url.as_deref().map(|url| self.site.moved(url)) {
             None => self.examine_transports(&self.site, &info, report).await,
             Some(Ok(site)) => {
                 report.ok("page", "base_url", format_args!("pages are sent to {}", site.url()));
+                if site.host() != self.site.host() {
+                    info.jar = Jar::default();
+                }
                 match way::examine(&site, self.insecure, report).await {
                     Ok(()) => self.examine_transports(&site, &info, report).await,
                     Err((check, trouble)) => report.fail("page", &site.fault(check, &trouble)),
@@ -104,7 +110,7 @@ impl Page {
 
     /// All at once: what fails takes its time.
     async fn examine_transports(&self, site: &Site, info: &Info, report: &mut Report) {
-        let time = self.keep_alive.unwrap_or(info.heartbeat_delay + site.timeout);
+        let time = self.keep_alive.unwrap_or((info.heartbeat_delay + site.timeout).min(HELD_MAX));
         if !time.is_zero() && stderr().is_terminal() {
             eprintln!("(holding connections for {time:?}; --keep-alive=0s leaves that out)");
         }

@@ -71,6 +71,8 @@ impl Question {
                     _ => {}
                 }
             }
+            let answered = welcome && (!self.subscribes || verdict.is_some());
+            in_time(answered, deadline)?;
         }
         Ok(verdict)
     }
@@ -85,10 +87,18 @@ pub(super) async fn fastest(session: &mut Session<'_>, timeout: Duration) -> Res
         let ask = json!({"name": "unsubscribe", "data": {"id": id, "channel": "pushnote-doctor"}});
         let started = Instant::now();
         session.send(&[ask.to_string()]).await?;
-        while !answers(session, started + timeout).await?.iter().any(|answer| answer["id"] == id) {}
+        let deadline = started + timeout;
+        while !answers(session, deadline).await?.iter().any(|answer| answer["id"] == id) {
+            in_time(false, deadline)?;
+        }
         fastest = fastest.min(started.elapsed());
     }
     Ok(fastest)
+}
+
+/// Heartbeats and other answers may come for ever: they are none.
+fn in_time(answered: bool, deadline: Instant) -> Result<(), Flaw> {
+    if answered || Instant::now() < deadline { Ok(()) } else { Err(Flaw::Silent) }
 }
 
 /// The values that come next.

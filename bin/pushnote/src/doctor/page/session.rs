@@ -191,9 +191,14 @@ impl<'a> Session<'a> {
 
     /// The next frame of those that come by then.
     pub(super) async fn next(&mut self, deadline: Instant) -> Result<Frame, Flaw> {
+        let mut late = false;
         loop {
             if let Some(frame) = self.frames.next() {
                 return Ok(frame?);
+            }
+            // Where something comes all the time, nothing is waited for.
+            if late {
+                return Err(Flaw::Silent);
             }
             match (&mut self.wire, self.receive) {
                 (Wire::Socket(socket), receive) => {
@@ -213,6 +218,7 @@ impl<'a> Session<'a> {
                 }
                 (Wire::None, _) => return Err(Flaw::Ended),
             }
+            late = Instant::now() >= deadline;
         }
     }
 
@@ -223,6 +229,9 @@ impl<'a> Session<'a> {
                 && values.iter().any(|value| has_data(value, data))
             {
                 return true;
+            }
+            if Instant::now() >= deadline {
+                break;
             }
         }
         false

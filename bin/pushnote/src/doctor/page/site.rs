@@ -40,7 +40,7 @@ impl Site {
         timeout: Duration,
         tls: ClientConfig,
     ) -> Result<Self, Failure> {
-        let url = parse(url).map_err(|error| Failure::usage(format!("{url}: {error}")))?;
+        let url = parse(url).map_err(|error| Failure::usage(format!("URL: {error}")))?;
         let origin = match origin {
             Some(text) => origin_of(text).map_err(|error| Failure::usage(format!("--origin: {error}")))?,
             None => url.origin().ascii_serialization(),
@@ -109,6 +109,18 @@ impl Site {
         domain(self.url.host()) != domain(origin.as_ref().and_then(Url::host))
     }
 
+    /// Whether browsers keep pages from connecting there because they came by TLS and this is without. Of the own machine,
+    /// they take that.
+    pub(super) fn is_mixed(&self) -> bool {
+        let is_own = match self.url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        !self.is_tls() && self.origin.starts_with("https://") && !is_own
+    }
+
     /// Looked up once.
     pub(super) async fn addresses(&self) -> Result<&[SocketAddr], Trouble> {
         if let Some(found) = self.addresses.get() {
@@ -162,7 +174,12 @@ fn parse(text: &str) -> Result<Url, String> {
     let advice = "give what pages connect to, as in https://push.example.org/sockjs";
     let url = Url::parse(text).map_err(|error| format!("{error}: {advice}"))?;
     let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
-    if !is_web || !url.username().is_empty() || url.query().is_some() || url.fragment().is_some() {
+    if !is_web
+        || !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
         return Err(advice.to_owned());
     }
     Ok(url)
@@ -176,4 +193,36 @@ fn origin_of(text: &str) -> Result<String, String> {
         return Err(advice.to_owned());
     }
     Ok(url.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tls;
+    use super::*;
+
+    fn site(url: &str, origin: &str) -> Result<Site, Failure> {
+        Site::new(url, Some(origin), Duration::ZERO, tls::config(None, false)?)
+    }
+
+    #[test]
+    fn pages_by_tls_connect_to_nothing_without() {
+        let is_mixed = |url, origin| site(url, origin).is_ok_and(|site| site.is_mixed());
+        assert!(is_mixed("http://push.example.org/sockjs", "https://www.example.org"));
+        assert!(!is_mixed("https://push.example.org/sockjs", "https://www.example.org"));
+        assert!(!is_mixed("http://push.example.org/sockjs", "http://www.example.org"));
+        assert!(!is_mixed("http://127.0.0.1:8000/sockjs", "https://www.example.org"));
+        assert!(!is_mixed("http://[::1]:8000/sockjs", "https://www.example.org"));
+    }
+
+    #[test]
+    fn a_password_is_not_taken_and_not_shown() {
+        for url in [
+            "http://me:word@a.example/sockjs",
+            "http://:word@a.example/sockjs",
+            "http://me:word@a.example:x/",
+        ] {
+            let error = site(url, "https://www.example.org").err().map(|error| format!("{error:?}"));
+            assert!(error.is_some_and(|error| !error.contains("word")), "{url}");
+        }
+    }
 }

@@ -111,6 +111,12 @@ fn tls_advice(error: &io::Error, host: &str) -> String {
              (fullchain.pem), or name an authority of your own by --ca; browsers refuse it, too"
                 .to_owned()
         }
+        // What webpki calls it.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "the certificate is an authority's own, as openssl req -x509 makes it: make it with -addext \
+             basicConstraints=critical,CA:FALSE, and name it by --ca; --insecure looks at what is behind"
+                .to_owned()
+        }
         _ => "browsers refuse it, too; --insecure looks at what is behind".to_owned(),
     }
 }
