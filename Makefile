@@ -25,7 +25,8 @@ release:
 
 # Builds nothing, so that root needs no cargo.
 install:
-	@test -x $(BUILT)/pushnote-server || { echo "nothing is built yet: run 'make release' first" >&2; exit 1; }
+	@test -x $(BUILT)/pushnote-server -a -d $(GENERATED) || \
+	    { echo "not everything is built yet: run 'make release' first, or 'make build' with BUILT=target/debug" >&2; exit 1; }
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir) $(DESTDIR)$(confdir) $(DESTDIR)$(datadir)/man/man1 \
 	    $(DESTDIR)$(datadir)/bash-completion/completions $(DESTDIR)$(datadir)/zsh/site-functions \
 	    $(DESTDIR)$(datadir)/fish/vendor_completions.d

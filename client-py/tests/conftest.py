@@ -44,6 +44,11 @@ class Process:
         for line in self.running.stderr:
             self.lines.put(line)
 
+    def says(self, part, seconds=15):
+        deadline = time.monotonic() + seconds
+        while part not in self.lines.get(timeout=max(0, deadline - time.monotonic())):
+            pass
+
     def kill(self):
         self.running.kill()
         self.running.wait()

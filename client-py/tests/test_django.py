@@ -149,6 +149,8 @@ def manage(*arguments, settings_text, folder):
         "DJANGO_SETTINGS_MODULE": "site_settings",
         "PYTHONPATH": f"{folder}:{ROOT / 'client-py'}:{os.environ['PYTHONPATH']}",
         "PUSHNOTE_SERVER": str(PROGRAMS / "pushnote-server"),
+        # An application's, which is none of a server's.
+        "PUSHNOTE_API": "http://127.0.0.1:8081",
     }
     return subprocess.Popen([sys.executable, "-m", "django", *arguments], env=environment, stdout=subprocess.DEVNULL)
 

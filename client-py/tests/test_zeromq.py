@@ -137,7 +137,7 @@ def test_two_forwarders_and_each_message_once(start, publisher):
     ]
     server = Server(lambda *_, **__: None)
     heard = ",".join(f"tcp://127.0.0.1:{pub}" for _, pub in ports)
-    start(
+    process = start(
         "pushnote-server",
         "--address=127.0.0.1",
         f"--port={server.port}",
@@ -145,6 +145,8 @@ def test_two_forwarders_and_each_message_once(start, publisher):
         '--channels={ prefix = "news", public = true }',
         port=server.port,
     )
+    for _ in ports:
+        process.says("subscribed peer=")
     page = server.page()
     out = publisher([f"tcp://127.0.0.1:{sub}" for sub, _ in ports])
     for n in range(100):

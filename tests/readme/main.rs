@@ -283,8 +283,9 @@ async fn the_lines_of_docker_compose_do_what_it_says() {
     }
 
     if let Some(nginx) = compose.nginx(shell.folder()) {
-        let _nginx = shell.start(&nginx);
+        let mut nginx = shell.start(&nginx);
         while std::net::TcpStream::connect("127.0.0.1:8080").is_err() {
+            assert!(nginx.is_running(), "it has ended");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let mut page = browser(8080).await;

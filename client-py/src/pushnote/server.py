@@ -11,7 +11,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pushnote import settings
 from pushnote.errors import NotConfigured
+from pushnote.http import is_address
 
 PROGRAM = "PUSHNOTE_SERVER"
 """The environment's word for where the program is, if it is not in ``PATH``."""
@@ -25,7 +27,8 @@ def program() -> str:
     found = os.environ.get(PROGRAM) or shutil.which("pushnote-server")
     if found is None:
         raise NotConfigured(
-            f"pushnote-server is not in PATH; install it (cargo install pushnote-server), or set {PROGRAM} to where it is"
+            "pushnote-server is not in PATH; install it (in a checkout of pushnote: cargo install --path bin/pushnote-server), "
+            f"or set {PROGRAM} to where it is"
         )
     return found
 
@@ -40,6 +43,9 @@ def run(arguments: Sequence[str], secrets: Sequence[str] = (), files: Mapping[st
     # Nothing to a server, or something else: where this application publishes to.
     for name in (PROGRAM, "PUSHNOTE_MQ_SOCKET", "PUSHNOTE_ACK_SOCKET", "PUSHNOTE_API_KEY", "PUSHNOTE_API_KEY_FILE"):
         environment.pop(name, None)
+    # To a server it is where its API listens, which is no URL.
+    if is_address(environment.get(settings.API, "")):
+        del environment[settings.API]
     if secrets:
         environment["PUSHNOTE_SECRET"] = "\n".join(secrets)
     with tempfile.TemporaryDirectory(prefix="pushnote-") as folder:

@@ -53,7 +53,7 @@ impl Question {
         session.send(&self.messages).await?;
         let deadline = Instant::now() + timeout;
         let (mut welcome, mut verdict) = (false, None);
-        while !welcome || (self.subscribes && verdict.is_none()) {
+        loop {
             for answer in answers(session, deadline).await? {
                 let name = |field: &str| answer[field].as_str().map(str::to_owned);
                 match (answer["type"].as_str(), answer["id"].as_u64()) {
@@ -71,10 +71,11 @@ impl Question {
                     _ => {}
                 }
             }
-            let answered = welcome && (!self.subscribes || verdict.is_some());
-            in_time(answered, deadline)?;
+            if welcome && (!self.subscribes || verdict.is_some()) {
+                return Ok(verdict);
+            }
+            in_time(deadline)?;
         }
-        Ok(verdict)
     }
 }
 
@@ -89,7 +90,7 @@ pub(super) async fn fastest(session: &mut Session<'_>, timeout: Duration) -> Res
         session.send(&[ask.to_string()]).await?;
         let deadline = started + timeout;
         while !answers(session, deadline).await?.iter().any(|answer| answer["id"] == id) {
-            in_time(false, deadline)?;
+            in_time(deadline)?;
         }
         fastest = fastest.min(started.elapsed());
     }
@@ -97,8 +98,8 @@ pub(super) async fn fastest(session: &mut Session<'_>, timeout: Duration) -> Res
 }
 
 /// Heartbeats and other answers may come for ever: they are none.
-fn in_time(answered: bool, deadline: Instant) -> Result<(), Flaw> {
-    if answered || Instant::now() < deadline { Ok(()) } else { Err(Flaw::Silent) }
+fn in_time(deadline: Instant) -> Result<(), Flaw> {
+    if Instant::now() < deadline { Ok(()) } else { Err(Flaw::Silent) }
 }
 
 /// The values that come next.
