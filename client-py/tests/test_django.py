@@ -7,14 +7,14 @@ import sys
 import urllib.request
 
 import pytest
-from conftest import PROGRAMS, ROOT, Page, free_port, reachable
+from conftest import PROGRAMS, ROOT, Page, Server, free_port, reachable
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.http import HttpRequest
 from django.template import Context, Template
 
-from pushnote import checks, pub, utils
+from pushnote import NotConfigured, checks, pub, utils
 from pushserver import configuration, signals
 from pushserver.settings import url
 from pushserver.utils import updates
@@ -47,6 +47,12 @@ def sent(monkeypatch):
     class Publisher:
         def publish(self, message):
             messages.append(message)
+
+        def check(self, message):
+            pass
+
+        def close(self):
+            pass
 
         publish_acked = None
 
@@ -250,3 +256,63 @@ def test_what_is_unknown_in_push_server_is_not_left_out():
     }
     assert 'store = "a"' in configuration.toml(stores)
     assert "max_messages = 5" in configuration.toml(stores)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_wrong_is_said_before_the_commit(settings, monkeypatch):
+    settings.PUSHNOTE_MQ_SOCKET = f"tcp://127.0.0.1:{free_port()}"
+    monkeypatch.setattr(pub, "_publishers", pub._Publishers())
+    with transaction.atomic():
+        for data, more, why in (
+            ("half \ud83d", {}, "half a character"),
+            ("x" * 70_000, {}, "70002 bytes as JSON, and servers take 65536"),
+            (1, {"channels": ["a\nb"]}, "without control characters"),
+            (1, {"channels": ["c" * 256]}, "1 to 255 bytes"),
+            (1, {"channels": ["news.*"]}, r"ends with a \*"),
+            (1, {"users": ["4\x002"]}, "without control characters"),
+            (1, {"event": "a\x7f"}, "without control characters"),
+        ):
+            with pytest.raises(ValueError, match=why):
+                pub.notify_on_commit(data, **more)
+    settings.PUSHNOTE_MESSAGE_BYTES_MAX = "1MiB"
+    pub.notify_on_commit("x" * 70_000)
+    settings.PUSHNOTE_MQ_SOCKET = ""
+    with transaction.atomic(), pytest.raises(NotConfigured):
+        pub.notify_on_commit(1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_fails_after_a_commit_harms_nothing_else_that_follows_it(settings, monkeypatch, caplog):
+    settings.PUSHNOTE_MQ_SOCKET, settings.PUSHNOTE_API_KEY = f"http://127.0.0.1:{free_port()}", "pn_key"
+    monkeypatch.setattr(pub, "_publishers", pub._Publishers())
+    followed = []
+    with transaction.atomic():
+        pub.notify_on_commit(1, ack=0.1)
+        transaction.on_commit(lambda: followed.append("mail"))
+    assert followed == ["mail"]
+    assert "Unavailable" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_empty_list_is_nobody_also_after_a_commit(sent):
+    pub.notify_on_commit("secret", channels=[])
+    pub.notify_on_commit("secret", users=[])
+    assert sent == []
+
+
+def test_settings_that_a_test_overrides(start, settings):
+    servers = [Server(start) for _ in range(2)]
+    pages = [server.page() for server in servers]
+    for server, page in zip(servers, pages, strict=True):
+        settings.PUSHNOTE_MQ_SOCKET = server.address
+        pub.notify_all(server.address)
+        assert page.next() == server.address
+    pages[0].nothing()
+
+
+@pytest.mark.parametrize("wrong", [8002, b"tcp://127.0.0.1:8002", [8002], {"a": 1}])
+def test_an_address_of_another_type(settings, wrong):
+    settings.PUSHNOTE_MQ_SOCKET = wrong
+    assert [message.id for message in checks.check()] == ["pushnote.E002"]
+    with pytest.raises(NotConfigured, match=r"PUSHNOTE_MQ_SOCKET is .* no address"):
+        pub._configured()

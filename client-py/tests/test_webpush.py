@@ -1,7 +1,9 @@
 import base64
+import contextlib
 import hashlib
 import http.server
 import json
+import os
 import queue
 import threading
 
@@ -212,6 +214,26 @@ def test_what_a_push_service_does_not_take_is_said_and_logged(pusher, browsers, 
     pusher.sendNotificationToAll([wrong], "x", nonblocking=True)
     with pytest.raises(Refused):
         pusher.wait()
+    pusher.wait()
+    # Who does not wait finds it in the log.
+    assert "not sent: of the subscriptions from number 0 on" in caplog.text
+
+
+def test_a_fork_has_threads_and_connections_of_its_own(pusher, browsers):
+    given = browsers[0].subscription()
+    pusher.sendNotification(given, "parent", nonblocking=True)
+    pusher.wait()
+    pusher.sendNotification(given, "parent", nonblocking=True)
+    connections, child = pusher._api._own(), os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            pusher.sendNotification(given, "child", nonblocking=True)
+            pusher.wait()
+            os._exit(pusher._api._own() is connections)
+        os._exit(2)
+    pusher.wait()
+    assert os.waitpid(child, 0)[1] == 0
+    assert sorted(browsers[0].next() for _ in range(3)) == ["child", "parent", "parent"]
 
 
 def test_whose_a_browser_is_and_what_the_server_keeps_to_itself(pusher, browsers):

@@ -271,3 +271,92 @@ def test_gunicorn_that_forks_after_it_has_published(server, tmp_path, start):
     finally:
         gunicorn.terminate()
         gunicorn.wait(15)
+
+
+def test_a_busy_program_that_nobody_hears_says_so_in_the_log(publisher, monkeypatch, caplog):
+    monkeypatch.setattr(zeromq, "TELL_AFTER_MS", 200)
+    out = publisher([f"tcp://127.0.0.1:{free_port()}"])
+    deadline = time.monotonic() + 10
+    while not caplog.records and time.monotonic() < deadline:
+        out.publish(everyone(1))
+        time.sleep(0.02)
+    assert "messages wait: nobody has subscribed" in caplog.text
+
+
+def test_a_fork_that_python_is_not_told_of(server, publish_from):
+    page = server.page()
+    publish_from(
+        HELLO
+        + """
+import ctypes, os
+notify_all('parent')
+flush()
+if ctypes.CDLL(None).fork() == 0:
+    notify_all('as uWSGI does')
+    raise SystemExit
+os.wait()
+""",
+        PUSHNOTE_MQ_SOCKET=server.address,
+    )
+    assert page.take(2) == ["parent", "as uWSGI does"]
+
+
+def test_gevent(server, publish_from):
+    page = server.page()
+    done = publish_from(
+        "from gevent import monkey\nmonkey.patch_all()\nimport threading, time\n"
+        + HELLO
+        + """
+def count():
+    while True:
+        ticks.append(1)
+        time.sleep(0.01)
+ticks = []
+threading.Thread(target=count, daemon=True).start()
+notify_all('queued')
+print(notify_all('acknowledged', ack=10).servers)
+flush()
+from pushnote.message import Message
+from pushnote.zeromq import ZeroMQ
+nobody, before = ["tcp://127.0.0.1:9"], len(ticks)
+try:
+    ZeroMQ(nobody, nobody).publish_acked(Message('1', everyone=True), 0.5)
+except Exception as error:
+    print(type(error).__name__, len(ticks) - before > 10)
+""",
+        PUSHNOTE_MQ_SOCKET=server.address,
+        PUSHNOTE_ACK_SOCKET=server.ack_address,
+    )
+    assert done.stdout == "1\nUnavailable True\n"
+    assert sorted(page.take(2)) == ["acknowledged", "queued"]
+
+
+def test_eventlet_is_refused(publisher, monkeypatch):
+    patched = types.SimpleNamespace(is_monkey_patched=lambda _: True)
+    monkeypatch.setitem(sys.modules, "eventlet.patcher", patched)
+    with pytest.raises(NotConfigured, match=r"eventlet .* publish by HTTP"):
+        publisher([f"tcp://127.0.0.1:{free_port()}"]).publish(everyone(1))
+
+
+def test_a_process_of_a_celery_worker_sends_what_waits_when_it_ends(tmp_path):
+    (tmp_path / "tasks.py").write_text(
+        "from celery import Celery\n"
+        "from pushnote.pub import notify_all\n"
+        "folders = {'data_folder_in': 'queue', 'data_folder_out': 'queue'}\n"
+        "app = Celery('tasks', broker='filesystem://', broker_transport_options=folders, worker_max_tasks_per_child=1)\n"
+        "@app.task\n"
+        "def say(data):\n"
+        "    notify_all(data)\n"
+    )
+    (tmp_path / "queue").mkdir()
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "", "PUSHNOTE_MQ_SOCKET": f"tcp://127.0.0.1:{free_port()}"}
+    run = {"cwd": tmp_path, "env": environment, "text": True}
+    subprocess.run([sys.executable, "-c", "import tasks; tasks.say.delay('Hi')"], check=True, timeout=30, **run)
+    command = ["celery", "-A", "tasks", "worker", "-c", "1", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    worker = subprocess.Popen([sys.executable, "-m", *command], stderr=subprocess.PIPE, **run)
+    try:
+        # It waits for somebody who hears it, and says that there was nobody.
+        assert any("1 messages were not sent" in line for line in worker.stderr)
+    finally:
+        worker.terminate()
+        worker.wait(15)

@@ -10,5 +10,9 @@ class PushnoteConfig(AppConfig):
     verbose_name = "pushnote"
 
     def ready(self) -> None:
-        """Have ``manage.py check`` look at the settings."""
-        from pushnote import checks  # noqa: F401 it registers itself
+        """Have ``manage.py check`` look at the settings, and publish by those that a test overrides."""
+        from django.core.signals import setting_changed
+
+        from pushnote import checks, pub  # noqa: F401 checks register themselves
+
+        setting_changed.connect(pub.setting_changed, dispatch_uid="pushnote")

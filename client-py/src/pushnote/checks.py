@@ -22,7 +22,11 @@ def check(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:  # noqa
 
 
 def _addresses() -> Iterator[CheckMessage]:
-    addresses = settings.addresses(settings.MQ_SOCKET)
+    try:
+        addresses, ack_addresses = map(settings.addresses, (settings.MQ_SOCKET, settings.ACK_SOCKET))
+    except NotConfigured as error:
+        yield Error(f"{error}.", id="pushnote.E002")
+        return
     if not addresses:
         yield Error(
             f"{settings.MQ_SOCKET} is not set.",
@@ -31,7 +35,7 @@ def _addresses() -> Iterator[CheckMessage]:
             id="pushnote.E001",
         )
     named = [(settings.MQ_SOCKET, address) for address in addresses if not is_address(address)]
-    named += [(settings.ACK_SOCKET, address) for address in settings.addresses(settings.ACK_SOCKET)]
+    named += [(settings.ACK_SOCKET, address) for address in ack_addresses]
     for name, address in named:
         try:
             check_endpoint(name, address)
@@ -40,7 +44,7 @@ def _addresses() -> Iterator[CheckMessage]:
     api = settings.setting(settings.API)
     if api is not None and not is_address(str(api)):
         yield Error(f"{settings.API} is {api!r}, which begins with neither http:// nor https://.", id="pushnote.E002")
-    for read in (settings.api_key if any(map(is_address, addresses)) else None, settings.curve_keys):
+    for read in (settings.api_key if any(map(is_address, addresses)) else None, settings.curve_keys, settings.message_bytes_max):
         if read is not None:
             try:
                 read()

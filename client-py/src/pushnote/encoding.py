@@ -15,7 +15,7 @@ def dumps(data: Any, default: Callable[[Any], Any] | None = None) -> str:
     """Write ``data`` as JSON. ``default`` is asked first for what JSON does not know.
 
     :raises TypeError: something in it has no JSON.
-    :raises ValueError: a number that JSON does not have (NaN, infinity), or data that contains itself.
+    :raises ValueError: a number that JSON does not have (NaN, infinity), half a character, or data that contains itself.
     """
 
     def known(value: Any) -> Any:
@@ -26,7 +26,15 @@ def dumps(data: Any, default: Callable[[Any], Any] | None = None) -> str:
                 pass
         return plain(value)
 
-    return json.dumps(data, default=known, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(data, default=known, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        # Here, and not where it is sent: that may be in the middle of a commit.
+        raise ValueError(
+            f"a text of the data has {text[error.start]!r} in it, half a character, which no browser gets"
+        ) from error
+    return text
 
 
 def plain(value: Any) -> Any:

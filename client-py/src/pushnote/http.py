@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -25,8 +26,9 @@ class HTTP:
 
     def __init__(self, address: str, key: str) -> None:
         self._address = address.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}"}
         try:
-            self._client = httpx.Client(headers={"Authorization": f"Bearer {key}"}, trust_env=False)
+            self._client, self._pid = self._connect()
             httpx.URL(self._address)
         except (httpx.InvalidURL, ValueError) as error:
             raise NotConfigured(f"PUSHNOTE_MQ_SOCKET is {address!r}, or the key for it is none: {error}") from error
@@ -35,15 +37,22 @@ class HTTP:
         """Publish a message, within :data:`TIMEOUT_S`. See :meth:`publish_acked`."""
         return self.publish_acked(message, TIMEOUT_S)
 
+    def check(self, message: Message) -> None:
+        """Look whether it is a message for here.
+
+        :raises NotConfigured: it names users by tokens of your own, which the API does not take.
+        """
+        if message.recipients:
+            raise NotConfigured("PUSHNOTE_TOKENIZER is for ZeroMQ; the API takes users by their ids alone")
+
     def publish_acked(self, message: Message, timeout: float) -> Receipt:
         """Publish a message. It is tried again, and still published once, as it has an id.
 
         :raises Refused: something is wrong with it, or with the key.
         :raises Unavailable: it is not known to be published, after ``timeout`` seconds.
-        :raises NotConfigured: it names users by tokens of your own, which the API does not take.
+        :raises NotConfigured: as :meth:`check` says.
         """
-        if message.recipients:
-            raise NotConfigured("PUSHNOTE_TOKENIZER is for ZeroMQ; the API takes users by their ids alone")
+        self.check(message)
         answer = self.ask("POST", "/v1/publish", message.body(), timeout)
         known = {name: answer.get(name) for name in ("servers", "of", "offset", "connections")}
         return Receipt(str(answer.get("id")), **known)
@@ -57,7 +66,7 @@ class HTTP:
         deadline = time.monotonic() + timeout
         while True:
             try:
-                response = self._client.request(
+                response = self._own().request(
                     method,
                     self._address + path,
                     content=body,
@@ -80,6 +89,15 @@ class HTTP:
             if time.monotonic() + RETRY_PAUSE_S >= deadline:
                 raise Unavailable(f"{self._address}{path}: {why}")
             time.sleep(RETRY_PAUSE_S)
+
+    def _connect(self) -> tuple[httpx.Client, int]:
+        return httpx.Client(headers=self._headers, trust_env=False), os.getpid()
+
+    def _own(self) -> httpx.Client:
+        """The connections of this process: on those of a parent, each would read the other's answers."""
+        if self._pid != os.getpid():
+            self._client, self._pid = self._connect()
+        return self._client
 
     def flush(self, timeout: float) -> None:
         """Nothing ever waits here."""

@@ -12,6 +12,12 @@ from typing import Any
 EVENT_BYTES_MAX = 128
 """Longest name of an event, in bytes of UTF-8."""
 
+USER_BYTES_MAX = 128
+CHANNEL_BYTES_MAX = 255
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""What no name has in it."""
+
 SUBJECTS_MAX = 10_000
 """Users and channels that one message may name, together."""
 
@@ -168,9 +174,28 @@ def user_id(user: Any) -> str:
             raise TypeError(f"a user is an object with a pk, a text or a whole number, not {type(user).__name__}")
         key = str(key)
     name = str(key)
-    if not 1 <= len(name.encode()) <= 128:
-        raise ValueError("a user's id has 1 to 128 bytes")
+    check_name("a user's id", name, USER_BYTES_MAX)
     return name
+
+
+def check_name(what: str, name: str, bytes_max: int) -> None:
+    """Look whether servers take a name, of whose refusal nobody would be told.
+
+    :raises ValueError: they do not.
+    """
+    size = len(name.encode())
+    if not 1 <= size <= bytes_max or CONTROL.search(name):
+        raise ValueError(f"{what} has 1 to {bytes_max} bytes, without control characters, unlike {name[:40]!r}, which has {size}")
+
+
+def check_channel(name: str) -> None:
+    """Look whether a channel may be called so.
+
+    :raises ValueError: it may not.
+    """
+    check_name("a channel's name", name, CHANNEL_BYTES_MAX)
+    if name.endswith("*"):
+        raise ValueError(f"{name!r} is no channel's name: it ends with a *, which stands for several in tokens")
 
 
 def texts(what: str, items: Iterable[Any]) -> tuple[str, ...]:

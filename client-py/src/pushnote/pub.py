@@ -13,6 +13,7 @@ import atexit
 import functools
 import multiprocessing.util
 import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, ParamSpec
@@ -21,7 +22,7 @@ from pushnote import settings
 from pushnote.encoding import dumps
 from pushnote.errors import NotConfigured
 from pushnote.http import HTTP, is_address
-from pushnote.message import EVENT_BYTES_MAX, SUBJECTS_MAX, Message, Push, Receipt, texts, user_id
+from pushnote.message import EVENT_BYTES_MAX, SUBJECTS_MAX, Message, Push, Receipt, check_channel, check_name, texts, user_id
 from pushnote.zeromq import ZeroMQ
 
 __all__ = (
@@ -90,7 +91,7 @@ def publish(  # noqa: PLR0913 one message, and all that may be said of it
     :param ack: wait up to so many seconds until servers have it. By ZeroMQ it needs ``PUSHNOTE_ACK_SOCKET``.
     :returns: a receipt by HTTP, with ``ack``, and with ``push``, whose id it has; else ``None``.
     :raises TypeError: ``data`` has no JSON.
-    :raises ValueError: a user is nobody, or nobody is named.
+    :raises ValueError: a user is nobody, nobody is named, or it is more than servers take.
     :raises pushnote.PushnoteError: it is not sent; see :mod:`pushnote.errors`.
     """
     message = _message(data, users=users, channels=channels, everyone=everyone, event=event, push=push, serializer=serializer)
@@ -122,14 +123,18 @@ def notify_on_commit(data: Any, users: Iterable[Any] | None = None, *, using: st
     """Send ``data`` when Django's transaction is committed, or at once outside of one: pages that ask for more then find it.
 
     It is for some ``users``, or for what ``more`` says as :func:`publish` takes it; for everyone if neither does. ``data``
-    is read now; a mistake in it raises here, and not in the middle of the commit.
+    is read now; a mistake in it raises here, and not in the middle of the commit. What fails then is logged
+    (``django.db.backends.base``), and harms nothing else that follows the commit.
     """
     from django.db import transaction
 
     ack = more.pop("ack", None)
-    everyone = users is None and not more.get("channels") and not more.get("everyone")
+    # An empty list of channels is nobody, as one of users is.
+    everyone = users is None and "channels" not in more
     message = _message(data, users=users or (), everyone=more.pop("everyone", everyone), **more)
-    transaction.on_commit(lambda: _discard(_send(message, ack)), using=using)
+    _publishers.current().check(message)
+    # Robust: the transaction stands, and what else follows it must not be left out.
+    transaction.on_commit(lambda: _discard(_send(message, ack)), using=using, robust=True)
 
 
 def flush(timeout: float = 5.0) -> None:
@@ -137,9 +142,15 @@ def flush(timeout: float = 5.0) -> None:
 
     :raises pushnote.NotSent: it is not, within ``timeout`` seconds.
     """
-    current = _publishers.made
+    current = _publishers.own()
     if current is not None:
         current.flush(timeout)
+
+
+def setting_changed(*, setting: str, **_: Any) -> None:
+    """Receive Django's signal of tests that override settings."""
+    if setting in settings.OF_PUBLISHER:
+        _publishers.reconfigure()
 
 
 def _discard(_: object) -> None:
@@ -167,8 +178,10 @@ def _message(  # noqa: PLR0913 as publish
     rooms = tuple(dict.fromkeys(texts("channels", channels)))
     if len(ids) + len(recipients) + len(rooms) > SUBJECTS_MAX:
         raise ValueError(f"a message names up to {SUBJECTS_MAX} users and channels; send several")
-    if event is not None and not 1 <= len(event.encode()) <= EVENT_BYTES_MAX:
-        raise ValueError(f"an event has 1 to {EVENT_BYTES_MAX} bytes")
+    for room in rooms:
+        check_channel(room)
+    if event is not None:
+        check_name("an event", event, EVENT_BYTES_MAX)
     if push is not None and (everyone or rooms):
         raise ValueError("a push is for users: of channels and everyone nobody knows who is away")
     return Message(dumps(data, serializer), ids, recipients, rooms, everyone, event, push)
@@ -186,15 +199,27 @@ class _Publishers:
 
     def __init__(self) -> None:
         self.made: ZeroMQ | HTTP | None = None
+        #: Whose it is.
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         #: What a parent made. Its sockets are the parent's, and must not be closed here.
         self._inherited: list[object] = []
 
     def current(self) -> ZeroMQ | HTTP:
-        if self.made is None:
+        made = self.own()
+        if made is None:
             with self._lock:
-                if self.made is None:
-                    self.made = _configured()
+                made = self.made
+                if made is None:
+                    made = self.made = _configured()
+                    self._close_with_celery()
+        return made
+
+    def own(self) -> ZeroMQ | HTTP | None:
+        """What this process has made, if it has."""
+        # uWSGI tells Python of no fork.
+        if self._pid != os.getpid():
+            self.forked()
         return self.made
 
     def forked(self) -> None:
@@ -202,13 +227,31 @@ class _Publishers:
         self._inherited.append(self.made)
         self.made = None
         self._lock = threading.Lock()
+        self._pid = os.getpid()
 
     def close(self) -> None:
         """Send what waits, and begin anew when there is more."""
-        with self._lock:
-            closing, self.made = self.made, None
+        closing = self._take()
         if closing is not None:
             closing.close()
+
+    def reconfigure(self) -> None:
+        """Go by other settings from now on; what waits goes by the old ones still, and nobody waits for it."""
+        closing = self._take()
+        if closing is not None:
+            threading.Thread(target=closing.close, daemon=True).start()
+
+    def _take(self) -> ZeroMQ | HTTP | None:
+        self.own()
+        with self._lock:
+            taken, self.made = self.made, None
+        return taken
+
+    def _close_with_celery(self) -> None:
+        """The processes of a Celery worker end without atexit, and without what multiprocessing does then."""
+        signals: Any = sys.modules.get("celery.signals")
+        if signals is not None:
+            signals.worker_process_shutdown.connect(lambda **_: self.close(), weak=False, dispatch_uid="pushnote")
 
 
 def _configured() -> ZeroMQ | HTTP:
@@ -220,7 +263,7 @@ def _configured() -> ZeroMQ | HTTP:
         )
     http = [address for address in addresses if is_address(address)]
     if not http:
-        return ZeroMQ(addresses, settings.addresses(settings.ACK_SOCKET), settings.curve_keys())
+        return ZeroMQ(addresses, settings.addresses(settings.ACK_SOCKET), settings.curve_keys(), settings.message_bytes_max())
     if len(addresses) > 1:
         raise NotConfigured(f"{settings.MQ_SOCKET} has several addresses, of which one is for HTTP: give that alone")
     return HTTP(http[0], settings.api_key())

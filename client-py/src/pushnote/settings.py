@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, cast
@@ -21,21 +22,25 @@ SECRET_FILE = "PUSHNOTE_SECRET_FILE"
 TOKENIZER = "PUSHNOTE_TOKENIZER"
 API = "PUSHNOTE_API"
 REDIS_PREFIX = "PUSHNOTE_REDIS_PREFIX"
+MESSAGE_BYTES_MAX = "PUSHNOTE_MESSAGE_BYTES_MAX"
+
+OF_PUBLISHER = (MQ_SOCKET, ACK_SOCKET, API_KEY, API_KEY_FILE, CURVE_SERVER_KEY, CURVE_SECRET_KEY_FILE, MESSAGE_BYTES_MAX)
+"""What a publisher is made by."""
 
 NAMES = (
-    MQ_SOCKET,
-    ACK_SOCKET,
+    *OF_PUBLISHER,
     API,
-    API_KEY,
-    API_KEY_FILE,
-    CURVE_SERVER_KEY,
-    CURVE_SECRET_KEY_FILE,
     REDIS_PREFIX,
     SALT,
     SECRET,
     SECRET_FILE,
     TOKENIZER,
 )
+
+MESSAGE_BYTES_MAX_DEFAULT = 64 * 1024
+"""The servers' own default of ``--message-bytes-max``."""
+
+UNITS = {"": 1, "kb": 1000, "kib": 1024, "mb": 1_000_000, "mib": 1 << 20}
 
 DEFAULT_TOKENIZER = "pushnote.utils.tokenize"
 
@@ -60,13 +65,32 @@ def setting(name: str) -> Any | None:
 
 
 def addresses(name: str) -> list[str]:
-    """A list of addresses, or a text of several with commas between."""
+    """A list of addresses, or a text of several with commas between.
+
+    :raises NotConfigured: it is neither.
+    """
     value = setting(name)
     if value is None:
         return []
     if isinstance(value, str):
         value = value.split(",")
+    if not isinstance(value, list | tuple | set) or not all(isinstance(address, str) for address in value):
+        raise NotConfigured(f'{name} is {value!r}, which is no address, as in "tcp://127.0.0.1:8002", nor a list of them')
     return [address.strip() for address in value if address.strip()]
+
+
+def message_bytes_max() -> int:
+    """How much data servers take in one message, in bytes of JSON.
+
+    :raises NotConfigured: it is no number.
+    """
+    value = setting(MESSAGE_BYTES_MAX)
+    if value is None:
+        return MESSAGE_BYTES_MAX_DEFAULT
+    found = re.fullmatch(r"([0-9]+) ?([km]i?b)?", str(value).strip(), re.IGNORECASE)
+    if not found:
+        raise NotConfigured(f"{MESSAGE_BYTES_MAX} is {value!r}, which is no number of bytes, as in 65536 or 64KiB")
+    return int(found[1]) * UNITS[(found[2] or "").lower()]
 
 
 def secrets() -> list[str]:

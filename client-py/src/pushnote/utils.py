@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pushnote import settings, tokens
-from pushnote.message import user_id
+from pushnote.message import check_channel, user_id
 
 TIMESTAMPED_SALT = "pushnote.timestamped"
 CHANNEL_SALT = "pushnote.channel"
@@ -29,6 +29,5 @@ def tokenize_channel(channel: str) -> str:
     :raises ValueError: this is no channel's name.
     :raises pushnote.NotConfigured: there is no secret.
     """
-    if not 1 <= len(channel.encode()) <= 255 or channel.endswith("*"):
-        raise ValueError(f"{channel!r} is no channel's name: 1 to 255 bytes, without a * at the end")
+    check_channel(channel)
     return tokens.timestamped(channel, settings.secrets()[0], CHANNEL_SALT)

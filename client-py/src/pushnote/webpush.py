@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -83,7 +84,9 @@ class Pusher:
             log.info("%s is not read: the server has the subscriptions, after `pushnote webpush import %s`", db_name, db_name)
         self._api = HTTP(_address(), settings.api_key())
         self._threads: ThreadPoolExecutor | None = None
-        self._sending: list[Future[Any]] = []
+        self._pid = os.getpid()
+        #: The first of what was not sent since the last wait.
+        self._failed: BaseException | None = None
         self.setVerbose(verbose)
 
     def setVerbose(self, value: bool) -> None:
@@ -201,12 +204,12 @@ class Pusher:
 
         :raises PushnoteError: one of them it has not.
         """
-        threads, sending = self._threads, self._sending
-        self._threads, self._sending = None, []
-        if threads is not None:
+        threads, self._threads = self._threads, None
+        if threads is not None and self._pid == os.getpid():
             threads.shutdown(wait=True)
-        for one in sending:
-            one.result()
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            raise failed
 
     def _subscriptions(self, session_id: Any) -> list[dict[str, Any]]:
         return self._look(f"user={quote(str(session_id), safe='')}")
@@ -239,9 +242,17 @@ class Pusher:
             send()
 
     def _later(self, work: Callable[..., Any], *arguments: Any) -> None:
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(THREADS, "pushnote.webpush")
-        self._sending.append(self._threads.submit(work, *arguments))
+        # The threads of a parent are not in what it has forked.
+        if self._threads is None or self._pid != os.getpid():
+            self._threads, self._pid, self._failed = ThreadPoolExecutor(THREADS, "pushnote.webpush"), os.getpid(), None
+        self._threads.submit(work, *arguments).add_done_callback(self._sent)
+
+    def _sent(self, one: Future[Any]) -> None:
+        error = one.exception()
+        if error is not None:
+            # Who never waits is told nowhere else.
+            log.warning("not sent: %s", error)
+            self._failed = self._failed or error
 
 
 def _payload(data: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import socket
 import sys
 import threading
@@ -22,7 +23,7 @@ import zmq
 
 from pushnote.errors import NotConfigured, NotSent, QueueFull, Refused, Unavailable
 from pushnote.message import Message, Receipt
-from pushnote.settings import ACK_SOCKET, MQ_SOCKET
+from pushnote.settings import ACK_SOCKET, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX_DEFAULT, MQ_SOCKET
 
 log = logging.getLogger("pushnote")
 
@@ -67,10 +68,12 @@ class ZeroMQ:
         endpoints: Sequence[str],
         ack_endpoints: Sequence[str] = (),
         curve: tuple[str, str] | None = None,
+        message_bytes_max: int = MESSAGE_BYTES_MAX_DEFAULT,
     ) -> None:
         self._endpoints = tuple(endpoints)
         self._ack_endpoints = tuple(ack_endpoints)
         self._curve = curve
+        self._message_bytes_max = message_bytes_max
         # By these servers know a message that comes twice. Those that are acknowledged go another way, so they are counted
         # by themselves.
         self._name = uuid.uuid4().hex
@@ -92,7 +95,9 @@ class ZeroMQ:
 
         :raises QueueFull: too much waits already.
         :raises NotConfigured: what is at the address is no ZeroMQ.
+        :raises ValueError: as :meth:`check` says.
         """
+        self.check(message)
         with self._lock:
             if self._closing:
                 raise NotSent("the program ends, and takes no more messages")
@@ -105,6 +110,18 @@ class ZeroMQ:
             self._queue_bytes += len(body)
         self._wake()
         return Receipt(message.push.id) if message.push else None
+
+    def check(self, message: Message) -> None:
+        """Look whether servers take it: of what is queued they could tell nobody.
+
+        :raises ValueError: its data is too long.
+        """
+        size = len(message.data.encode())
+        if size > self._message_bytes_max:
+            raise ValueError(
+                f"the data has {size} bytes as JSON, and servers take {self._message_bytes_max}; {MESSAGE_BYTES_MAX} says so "
+                "if theirs take more"
+            )
 
     def publish_acked(self, message: Message, timeout: float) -> Receipt:
         """Send a message, and wait until servers have it.
@@ -178,7 +195,8 @@ class ZeroMQ:
             # Whatever answers something else libzmq takes for a peer of old, and says that it has subscribed.
             if _is_another_protocol(endpoint):
                 raise NotConfigured(f"what listens at {endpoint} is no ZeroMQ: {RIGHT_PORT}")
-        context = zmq.Context()
+        sockets = _sockets()
+        context = sockets.Context()
         out = context.socket(zmq.XPUB)  # a PUB that hears subscriptions
         try:
             self._set_up(out)
@@ -193,7 +211,7 @@ class ZeroMQ:
         self._wakes = socket.socketpair()
         for end in self._wakes:
             end.setblocking(False)
-        self._thread = threading.Thread(target=self._run, args=(context, out), name="pushnote", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(context, out, sockets.Poller()), name="pushnote", daemon=True)
         self._thread.start()
 
     def _set_up(self, made: zmq.Socket[bytes]) -> None:
@@ -217,14 +235,14 @@ class ZeroMQ:
             with contextlib.suppress(BlockingIOError):
                 self._wakes[1].send(b"\0")
 
-    def _run(self, context: zmq.Context[zmq.Socket[bytes]], out: zmq.Socket[bytes]) -> None:
+    def _run(self, context: zmq.Context[zmq.Socket[bytes]], out: zmq.Socket[bytes], poller: zmq.Poller) -> None:
         assert self._wakes is not None
         woken = self._wakes[0]
-        poller = zmq.Poller()
         poller.register(out, zmq.POLLIN)
-        poller.register(woken, zmq.POLLIN)
+        poller.register(woken.fileno(), zmq.POLLIN)
         subscriptions: set[bytes] = set()
-        told = False
+        #: When it is said that messages wait, or infinity if that has been said.
+        tell_at: float | None = None
         while True:
             full = subscriptions and not self._send(out)
             with self._lock:
@@ -233,12 +251,16 @@ class ZeroMQ:
             if done:
                 break
             pause = FULL_PAUSE_MS if full else (max(1, int(left * 1000)) if left is not None else None)
-            waits = not subscriptions and bool(self._queue) and not told and left is None
-            found = poller.poll(TELL_AFTER_MS if waits else pause)
-            if waits and not found:
+            if subscriptions or not self._queue:
+                tell_at = None
+            elif tell_at is None:
+                tell_at = time.monotonic() + TELL_AFTER_MS / 1000
+            elif tell_at <= time.monotonic():
+                tell_at = math.inf
                 log.warning("%d messages wait: %s", len(self._queue), self._why())
-            told = (told or (waits and not found)) and not subscriptions
-            for ready, _ in found:
+            if left is None and tell_at not in (None, math.inf):
+                pause = max(1, int((tell_at - time.monotonic()) * 1000) + 1)
+            for ready, _ in poller.poll(pause):
                 if ready is out:
                     change = out.recv()
                     (subscriptions.add if change[:1] == b"\x01" else subscriptions.discard)(change[1:])
@@ -268,9 +290,12 @@ class ZeroMQ:
 
     def _ask(self, endpoint: str, body: bytes, timeout: float) -> dict[str, Any] | None:
         """Ask one forwarder; ``None`` if it says nothing, or nothing that is an answer."""
-        with zmq.Context() as context, context.socket(zmq.REQ) as asking:
+        with _sockets().Context() as context, context.socket(zmq.REQ) as asking:
             self._set_up(asking)
-            asking.connect(endpoint)
+            try:
+                asking.connect(endpoint)
+            except zmq.ZMQError as error:
+                raise NotConfigured(f"{ACK_SOCKET}: {endpoint}: {error}") from error
             asking.send(body)
             if not asking.poll(int(timeout * 1000 / len(self._ack_endpoints)) + 1):
                 return None
@@ -309,6 +334,24 @@ def _is_another_protocol(endpoint: str) -> bool:
         return False
     # ZMTP 1.0 begins with the length of a short message.
     return first not in (b"", ZMTP_SIGNATURE[:1], b"\x01")
+
+
+def _sockets() -> Any:
+    """Where sockets and pollers are from: where gevent has put its own in the place of threads, one that blocked would block all.
+
+    :raises NotConfigured: eventlet has.
+    """
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    if eventlet is not None and eventlet.is_monkey_patched("thread"):
+        raise NotConfigured(
+            "eventlet has taken the place of threads, in which ZeroMQ would block the program: publish by HTTP "
+            "(PUSHNOTE_MQ_SOCKET=http://…)"
+        )
+    if gevent is not None and gevent.is_module_patched("threading"):
+        from zmq import green
+
+        return green
+    return zmq
 
 
 def _refuse_without_threads() -> None:
