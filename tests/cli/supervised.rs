@@ -1,6 +1,6 @@
 //! Under a supervisor such as systemd: it is told how things are, and its sockets outlive the program.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
@@ -61,10 +61,14 @@ fn with_socket(program: &str, socket: impl Into<OwnedFd>, name: &str, arguments:
     command
 }
 
-fn refused(mut command: Command, words: &[&str]) {
+fn refused(command: Command, words: &[&str]) {
+    refused_with(78, command, words);
+}
+
+fn refused_with(code: i32, mut command: Command, words: &[&str]) {
     let Output { status, stderr, .. } = command.output().unwrap();
     let said = String::from_utf8_lossy(&stderr);
-    assert_eq!(status.code(), Some(78), "{said}");
+    assert_eq!(status.code(), Some(code), "{said}");
     words.iter().for_each(|word| assert!(said.contains(word), "{word:?} is not in: {said}"));
 }
 
@@ -112,6 +116,40 @@ fn a_socket_that_cannot_be_used_is_named() {
     refused(with_socket("pushnote-server", connected, "http", SERVER), &["(http)", "ListenStream="]);
     let datagrams = UnixDatagram::unbound().unwrap();
     refused(with_socket("pushnote-server", datagrams, "http", SERVER), &["(http)", "ListenStream="]);
+}
+
+/// Where a supervisor's socket is counts, not what flags would say without it.
+#[test]
+fn what_is_in_the_way_of_a_supervisor_s_socket() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    let key = folder.path().join("key");
+    let key = ["keygen", "--api=x", "--rights=publish", &format!("--secret-file={}", key.display())];
+    std::fs::write(&keys, Process::output("pushnote", &key, &[]).stdout).unwrap();
+    let keys = format!("--api-keys={}", keys.display());
+    let with = |flags: &[&str]| {
+        let arguments = [SERVER, flags].concat();
+        with_socket("pushnote-server", socket.try_clone().unwrap(), "http", &arguments)
+    };
+    let fallback = format!("--fallback=http://{address}");
+    let words = ["where this server itself listens", "the supervisor's socket http"];
+    refused_with(64, with(&[&fallback, "--unix-socket=/nowhere"]), &words);
+    let api = format!("--api={address}");
+    refused_with(64, with(&[&api, &keys]), &["the supervisor's socket http and --api: both listen on port"]);
+
+    // The port that browsers would come to without it is free for others.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let flags =
+        [format!("--port={}", free.port()), format!("--api={free}"), format!("--fallback=http://{free}")];
+    let mut command = with(&[&flags[0], &flags[1], &flags[2], &keys]);
+    let mut server = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let api = said.find(|line| line.starts_with("api listening on http://"));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(api, Some(format!("api listening on http://{free}/v1/")));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pushnote_cli::Failure;
+use pushnote_cli::{Failure, InheritedSockets};
 use pushnote_config::Server;
 use pushnote_core::Limits;
 use pushnote_http::{Locations, Route};
@@ -11,7 +11,7 @@ use crate::{lightpush, listening, mq, push, redis, settings, webhook};
 
 /// What would keep a server with these settings from starting, as far as that is known before it listens: what does not go
 /// together, and files that are missing or hold something else. How many files may be open, and what is in the log on disk,
-/// the server itself sees.
+/// the server itself sees, and which sockets a supervisor gives it.
 #[must_use]
 pub fn faults(args: &Server) -> Vec<Failure> {
     let limits = args.limits(usize::MAX).map_err(|error| Failure::usage(error.to_string()));
@@ -21,15 +21,16 @@ pub fn faults(args: &Server) -> Vec<Failure> {
     };
     let route = settings::route(args);
     let locations = locations(args, route.as_ref().ok());
+    let none = InheritedSockets::default();
     let all = [
         mq::ways_in(args),
-        listening::apart(args),
+        listening::apart(args, &none),
         sound,
         settings::channel_rules(args).map(drop),
         route.map(drop),
         locations.map(drop),
         settings::fsync(args),
-        listening::fallback(args),
+        listening::fallback(args, &none),
         args.data_dir.as_deref().map_or(Ok(()), data_dir),
         mq::options(args, &limits).map(drop),
         mq::publisher(args, &limits).map(drop),

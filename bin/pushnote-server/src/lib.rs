@@ -36,9 +36,9 @@ pub fn main() -> ExitCode {
     pushnote_cli::main_with_settings(|args: Server| {
         let args = Arc::new(args);
         mq::ways_in(&args)?;
-        listening::apart(&args)?;
-        listening::fallback(&args)?;
         let mut sockets = InheritedSockets::from_environment(listening::HTTP_SOCKET)?;
+        listening::apart(&args, &sockets)?;
+        listening::fallback(&args, &sockets)?;
         let _logs = start_logs()?;
         warn_of_unknown_variables();
         let open_files_max = raise_open_files_limit();

@@ -1,7 +1,5 @@
 //! Where the server listens.
 
-use std::net::IpAddr;
-
 use pushnote_cli::{Failure, InheritedSockets, Listening, listening_apart};
 use pushnote_config::Server;
 use pushnote_net::{Listener, advice};
@@ -19,43 +17,45 @@ pub(crate) const LIGHTPUSH_SOCKET: &str = "lightpush";
 pub(crate) const SOCKETS: &str = "FileDescriptorName= of its socket unit is http (for browsers), api (with --api), or lightpush \
                                   (with --lightpush-port)";
 
-/// Each listener has a place of its own.
-pub(crate) fn apart(args: &Server) -> Result<(), Failure> {
-    let browsers = match &args.unix_socket {
-        Some(path) => Listening::unix("--unix-socket", path),
-        None => Listening::tcp("--port", args.address, args.port),
-    };
-    let lightpush = &args.lightpush;
-    let lightpush = lightpush
-        .lightpush_port
-        .map(|port| Listening::tcp("--lightpush-port", Some(lightpush.lightpush_address), port));
-    let of_one = [
-        Some(browsers),
-        args.api.map(|address| Listening::address("--api", address)),
-        lightpush,
-        args.metrics.metrics.map(|address| Listening::address("--metrics", address)),
-    ];
+/// Each listener has a place of its own; what the supervisor has opened is where it is, whatever a flag says.
+pub(crate) fn apart(args: &Server, sockets: &InheritedSockets) -> Result<(), Failure> {
+    let (api, lightpush) = (args.api, &args.lightpush);
+    let api = api.map(|address| of(sockets, API_SOCKET, || Listening::address("--api", address)));
+    let lightpush = lightpush.lightpush_port.map(|port| {
+        let address = Some(lightpush.lightpush_address);
+        of(sockets, LIGHTPUSH_SOCKET, || Listening::tcp("--lightpush-port", address, port))
+    });
+    let http = [Some(browsers(args, sockets)), api, lightpush].into_iter().flatten().flatten();
+    let metrics = args.metrics.metrics.map(|address| Listening::address("--metrics", address));
     // Without --single they are others' endpoints.
     let endpoints = crate::mq::endpoints(args);
-    let endpoints = endpoints.into_iter().map(|(flag, endpoint)| Listening::endpoint(flag, endpoint));
-    listening_apart(&endpoints.chain(of_one).flatten().collect::<Vec<_>>())
+    let endpoints = endpoints.into_iter().filter_map(|(flag, endpoint)| Listening::endpoint(flag, endpoint));
+    listening_apart(&endpoints.chain(http).chain(metrics).collect::<Vec<_>>())
+}
+
+fn browsers(args: &Server, sockets: &InheritedSockets) -> Vec<Listening> {
+    of(sockets, HTTP_SOCKET, || match &args.unix_socket {
+        Some(path) => Listening::unix("--unix-socket", path),
+        None => Listening::tcp("--port", args.address, args.port),
+    })
+}
+
+/// On the supervisor's sockets of this name, or as a flag has it.
+fn of(sockets: &InheritedSockets, name: &str, own: impl FnOnce() -> Listening) -> Vec<Listening> {
+    sockets.listening(name).unwrap_or_else(|| vec![own()])
 }
 
 /// The application behind is another one than this server, which would ask itself without end.
-pub(crate) fn fallback(args: &Server) -> Result<(), Failure> {
-    let Some(uri) = args.fallback.as_ref().filter(|_| args.unix_socket.is_none()) else { return Ok(()) };
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let is_loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-    let is_here = match args.address {
-        None => is_loopback,
-        Some(address) => host == address.to_string() || host == "localhost" && address.is_loopback(),
-    };
-    if is_here && uri.port_u16().unwrap_or(HTTP_PORT) == args.port {
-        return Err(Failure::usage(format!(
-            "--fallback: {uri} is where this server itself listens (--port); give the address of the application behind it"
-        )));
+pub(crate) fn fallback(args: &Server, sockets: &InheritedSockets) -> Result<(), Failure> {
+    let Some(uri) = &args.fallback else { return Ok(()) };
+    let (host, port) = (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(HTTP_PORT));
+    match browsers(args, sockets).iter().find(|listening| listening.is_reached_by(host, port)) {
+        None => Ok(()),
+        Some(listening) => Err(Failure::usage(format!(
+            "--fallback: {uri} is where this server itself listens ({}); give the address of the application behind it",
+            listening.flag()
+        ))),
     }
-    Ok(())
 }
 
 /// For browsers: on the supervisor's sockets, if it has opened some. Must be called within the runtime.

@@ -7,13 +7,13 @@ use listenfd::ListenFd;
 use pushnote_net::{Inherited, Listener};
 use rustix::net::sockopt::socket_acceptconn;
 
-use crate::Failure;
+use crate::{Failure, Listening};
 
 /// Their names, as in `http:api` (sd_listen_fds_with_names(3)).
 const NAMES_VARIABLE: &str = "LISTEN_FDNAMES";
 
-/// Sockets by their names, each until it is taken.
-#[derive(Debug)]
+/// Sockets by their names, each until it is taken. By default there are none.
+#[derive(Debug, Default)]
 pub struct InheritedSockets {
     by_name: BTreeMap<String, Vec<Inherited>>,
 }
@@ -47,6 +47,13 @@ impl InheritedSockets {
             by_name.entry(name.to_owned()).or_default().push(socket);
         }
         Ok(Self { by_name })
+    }
+
+    /// Where the sockets of this name listen that are not taken yet, if there are any.
+    #[must_use]
+    pub fn listening(&self, name: &str) -> Option<Vec<Listening>> {
+        let sockets = self.by_name.get(name)?;
+        Some(sockets.iter().filter_map(|socket| Listening::inherited(name, socket)).collect())
     }
 
     /// What listens on the sockets of this name, if there are any. Must be called within the runtime.

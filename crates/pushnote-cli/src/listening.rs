@@ -1,18 +1,22 @@
 //! Listeners that would take each other's place.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use pushnote_net::Inherited;
 use pushnote_zmtp::Endpoint;
 
 use crate::Failure;
 
-/// Where something is to listen, and the flag that says so.
+/// Where something is to listen, or does already, and the flag that says so.
 #[derive(Debug)]
 pub struct Listening {
-    flag: &'static str,
+    flag: Cow<'static, str>,
     place: Place,
+    /// Its socket is the supervisor's, and open.
+    is_inherited: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +32,7 @@ impl Listening {
     pub fn tcp(flag: &'static str, address: Option<IpAddr>, port: u16) -> Self {
         let address =
             address.map(|address| address.to_canonical()).filter(|address| !address.is_unspecified());
-        Self { flag, place: Place::Tcp(address, port) }
+        Self::at(flag.into(), Place::Tcp(address, port))
     }
 
     /// On a port of an address.
@@ -40,7 +44,24 @@ impl Listening {
     /// On a Unix socket.
     #[must_use]
     pub fn unix(flag: &'static str, path: &Path) -> Self {
-        Self { flag, place: Place::Unix(path.to_owned()) }
+        Self::at(flag.into(), Place::Unix(path.to_owned()))
+    }
+
+    fn at(flag: Cow<'static, str>, place: Place) -> Self {
+        Self { flag, place, is_inherited: false }
+    }
+
+    /// On a socket that the supervisor has opened under this name; `None` where it has no address that others could want.
+    pub(crate) fn inherited(name: &str, socket: &Inherited) -> Option<Self> {
+        let place = match socket {
+            Inherited::Tcp(listener) => {
+                let address = listener.local_addr().ok()?;
+                Self::address("", address).place
+            }
+            Inherited::Unix(listener) => Place::Unix(listener.local_addr().ok()?.as_pathname()?.to_owned()),
+        };
+        let flag = format!("the supervisor's socket {name}").into();
+        Some(Self { is_inherited: true, ..Self::at(flag, place) })
     }
 
     /// On a ZeroMQ endpoint; `None` where only the system knows which address its name is.
@@ -53,6 +74,27 @@ impl Listening {
                 let name = if host == "localhost" { "127.0.0.1" } else { host };
                 name.parse().ok().map(|address| Self::tcp(flag, Some(address), *port))
             }
+        }
+    }
+
+    /// The flag, or what else says so.
+    #[must_use]
+    pub fn flag(&self) -> &str {
+        &self.flag
+    }
+
+    /// Whether a URL with this host and port leads here, as far as that is known without asking for the addresses of names.
+    #[must_use]
+    pub fn is_reached_by(&self, host: &str, port: u16) -> bool {
+        let host = host.trim_matches(['[', ']']);
+        let address: Option<IpAddr> = host.parse().ok();
+        let address = address.map(|address| address.to_canonical());
+        let is_any = |address: IpAddr| address.is_loopback() || address.is_unspecified();
+        match &self.place {
+            Place::Unix(_) => false,
+            Place::Tcp(_, own) if *own != port => false,
+            Place::Tcp(None, _) => host == "localhost" || address.is_some_and(is_any),
+            Place::Tcp(Some(own), _) => address == Some(*own) || host == "localhost" && own.is_loopback(),
         }
     }
 }
@@ -87,9 +129,10 @@ impl fmt::Display for Place {
 pub fn listening_apart(all: &[Listening]) -> Result<(), Failure> {
     for (at, one) in all.iter().enumerate() {
         for other in &all[at + 1..] {
-            if one.place.is_in_the_way_of(&other.place) {
+            let are_open = one.is_inherited && other.is_inherited;
+            if !are_open && one.place.is_in_the_way_of(&other.place) {
                 let (flags, place) = match one.flag == other.flag {
-                    true => (one.flag.to_owned(), &one.place),
+                    true => (one.flag.to_string(), &one.place),
                     false => (format!("{} and {}", one.flag, other.flag), &one.place),
                 };
                 return Err(Failure::usage(format!(
@@ -130,5 +173,41 @@ mod tests {
         ];
         assert_eq!(listening_apart(&apart), Ok(()));
         assert!(Listening::endpoint("--a", &"tcp://relay.example:80".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn what_is_open_already_is_in_the_way_of_flags_alone() {
+        let socket = || Inherited::Tcp(std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let socket = Listening::inherited("http", &socket()).unwrap();
+        let Place::Tcp(_, port) = socket.place else { panic!("{socket:?}") };
+        let everywhere = Listening { is_inherited: true, ..Listening::tcp("the other socket", None, port) };
+        let flag = Listening::tcp("--api", None, port);
+        assert_eq!(listening_apart(&[socket, everywhere]), Ok(()));
+        let socket = Listening { is_inherited: true, ..Listening::tcp("a socket", None, port) };
+        let said = listening_apart(&[socket, flag]).unwrap_err().to_string();
+        assert!(said.starts_with("a socket and --api: both listen on port "), "{said}");
+    }
+
+    #[test]
+    fn urls_that_lead_here_and_others() {
+        let at = |address: &str| Listening::address("--port", address.parse().unwrap());
+        for (address, host) in [
+            ("127.0.0.1:80", "localhost"),
+            ("127.0.0.1:80", "[::ffff:127.0.0.1]"),
+            ("[::1]:80", "[::1]"),
+            ("[::]:80", "[::1]"),
+            ("0.0.0.0:80", "127.0.0.1"),
+            ("0.0.0.0:80", "0.0.0.0"),
+            ("10.0.0.1:80", "10.0.0.1"),
+        ] {
+            assert!(at(address).is_reached_by(host, 80), "{address} {host}");
+            assert!(!at(address).is_reached_by(host, 81), "{address} {host}");
+        }
+        for (address, host) in
+            [("127.0.0.1:80", "127.0.0.2"), ("10.0.0.1:80", "localhost"), ("0.0.0.0:80", "example.org")]
+        {
+            assert!(!at(address).is_reached_by(host, 80), "{address} {host}");
+        }
+        assert!(!Listening::unix("--unix-socket", Path::new("localhost")).is_reached_by("localhost", 80));
     }
 }
