@@ -13,7 +13,7 @@ GENERATED := target/generated
 PROGRAMS := pushnote pushnote-server pushnote-mq
 UNITS := pushnote-server.service pushnote-server.socket pushnote-mq.service
 
-.PHONY: build release deb install uninstall check test test-setup
+.PHONY: build release deb cargo-deb install uninstall check test test-setup
 
 build:
 	cargo build --workspace --bins --examples
@@ -49,8 +49,12 @@ uninstall:
 	rm -f $(PROGRAMS:%=$(DESTDIR)$(datadir)/zsh/site-functions/_%)
 	rm -f $(PROGRAMS:%=$(DESTDIR)$(datadir)/fish/vendor_completions.d/%.fish)
 
-# target/debian/pushnote_*.deb; wants cargo-deb.
-deb: release
+cargo-deb:
+	@cargo deb --version >/dev/null 2>&1 || \
+	    { echo "what packs is not there yet: cargo install --locked cargo-deb" >&2; exit 1; }
+
+# target/debian/pushnote_*.deb
+deb: cargo-deb release
 	cargo deb --package pushnote-tool --no-build
 
 # Everything the tests need that the machine lacks goes into ignored folders below tests/, Debian's packages apart.

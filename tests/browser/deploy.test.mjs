@@ -43,7 +43,7 @@ before(async () => {
   const application = await front({ after: (end) => ends.push(end) }, ({ headers }) => heads.push(headers) && site.origin);
 
   writeFileSync(join(folder, 'pushnote.toml'), own(block('toml'), 'sub', 'pub'));
-  assert.match(shell(block('sh', 'openssl rand')), /pushnote.toml: sound/);
+  assert.match(shell(block('sh', 'pushnote keygen')), /pushnote.toml: sound/);
   key = readFileSync(join(folder, 'shop.key'), 'utf8').trim();
   const lines = block('sh', '--api-keys').trim().split('\n');
   // With allowed_origin, transports that tell no origin are off: here all are to be seen.

@@ -1,15 +1,19 @@
-//! The ways to install the programs, each tried as an operator would: `make install`, and the Debian package with its systemd
-//! units, in a Debian of its own.
+//! The ways to install the programs, each tried as docs/deploy.md prints it: `make install`, and the Debian package, with their
+//! systemd units, in a Debian of its own.
 
+mod checkout;
 mod machine;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Once;
 
+use checkout::Checkout;
 use machine::Machine;
-use pushnote_tests::Process;
-use tempfile::TempDir;
+use pushnote_tests::{Process, block_of};
+
+const PAGE: &str = include_str!("../../docs/deploy.md");
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout")
@@ -73,32 +77,29 @@ fn make_installs_what_it_says_and_takes_it_away() {
     assert_eq!(files(there.path()), "./etc/pushnote/pushnote.toml\n");
 }
 
-/// A package of the programs as they are built for tests.
-fn package() -> TempDir {
-    generate();
-    let folder = tempfile::tempdir().expect("a folder");
-    // Quick rather than small.
-    let how = ["--no-build", "--strip", "--profile", "dev", "--fast", "--compress-system", "--quiet"];
-    let mut cargo = Command::new("cargo");
-    cargo.args(["deb", "--package", "pushnote-tool"]).args(how);
-    succeeds(cargo.arg("--output").arg(folder.path().join("pushnote.deb")).current_dir(root()));
-    folder
-}
+/// All that is on the machine's disk, but for what dpkg, apt, the journal and caches keep of their own.
+const EVERYTHING: &str = "find / -xdev -not -path '/var/lib/dpkg/*' -not -path '/var/lib/apt/*' -not -path '/var/log/*' \
+                          -not -path '/var/cache/*' -not -path '/var/lib/systemd/*'";
 
-/// All that is on the machine's disk, but for what dpkg, the journal and caches keep of their own.
-const EVERYTHING: &str = "find / -xdev -not -path '/var/lib/dpkg/*' -not -path '/var/log/*' -not -path '/var/cache/*' \
-                          -not -path '/var/lib/systemd/*' | sort";
+/// Nothing has come that was not there before, and nothing has gone.
+#[track_caller]
+fn is_as_before(before: &str, now: &str) {
+    let [before, now] = [before, now].map(|files| files.lines().collect::<BTreeSet<_>>());
+    assert_eq!(before.symmetric_difference(&now).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
 
 #[test]
 fn the_debian_package_runs_under_systemd_and_leaves_nothing() {
-    let package = package();
-    let Some(machine) = Machine::boot(package.path()) else { return };
+    let checkout = Checkout::with_package();
+    let Some(machine) = checkout.machine() else { return };
     let before = machine.run(EVERYTHING);
-    machine.run("dpkg --install /given/pushnote.deb");
+    let lines = block_of(PAGE, "## Install", "make deb");
+    let (cargo, install) = lines.trim_end().rsplit_once('\n').expect("several lines");
+    assert_eq!(cargo, "cargo install --locked cargo-deb\nmake deb", "which is done");
+    machine.run(&format!("cd /given && {install}"));
     machine.run("systemctl is-active pushnote-server.socket pushnote-server.service");
     assert_eq!(machine.run("stat -c '%a %U' /etc/pushnote/secret"), "600 root\n");
     machine.run("pushnote config --check /etc/pushnote/pushnote.toml");
-    assert_eq!(machine.run("pushnote health http://127.0.0.1:8080/health"), "ok\n");
     let status = machine.run("systemctl show -P StatusText pushnote-server");
     assert_eq!(status, "running\n");
     for unit in ["pushnote-server.service", "pushnote-server.socket", "pushnote-mq.service"] {
@@ -113,26 +114,77 @@ fn the_debian_package_runs_under_systemd_and_leaves_nothing() {
 
     a_message_arrives(&machine);
     a_restart_refuses_nobody(&machine);
-    let secret = machine.run("cat /etc/pushnote/secret");
     machine.run("systemctl reload pushnote-server");
     machine.until("journalctl --unit=pushnote-server --output=cat | grep 'files read again'");
+    a_new_secret_logs_nobody_out(&machine);
     let lines = machine.run("journalctl --unit=pushnote-server --output=cat");
     let year = machine.run("date +%Y");
     assert!(!lines.lines().any(|line| line.starts_with(year.trim()) || line.starts_with('<')), "{lines}");
 
     // The same version once more is an upgrade.
-    machine.run("dpkg --install /given/pushnote.deb && systemctl is-active pushnote-server.service");
+    let secret = machine.run("cat /etc/pushnote/secret");
+    machine.run("dpkg --install /given/target/debian/pushnote_*.deb");
+    machine.run("systemctl is-active pushnote-server.service");
     assert_eq!(machine.run("cat /etc/pushnote/secret"), secret);
     a_message_arrives(&machine);
-    machine.run("dpkg --purge pushnote");
-    assert_eq!(machine.run(EVERYTHING), before);
+    machine.run("apt-get purge --yes pushnote");
+    is_as_before(&before, &machine.run(EVERYTHING));
+}
+
+#[test]
+fn what_make_installs_runs_under_systemd_and_is_taken_away() {
+    const FILES: &str = "find /usr -xdev -type f";
+    let checkout = Checkout::new();
+    let Some(machine) = checkout.machine() else { return };
+    let before = machine.run(FILES);
+    let lines = block_of(PAGE, "## Install", "sudo make install");
+    let (release, install) = lines.split_once('\n').expect("several lines");
+    assert_eq!(release, "make release", "which is done");
+    machine.run(&format!("cd /given && {install}"));
+    machine.run("systemctl is-active pushnote-server.socket pushnote-server.service");
+    machine.run("systemctl is-enabled pushnote-server.socket pushnote-server.service");
+    assert_eq!(machine.run("stat -c '%a %U' /etc/pushnote/secret"), "600 root\n");
+    a_message_arrives(&machine);
+
+    let uninstall = block_of(PAGE, "## Install", "make uninstall");
+    machine.run(&format!("cd /given && {uninstall}"));
+    is_as_before(&before, &machine.run(FILES));
+    assert_eq!(machine.run("ls /etc/pushnote"), "pushnote.toml\nsecret\n");
+    assert_eq!(machine.try_run("systemctl is-active pushnote-server.socket"), None);
+}
+
+/// The package's version is Cargo's, with the package's own number behind it; its changelog is written by hand.
+#[test]
+fn the_debian_changelog_is_of_this_version() {
+    let changelog = include_str!("../../packaging/debian/changelog");
+    let version = concat!("pushnote (", env!("CARGO_PKG_VERSION"), "-");
+    assert!(changelog.starts_with(version), "packaging/debian/changelog does not begin with {version}");
 }
 
 /// From an application to a page, by the installed programs.
 fn a_message_arrives(machine: &Machine) {
-    machine.run("rm -f /tmp/heard; (pushnote tail --url=http://127.0.0.1:8080 > /tmp/heard 2>/dev/null &)");
+    let lines = block_of(PAGE, "## Install", "pushnote publish");
+    let (health, publish) = lines.split_once('\n').expect("two lines");
+    assert_eq!(machine.run(health), "ok\n");
+    machine.run("rm -f /tmp/heard; (pushnote tail > /tmp/heard 2>/dev/null &)");
     // It is attached in its own time.
-    machine.until("pushnote publish '{\"msg\":\"Hi all!\"}' >/dev/null; grep -q 'Hi all!' /tmp/heard");
+    machine.until(&format!("{} >/dev/null; grep -q 'Hi all!' /tmp/heard", publish.trim_end()));
+}
+
+fn a_new_secret_logs_nobody_out(machine: &Machine) {
+    let token = || machine.run("pushnote token 42 --secret-file=/etc/pushnote/secret").trim().to_owned();
+    let is_good = |token: &str| {
+        let doctor = "pushnote doctor http://127.0.0.1:8080/sockjs --transport=websocket --keep-alive=0s";
+        machine.try_run(&format!("{doctor} --token={token}")).is_some()
+    };
+    let old = token();
+    machine.run(&block_of(PAGE, "## A new secret", "openssl rand"));
+    let new = token();
+    assert_eq!(machine.run("wc -l < /etc/pushnote/secret"), "2\n");
+    assert!(is_good(&old) && is_good(&new));
+    machine.run(&block_of(PAGE, "## A new secret", "$d"));
+    assert!(!is_good(&old) && is_good(&new));
+    assert_eq!(machine.run("stat -c '%a %U' /etc/pushnote/secret"), "600 root\n");
 }
 
 /// Who comes while it restarts waits, and is answered.

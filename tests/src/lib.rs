@@ -1,5 +1,6 @@
 //! What the suites share: the real binaries as processes, browsers that speak WebSocket, publishers in Python.
 
+mod blocks;
 mod browser;
 mod hex;
 mod http;
@@ -15,6 +16,7 @@ mod site;
 
 use std::time::Duration;
 
+pub use blocks::block_of;
 pub use browser::Browser;
 pub use hex::{hex, unhex};
 pub use http::{Answer, ask};
