@@ -1,12 +1,15 @@
 //! Browsers that the application keeps by itself: `"subscriptions"` in `POST /v1/push`.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
+use pushnote_tests::{Answer, Metrics, PATIENCE};
 use serde_json::{Value, json};
 
 use super::service::Service;
-use super::setup::Setup;
+use super::setup::{KEY, OTHER_KEY, Setup};
 
 /// The same browser, with another endpoint at the service.
 fn at(subscription: &Value, service: &Service, number: usize) -> Value {
@@ -131,28 +134,109 @@ fn what_is_wrong_is_said_of_which_and_nothing_is_sent() {
     assert!(!setup.server.process.log().contains("hidden"));
 }
 
+/// A push service that takes connections and never answers.
+struct Silent {
+    listener: TcpListener,
+    taken: Vec<TcpStream>,
+}
+
+impl Silent {
+    /// On a host of its own.
+    fn start(host: &str) -> Self {
+        Self { listener: TcpListener::bind((host, 0)).unwrap(), taken: Vec::new() }
+    }
+
+    /// The same browser so many times, at this service.
+    fn browsers(&self, subscription: &Value, count: usize) -> Value {
+        let endpoint = format!("http://{}/x", self.listener.local_addr().unwrap());
+        json!(vec![json!({"endpoint": endpoint, "keys": subscription["keys"]}); count])
+    }
+
+    /// Waits until so many more requests are here.
+    fn take(&mut self, count: usize) {
+        self.taken.extend(self.listener.incoming().take(count).map(Result::unwrap));
+    }
+}
+
+fn to(subscriptions: &Value) -> Value {
+    json!({"subscriptions": subscriptions, "payload": "x"})
+}
+
+/// A refusal of a whole request: its kind, and what it says. It says when to ask again, too.
+fn refusal(answer: &Answer) -> (u16, String, String) {
+    assert!(answer.head.contains("\r\nretry-after: 1"), "{answer:?}");
+    let problem = answer.json();
+    let text = |field: &str| problem[field].as_str().unwrap().to_owned();
+    (answer.status, text("type").replace("urn:pushnote:problem:", ""), text("detail"))
+}
+
 #[test]
-fn there_are_so_many_at_once_and_no_more() {
-    let setup = Setup::start();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut browser = setup.browser("/x").subscription;
-    browser["endpoint"] = json!(format!("http://{}/x", listener.local_addr().unwrap()));
-    let hundred = json!({"subscriptions": vec![browser; 100], "payload": "x"});
-    let asked: Vec<_> = (0..4).map(|_| setup.api_meanwhile("POST", "/v1/push", &hundred)).collect();
-    let silent: Vec<_> = listener.incoming().take(400).collect();
-    let answer = setup.api("POST", "/v1/push", &hundred);
-    assert!(answer.status == 503 && answer.body.contains("nothing was sent"), "{answer:?}");
-    // The service goes away, and its connections with it.
-    drop((silent, listener));
+fn a_silent_service_holds_up_only_itself_and_a_key_has_half_of_it() {
+    let setup = Setup::with(&["--metrics=127.0.0.1:0"]);
+    let browser = setup.browser("/good").subscription;
+    let mut silent = Silent::start("127.0.0.2");
+    let hundred = to(&silent.browsers(&browser, 100));
+    let mut asked = vec![setup.api_meanwhile(KEY, "POST", "/v1/push", &hundred)];
+    silent.take(100);
+
+    // One key has half of a service's places, and is told so; others have theirs.
+    let (status, kind, detail) = refusal(&setup.api("POST", "/v1/push", &hundred));
+    assert_eq!((status, kind.as_str()), (429, "key_busy"));
+    let host = silent.listener.local_addr().unwrap();
+    let words =
+        format!("nothing was sent, ask again soon: 100 requests of this API key to http://{host} wait");
+    assert!(detail.starts_with(&words), "{detail}");
+    asked.push(setup.api_meanwhile(OTHER_KEY, "POST", "/v1/push", &hundred));
+    silent.take(100);
+    let (status, kind, detail) = refusal(&setup.api_as(OTHER_KEY, "POST", "/v1/push", &hundred));
+    assert_eq!((status, kind.as_str()), (503, "busy"));
+    let words = format!("nothing was sent, ask again soon: 200 requests to http://{host} wait");
+    assert!(detail.starts_with(&words), "{detail}");
+
+    // Another service is none the worse, and of a list with both, each has its outcome.
+    let both = to(&json!([silent.browsers(&browser, 1)[0], browser]));
+    for key in [KEY, OTHER_KEY] {
+        let answer = setup.api_as(key, "POST", "/v1/push", &both).json();
+        let (full, good) = (&answer["outcomes"][0], &answer["outcomes"][1]);
+        assert_eq!((&full["outcome"], &full["retry_after_s"]), (&json!("later"), &json!(1)), "{answer}");
+        assert!(full["reason"].as_str().unwrap().starts_with("not asked: 200 requests to http"), "{answer}");
+        assert_eq!(good["outcome"], "accepted", "{answer}");
+    }
+    // What was refused is counted, and said once.
+    let metrics = Metrics::of(&setup.server.process);
+    let refused = "pushnote_server_push_direct_refused_total{service=\"other\",cause=";
+    metrics.until(&format!("{refused}\"key\""), |count| count == 100.0);
+    metrics.until(&format!("{refused}\"service\""), |count| count == 102.0);
+    assert_eq!(setup.server.process.log().matches("were not sent").count(), 1);
+
+    // The service goes away, and its connections with it: the places are free again.
+    drop(silent);
     for one in asked {
         let answer = one.join().unwrap();
         assert_eq!(answer.json()["outcomes"][99]["outcome"], "later", "{answer:?}");
     }
-    // The places are free again.
-    let answer = setup.api(
-        "POST",
-        "/v1/push",
-        &json!({"subscriptions": [setup.browser("/y").subscription], "payload": "x"}),
-    );
-    assert_eq!(answer.json()["outcomes"][0]["outcome"], "accepted");
+    let answer = setup.api("POST", "/v1/push", &hundred).json();
+    assert!(answer.to_string().contains("refused"), "asked again, and nobody is there: {answer}");
+}
+
+#[test]
+fn who_hangs_up_frees_the_places_at_once() {
+    let setup = Setup::start();
+    let browser = setup.browser("/x").subscription;
+    let mut silent = Silent::start("127.0.0.2");
+    let hundred = to(&silent.browsers(&browser, 100));
+    let started = Instant::now();
+    for _ in 0..3 {
+        let client = setup.api_request("POST", "/v1/push", &hundred);
+        silent.take(100);
+        assert_eq!(setup.api("POST", "/v1/push", &hundred).status, 429);
+        drop(client);
+        // The requests to the service end with it.
+        for mut taken in silent.taken.drain(..) {
+            taken.set_read_timeout(Some(PATIENCE)).unwrap();
+            taken.read_to_end(&mut Vec::new()).expect("an end");
+        }
+    }
+    // Each of them would have waited so long.
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
 }

@@ -1,6 +1,7 @@
 //! A server with Web Push and an API, and who asks it.
 
 use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread::{self, JoinHandle};
@@ -12,11 +13,15 @@ use crate::browser::PushBrowser;
 use crate::service::{Received, Service};
 
 /// A key with all rights.
-const KEY: &str = "pn_all";
+pub(crate) const KEY: &str = "pn_all";
 
-/// What `--api-keys` names, with its hash.
-const KEYS: &str =
-    "all publish,read,manage 200d9f4ec3e7d0d8adcf2bad18bdad2c37a342d7b9709edd610a09a22cc7cd2a\n";
+/// One that somebody else has.
+pub(crate) const OTHER_KEY: &str = "pn_other";
+
+/// What `--api-keys` names, with their hashes.
+const KEYS: &str = "\
+    all publish,read,manage 200d9f4ec3e7d0d8adcf2bad18bdad2c37a342d7b9709edd610a09a22cc7cd2a
+    other publish 6f4701cadd20616b889bc7845352caf89a469dc962042a1365cf8dfbc4999165\n";
 
 pub(crate) struct Setup {
     pub(crate) server: Server,
@@ -113,18 +118,35 @@ impl Setup {
 
     /// Asks the API.
     pub(crate) fn api(&self, method: &str, path: &str, body: &Value) -> Answer {
-        ask(&self.api, method, path, &[&format!("authorization: Bearer {KEY}")], &body.to_string())
+        self.api_as(KEY, method, path, body)
+    }
+
+    /// Asks the API with a key.
+    pub(crate) fn api_as(&self, key: &str, method: &str, path: &str, body: &Value) -> Answer {
+        ask(&self.api, method, path, &[&format!("authorization: Bearer {key}")], &body.to_string())
     }
 
     /// Asks the API on a thread of its own.
     pub(crate) fn api_meanwhile(
         &self,
+        key: &'static str,
         method: &'static str,
         path: &'static str,
         body: &Value,
     ) -> JoinHandle<Answer> {
         let (api, body) = (self.api.clone(), body.to_string());
-        thread::spawn(move || ask(&api, method, path, &[&format!("authorization: Bearer {KEY}")], &body))
+        thread::spawn(move || ask(&api, method, path, &[&format!("authorization: Bearer {key}")], &body))
+    }
+
+    /// Sends a request to the API, and does not wait for its answer.
+    pub(crate) fn api_request(&self, method: &str, path: &str, body: &Value) -> TcpStream {
+        let (mut stream, body) = (TcpStream::connect(&self.api).unwrap(), body.to_string());
+        let len = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\ncontent-length: {len}\r\n\r\n"
+        );
+        stream.write_all((head + &body).as_bytes()).unwrap();
+        stream
     }
 
     /// A browser at the set-up's service.

@@ -113,7 +113,8 @@ impl Api {
             (_, &Method::GET) => Right::Read,
             _ => Right::Manage,
         };
-        self.keys.check(&head.headers, right)?.allow_users()?;
+        let key = self.keys.check(&head.headers, right)?;
+        key.allow_users()?;
         let push = self.context.push.clone().ok_or_else(|| {
             let detail = "Web Push is off: --vapid-subject switches it on";
             Problem::new(StatusCode::NOT_FOUND, "push_off", detail)
@@ -124,12 +125,7 @@ impl Api {
                 Ok(json(StatusCode::OK, &push_subscriptions::of(&push, head.uri.query()).await?))
             }
             (Resource::Push, _) => {
-                let body = self.read(body).await?;
-                // What has begun is finished, also if its client goes away.
-                let pushing = tokio::spawn(async move { push::push(&push, &body).await });
-                let failed =
-                    |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "pushing has failed");
-                let pushed = pushing.await.map_err(failed)??;
+                let pushed = push::push(&push, &key, &self.read(body).await?).await?;
                 Ok(json(pushed.status(), &pushed))
             }
             (_, &Method::DELETE) => {

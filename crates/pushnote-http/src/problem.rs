@@ -25,6 +25,9 @@ pub(crate) struct Problem {
     status: u16,
     /// What is wrong with this request, and what to do.
     detail: String,
+    /// The same request may succeed a moment later.
+    #[serde(skip)]
+    passes: bool,
 }
 
 impl Problem {
@@ -34,7 +37,13 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Problem"),
             status: status.as_u16(),
             detail: detail.into(),
+            passes: status == StatusCode::SERVICE_UNAVAILABLE,
         }
+    }
+
+    /// Says when to try again.
+    pub(crate) fn that_passes(self) -> Self {
+        Self { passes: true, ..self }
     }
 
     /// A request that is not understood.
@@ -60,11 +69,12 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        match self.status {
-            401 => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            503 => headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S)),
-            _ => None,
-        };
+        if self.status == 401 {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.passes {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+        }
         response
     }
 }
@@ -85,7 +95,10 @@ impl From<PushError> for Problem {
     fn from(error: PushError) -> Self {
         let (status, kind) = match &error {
             PushError::Forbidden(_) => (StatusCode::BAD_REQUEST, "service_refused"),
-            PushError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            PushError::Busy(full) if full.is_of_key() => {
+                return Self::new(StatusCode::TOO_MANY_REQUESTS, "key_busy", error.to_string()).that_passes();
+            }
+            PushError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             PushError::Add(AddError::User | AddError::Group) => (StatusCode::BAD_REQUEST, "malformed"),
             PushError::Add(AddError::UserFull { .. } | AddError::AddressFull { .. }) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_subscriptions")

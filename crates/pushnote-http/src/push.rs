@@ -1,7 +1,9 @@
 //! Web Push: messages to browsers whose page is closed (docs/web-push.md). What the rest of the server sees of it.
 
 mod acks;
+mod direct;
 mod notification;
+mod places;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,19 +16,17 @@ use pushnote_hub::Counter;
 use pushnote_net::LogOnce;
 use pushnote_store::{Store, TransactError};
 use pushnote_webpush::{
-    AddError, Added, Answer, Audience, Client, Counters, Device, Direct, Endpoint, Enqueued, Event,
-    Forbidden, Guard, Jobs, Keys, Message, MessageError, OpenError, Progress, Recipients, RootsError, Sender,
-    SenderOptions, Subject, Subscription, SubscriptionOptions, Subscriptions, Vapid,
+    AddError, Added, Audience, Client, Counters, Device, Direct, Endpoint, Enqueued, Event, Forbidden, Guard,
+    Jobs, Keys, Message, MessageError, OpenError, Progress, Recipients, RootsError, Sender, SenderOptions,
+    Subject, Subscription, SubscriptionOptions, Subscriptions, Vapid,
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::socket_first::Bounds;
 use crate::webhook::WebhookOptions;
 use acks::Acks;
+use direct::NotSent;
 pub(crate) use notification::{Treatment, notification};
-
-/// Requests to push services that are under way at once past the queue, whoever asked for them.
-pub(crate) const DIRECT_MAX: usize = 400;
+use places::{Full, Places};
 
 /// Web Push, if it is on.
 #[derive(Debug)]
@@ -53,8 +53,10 @@ pub(crate) struct Push {
     jobs: Jobs,
     /// Past the queue.
     direct: Direct,
-    /// How many more subscriptions may be sent to so now.
-    direct_places: Semaphore,
+    /// Who may be sent to so now.
+    places: Arc<Places>,
+    /// Who was not.
+    pub(crate) not_sent: NotSent,
     /// Until it is stopped.
     sender: Mutex<Option<Sender>>,
     /// What it has done.
@@ -89,10 +91,8 @@ pub enum PushStartError {
 pub(crate) enum PushError {
     #[error("the endpoint may not be asked: {0}; --push-allowed-host and --push-allowed-net say which may")]
     Forbidden(#[from] Forbidden),
-    #[error(
-        "{DIRECT_MAX} subscriptions that need not be stored are being sent to: nothing was sent, ask again soon"
-    )]
-    Busy,
+    #[error("nothing was sent, ask again soon: {0}")]
+    Busy(Full),
     #[error(transparent)]
     Add(#[from] AddError),
     #[error("not kept: {0}")]
@@ -106,7 +106,7 @@ impl PushError {
     fn kind(&self) -> &'static str {
         match self {
             Self::Forbidden(_) => "service",
-            Self::Busy => "busy",
+            Self::Busy(_) => "busy",
             Self::Add(AddError::UserFull { .. }) => "user",
             Self::Add(AddError::AddressFull { .. }) => "address",
             Self::Add(AddError::User | AddError::Group) => "name",
@@ -144,14 +144,15 @@ impl Push {
         };
         let sender = Sender::start(sender_options, Arc::clone(&client), jobs.clone());
         let counters = Arc::clone(sender.counters());
-        let direct = Direct::new(client, subscriptions.clone(), key, counters, DIRECT_MAX);
+        let direct = Direct::new(client, subscriptions.clone(), key, counters);
         Ok(Self {
             public_key,
             guard,
             subscriptions,
             jobs,
             direct,
-            direct_places: Semaphore::new(DIRECT_MAX),
+            places: Arc::default(),
+            not_sent: NotSent::default(),
             sent: Arc::clone(sender.counters()),
             sender: Mutex::new(Some(sender)),
             acks,
@@ -169,11 +170,7 @@ impl Push {
                 sender.stop().await;
             }
         };
-        // With all places taken, nothing is under way, and nothing begins.
-        let all = u32::try_from(DIRECT_MAX).unwrap_or(u32::MAX);
-        let direct =
-            async { self.direct_places.acquire_many(all).await.map(SemaphorePermit::forget).is_ok() };
-        tokio::join!(queued, direct);
+        tokio::join!(queued, self.places.close());
     }
 
     /// What browsers subscribe to, in url-safe base64.
@@ -278,23 +275,6 @@ impl Push {
     /// [`PushError::Forbidden`].
     pub(crate) fn check(&self, endpoint: &Endpoint) -> Result<(), PushError> {
         Ok(self.guard.check(endpoint)?)
-    }
-
-    /// Sends a push once to each of some subscriptions, stored or not, and says what their services have said. Each is to be
-    /// [checked](Self::check).
-    ///
-    /// # Errors
-    ///
-    /// There are too many at once, or nothing is stored at the moment.
-    pub(crate) async fn send_directly(
-        &self,
-        subscriptions: Vec<Subscription>,
-        message: &Message,
-    ) -> Result<Vec<Answer>, PushError> {
-        let count = u32::try_from(subscriptions.len()).unwrap_or(u32::MAX);
-        // Also when the server ends.
-        let _places = self.direct_places.try_acquire_many(count).map_err(|_| PushError::Busy)?;
-        Ok(self.direct.send_all(subscriptions, message).await?)
     }
 
     /// How far a push is that follows no message; `None` if there is none of this id, or none any more.

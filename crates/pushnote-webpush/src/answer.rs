@@ -111,15 +111,48 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 /// What may be logged of a text that a stranger chose.
 fn told(text: &str, secret: &str) -> String {
     let text = if secret.len() > 1 { text.replace(secret, "…") } else { text.to_owned() };
-    let mut word = 0;
+    let (mut word, mut sequence) = (0, Sequence::None);
     let chars = text.chars().filter_map(|char| {
+        sequence = sequence.then(char);
+        if sequence != Sequence::None {
+            return (char == ESCAPE).then_some(' ');
+        }
         word = if char.is_ascii_alphanumeric() || "-_.:%=".contains(char) { word + 1 } else { 0 };
         match word {
-            0..=WORD_MAX => Some(if char.is_control() { ' ' } else { char }),
+            0..=WORD_MAX => Some(if is_unseen(char) { ' ' } else { char }),
             _ => (word == WORD_MAX + 1).then_some('…'),
         }
     });
     chars.take(REASON_CHARS_MAX).collect::<String>().trim().to_owned()
+}
+
+const ESCAPE: char = '\u{1b}';
+
+/// What a terminal takes for a command (ECMA-48, 5.4): `ESC [`, parameters, and a letter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sequence {
+    None,
+    Escape,
+    Parameters,
+    Last,
+}
+
+impl Sequence {
+    fn then(self, char: char) -> Self {
+        match (self, char) {
+            (_, ESCAPE) => Self::Escape,
+            (Self::Escape, '[') => Self::Parameters,
+            (Self::Parameters, ' '..='?') => Self::Parameters,
+            (Self::Parameters, '@'..='~') => Self::Last,
+            _ => Self::None,
+        }
+    }
+}
+
+/// Nobody sees it, but it changes how the rest is seen: controls, ends of lines, and what turns the direction of writing.
+fn is_unseen(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -210,7 +243,11 @@ mod tests {
     fn reasons_are_short_of_one_line_and_without_the_endpoint() {
         let reason =
             answer(Service::Other, 400, &[], "no\r\n\u{1b}[31m https://push.example/wp/secret").reason;
-        assert_eq!(reason, "no   [31m https://push.example…");
+        assert_eq!(reason, "no    https://push.example…");
+        let reason =
+            answer(Service::Other, 400, &[], "a\u{1b}[2J\u{1b}[1;1Hb \u{9b}2J\u{1b}c\u{2028}d\u{202e}e[1]")
+                .reason;
+        assert_eq!(reason, "a  b  2J cd e[1]".replace("cd", "c d"));
         let long =
             answer(Service::Other, 400, &[], &format!("no subscription {}, sorry", "aB3-".repeat(20))).reason;
         assert_eq!(long, format!("no subscription {}…, sorry", "aB3-".repeat(10)));

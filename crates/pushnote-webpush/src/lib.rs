@@ -34,6 +34,7 @@ mod job;
 mod jobs;
 mod key;
 mod key_file;
+mod lanes;
 mod message;
 mod new_device;
 mod pusher;

@@ -309,7 +309,7 @@ impl Pusher {
         let under_way = UnderWay::new(shared.clone());
         if let Some(runtime) = &self.runtime {
             runtime.spawn(async move {
-                let sent = shared.direct.send_all(subscriptions, &message).await.map_err(PusherError::from);
+                let sent = shared.send_all(subscriptions, &message).await;
                 // Nobody has to wait for it.
                 let _ = answers.send(sent);
                 drop(under_way);

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use pushnote_store::Store;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Verdict};
 use crate::audience::Audience;
 use crate::base64url;
 use crate::client::Client;
@@ -17,10 +18,12 @@ use crate::direct::Direct;
 use crate::guard::Guard;
 use crate::jobs::{Jobs, Progress};
 use crate::key::{Key, Keys};
+use crate::lanes::Lanes;
 use crate::message::Message;
 use crate::pusher_options::{OpenPusherError, PusherError, PusherOptions};
 use crate::sender::Sender;
 use crate::sender_options::SenderOptions;
+use crate::subscription::Subscription;
 use crate::subscriptions::Subscriptions;
 use crate::vapid::Vapid;
 
@@ -33,6 +36,7 @@ pub(crate) struct Pushing {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) jobs: Jobs,
     pub(crate) direct: Direct,
+    lanes: Arc<Lanes>,
     pub(crate) key: Key,
     pub(crate) guard: Guard,
     patience: Duration,
@@ -95,12 +99,13 @@ impl Pushing {
         };
         let sender = Sender::start(sender_options, client.clone(), jobs.clone());
         let counters = sender.counters().clone();
-        let direct = Direct::new(client, subscriptions.clone(), key.id(), counters, options.in_flight_max);
+        let direct = Direct::new(client, subscriptions.clone(), key.id(), counters);
         let pushing = Self {
             store,
             subscriptions,
             jobs,
             direct,
+            lanes: Arc::new(Lanes::new(options.in_flight_max)),
             key,
             guard: options.guard,
             patience: options.patience,
@@ -121,6 +126,32 @@ impl Pushing {
         let id = MessageId(base64url::encode(&random));
         let enqueued = self.jobs.enqueue(&id.0, audience, message, None).await?;
         Ok((id, enqueued.without_device))
+    }
+
+    /// Sends a message once to each, past the queue, some at a time to each service. The answers are in the order of the
+    /// subscriptions. Some may have been sent when there is an error.
+    pub(crate) async fn send_all(
+        &self,
+        subscriptions: Vec<Subscription>,
+        message: &Message,
+    ) -> Result<Vec<Answer>, PusherError> {
+        // What stays so is a request whose task has panicked, which the standard error tells of.
+        let none = Answer::none(Verdict::Later, "a fault in pushnote", "");
+        let mut answers = vec![none; subscriptions.len()];
+        let mut sends = JoinSet::new();
+        for (number, subscription) in subscriptions.into_iter().enumerate() {
+            let (direct, lanes, message) = (self.direct.clone(), Arc::clone(&self.lanes), message.clone());
+            sends.spawn(async move {
+                let _place = lanes.enter(subscription.endpoint().origin()).await;
+                (number, direct.send(&subscription, &message).await)
+            });
+        }
+        while let Some(sent) = sends.join_next().await {
+            if let Ok((number, answer)) = sent {
+                answers[number] = answer?;
+            }
+        }
+        Ok(answers)
     }
 
     /// Waits until a message is done with, as long as the patience lasts.

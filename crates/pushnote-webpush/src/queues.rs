@@ -17,7 +17,7 @@ pub(crate) const WAITING_MAX: usize = 256;
 const WAITING_MIN: usize = 128;
 /// Requests at once to all services that are not one of the great ones: anybody can subscribe with hosts of his own that never
 /// answer, and must not hold up the others with them.
-const STRANGERS_MAX: usize = 128;
+pub(crate) const STRANGERS_MAX: usize = 128;
 /// Those of them that have not answered yet, or fail: who has answered has room beside all that never do.
 const UNPROVEN_MAX: usize = 64;
 /// Services that have answered and are remembered, though they have nothing to do.

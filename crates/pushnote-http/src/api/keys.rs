@@ -39,7 +39,7 @@ pub enum Right {
 #[derive(Debug, PartialEq, Eq)]
 pub struct ApiKey {
     /// What it is called in logs; no other key has that name.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     rights: Vec<Right>,
     /// It is for these channels alone, and for no users; `None` for all.
     channels: Option<Vec<ChannelPattern>>,

@@ -177,6 +177,7 @@ fn user() {}
     responses(
         (status = 202, description = "On its way", body = Pushed),
         (status = 200, description = "Sent to the subscriptions of the request", body = Sent),
+        (status = 429, description = "As many requests of the key wait for these push services as may", body = Problem, content_type = "application/problem+json"),
         Refused,
         Unread,
         Off,

@@ -1,5 +1,7 @@
 //! `POST /v1/push`: a Web Push to users, a group or everyone who has subscribed, or to subscriptions of the application's own.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use pushnote_core::envelope::SUBJECTS_MAX;
 use pushnote_core::push::{MESSAGE_ID_BYTES_MAX, PushError, Urgency, is_message_id};
@@ -9,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::keys::ApiKey;
 use super::publish::{UserName, parse};
 use super::push_direct::{self, Sent};
 use super::push_subscriptions::{self, PushSubscription};
+use crate::front;
 use crate::problem::Problem;
 use crate::push::{Push as WebPush, Treatment, notification};
 
@@ -100,19 +104,25 @@ impl Answered {
     }
 }
 
-/// Sends what the body of a request says.
-pub(crate) async fn push(web_push: &WebPush, body: &[u8]) -> Result<Answered, Problem> {
+/// Sends what the body of a request says, which has this key. If whoever asks goes away, what is sent past the queue ends.
+pub(crate) async fn push(web_push: &Arc<WebPush>, key: &ApiKey, body: &[u8]) -> Result<Answered, Problem> {
     let request: PushRequest<'_> = parse(body, EXAMPLE)?;
     let to = recipients(web_push, &request)?;
     let id = id(request.id.as_deref())?;
     let message = message(&request, &id)?;
     match to {
         To::Stored(audience) => {
-            let devices = web_push.send(&id, &audience, &message).await?;
-            Ok(Answered::Queued(Pushed { id, devices }))
+            let web_push = Arc::clone(web_push);
+            // What has begun is finished: one that is asked for again is answered by what was done.
+            let sending = front::to_the_end(async move {
+                let devices = web_push.send(&id, &audience, &message).await?;
+                Ok(Answered::Queued(Pushed { id, devices }))
+            });
+            let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "pushing has failed");
+            sending.await.map_err(failed)?
         }
         To::Given(subscriptions) => {
-            let answers = web_push.send_directly(subscriptions, &message).await?;
+            let answers = web_push.send_directly(subscriptions, &message, &key.name).await?;
             Ok(Answered::Sent(Sent::new(id, answers)))
         }
     }

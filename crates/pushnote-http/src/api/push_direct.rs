@@ -34,7 +34,7 @@ pub(crate) struct OutcomeView {
     /// What the service said, or why it was not asked, unless it has taken the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// For how many seconds the service wants to be left alone.
+    /// For how many seconds the service wants to be left alone; or so many requests wait for it that it was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u64>,
 }

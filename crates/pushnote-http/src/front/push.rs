@@ -87,7 +87,8 @@ impl PushFront {
                 );
             }
             let detail = "too many requests from this address within a second: come back later";
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail));
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
+            return Err(problem.that_passes());
         }
         if !self.cors.allows(&head.headers) {
             let detail = "pages of this origin may not use the server: --allowed-origin says which may";
