@@ -42,6 +42,11 @@ impl Failure {
         Self { code: 78, message: message.into() }
     }
 
+    /// Ctrl-C, before the program was done (130, as shells report a death by SIGINT).
+    pub fn interrupted(message: impl Into<String>) -> Self {
+        Self { code: 130, message: message.into() }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }

@@ -1,9 +1,9 @@
 //! The browser's side, without a proxy.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pushnote_core::{Keys, Tokenizer, UserId};
-use pushnote_tests::{SECRET, Server, Single, token};
+use pushnote_tests::{Launch, SECRET, Server, Single, token};
 
 use super::{Said, says, says_with};
 
@@ -57,6 +57,40 @@ fn a_sound_server_is_sound() {
     let strings = Single::with(&["--message-form=string"]);
     let said = says_with(&[&url(&strings.server), "--keep-alive=0s"], WITH_SECRET, 0);
     assert!(said.0.iter().all(|line| line.starts_with("ok ")), "{said}");
+}
+
+#[test]
+fn an_address_of_ipv6_is_one_as_any() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return eprintln!("skipped: this machine has no IPv6");
+    }
+    let flags = ["--single", "--mq_socket=tcp://127.0.0.1:0", "--port=0", "--address=::1"];
+    let server = Launch::server().arguments(flags).start();
+    let line = server.line_after("listening on ");
+    let url = line.split(',').next().unwrap();
+    let said = says_with(&[url, "--keep-alive=0s"], WITH_SECRET, 0);
+    said.has("ok", "name", &["::1"]).has("ok", "websocket", &["answered in"]);
+    said.has("ok", "origin", &[url.trim_end_matches("/sockjs")]);
+    assert!(said.0.iter().all(|line| line.starts_with("ok ")), "{said}");
+
+    let port = super::fronts::free_port();
+    let said = says(&[&format!("http://[::1]:{port}/sockjs")], 69);
+    said.has("FAIL", "connect", &[&format!("[::1]:{port}: "), "nothing listens there"]);
+}
+
+#[test]
+fn who_does_not_wait_has_seen_what_is_known() {
+    let single = Single::start();
+    let url = url(&single.server);
+    let doctor = Launch::of("pushnote").arguments(["doctor", &url, "--keep-alive=1h"]);
+    let mut doctor = doctor.variable("PUSHNOTE_SECRET", SECRET).start_logged();
+    doctor.line_after("stickiness ");
+    let asked = Instant::now();
+    doctor.signal("-INT");
+    assert_eq!(doctor.ended().code(), Some(130));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    let said = doctor.log();
+    assert_eq!(said, "pushnote: interrupted, before all was looked at: 0 of 17 checks failed so far\n");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use pushnote_tests::{SECRET, Single};
+use pushnote_tests::{Launch, SECRET, Single};
 
 use super::fronts::{caddy, free_port, haproxy, nginx};
 use super::page::SESSIONS;
@@ -32,11 +32,19 @@ fn quickly(port: u16, code: i32) -> Said {
 fn nginx_that_is_set_up_well_and_not_so_well() {
     let single = Single::start();
     let to = &*single.server.address;
-    let [good, buffers, plain, zips, strips, twice, frames] = std::array::from_fn(|_| free_port());
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket").display().to_string();
+    let flags = ["--single", "--mq_socket=tcp://127.0.0.1:0", &format!("--unix-socket={socket}")];
+    let by_file = Launch::server().arguments(flags).start();
+    by_file.line_after("listening on http://unix:");
+    let [good, file, gone, buffers, plain, zips, strips, twice, frames] =
+        std::array::from_fn(|_| free_port());
     let kept = "proxy_ignore_headers X-Accel-Buffering;";
     let blocks = [
         MAP.to_owned(),
         block(good, to, UPGRADE),
+        block(file, &format!("unix:{socket}"), UPGRADE),
+        block(gone, &format!("unix:{socket}.gone"), UPGRADE),
         block(buffers, to, &format!("{kept} proxy_http_version 1.0; proxy_set_header Host $http_host;")),
         block(plain, to, "proxy_http_version 1.1; proxy_set_header Host $http_host;"),
         block(
@@ -54,12 +62,14 @@ fn nginx_that_is_set_up_well_and_not_so_well() {
         block(twice, to, &format!("{UPGRADE} add_header Access-Control-Allow-Origin * always;")),
         block(frames, to, &format!("{UPGRADE} add_header X-Frame-Options DENY always;")),
     ];
-    let Some(_front) = nginx(&blocks.concat(), &[good, buffers, plain, zips, strips, twice, frames]) else {
-        return;
-    };
+    let ports = [good, file, gone, buffers, plain, zips, strips, twice, frames];
+    let Some(_front) = nginx(&blocks.concat(), &ports) else { return };
 
-    let said = quickly(good, 0);
-    assert!(said.0.iter().all(|line| line.starts_with("ok ")), "{said}");
+    for port in [good, file] {
+        let said = quickly(port, 0);
+        assert!(said.0.iter().all(|line| line.starts_with("ok ")), "{said}");
+    }
+    quickly(gone, 78).has("FAIL", "info", &["502", "the proxy does not reach the server"]);
 
     let said = quickly(buffers, 78);
     for stream in ["xhr-streaming", "eventsource", "htmlfile", "events"] {

@@ -19,7 +19,8 @@ Examples:
 
 Given a URL, it does what a page does there, through whatever proxy is in front; without one it looks at ZeroMQ ends, of
 which those of --mq-sub and --mq-pub are looked at besides a URL, too. Nothing it does reaches a browser. The exit code is
-0 when no check failed, 78 when a setting is wrong, 69 when something does not answer.")]
+0 when no check failed, 78 when a setting is wrong, 69 when something does not answer, and 130 when Ctrl-C ends it: what it
+has found by then is printed.")]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) page: PageArgs,

@@ -69,6 +69,14 @@ impl Report {
         self.failed == 0
     }
 
+    /// Somebody does not want to wait for the rest.
+    pub(super) fn interrupted(&self) -> Failure {
+        Failure::interrupted(format!(
+            "interrupted, before all was looked at: {} of {} checks failed so far",
+            self.failed, self.checks
+        ))
+    }
+
     /// Whether anything failed.
     pub(super) fn result(&self) -> Result<(), Failure> {
         let text = format!("{} of {} checks failed", self.failed, self.checks);

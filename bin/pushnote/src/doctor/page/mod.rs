@@ -108,21 +108,33 @@ impl Page {
         Some((user, session))
     }
 
-    /// All at once: what fails takes its time.
+    /// All at once: what fails takes its time. What is known is told before connections have been held for long.
     async fn examine_transports(&self, site: &Site, info: &Info, report: &mut Report) {
         let time = self.keep_alive.unwrap_or((info.heartbeat_delay + site.timeout).min(HELD_MAX));
-        if !time.is_zero() && stderr().is_terminal() {
-            eprintln!("(holding connections for {time:?}; --keep-alive=0s leaves that out)");
-        }
         let looks = join_all(self.transports.iter().map(|&transport| self.look_at(site, info, transport)));
         let looks = join(looks, self.stickiness(site, info));
-        let ((looks, sticky), held) = join(looks, self.hold(site, info, time)).await;
+        let told = async {
+            let (looks, sticky) = looks.await;
+            self.tell(site, info, &looks, report);
+            sticky.tell(site, report);
+            if !time.is_zero() && stderr().is_terminal() {
+                eprintln!("(holding connections for {time:?}; --keep-alive=0s leaves that out)");
+            }
+        };
+        let ((), held) = join(told, self.hold(site, info, time)).await;
+        for held in held {
+            held.tell(info, report);
+        }
+    }
+
+    /// What transports are like, and what the token is.
+    fn tell(&self, site: &Site, info: &Info, looks: &[Look], report: &mut Report) {
         let unanswered = |look: &Look| match look {
             Look::Session(attempt) => attempt.is_unanswered(),
             Look::Beside(..) => true,
         };
         let around = Around { site, info, mute: looks.iter().all(unanswered) };
-        for look in &looks {
+        for look in looks {
             match look {
                 Look::Session(attempt) => attempt.tell(&around, report),
                 Look::Beside(transport, beside) => beside.tell(*transport, report),
@@ -134,10 +146,6 @@ impl Page {
         });
         if let Some(verdict) = verdict {
             token::judge(self.token.as_ref(), verdict, info, report);
-        }
-        sticky.tell(site, report);
-        for held in held {
-            held.tell(info, report);
         }
     }
 
