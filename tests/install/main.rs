@@ -211,6 +211,11 @@ fn the_image_runs_its_programs_without_root() {
         let of = last.lines().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
         of.map(str::to_owned).collect()
     };
+    // Any other would be one that is not run here. An entry point would stand before what compose's services say.
+    const KNOWN: [&str; 8] = ["RUN", "COPY", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "CMD"];
+    for line in last.lines().skip(1).filter(|line| !line.starts_with('#')) {
+        assert!(KNOWN.iter().any(|word| line.starts_with(word)), "{line}");
+    }
     let Some(machine) = Machine::start(&built(), &["sleep", "infinity"]) else { return };
     lines("RUN").iter().for_each(|line| drop(machine.run(line)));
     let [copied] = &lines("COPY")[..] else { panic!("one COPY") };
@@ -219,6 +224,10 @@ fn the_image_runs_its_programs_without_root() {
     let (_, given) =
         build.split_once("install -D --strip --target-directory=/built ").expect("what is built");
     assert_eq!(source, "/built/");
+    // It is built there as everywhere.
+    let release = succeeds(Command::new("make").args(["--dry-run", "release"]).current_dir(root()));
+    let cargo = release.lines().next().expect("a line of cargo's");
+    assert!(build.contains(&format!(" {cargo} && ")), "{cargo} is not in {build}");
     for program in given.split_whitespace() {
         let name = program.strip_prefix("target/release/").expect("a program");
         machine.run(&format!("install /given/{name} {target}"));
@@ -230,8 +239,12 @@ fn the_image_runs_its_programs_without_root() {
     let server = format!("pushnote-server --single --mq_socket=tcp://127.0.0.1:8002 --data-dir={volume}");
     let secret = "PUSHNOTE_SECRET=a-secret-of-the-test-suites-0123456789abcdef";
     machine.run(&format!("env {secret} {} > /tmp/log 2>&1 &", as_user(&server)));
-    let (_, check) = last.split_once(" CMD [").expect("a HEALTHCHECK");
-    let check = check.split(']').next().expect("a list").replace([',', '"'], "");
-    assert_eq!(machine.until(&as_user(&check)), "ok\n");
+    let list = |line: &str| line.trim_matches(['[', ']']).replace([',', '"'], "");
+    let [check] = &lines("HEALTHCHECK")[..] else { panic!("one HEALTHCHECK") };
+    let (_, check) = check.split_once(" CMD ").expect("a command");
+    assert_eq!(machine.until(&as_user(&list(check))), "ok\n");
+    // What an image does that is told nothing.
+    let [command] = &lines("CMD")[..] else { panic!("one CMD") };
+    assert!(machine.run(&as_user(&list(command))).contains("Usage: pushnote"));
     assert_eq!(machine.run(&format!("stat -c %u {volume}/pushnote.db")), format!("{uid}\n"));
 }
