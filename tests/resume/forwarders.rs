@@ -59,3 +59,32 @@ async fn nothing_is_lost_with_one_of_two_forwarders() {
     load.publishes(1000).await;
     nothing_is_missing(&load.ends().await);
 }
+
+/// One of two has been there all the time, the other one is back and has only what came since. Whichever a server that starts
+/// hears first, pages go on there where they were.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_starts_has_what_either_of_two_forwarders_has() {
+    let mut forwarders = [start(), start()];
+    let mq_socket = format!("{},{}", forwarders[0].publ, forwarders[1].publ);
+    let first = Server::start(&mq_socket).subscribed();
+    let mut pages = Vec::new();
+    for _ in 0..4 {
+        pages.push(Page::open(&first.address).await);
+    }
+    let mut load = Load::start(&[&forwarders[0].sub, &forwarders[1].sub], PUBLISHERS as u64, 0);
+    load.publishes(300).await;
+    forwarders[1].process.kill();
+    for page in &mut pages {
+        page.until(600).await;
+    }
+    is_killed(&mut forwarders[1], 1);
+    load.publishes(500).await;
+    // Of several, some hear the one first.
+    let others = [(); 4].map(|()| Server::start(&mq_socket));
+    for (mut page, server) in pages.into_iter().zip(&others) {
+        assert!(page.comes_back(&server.address).await, "nothing is missing");
+        load.is_followed_by(page, &[&server.address]);
+    }
+    load.publishes(500).await;
+    nothing_is_missing(&load.ends().await);
+}

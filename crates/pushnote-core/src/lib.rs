@@ -54,7 +54,7 @@ pub use push::{Push, PushError, Urgency};
 pub use receipt::{Answer, Receipt};
 pub use request::{Request, RequestError, Unusable, Wanted};
 pub use rules::{ChannelRule, ChannelRules, ChannelRulesError, HistoryRule, SlowPolicy};
-pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits};
+pub use sequencer::{Sequencer, SequencerCounts, SequencerLimits, Taken};
 pub use subject::{Audience, ChannelName, ChannelNameError, Subject};
 pub use token::{
     Access, ChannelPattern, CurrentVerifier, JwtKeys, JwtKeysError, Keys, Secret, SecretError, TokenError,

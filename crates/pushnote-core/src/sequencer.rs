@@ -6,6 +6,10 @@
 //! comes too early is held until those before it have come over the other connection, but no longer than the time allowed
 //! since it came: then they are counted as missed, and the rest goes on. One of them that comes yet goes on at once.
 //!
+//! Of a name that is not known, the first message need not be where it begins: where several sources bring the same, another may
+//! be slower and have more. So it waits, unless its number is 0, until each has brought it, or for the time allowed. What is
+//! before it and comes even later goes on at once, if no name has been forgotten.
+//!
 //! A name proves nothing: an application may count from the start again under the name it had, two may have the same
 //! name, and anybody may send any number. So a name has *runs*, each a count of its own, and no message is dropped
 //! but as a duplicate. A message begins a new run if
@@ -44,6 +48,8 @@ pub struct SequencerLimits {
     pub held_bytes_max: usize,
     /// Publishers that are remembered: the ones heard last.
     pub publishers_max: NonZeroUsize,
+    /// Sources that bring the same, each in order.
+    pub sources: usize,
 }
 
 /// Since the start.
@@ -57,6 +63,17 @@ pub struct SequencerCounts {
     pub new_runs: u64,
 }
 
+/// What has become of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It goes on.
+    Passed,
+    /// It waits for those before it, or has been taken in by the same that waits.
+    Held,
+    /// It came before.
+    Duplicate,
+}
+
 /// See the module's documentation. Drive it with [`accept`](Self::accept) and, at
 /// [`poll_timeout`](Self::poll_timeout), [`handle_timeout`](Self::handle_timeout); both append to `out` what goes on.
 #[derive(Debug)]
@@ -66,6 +83,8 @@ pub struct Sequencer<T> {
     /// Publishers of which something is held, in the order of their deadlines.
     gaps: BTreeSet<(Instant, Box<str>)>,
     held_bytes: usize,
+    /// Each name that is unknown is new: what comes of it has not been here.
+    knows_all: bool,
     counts: SequencerCounts,
 }
 
@@ -110,46 +129,66 @@ impl<T: Item> Stream<T> {
             None => Fate::NewRun,
         }
     }
+
+    /// The run that holds the same.
+    fn holder(&mut self, number: u64, fingerprint: u64) -> Option<&mut Run<T>> {
+        self.runs.iter_mut().find(|run| run.holds(number, fingerprint))
+    }
 }
 
 impl<T: Item> Sequencer<T> {
-    /// A sequencer that knows no publisher.
-    pub fn new(limits: SequencerLimits) -> Self {
+    /// A sequencer that knows no publisher. `knows_all`: none has been heard before.
+    pub fn new(limits: SequencerLimits, knows_all: bool) -> Self {
         Self {
             limits,
             publishers: LruCache::new(limits.publishers_max),
             gaps: BTreeSet::new(),
             held_bytes: 0,
+            knows_all,
             counts: SequencerCounts::default(),
         }
     }
 
+    /// So many sources bring the same from now on.
+    pub fn set_sources(&mut self, sources: usize) {
+        self.limits.sources = sources;
+    }
+
+    /// Of the publishers that it knows, more may have come than it does.
+    pub fn close(&mut self) {
+        for (_, stream) in &mut self.publishers {
+            stream.runs.iter_mut().for_each(Run::close);
+        }
+    }
+
     /// A message came.
-    pub fn accept(&mut self, id: &PublicationId, mut item: T, now: Instant, out: &mut Vec<T>) {
+    pub fn accept(&mut self, id: &PublicationId, mut item: T, now: Instant, out: &mut Vec<T>) -> Taken {
         let (number, fingerprint) = (id.number, item.fingerprint());
         let Some(stream) = self.publishers.get_mut(&id.publisher) else {
-            self.make_room(out);
-            let runs = [Run::beginning_at(number, fingerprint, now)].into();
-            self.publishers.push(id.publisher.clone(), Stream { runs, deadline: None, heard_on: false });
-            out.push(item);
-            return;
+            return self.accept_first(id, item, now, out);
         };
         stream.heard_on = true;
+        let mut taken = Taken::Passed;
         let (missed, released) = match stream.fate(number, fingerprint, self.limits.patience, now) {
             Fate::Duplicate => {
                 self.counts.duplicates += 1;
-                return;
+                let Some(run) = stream.holder(number, fingerprint) else { return Taken::Duplicate };
+                run.take_in(number, item);
+                taken = Taken::Held;
+                if run.is_brought_by(self.limits.sources) { run.give_up_hole(out) } else { (0, 0) }
             }
             Fate::Takes(at, Place::Next) => (0, stream.runs[at].advance(fingerprint, item, now, out)),
             Fate::Takes(at, Place::Ahead(_)) => {
                 item.detach();
                 self.held_bytes += item.bytes_len();
-                stream.runs[at].hold(number, fingerprint, item, now);
-                if self.held_bytes > self.limits.held_bytes_max {
-                    stream.runs[at].give_up_hole(out)
-                } else {
-                    (0, 0)
+                let run = &mut stream.runs[at];
+                run.hold(number, fingerprint, item, now);
+                let given_up =
+                    if self.held_bytes > self.limits.held_bytes_max { run.give_up_hole(out) } else { (0, 0) };
+                if run.holds(number, fingerprint) {
+                    taken = Taken::Held;
                 }
+                given_up
             }
             Fate::Takes(at, _) => {
                 stream.runs[at].fill(number, fingerprint, now);
@@ -160,13 +199,33 @@ impl<T: Item> Sequencer<T> {
                 self.counts.new_runs += 1;
                 let oldest = if stream.runs.len() == RUNS_MAX { stream.runs.pop_back() } else { None };
                 let given_up = oldest.map_or((0, 0), |mut oldest| oldest.give_up_all(out));
-                stream.runs.push_front(Run::beginning_at(number, fingerprint, now));
+                stream.runs.push_front(Run::beginning_at(number, fingerprint, false, now));
                 out.push(item);
                 given_up
             }
         };
         self.count(missed, released);
         self.rearm(&id.publisher);
+        taken
+    }
+
+    /// The first of a name that is not known.
+    fn accept_first(&mut self, id: &PublicationId, mut item: T, now: Instant, out: &mut Vec<T>) -> Taken {
+        self.make_room(out);
+        let (number, fingerprint) = (id.number, item.fingerprint());
+        let waits = number > 0 && self.limits.sources > 1 && self.held_bytes < self.limits.held_bytes_max;
+        let run = if waits {
+            item.detach();
+            self.held_bytes += item.bytes_len();
+            Run::unsettled(number, fingerprint, item, self.knows_all, now)
+        } else {
+            out.push(item);
+            Run::beginning_at(number, fingerprint, self.knows_all, now)
+        };
+        let stream = Stream { runs: [run].into(), deadline: None, heard_on: false };
+        self.publishers.push(id.publisher.clone(), stream);
+        self.rearm(&id.publisher);
+        if waits { Taken::Held } else { Taken::Passed }
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` while nothing is held.
@@ -218,6 +277,7 @@ impl<T: Item> Sequencer<T> {
                 self.publishers.push(publisher, oldest);
                 continue;
             }
+            self.knows_all = false;
             for run in &mut oldest.runs {
                 let (missed, released) = run.give_up_all(out);
                 self.count(missed, released);

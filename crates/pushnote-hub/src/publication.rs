@@ -4,7 +4,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pushnote_core::sequencer::Item;
 use pushnote_core::{Audience, Body, ChannelName, Cursor, Position, Push, Subject, UserId};
 
 /// About what a subject takes besides its name.
@@ -130,10 +129,9 @@ impl Publication {
     pub(crate) fn data_len(&self) -> usize {
         self.data().map_or(0, Bytes::len)
     }
-}
 
-impl Item for Publication {
-    fn bytes_len(&self) -> usize {
+    /// What it takes of memory, in bytes.
+    pub fn bytes_len(&self) -> usize {
         let subjects: usize = self.audience.subjects().iter().map(subject_bytes).sum();
         let user = match &self.content {
             Content::Joined(_, user) | Content::Left(_, user) => user.as_str().len(),
@@ -143,7 +141,8 @@ impl Item for Publication {
         size_of::<Self>() + self.data_len() + subjects + user + push
     }
 
-    fn fingerprint(&self) -> u64 {
+    /// Tells it apart from others with its id.
+    pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.content.hash(&mut hasher);
         self.audience.hash(&mut hasher);
@@ -151,8 +150,8 @@ impl Item for Publication {
         hasher.finish()
     }
 
-    /// The payload is a slice of what was received with it.
-    fn detach(&mut self) {
+    /// Lets go of what was received with its payload, of which that is a slice.
+    pub fn detach(&mut self) {
         if let Content::Message { data, .. } = &mut self.content {
             *data = Bytes::copy_from_slice(data);
         }

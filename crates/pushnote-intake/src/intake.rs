@@ -4,26 +4,24 @@ use std::future::ready;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use lru::LruCache;
-use pushnote_core::sequencer::Item;
-use pushnote_core::{Answer, Asked, CurrentVerifier, Position, PublicationId, Receipt, SequencerCounts};
+use pushnote_core::{
+    Answer, Asked, CurrentVerifier, Position, PublicationId, Receipt, SequencerCounts, Taken,
+};
 use pushnote_hub::{Hub, Origin, Publication, Receiver, Recovered, ShardGone};
 use pushnote_net::{LogOnce, unix_now};
-use pushnote_zmtp::Beginning;
 use tokio::sync::oneshot::{self, error::TryRecvError};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
+use crate::arrival::Arrival;
 use crate::counters::Counters;
+use crate::filling::Filling;
 use crate::order::{Order, PATIENCE};
 use crate::parser::{Accepted, Parser};
-use crate::source::{Expected, Incoming, Reply, Sender, Sent, Source};
+use crate::source::{Incoming, Reply, Sender, Sent, Source};
 use crate::streams::Streams;
-
-/// How long what sources have from before is waited for.
-const FILLING_MAX: Duration = Duration::from_secs(5);
 
 /// Publications whose offsets are remembered, to know them when they come over a second stream.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1 << 16).expect("it is not zero");
@@ -55,32 +53,6 @@ pub struct Intake<R: Receiver> {
 /// What it gives is waited for.
 pub type Beside =
     dyn Fn(&Publication, Asked) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> + Send + Sync;
-
-/// A message on its way through the order.
-#[derive(Debug)]
-struct Arrival {
-    publication: Publication,
-    /// What is to be done with it.
-    asked: Asked,
-    /// The marks are added when it is published.
-    origin: Origin,
-    /// Who wants to hear its offset.
-    told: Option<oneshot::Sender<u64>>,
-}
-
-impl Item for Arrival {
-    fn bytes_len(&self) -> usize {
-        size_of::<Self>() + self.publication.bytes_len()
-    }
-
-    fn fingerprint(&self) -> u64 {
-        self.publication.fingerprint()
-    }
-
-    fn detach(&mut self) {
-        self.publication.detach();
-    }
-}
 
 impl<R: Receiver> Intake<R> {
     /// For messages whose `data` has up to `data_bytes_max` bytes; `verifier` verifies recipients' tokens.
@@ -118,19 +90,14 @@ impl<R: Receiver> Intake<R> {
         let first = next_offset - recovered.len() as u64;
         for (offset, Recovered { publication, origin, .. }) in (first..).zip(recovered) {
             let Some(id) = &origin.id else { continue };
-            let arrival = Arrival {
-                publication: publication.clone(),
-                asked: Asked::Deliver,
-                origin: Origin::default(),
-                told: None,
-            };
+            let arrival = Arrival::new(publication.clone(), Asked::Deliver, Origin::default(), None);
             self.order.accept(&Sender::of_key(origin.sender), id, arrival, now, &mut self.ready);
             self.published.put(id.clone(), offset);
         }
         self.order.handle_timeout(now + PATIENCE, &mut self.ready);
         // All of that has been published, and counted.
         self.ready.clear();
-        self.order.take_counts();
+        self.order.go_on();
         let positions: Vec<_> = recovered.iter().filter_map(|one| one.origin.position).collect();
         // What comes from no source has none.
         let marks = recovered.iter().rev().map(|one| &one.origin.marks).find(|marks| !marks.is_empty());
@@ -150,12 +117,15 @@ impl<R: Receiver> Intake<R> {
     ///
     /// [`ShardGone`] as soon as the hub cannot deliver any more.
     pub async fn run(mut self, mut source: impl Source) -> Result<(), ShardGone> {
-        let mut expected = source.streams();
-        self.several = expected.as_ref().is_some_and(|expected| expected.count > 1);
-        self.hub.is_filling(expected.is_some());
-        let filled_by = Instant::now() + FILLING_MAX;
+        let mut filling = Filling::new(source.streams());
+        self.several = filling.sources() > 1;
+        self.order.set_sources(filling.sources());
         loop {
-            let deadline = self.order.poll_timeout();
+            if !self.hub.is_filled() && filling.is_over(&self.streams) {
+                self.hub.is_filling(false);
+            }
+            let deadline = self.order.poll_timeout().filter(|_| filling.has_come());
+            let filled_by = filling.until();
             tokio::select! {
                 incoming = source.next() => match incoming {
                     Some(incoming) => self.take(incoming).await?,
@@ -164,42 +134,22 @@ impl<R: Receiver> Intake<R> {
                 () = sleep_until(deadline.map_or_else(Instant::now, Instant::from)), if deadline.is_some() => {
                     self.time_passed().await?;
                 }
-                begun = next_beginning(expected.as_mut()) => if begun {
-                    self.streams_begin(expected.as_ref()).await?;
-                } else {
-                    expected = None; // its socket is gone
-                },
-                () = sleep_until(filled_by), if !self.hub.is_filled() => self.hub.is_filling(false),
-            }
-            if !self.hub.is_filled() && self.is_filled(expected.as_ref()) {
-                self.hub.is_filling(false);
+                () = filling.next_beginning() => self.streams_begin(filling.beginnings()).await?,
+                () = sleep_until(filled_by), if !self.hub.is_filled() => {}
             }
         }
     }
 
     /// Streams have said where they begin.
-    async fn streams_begin(&mut self, expected: Option<&Expected>) -> Result<(), ShardGone> {
-        let Some(Expected { beginnings, .. }) = expected else { return Ok(()) };
+    async fn streams_begin(&mut self, beginnings: Vec<Position>) -> Result<(), ShardGone> {
         let mut missing = false;
-        for beginning in beginnings.borrow().values() {
-            let from = Position { epoch: beginning.from.epoch, sequence: beginning.from.sequence };
+        for from in beginnings {
             missing |= self.streams.begins(from);
             self.hub.source_begins(from);
         }
         self.hub.sources_are_at(self.streams.marks());
         // Of several, another may bring it.
         if missing && !self.several { self.publish_gap().await } else { Ok(()) }
-    }
-
-    /// Whether all streams have brought what they had before.
-    fn is_filled(&self, expected: Option<&Expected>) -> bool {
-        expected.is_none_or(|Expected { count, beginnings }| {
-            // The log has to know first where they begin.
-            let are_known = !beginnings.has_changed().unwrap_or(false);
-            let beginnings = beginnings.borrow();
-            let has_come = |begun: &Beginning| self.streams.reach(begun.from.epoch, begun.live);
-            are_known && beginnings.len() >= *count && beginnings.values().all(has_come)
-        })
     }
 
     async fn take(&mut self, incoming: Incoming<impl Reply>) -> Result<(), ShardGone> {
@@ -234,7 +184,7 @@ impl<R: Receiver> Intake<R> {
         let taken = match message {
             Ok(Sent::Envelope(envelope)) => self.publish_envelope(&sender, &envelope, origin, told).await?,
             Ok(Sent::Publication(publication)) => {
-                self.publish(Arrival { publication, asked: Asked::Deliver, origin, told }).await?;
+                self.publish(Arrival::new(publication, Asked::Deliver, origin, told)).await?;
                 Ok(())
             }
             Err(rejected) => {
@@ -272,20 +222,20 @@ impl<R: Receiver> Intake<R> {
         };
         let position = origin.position;
         let Some(id) = id else {
-            self.publish(Arrival { publication, asked, origin, told }).await?;
+            self.publish(Arrival::new(publication, asked, origin, told)).await?;
             return Ok(Ok(()));
         };
-        let arrival = Arrival { publication, asked, origin: Origin { id: Some(id.clone()), ..origin }, told };
+        let origin = Origin { id: Some(id.clone()), ..origin };
+        let arrival = Arrival::new(publication, asked, origin, told);
         let now = Instant::now().into_std();
-        let came_before = self.order.accept(sender, &id, arrival, now, &mut self.ready);
-        if let Some(position) = position {
-            if came_before {
-                self.came_again(&id, position);
-            } else if !self.ready.iter().any(|ready| ready.origin.position == Some(position)) {
-                self.streams.is_held(position);
-            }
+        let taken = self.order.accept(sender, &id, arrival, now, &mut self.ready);
+        if let Some(position) = position.filter(|_| taken == Taken::Held) {
+            self.streams.is_held(position);
         }
         self.publish_ready(Some(&id.publisher)).await?;
+        if let Some(position) = position.filter(|_| taken == Taken::Duplicate) {
+            self.came_again(&id, position);
+        }
         Ok(Ok(()))
     }
 
@@ -314,14 +264,8 @@ impl<R: Receiver> Intake<R> {
         offset: impl Future<Output = Result<u64, E>> + Send + 'static,
     ) {
         let hub = self.hub.clone();
-        // What came before, and still waits for those before it, is published after that.
-        let patience = self.order.poll_timeout().map(|_| PATIENCE);
         tokio::spawn(async move {
-            let offset = offset.await.ok();
-            if let (None, Some(patience)) = (offset, patience) {
-                sleep(patience).await;
-            }
-            match hub.kept(offset).await {
+            match hub.kept(offset.await.ok()).await {
                 Ok(()) => reply.answer(&answer),
                 Err(why) => {
                     let error = format!("it is delivered, but not kept: {why}");
@@ -349,9 +293,9 @@ impl<R: Receiver> Intake<R> {
     }
 
     async fn publish(&mut self, arrival: Arrival) -> Result<(), ShardGone> {
-        let Arrival { publication, asked, mut origin, told } = arrival;
-        if let Some(position) = origin.position {
-            self.streams.is_settled(position);
+        let Arrival { publication, asked, mut origin, again, told } = arrival;
+        for position in origin.position.iter().chain(&again) {
+            self.streams.is_settled(*position);
         }
         origin.marks = self.streams.marks();
         if asked != Asked::Deliver || publication.push().is_some() {
@@ -366,8 +310,12 @@ impl<R: Receiver> Intake<R> {
         }
         let id = origin.id.clone().filter(|_| self.several);
         let offset = self.hub.publish(publication, origin).await?;
-        // Who asked may be gone.
-        told.map(|told| told.send(offset));
+        for position in again {
+            self.hub.seen_again(offset, position);
+        }
+        for told in told {
+            let _ = told.send(offset); // who asked may be gone
+        }
         id.map(|id| self.published.put(id, offset));
         Ok(())
     }
@@ -418,13 +366,5 @@ impl<R: Receiver> Intake<R> {
                  delivered twice; give each process a name of its own"
             );
         }
-    }
-}
-
-/// Waits until one more stream has said where it begins; `false` if none will.
-async fn next_beginning(expected: Option<&mut Expected>) -> bool {
-    match expected {
-        Some(expected) => expected.beginnings.changed().await.is_ok(),
-        None => std::future::pending().await,
     }
 }

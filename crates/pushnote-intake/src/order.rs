@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use pushnote_core::sequencer::Item;
-use pushnote_core::{PublicationId, Sequencer, SequencerCounts, SequencerLimits};
+use pushnote_core::{PublicationId, Sequencer, SequencerCounts, SequencerLimits, Taken};
 
 use crate::source::Sender;
 
@@ -18,6 +18,7 @@ const LIMITS: SequencerLimits = SequencerLimits {
     patience: PATIENCE,
     held_bytes_max: 8 * 1024 * 1024,
     publishers_max: NonZeroUsize::new(10_000).expect("it is not zero"),
+    sources: 1,
 };
 /// Senders that are remembered: those heard last.
 const SENDERS_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("it is not zero");
@@ -26,6 +27,9 @@ const SENDERS_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("it is not zero"
 /// count for it nor have it forgotten.
 #[derive(Debug)]
 pub(crate) struct Order<T> {
+    limits: SequencerLimits,
+    /// Each sender that is unknown is new.
+    knows_all: bool,
     senders: LruCache<Sender, Sequencer<T>>,
     state: State,
 }
@@ -40,14 +44,14 @@ struct State {
 
 impl State {
     /// Lets `act` change a sender's order, and takes note of what has become of it.
-    fn note<T: Item>(
+    fn note<T: Item, R>(
         &mut self,
         sender: &Sender,
         sequencer: &mut Sequencer<T>,
-        act: impl FnOnce(&mut Sequencer<T>),
-    ) {
+        act: impl FnOnce(&mut Sequencer<T>) -> R,
+    ) -> R {
         let before = sequencer.counts();
-        act(sequencer);
+        let result = act(sequencer);
         let now = sequencer.counts();
         self.counts.duplicates += now.duplicates - before.duplicates;
         self.counts.missed += now.missed - before.missed;
@@ -57,15 +61,28 @@ impl State {
             None if self.deadlines.is_empty() => {}
             None => drop(self.deadlines.remove(sender)),
         }
+        result
     }
 }
 
 impl<T: Item> Order<T> {
     pub(crate) fn new() -> Self {
-        Self { senders: LruCache::new(SENDERS_MAX), state: State::default() }
+        Self { limits: LIMITS, knows_all: true, senders: LruCache::new(SENDERS_MAX), state: State::default() }
     }
 
-    /// A message came. Appends to `out` what goes on; `true`: it had come before.
+    /// So many sources bring the same from now on.
+    pub(crate) fn set_sources(&mut self, sources: usize) {
+        self.limits.sources = sources;
+        self.senders.iter_mut().for_each(|(_, sequencer)| sequencer.set_sources(sources));
+    }
+
+    /// What came so far is of an earlier run, which may have had more.
+    pub(crate) fn go_on(&mut self) {
+        self.senders.iter_mut().for_each(|(_, sequencer)| sequencer.close());
+        self.take_counts();
+    }
+
+    /// A message came. Appends to `out` what goes on.
     pub(crate) fn accept(
         &mut self,
         sender: &Sender,
@@ -73,17 +90,17 @@ impl<T: Item> Order<T> {
         item: T,
         now: Instant,
         out: &mut Vec<T>,
-    ) -> bool {
+    ) -> Taken {
         if self.senders.len() == SENDERS_MAX.get()
             && !self.senders.contains(sender)
             && let Some((oldest, mut sequencer)) = self.senders.pop_lru()
         {
+            self.knows_all = false;
             self.state.note(&oldest, &mut sequencer, |sequencer| sequencer.give_up(out));
         }
-        let sequencer = self.senders.get_or_insert_mut(sender.clone(), || Sequencer::new(LIMITS));
-        let duplicates = self.state.counts.duplicates;
-        self.state.note(sender, sequencer, |sequencer| sequencer.accept(id, item, now, out));
-        self.state.counts.duplicates > duplicates
+        let sequencer =
+            self.senders.get_or_insert_mut(sender.clone(), || Sequencer::new(self.limits, self.knows_all));
+        self.state.note(sender, sequencer, |sequencer| sequencer.accept(id, item, now, out))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` while nothing is held.
@@ -128,6 +145,8 @@ mod tests {
         }
 
         fn detach(&mut self) {}
+
+        fn take_in(&mut self, _: Self) {}
     }
 
     fn key(number: u16) -> Sender {

@@ -78,7 +78,7 @@ pub struct Rejected {
 }
 
 /// Streams that number what they bring, and first bring what was published before a server was there.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Expected {
     /// How many there are.
     pub count: usize,

@@ -129,6 +129,14 @@ impl Streams {
         sequence == 0
             || self.streams.iter().any(|stream| stream.epoch == epoch && stream.heard_to >= sequence)
     }
+
+    /// Whether that has been settled, too.
+    pub(crate) fn settled(&self, epoch: u64, sequence: u64) -> bool {
+        let holds = |stream: &Stream| {
+            stream.epoch == epoch && stream.held.first().is_some_and(|held| *held < sequence)
+        };
+        self.reach(epoch, sequence) && !self.streams.iter().any(holds)
+    }
 }
 
 #[cfg(test)]

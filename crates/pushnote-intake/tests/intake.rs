@@ -9,8 +9,9 @@ use pushnote_core::{Answer, Audience, ChannelName, CloseCode, Cursor, Keys, Posi
 use pushnote_hub::{
     Attachment, Batch, Delivery, Hub, HubOptions, LogOptions, Origin, Place, Publication, Receiver, Recovered,
 };
-use pushnote_intake::{Counters, Incoming, Intake, Rejected, Reply, Sender, Sent, Source};
-use tokio::sync::mpsc;
+use pushnote_intake::{Counters, Expected, Incoming, Intake, Rejected, Reply, Sender, Sent, Source};
+use pushnote_zmtp::Beginning;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 /// Longer than anything here takes.
@@ -45,13 +46,20 @@ impl Receiver for Page {
 }
 
 /// Yields what the test says.
-struct Spoken(mpsc::UnboundedReceiver<Incoming<Noted>>);
+struct Spoken {
+    messages: mpsc::UnboundedReceiver<Incoming<Noted>>,
+    streams: Option<Expected>,
+}
 
 impl Source for Spoken {
     type Reply = Noted;
 
     async fn next(&mut self) -> Option<Incoming<Noted>> {
-        self.0.recv().await
+        self.messages.recv().await
+    }
+
+    fn streams(&self) -> Option<Expected> {
+        self.streams.clone()
     }
 }
 
@@ -73,10 +81,10 @@ struct Set {
 
 impl Set {
     fn start() -> Self {
-        Self::going_on(&[])
+        Self::with(&[], None)
     }
 
-    fn going_on(recovered: &[Recovered]) -> Self {
+    fn with(recovered: &[Recovered], streams: Option<Expected>) -> Self {
         let options = HubOptions {
             shards: 1,
             coalescing_window: Duration::ZERO,
@@ -99,32 +107,31 @@ impl Set {
         let mut intake = Intake::new(hub, Arc::new(Verifier::new(&keys).into()), 100);
         intake.go_on(recovered, recovered.len() as u64);
         let counters = Arc::clone(intake.counters());
-        let (application, spoken) = mpsc::unbounded_channel();
-        tokio::spawn(intake.run(Spoken(spoken)));
+        let (application, messages) = mpsc::unbounded_channel();
+        tokio::spawn(intake.run(Spoken { messages, streams }));
         Self { counters, application, page, _attached: attached }
     }
 
     fn say(&self, envelope: Result<String, Rejected>, reply: Option<Noted>) {
-        let envelope = envelope.map(Bytes::from);
-        self.application
-            .send(Incoming {
-                sender: Sender::Anybody,
-                message: envelope.map(Sent::Envelope),
-                reply,
-                position: None,
-                old: false,
-            })
-            .unwrap();
+        self.say_at(None, envelope, reply);
+    }
+
+    fn say_at(&self, position: Option<Position>, envelope: Result<String, Rejected>, reply: Option<Noted>) {
+        let (sender, message) = (Sender::Anybody, envelope.map(Bytes::from).map(Sent::Envelope));
+        self.application.send(Incoming { sender, message, reply, position, old: false }).unwrap();
     }
 
     fn publish(&self, data: u32, id: &str) {
-        let text = format!(r#"{{"name":"notify_all","data":{data},"publication":"{id}"}}"#);
-        self.say(Ok(text), None);
+        self.say(Ok(envelope(data, id)), None);
     }
 
     async fn next(&mut self) -> String {
         timeout(PATIENCE, self.page.recv()).await.expect("nothing came").unwrap()
     }
+}
+
+fn envelope(data: u32, id: &str) -> String {
+    format!(r#"{{"name":"notify_all","data":{data},"publication":"{id}"}}"#)
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,24 +147,17 @@ async fn what_an_earlier_run_has_had_comes_once() {
         id: id.map(|id| id.parse().unwrap()),
         ..Origin::default()
     };
-    let mut set = Set::going_on(&[
-        recovered("1", of(1, 2, Some("web/1"))),
-        recovered("2", of(2, 3, None)),
-        recovered("3", of(4, 3, None)),    // what was at 3, waited for others
-        recovered("4", Origin::default()), // of no source
-    ]);
+    let mut set = Set::with(
+        &[
+            recovered("1", of(1, 2, Some("web/1"))),
+            recovered("2", of(2, 3, None)),
+            recovered("3", of(4, 3, None)), // what was at 3, waited for others
+            recovered("4", Origin::default()), // of no source
+        ],
+        None,
+    );
     for (data, position) in [(1, 1), (2, 2), (5, 3), (3, 4), (6, 5)] {
-        let envelope = Ok(format!(r#"{{"name":"notify_all","data":{data}}}"#).into());
-        let (sender, position) = (Sender::Anybody, Some(at(position)));
-        set.application
-            .send(Incoming {
-                sender,
-                message: envelope.map(Sent::Envelope),
-                reply: None,
-                position,
-                old: false,
-            })
-            .unwrap();
+        set.say_at(Some(at(position)), Ok(format!(r#"{{"name":"notify_all","data":{data}}}"#)), None);
     }
     // Another way than by its place.
     set.publish(1, "web/1");
@@ -178,6 +178,31 @@ async fn messages_come_in_order_and_each_once() {
         assert_eq!(set.next().await, data);
     }
     assert_eq!((set.counters.duplicates.total(), set.counters.missed.total()), (1, 0));
+}
+
+/// However late it is, while the server fills its log.
+#[tokio::test(start_paused = true)]
+async fn of_two_streams_the_one_that_has_more_is_waited_for() {
+    let stream = |epoch, live| Beginning { from: pushnote_zmtp::Position { epoch, sequence: 0 }, live };
+    let streams = [("less".to_owned(), stream(1, 2)), ("more".to_owned(), stream(2, 5))].into();
+    let (_sockets, beginnings) = watch::channel(streams);
+    let mut set = Set::with(&[], Some(Expected { count: 2, beginnings }));
+    let at = |epoch, sequence| Some(Position { epoch, sequence });
+    let replies = [(); 2].map(|()| Noted::default());
+    set.say_at(at(1, 0), Ok(envelope(4, "web/4")), Some(replies[0].clone()));
+    set.say_at(at(1, 1), Ok(envelope(5, "web/5")), None);
+    assert!(timeout(Duration::from_secs(4), set.page.recv()).await.is_err());
+    for number in 1..=5 {
+        let reply = (number == 4).then(|| replies[1].clone());
+        set.say_at(at(2, number - 1), Ok(envelope(number as u32, &format!("web/{number}"))), reply);
+    }
+    for data in ["1", "2", "3", "4", "5"] {
+        assert_eq!(set.next().await, data);
+    }
+    for reply in replies {
+        assert!(matches!(reply.0.lock().unwrap().take(), Some(Answer::Receipt(_))));
+    }
+    assert_eq!((set.counters.duplicates.total(), set.counters.missed.total()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]

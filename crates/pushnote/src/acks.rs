@@ -94,7 +94,7 @@ impl Acks {
             return Err(AckError::NotConfigured);
         }
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        let envelope = draft.numbered(&self.publisher, *sent + 1);
+        let envelope = draft.numbered(&self.publisher, *sent);
         // One that has no room holds up nobody: the others bring the message. Once one has it, its number is used up.
         let asked = |requester: &Requester| requester.request(&envelope).ok();
         let replies: Vec<_> = self.requesters.iter().filter_map(asked).collect();

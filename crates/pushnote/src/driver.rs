@@ -45,7 +45,7 @@ struct State {
     socket: Arc<Socket>,
     /// Messages of the sockets before this one.
     before: u64,
-    /// All so far; the number of the last.
+    /// All so far; the number of the next.
     sent: u64,
     given_up: u64,
     /// How many of `given_up` a flush has told of.
@@ -125,18 +125,18 @@ impl Driver {
     /// Numbers an envelope and hands it to the socket, if there is room.
     pub(crate) fn push(&self, draft: Draft) -> Result<(), Full> {
         let mut state = self.state();
-        let number = state.sent + 1;
+        let number = state.sent;
         let full =
             |state: &State| Full { messages: state.waiting() as usize, bytes: state.socket.waiting_bytes() };
         // Not looked up as long as it cannot be.
-        if number - state.before > self.messages_max as u64 && state.waiting() >= self.messages_max as u64 {
+        if number - state.before >= self.messages_max as u64 && state.waiting() >= self.messages_max as u64 {
             return Err(full(&state));
         }
         let batch = Batch::written_behind_room(draft.numbered(&self.name, number));
         if state.socket.send_batch(&batch).is_err() {
             return Err(full(&state));
         }
-        state.sent = number;
+        state.sent = number + 1;
         drop(state);
         if self.subscriber_timeout < FOREVER {
             self.work.notify_one();

@@ -91,7 +91,7 @@ async fn envelopes_are_as_documented() {
     publisher.notify(json!({"msg": "Hi"}), ["42", "a b"]).unwrap();
     publisher.notify(None::<()>, [7_u64]).unwrap();
     publisher.notify(1, Vec::<String>::new()).unwrap();
-    for (number, expected) in (1..).zip([
+    for (number, expected) in (0..).zip([
         r#"{"name":"notify_all","data":"ünï","#,
         r#"{"name":"notify","data":{"msg":"Hi"},"users":["42","a b"],"#,
         r#"{"name":"notify","data":null,"users":["7"],"#,

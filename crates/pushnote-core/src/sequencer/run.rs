@@ -12,7 +12,7 @@ pub(super) const JUMP_MAX: u64 = 100_000;
 const REMEMBERED_MAX: usize = 64;
 /// Holes that are remembered, so that what comes late still goes on.
 const HOLES_MAX: usize = 64;
-/// Counts begin at 0 or 1.
+/// Counts begin at 0 or 1; one that begins at 0 has nothing before it.
 pub(super) const START_MAX: u64 = 1;
 
 /// What a message is to a run.
@@ -36,6 +36,10 @@ pub(super) enum Place {
 pub(super) struct Run<T> {
     first: u64,
     next: u64,
+    /// What is before its first has never been here.
+    open: bool,
+    /// Where it begins is not known yet.
+    unsettled: Option<Unsettled>,
     held: BTreeMap<u64, (u64, T)>,
     /// The numbers in `held` as they came, with the time; some of them may have gone on.
     waiting: VecDeque<(Instant, u64)>,
@@ -49,21 +53,62 @@ pub(super) struct Run<T> {
     pub(super) heard: Instant,
 }
 
+/// A run before all sources have brought something of it.
+#[derive(Debug)]
+struct Unsettled {
+    /// The number that came first.
+    number: u64,
+    /// How many times.
+    times: usize,
+}
+
 impl<T: Item> Run<T> {
-    /// A run that begins with `number`: what came before it, nobody can say; it is not missed.
-    pub(super) fn beginning_at(number: u64, fingerprint: u64, now: Instant) -> Self {
-        let mut run = Self {
-            first: number,
-            next: number + 1,
+    /// A run that begins with `number`: what came before it, nobody can say; it is not missed. `open`: it has not been here,
+    /// and goes on if it comes yet.
+    pub(super) fn beginning_at(number: u64, fingerprint: u64, open: bool, now: Instant) -> Self {
+        let mut run = Self::empty(open, now);
+        run.begin(number);
+        run.next += 1;
+        run.remember(number, fingerprint);
+        run
+    }
+
+    /// A run of which `number` came first. What is before it may come yet, from another source.
+    pub(super) fn unsettled(number: u64, fingerprint: u64, item: T, open: bool, now: Instant) -> Self {
+        let mut run = Self::empty(open, now);
+        run.unsettled = Some(Unsettled { number, times: 1 });
+        run.hold(number, fingerprint, item, now);
+        run
+    }
+
+    fn empty(open: bool, now: Instant) -> Self {
+        Self {
+            first: 0,
+            next: 0,
+            open,
+            unsettled: None,
             held: BTreeMap::new(),
             waiting: VecDeque::new(),
             holes: BTreeMap::new(),
             remembered: VecDeque::new(),
             start: Default::default(),
             heard: now,
-        };
-        run.remember(number, fingerprint);
-        run
+        }
+    }
+
+    fn begin(&mut self, first: u64) {
+        (self.first, self.next, self.unsettled) = (first, first, None);
+        let from = first.saturating_sub(JUMP_MAX).max(START_MAX + 1);
+        if self.open && from < first {
+            self.holes.insert(from, first - 1);
+        }
+    }
+
+    /// What is before its first may have been here.
+    pub(super) fn close(&mut self) {
+        self.open = false;
+        let first = self.first;
+        self.holes.retain(|from, _| *from >= first);
     }
 
     pub(super) fn place(&self, number: u64, fingerprint: u64) -> Place {
@@ -72,7 +117,8 @@ impl<T: Item> Run<T> {
             return Place::Next;
         }
         if number > self.next {
-            let ahead = number - self.next;
+            let ahead =
+                self.unsettled.as_ref().map_or(self.next, |unsettled| unsettled.number).abs_diff(number);
             return match self.held.get(&number) {
                 Some((known, _)) => seen(*known),
                 None if ahead <= JUMP_MAX => Place::Ahead(ahead),
@@ -96,6 +142,8 @@ impl<T: Item> Run<T> {
     /// Takes the message that is next, and what was held behind it.
     pub(super) fn advance(&mut self, fingerprint: u64, item: T, now: Instant, out: &mut Vec<T>) -> usize {
         self.heard = now;
+        // Nothing is before number 0.
+        self.unsettled = None;
         self.remember(self.next, fingerprint);
         self.next += 1;
         out.push(item);
@@ -121,6 +169,25 @@ impl<T: Item> Run<T> {
         self.heard = now;
         self.held.insert(number, (fingerprint, item));
         self.waiting.push_back((now, number));
+    }
+
+    /// The same came again.
+    pub(super) fn take_in(&mut self, number: u64, duplicate: T) {
+        if let Some((_, held)) = self.held.get_mut(&number) {
+            held.take_in(duplicate);
+        }
+        if let Some(first) = self.unsettled.as_mut().filter(|first| first.number == number) {
+            first.times += 1;
+        }
+    }
+
+    /// Whether each of the sources has brought what came first: nothing before that can come.
+    pub(super) fn is_brought_by(&self, sources: usize) -> bool {
+        self.unsettled.as_ref().is_some_and(|first| first.times >= sources)
+    }
+
+    pub(super) fn holds(&self, number: u64, fingerprint: u64) -> bool {
+        self.held.get(&number).is_some_and(|(held, _)| *held == fingerprint)
     }
 
     /// Since when the one that came first of those held waits.
@@ -150,6 +217,9 @@ impl<T: Item> Run<T> {
     /// Gives up what is missing before the first message that is held.
     pub(super) fn give_up_hole(&mut self, out: &mut Vec<T>) -> (u64, usize) {
         let Some((&first, _)) = self.held.first_key_value() else { return (0, 0) };
+        if self.unsettled.is_some() {
+            self.begin(first);
+        }
         let missed = first - self.next;
         if missed > 0 {
             self.holes.insert(self.next, first - 1);

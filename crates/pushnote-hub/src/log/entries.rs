@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use pushnote_core::rules::ChannelRules;
-use pushnote_core::sequencer::Item;
 use pushnote_core::{Cursor, Position, Subject};
 use tokio::time::Instant;
 
