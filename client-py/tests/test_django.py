@@ -2,6 +2,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -121,6 +122,20 @@ def test_check_finds_what_is_wrong(settings, change, found):
     assert [message.id for message in checks.check()] == found
 
 
+def test_check_finds_a_file_that_overrules_a_setting(settings, monkeypatch, tmp_path):
+    (tmp_path / "secret").write_text(f"{'n' * 40}\n{'o' * 40}\n")
+    monkeypatch.setenv("PUSHNOTE_SECRET_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("PUSHNOTE_SECRET", "o" * 40)
+    assert checks.check() == []
+    monkeypatch.setenv("PUSHNOTE_SECRET", "x" * 40)
+    (tmp_path / "key").write_text("pn_one\n")
+    settings.PUSHNOTE_API_KEY_FILE, settings.PUSHNOTE_API_KEY = str(tmp_path / "key"), "pn_another"
+    found = checks.check()
+    assert [message.id for message in found] == ["pushnote.W009"] * 2
+    assert found[0].msg.startswith("PUSHNOTE_SECRET is set, and PUSHNOTE_SECRET_FILE names")
+    assert found[1].msg.startswith("PUSHNOTE_API_KEY is set, and PUSHNOTE_API_KEY_FILE names")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_on_commit(sent):
     with transaction.atomic():
@@ -158,7 +173,7 @@ def manage(*arguments, settings_text, folder):
         # An application's, which is none of a server's.
         "PUSHNOTE_API": "http://127.0.0.1:8081",
     }
-    return subprocess.Popen([sys.executable, "-m", "django", *arguments], env=environment, stdout=subprocess.DEVNULL)
+    return subprocess.Popen([sys.executable, "-m", "django", *arguments], env=environment, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "http"])
@@ -179,7 +194,21 @@ def test_runpushnote(tmp_path, settings, monkeypatch, scheme):
         publishers.close()
     finally:
         running.send_signal(signal.SIGTERM)
-        assert running.wait(15) == 0
+        said, _ = running.communicate(timeout=15)
+        assert running.returncode == 0
+    assert f"listening on http://127.0.0.1:{port}/sockjs" in said
+
+
+def test_runpushnote_says_where_pages_connect_only_if_they_can(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        running = manage(
+            "runpushnote", port, folder=tmp_path, settings_text=f"PUSHNOTE_MQ_SOCKET = 'tcp://127.0.0.1:{free_port()}'"
+        )
+        said, _ = running.communicate(timeout=15)
+    assert (running.returncode, said) == (69, "")
 
 
 def test_runpushnote_without_the_program(settings, monkeypatch):

@@ -10,7 +10,7 @@ import { launch, Page } from './chromium.mjs';
 
 const MQ = 'tcp://127.0.0.1:8002';
 const FILES = {
-  '/pushnote.js': new URL('../../client-js/dist/pushnote.mjs', import.meta.url),
+  '/pushnote.mjs': new URL('../../client-js/dist/pushnote.mjs', import.meta.url),
   '/sockjs.js': new URL('../node_modules/sockjs-client/dist/sockjs.min.js', import.meta.url),
 };
 const system = new System();

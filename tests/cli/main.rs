@@ -322,6 +322,11 @@ fn a_token_is_looked_into() {
     let invalid = |token: &str, words: &[&str]| {
         fails("pushnote", &["token", "--check", token], WITH_SECRET, 65, &[&["invalid"][..], words].concat());
     };
+    invalid("", &["it is empty", "template printed nothing"]);
+    invalid("undefined", &["\"undefined\", JavaScript's", "set before the page subscribes"]);
+    invalid("null", &["\"null\", JavaScript's", "nobody is signed in"]);
+    invalid("[object Promise]", &["await it"]);
+    invalid("42", &["it has no colon"]);
     invalid("42:abc", &["no secret of this server has signed it", "pushnote.timestamped"]);
     // {"alg":"HS256"} and {"sub":"42"}, signed with another key.
     invalid("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.AAAA", &["no secret", "not decoded from base64"]);

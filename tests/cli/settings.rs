@@ -76,6 +76,68 @@ fn a_misspelt_variable_is_warned_of() {
 }
 
 #[test]
+fn a_variable_that_a_file_overrules_is_warned_of() {
+    const OTHER: &str = "another-secret-of-the-suites-0123456789abcdef";
+    let folder = tempfile::tempdir().unwrap();
+    let (path, secret) = (folder.path().join("pushnote.toml"), folder.path().join("secret"));
+    std::fs::write(&secret, format!("{SECRET}\n{OTHER}\n")).unwrap();
+    let settings = format!(
+        "{}secret_file = 'secret'\nredis = 'redis://127.0.0.1:1'\nredis_password_file = 'secret'\n",
+        single("")
+    );
+    std::fs::write(&path, settings).unwrap();
+    let checked = |environment: &[(&str, &str)]| {
+        let check = ["config", "--check", path.to_str().unwrap()];
+        let output = Process::output("pushnote", &check, environment);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // One that was, and still counts, is no other.
+    assert_eq!(checked(&[("PUSHNOTE_SECRET", OTHER)]).lines().count(), 1);
+    let said = checked(&[("PUSHNOTE_SECRET", "a-third"), ("PUSHNOTE_REDIS_PASSWORD", "x")]);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    for (line, names) in lines
+        .iter()
+        .zip([["PUSHNOTE_SECRET", "--secret-file"], ["PUSHNOTE_REDIS_PASSWORD", "--redis-password-file"]])
+    {
+        assert!(line.contains("[server]: warning: ") && line.contains("unset the variable"), "{said}");
+        assert!(names.iter().all(|name| line.contains(name)) && !line.contains("a-third"), "{said}");
+    }
+
+    let secret_file = format!("--secret-file={}", secret.display());
+    let server = Launch::server().arguments([&secret_file]).variable("PUSHNOTE_SECRET", "a-third");
+    let single = Single::of(server);
+    single.server.process.logged("PUSHNOTE_SECRET is set, and --secret-file names");
+}
+
+#[test]
+fn the_api_s_url_of_applications_does_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let (keys, url) = (folder.path().join("keys"), "http://127.0.0.1:0");
+    let line = Process::output(
+        "pushnote",
+        &["keygen", "--api", "a", "--secret-file", folder.path().join("key").to_str().unwrap()],
+        &[],
+    );
+    std::fs::write(&keys, line.stdout).unwrap();
+    let api_keys = format!("--api-keys={}", keys.display());
+    let single = Single::of(Launch::server().arguments([&api_keys]).variable("PUSHNOTE_API", url));
+    single.server.process.line_after("api listening on http://127.0.0.1:");
+    let publishes = ["leave it out of this server's environment"];
+    fails(
+        "pushnote-server",
+        &["-Ss", ENDPOINT],
+        &[("PUSHNOTE_SECRET", SECRET), ("PUSHNOTE_API", url)],
+        64,
+        &publishes,
+    );
+    let elsewhere = [("PUSHNOTE_SECRET", SECRET), ("PUSHNOTE_API", "https://push.example.org")];
+    let words = ["PUSHNOTE_API=https://push.example.org", "for applications", "leave PUSHNOTE_API out"];
+    fails("pushnote-server", &["-Ss", ENDPOINT], &elsewhere, 78, &words);
+}
+
+#[test]
 fn the_settings_in_force_are_printed_with_where_they_come_from() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pushnote.toml");

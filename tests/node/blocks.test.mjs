@@ -75,7 +75,7 @@ const TESTED = {
     'Publishing': [3, 'tests/readme/lightpush.rs'],
     'In the browser': [1, PAGES],
   },
-  'docs/limits.md': { 'Open files': [1, 'tests/node/commands.test.mjs'] },
+  'docs/limits.md': { 'Linux, with many connections': [2, 'tests/node/commands.test.mjs'] },
   'docs/long-poll.md': {
     'Reading with curl': [1, 'tests/readme/long_poll.rs'],
     'Reading with fetch': [1, 'tests/readme/long_poll.rs'],

@@ -8,14 +8,14 @@ use crate::{PORTS, parsed};
 
 const PAGE: &str = include_str!("../../docs/languages.md");
 
-/// A heading, the file its block is written to, what runs that, and what tells whether it is there.
-const LANGUAGES: [(&str, &str, &str, &str); 6] = [
-    ("## Node", "publish.mjs", "node publish.mjs", "node --version"),
-    ("## PHP", "publish.php", "php publish.php", "php -r 'curl_version();'"),
-    ("## Ruby", "publish.rb", "ruby publish.rb", "ruby --version"),
-    ("## Go", "publish.go", "go run publish.go", "go version"),
-    ("## Java", "Publish.java", "java Publish.java", "javac -version"),
-    ("## A shell", "publish.sh", "bash publish.sh", "curl --version"),
+/// A heading, and what tells whether what its block is run by is there. The block itself says which file it is.
+const LANGUAGES: [(&str, &str); 6] = [
+    ("## Node", "node --version"),
+    ("## PHP", "php -r 'curl_version();'"),
+    ("## Ruby", "ruby --version"),
+    ("## Go", "go version"),
+    ("## Java", "javac -version"),
+    ("## A shell", "curl --version"),
 ];
 
 #[tokio::test]
@@ -33,28 +33,47 @@ async fn each_language_publishes_as_it_is_printed() {
                -d '{\"users\":[42],\"data\":\"subscribed?\"}'";
     while parsed(&shell.run(ask))["connections"] != 1 {}
 
-    for (heading, file, command, probe) in LANGUAGES {
+    for (heading, probe) in LANGUAGES {
         if !Command::new("bash").args(["-c", probe]).output().is_ok_and(|output| output.status.success()) {
             eprintln!("{heading}: `{probe}` fails: it is not here, and its block is not run");
             continue;
         }
-        write(&shell, file, &block_of(PAGE, heading, "Hi all!"));
+        let command = file(&shell, heading, "Hi all!");
         shell.run(&format!("PUSHNOTE_API_KEY=$(cat site.key) {command}"));
         page.line_after("Hi all!");
         page.line_after(r#""Hi""#);
+        // What is missing is said, and where the API is else counts.
+        let said = shell.run(&format!("! PUSHNOTE_API_KEY= {command} 2>&1"));
+        assert!(said.contains("PUSHNOTE_API_KEY") && said.contains("is not set"), "{heading}: {said}");
+        shell.run(&format!(
+            "! PUSHNOTE_API=http://127.0.0.1:1 PUSHNOTE_API_KEY=key {command} 2> failed && grep -q . failed"
+        ));
     }
 }
 
 #[test]
 fn a_token_is_made_without_a_library() {
     let shell = Shell::new();
-    write(&shell, "token.mjs", &block_of(PAGE, "## Tokens", "createHmac"));
-    write(&shell, "secret", pushnote_tests::SECRET);
-    let checked = shell
-        .run("pushnote token --check $(PUSHNOTE_SECRET=$(cat secret) node token.mjs) --secret-file=secret");
+    let command = file(&shell, "## Tokens", "createHmac");
+    std::fs::write(
+        shell.folder().join("secret"),
+        format!("{}\n{}\n", pushnote_tests::SECRET, "old".repeat(20)),
+    )
+    .expect("a file");
+    let checked = shell.run(&format!(
+        "pushnote token --check $(PUSHNOTE_SECRET=$(cat secret) {command}) --secret-file=secret"
+    ));
     assert!(checked.contains("user 42"), "{checked}");
+    let said = shell.run(&format!("! env -u PUSHNOTE_SECRET {command} 2>&1"));
+    assert!(said.contains("PUSHNOTE_SECRET is not set"), "{said}");
 }
 
-fn write(shell: &Shell, file: &str, text: &str) {
-    std::fs::write(shell.folder().join(file), text).expect("a file");
+/// Writes the block to the file that its first line names, and returns the command that this has for it.
+fn file(shell: &Shell, heading: &str, part: &str) -> String {
+    let block = block_of(PAGE, heading, part);
+    let (first, _) = block.split_once('\n').expect("several lines");
+    let (before, command) = first.split_once(", run by: ").expect("how it is run");
+    let name = before.split_whitespace().last().expect("its name");
+    std::fs::write(shell.folder().join(name), &block).expect("a file");
+    command.to_owned()
 }

@@ -66,7 +66,7 @@ async fn the_first_two_commands_bring_a_message_to_a_page() {
 
     // A page of another local server imports the script; what has a token in it is for this one's own.
     let head = |path: &str| shell.run(&format!("curl -sI http://127.0.0.1:8080/{path}")).to_lowercase();
-    assert!(head("pushnote.js").contains("access-control-allow-origin: *"));
+    assert!(head("pushnote.mjs").contains("access-control-allow-origin: *"));
     assert!(head("dev.json").contains("200 ok") && !head("dev.json").contains("access-control"));
 
     dev.line_after("channels for all         public.news");

@@ -156,7 +156,12 @@ async fn dev_serves_a_page_whose_token_and_line_work() {
     let address = dev.line_after("listening on http://").trim_end_matches('/').to_owned();
     let page = http_get(&address, "/").await;
     assert!(page.to_ascii_lowercase().contains("<!doctype html>"), "{page}");
-    assert!(http_get(&address, "/pushnote.js").await.contains("export"));
+    // The client's names are those of its package: what is a module there is one here.
+    for name in ["pushnote.mjs", "pushnote.js", "push.mjs", "push.js"] {
+        let file = format!("{}/../client-js/dist/{name}", env!("CARGO_MANIFEST_DIR"));
+        let served = http_get(&address, &format!("/{name}")).await;
+        assert!(served.ends_with(&std::fs::read_to_string(file).unwrap()), "{name}");
+    }
     let parameters: Value =
         serde_json::from_str(http_get(&address, "/dev.json").await.split("\r\n\r\n").nth(1).unwrap())
             .unwrap();

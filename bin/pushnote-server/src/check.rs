@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use pushnote_cli::{Failure, InheritedSockets};
+use pushnote_cli::{Failure, InheritedSockets, SECRET_VARIABLE, overruled_variable};
 use pushnote_config::Server;
 use pushnote_core::Limits;
 use pushnote_http::{Locations, Route};
 
+use crate::lightpush::KEY_VARIABLE;
+use crate::redis::PASSWORD_VARIABLE;
+use crate::settings::LEGACY_SALT_VARIABLE;
 use crate::{lightpush, listening, mq, push, redis, settings, webhook};
 
 /// What would keep a server with these settings from starting, as far as that is known before it listens: what does not go
@@ -45,6 +48,22 @@ pub fn faults(args: &Server) -> Vec<Failure> {
     // A key that cannot be read is so for all who connect with it.
     faults.dedup();
     faults
+}
+
+/// What keeps no server from starting, and is most likely not what was meant: a secret in a file, and another in the
+/// environment.
+#[must_use]
+pub fn warnings(args: &Server) -> Vec<String> {
+    let pairs = [
+        ("--secret-file", &args.secret_file, SECRET_VARIABLE),
+        ("--legacy-salt-file", &args.legacy_salt_file, LEGACY_SALT_VARIABLE),
+        ("--redis-password-file", &args.redis.redis_password_file, PASSWORD_VARIABLE),
+        ("--lightpush-key-file", &args.lightpush.lightpush_key_file, KEY_VARIABLE),
+    ];
+    pairs
+        .into_iter()
+        .filter_map(|(flag, file, name)| overruled_variable(flag, file.as_deref(), name))
+        .collect()
 }
 
 /// Where the route is wrong, what it is without one.

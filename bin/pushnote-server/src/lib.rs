@@ -22,7 +22,7 @@ use pushnote_config::Server;
 use pushnote_http::{Settings, ZeroMq};
 use pushnote_net::Listener;
 
-pub use check::faults;
+pub use check::{faults, warnings};
 
 /// Fewer than these, because the system allows no more open files, are worth a warning.
 const FEW_CONNECTIONS: usize = 5_000;
@@ -41,6 +41,7 @@ pub fn main() -> ExitCode {
         listening::fallback(&args, &sockets)?;
         let _logs = start_logs()?;
         warn_of_unknown_variables();
+        warnings(&args).iter().for_each(|warning| tracing::warn!("{warning}"));
         let open_files_max = raise_open_files_limit();
         let mut settings = settings::from_args(&args, open_files_max)?;
         let options = mq::options(&args, &settings.limits)?;

@@ -7,7 +7,7 @@ use pushnote_net::{Listener, advice};
 
 use crate::listening::LIGHTPUSH_SOCKET;
 
-const KEY_VARIABLE: &str = "PUSHNOTE_LIGHTPUSH_KEY";
+pub(crate) const KEY_VARIABLE: &str = "PUSHNOTE_LIGHTPUSH_KEY";
 
 /// Where it listens, and whom it believes. Must be called within the runtime.
 pub(crate) fn listen(

@@ -5,7 +5,7 @@ use pushnote_config::{RedisArgs, Server};
 use pushnote_core::{ChannelName, Limits};
 use pushnote_http::{OpenedLog, RedisOptions, RedisServer};
 
-const PASSWORD_VARIABLE: &str = "PUSHNOTE_REDIS_PASSWORD";
+pub(crate) const PASSWORD_VARIABLE: &str = "PUSHNOTE_REDIS_PASSWORD";
 
 /// How it is heard.
 pub(crate) fn options(

@@ -19,7 +19,10 @@ use pushnote_net::{Listener, advice};
 use crate::listening::API_SOCKET;
 use crate::{mq, redis};
 
-const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
+pub(crate) const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
+
+/// To an application the same variable is where it publishes.
+const API_VARIABLE: &str = "PUSHNOTE_API";
 
 /// A file that is longer, in bytes, has something else in it.
 const JWT_KEYS_BYTES_MAX: u64 = 1 << 20;
@@ -155,9 +158,15 @@ pub(crate) fn api_keys(args: &Server) -> Result<Option<(SocketAddr, ApiKeys)>, F
         (Some(address), Some(path)) => (address, path),
         (None, None) => return Ok(None),
         (Some(_), None) => {
-            return Err(Failure::usage(
-                "--api is for those who have a key: give --api-keys, too; pushnote keygen --api makes one",
-            ));
+            let applications = match std::env::var_os(API_VARIABLE) {
+                Some(_) => {
+                    "; if PUSHNOTE_API says where applications publish, leave it out of this server's environment"
+                }
+                None => "",
+            };
+            return Err(Failure::usage(format!(
+                "--api is for those who have a key: give --api-keys, too; pushnote keygen --api makes one{applications}"
+            )));
         }
         (None, Some(_)) => {
             return Err(Failure::usage(

@@ -1,5 +1,5 @@
-import { connect } from '/pushnote.js';
-import { push } from '/push.js';
+import { connect } from '/pushnote.mjs';
+import { push } from '/push.mjs';
 import { dev, form, freshToken, notify, quiet, reconnect, show } from '/page.js';
 
 let conn;

@@ -67,8 +67,17 @@ fn checked(path: &Path) -> Result<(), Failure> {
     if !faults.is_empty() {
         return Err(Failure::config(faults.join("\n")));
     }
+    warnings(&file)
+        .iter()
+        .for_each(|warning| say(format_args!("{}: [server]: warning: {warning}", path.display())));
     say(format_args!("{}: sound", path.display()));
     Ok(())
+}
+
+/// What a server would warn of at its start.
+fn warnings(file: &File) -> Vec<String> {
+    let settings = file.sets_something::<Server>().then(|| check::<Server>(file));
+    settings.and_then(Result::ok).map_or_else(Vec::new, |settings| pushnote_server::warnings(&settings))
 }
 
 /// What is wrong with a program's table: with each setting for itself, or else with all together, for which `faults` looks.

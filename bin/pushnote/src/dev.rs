@@ -29,14 +29,17 @@ const ROUTE: &str = "/sockjs";
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// The demo page's files: path, media type, text.
-const FILES: [(&str, &str, &str); 7] = [
+/// The demo page's files, and the client under the names it has in its package: modules, and classic scripts for pages that
+/// have none. Path, media type, text.
+const FILES: [(&str, &str, &str); 9] = [
     ("/", "text/html; charset=utf-8", include_str!("../demo/index.html")),
     ("/demo.css", "text/css; charset=utf-8", include_str!("../demo/demo.css")),
     ("/example.js", SCRIPT, include_str!("../demo/example.js")),
     ("/page.js", SCRIPT, include_str!("../demo/page.js")),
-    ("/pushnote.js", SCRIPT, include_str!("../demo/pushnote.mjs")),
-    ("/push.js", SCRIPT, include_str!("../demo/push.mjs")),
+    ("/pushnote.mjs", SCRIPT, include_str!("../demo/pushnote.mjs")),
+    ("/pushnote.js", SCRIPT, include_str!("../demo/pushnote.js")),
+    ("/push.mjs", SCRIPT, include_str!("../demo/push.mjs")),
+    ("/push.js", SCRIPT, include_str!("../demo/push.js")),
     ("/pushnote-sw.js", SCRIPT, include_str!("../demo/pushnote-sw.js")),
 ];
 

@@ -18,7 +18,7 @@ from pushnote.zeromq import check_endpoint
 @register("pushnote")
 def check(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001 Django's signature
     """Find what would fail with the first message, or the first token."""
-    return [*_addresses(), *_tokens(), *_misspelt()]
+    return [*_addresses(), *_tokens(), *_overruled(), *_misspelt()]
 
 
 def _addresses() -> Iterator[CheckMessage]:
@@ -43,13 +43,26 @@ def _addresses() -> Iterator[CheckMessage]:
             yield Error(f"{error}.", id="pushnote.E002")
     api = settings.setting(settings.API)
     if api is not None and not is_address(str(api)):
-        yield Error(f"{settings.API} is {api!r}, which begins with neither http:// nor https://.", id="pushnote.E002")
+        yield Error(
+            f"{settings.API} is {api!r}, which begins with neither http:// nor https://.",
+            hint=f"Is http://{api} meant? A server takes that for its --api, too.",
+            id="pushnote.E002",
+        )
     for read in (settings.api_key if any(map(is_address, addresses)) else None, settings.curve_keys, settings.message_bytes_max):
         if read is not None:
             try:
                 read()
             except NotConfigured as error:
                 yield Error(str(error), id="pushnote.E003")
+
+
+def _overruled() -> Iterator[CheckMessage]:
+    for file, name in settings.overruled():
+        yield Warning(
+            f"{name} is set, and {file} names a file, which holds something else: the file is used.",
+            hint=f"Unset {name}, or, if it is the right one, {file}.",
+            id="pushnote.W009",
+        )
 
 
 def _misspelt() -> Iterator[CheckMessage]:

@@ -132,6 +132,24 @@ def api_key() -> str:
     return str(key)
 
 
+def overruled() -> list[tuple[str, str]]:
+    """Settings that are not used because a file is named, which holds something else: each file's setting, and the other."""
+    pairs = [
+        (SECRET_FILE, os.environ.get(SECRET_FILE), SECRET, os.environ.get(SECRET)),
+        (API_KEY_FILE, setting(API_KEY_FILE), API_KEY, setting(API_KEY)),
+    ]
+    found = []
+    for file, path, name, value in pairs:
+        if path and value:
+            try:
+                held = {line.strip() for line in _read(str(path), file).splitlines()}
+            except NotConfigured:  # that is said where it is read
+                continue
+            if not {line.strip() for line in str(value).splitlines()} <= held:
+                found.append((file, name))
+    return found
+
+
 def curve_keys() -> tuple[str, str] | None:
     """The server's public key and our secret one, if the sockets are to use CURVE.
 

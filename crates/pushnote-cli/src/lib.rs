@@ -31,7 +31,9 @@ pub use inherited::InheritedSockets;
 pub use listening::{Listening, listening_apart};
 pub use logs::{LOG_VARIABLE, Logs, log_lines_lost, panics, start_logs};
 pub use metrics::{listen_for_monitors, say_metrics};
-pub use secret::{SECRET_BYTES_MAX, SECRET_VARIABLE, read_secret, read_setting, secret_source};
+pub use secret::{
+    SECRET_BYTES_MAX, SECRET_VARIABLE, overruled_variable, read_secret, read_setting, secret_source,
+};
 pub use security::{client_keys, listen_options, reread_clients};
 pub use signals::shutdown_signal;
 pub use supervisor::tell_ready;

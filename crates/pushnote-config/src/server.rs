@@ -21,7 +21,9 @@ use crate::push::PushArgs;
 use crate::redis::RedisArgs;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
-use crate::values::{age, bytes, count, fsync, ip_address, listed, listener, port, seconds, whole_seconds};
+use crate::values::{
+    age, api_address, bytes, count, fsync, ip_address, listed, port, seconds, whole_seconds,
+};
 use crate::webhook::WebhookArgs;
 
 /// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
@@ -78,8 +80,8 @@ pub struct Server {
     #[arg(long, env = "PUSHNOTE_HEARTBEAT_INTERVAL", value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub heartbeat_interval: Duration,
 
-    /// Address and port of the API for applications: POST /v1/publish and more; an address alone takes port 8081. It goes
-    /// with --api-keys
+    /// Address and port of the API for applications: POST /v1/publish and more; an address alone takes port 8081. The URL
+    /// that applications have in PUSHNOTE_API, as in http://127.0.0.1:8081, says the same. It goes with --api-keys
     #[arg(long, env = "PUSHNOTE_API", value_name = "ADDRESS:PORT", value_parser = api_address)]
     pub api: Option<SocketAddr>,
 
@@ -402,13 +404,6 @@ pub enum MessageForm {
     String,
     /// Values.
     Value,
-}
-
-/// Where the API listens.
-fn api_address(text: &str) -> Result<SocketAddr, String> {
-    const PORT: u16 = 8081;
-    listener(text, Some(PORT))
-        .ok_or_else(|| format!("give an IP address and a port, as in 127.0.0.1:{PORT} or [::1]:{PORT}"))
 }
 
 #[cfg(test)]

@@ -98,6 +98,30 @@ pub(crate) fn listener(text: &str, port: Option<u16>) -> Option<SocketAddr> {
     both().or_else(|| Some(SocketAddr::new(ip_address(text)?, port?)))
 }
 
+/// Where the API listens. Applications have its URL in a variable of the same name, and one environment may serve both.
+#[cfg(feature = "server")]
+pub(crate) fn api_address(text: &str) -> Result<SocketAddr, String> {
+    const PORT: u16 = 8081;
+    if let Some(authority) = text.strip_prefix("http://") {
+        let found = listener(authority.trim_end_matches('/'), None);
+        return found.ok_or_else(|| elsewhere(PORT));
+    }
+    if text.starts_with("https://") {
+        return Err(elsewhere(PORT));
+    }
+    listener(text, Some(PORT))
+        .ok_or_else(|| format!("give an IP address and a port, as in 127.0.0.1:{PORT} or [::1]:{PORT}"))
+}
+
+/// What to say of a URL at which this server cannot listen.
+#[cfg(feature = "server")]
+fn elsewhere(port: u16) -> String {
+    format!(
+        "this URL is for applications, which publish there; a server listens at an IP address and a port of its machine: give \
+         these, as in 127.0.0.1:{port}, or leave PUSHNOTE_API out of its environment (env -u PUSHNOTE_API …)"
+    )
+}
+
 /// `65536`, `64KiB`, `1MB`.
 pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     let size = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
@@ -168,6 +192,23 @@ mod tests {
         for text in ["", "8081", ":8081", "example.org", "localhost:x", "http://127.0.0.1:8081"] {
             assert_eq!(listener(text, Some(8081)), None, "{text}");
         }
+    }
+
+    #[test]
+    #[cfg(feature = "server")]
+    fn the_url_that_applications_have_is_where_the_api_listens() {
+        for (text, address) in [
+            ("127.0.0.1", "127.0.0.1:8081"),
+            ("http://127.0.0.1:8082", "127.0.0.1:8082"),
+            ("http://localhost:8082/", "127.0.0.1:8082"),
+            ("http://[::1]:8082", "[::1]:8082"),
+        ] {
+            assert_eq!(api_address(text), Ok(address.parse().unwrap()), "{text}");
+        }
+        for url in ["https://127.0.0.1:8081", "http://push.example.org:8081", "http://127.0.0.1", "http://"] {
+            assert!(api_address(url).unwrap_err().contains("for applications"), "{url}");
+        }
+        assert!(api_address("8081").unwrap_err().starts_with("give an IP address"));
     }
 
     #[test]

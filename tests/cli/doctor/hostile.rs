@@ -5,9 +5,11 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::spawn;
 use std::time::{Duration, Instant};
 
+use pushnote_tests::{SECRET, Single};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{Said, says};
+use super::page::url;
+use super::{Said, says, says_with};
 
 /// What a connection is answered with, again and again.
 #[derive(Clone, Copy)]
@@ -97,6 +99,20 @@ fn another_server() {
     said.has("FAIL", "info", &["ended without an answer"]);
     let said = soon(Answer::Silence, &[], 69);
     said.has("FAIL", "info", &["no answer in time"]);
+}
+
+#[test]
+fn the_whole_way_ends_where_a_server_sends_its_pages() {
+    let there = Single::start();
+    let base_url = url(&there.server);
+    let info = format!(
+        "HTTP/1.1 200 OK\r\ncache-control: no-store\r\nconnection: close\r\n\r\n\
+         {{\"websocket\":true,\"origins\":[\"*:*\"],\"base_url\":\"{base_url}\"}}"
+    );
+    let here = other(Answer::Once(info.leak()));
+    let mq = format!("--mq-sub={}", there.endpoint);
+    let said = says_with(&[&here, &mq, "--keep-alive=0s"], &[("PUSHNOTE_SECRET", SECRET)], 0);
+    said.has("ok", "base_url", &[&base_url]).has("ok", "to a page", &["and in the page after"]);
 }
 
 #[test]

@@ -90,6 +90,9 @@ fn over_unix_sockets_too() {
 fn nobody_there() {
     let nobody = free_endpoint();
     fails(&["--mq-sub", &nobody], 69, &["connect", &nobody, "nobody listens there", "--mq-sub"]);
+    let single =
+        ["--mq-pub", &nobody, "start pushnote-mq, or", "--single has no such end", "leave --mq-pub away"];
+    fails(&single[..2], 69, &single[2..]);
     fails(&["--mq=tcp://no-such-host.invalid:1"], 78, &["name", "no-such-host.invalid", "--mq"]);
     let bad = doctor(&["--mq=localhost:8002"]);
     assert_eq!(bad.status.code(), Some(64), "{bad:?}");
@@ -104,6 +107,8 @@ fn swapped_ends() {
         &["sub", "socket", "swapped", "--mq-pub"],
     );
     assert!(lines.last().unwrap().contains("give it as --mq-sub"), "{lines:?}");
+    let single = Single::start();
+    fails(&["--mq-pub", &single.endpoint], 78, &["give it as --mq-sub", "--single has this end alone"]);
 }
 
 #[test]

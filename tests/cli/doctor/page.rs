@@ -122,7 +122,7 @@ fn what_is_wrong_with_a_token() {
     line(&["--token", &of_age(2 * 24 * 3600)], &[], 78, &["has expired", "--token-max-age"]);
     line(&["--token", &of_age(-3600)], &[], 78, &["not good yet", "NTP"]);
     line(&["--token", "undefined"], &[], 78, &["token_invalid", "--secret-file"]);
-    line(&["--token", "undefined"], WITH_SECRET, 78, &["it has no colon"]);
+    line(&["--token", "undefined"], WITH_SECRET, 78, &["\"undefined\", JavaScript's"]);
     line(&["--token", &good], OTHER_SECRET, 0, &["subscribed as user 42"]);
     line(&[], OTHER_SECRET, 78, &["by the secret here it is good", "another secret", "SIGHUP"]);
 }

@@ -29,7 +29,7 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) mq_sub: Option<Endpoint>,
 
-    /// Endpoint that servers subscribe at: pushnote-mq's --pub
+    /// Endpoint that servers subscribe at: pushnote-mq's --pub; pushnote-server --single has none
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) mq_pub: Option<Endpoint>,
 

@@ -14,7 +14,7 @@ use self::report::Report;
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let look = mq::look(args)?;
-    let page = args.page.url.as_ref().map(|url| page::Page::new(url, args)).transpose()?;
+    let mut page = args.page.url.as_ref().map(|url| page::Page::new(url, args)).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
         let mut interrupt = signal(SignalKind::interrupt())
             .map_err(|error| Failure::system(format!("cannot handle signals: {error}")))?;
         tokio::select! {
-            () = examine(args, &look, page.as_ref(), &mut report) => Ok(true),
+            () = examine(args, &look, page.as_mut(), &mut report) => Ok(true),
             _ = interrupt.recv() => Ok(false),
         }
     });
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     if is_whole? { report.result() } else { Err(report.interrupted()) }
 }
 
-async fn examine(args: &DoctorArgs, look: &mq::Look, page: Option<&page::Page>, report: &mut Report) {
+async fn examine(args: &DoctorArgs, look: &mq::Look, page: Option<&mut page::Page>, report: &mut Report) {
     let Some(page) = page else { return mq::examine(args, look, report).await };
     if args.mq_sub.is_some() || args.mq_pub.is_some() {
         mq::examine(args, look, report).await;

@@ -4,6 +4,9 @@ use std::fmt::Display;
 
 use pushnote_cli::{Failure, say};
 
+/// A token is longer: its signature alone is.
+const SECRET_BYTES_MIN: usize = 20;
+
 /// A check that failed.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -36,7 +39,8 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(secret: Option<String>) -> Self {
-        Self { secret: secret.filter(|secret| !secret.is_empty()), ..Self::default() }
+        // What is shorter is none, and may be a word of ours: `undefined`.
+        Self { secret: secret.filter(|secret| secret.len() >= SECRET_BYTES_MIN), ..Self::default() }
     }
 
     pub(super) fn ok(&mut self, end: &str, check: &str, text: impl Display) {

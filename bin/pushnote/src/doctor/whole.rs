@@ -41,8 +41,9 @@ pub(super) async fn examine(sub: &Endpoint, look: &Look, page: &Page, report: &m
         return report.ok("both", CHECK, text);
     }
     let text = format!(
-        "published at {sub} for a page's user, and nothing came there within {:?}: are the servers behind the URL subscribed \
-         to this pushnote-mq (their --mq_socket)? Their logs tell what they refuse",
+        "published at {sub} for a page's user, and nothing came there within {:?}: do the servers behind the \
+         URL hear what is published there (the --mq_socket of one with --single; of others, the --pub of the pushnote-mq that \
+         this is a --sub of)? Their logs tell what they refuse",
         look.timeout
     );
     report.fail("both", &Fault::setting(CHECK, text));

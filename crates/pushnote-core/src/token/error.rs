@@ -51,6 +51,19 @@ pub enum TokenFlaw {
         "it has no colon, as what Django signs has, and not the three parts in base64url, with dots between them, of a JWT"
     )]
     NoToken,
+    /// The place of the token, with no token in it.
+    #[error(
+        "it is empty: the page's template printed nothing where the token is to be, or a variable is not set"
+    )]
+    Nothing,
+    /// What a language writes for no value.
+    #[error("it is the text {text:?}, {meaning}")]
+    Placeholder {
+        /// The text.
+        text: &'static str,
+        /// Where that comes from.
+        meaning: &'static str,
+    },
     /// Of what Django signs.
     #[error(
         "no secret of this server has signed it, with a salt of ours: \"pushnote.timestamped\" for a user"
@@ -96,6 +109,26 @@ pub enum TokenFlaw {
     /// A JWT that would never expire.
     #[error("it has neither an \"exp\" nor an \"iat\": without them only --token-max-age=0 takes it")]
     Ageless,
+}
+
+/// What stands in the place of a token that is not there, and where it comes from.
+const PLACEHOLDERS: [(&str, &str); 5] = [
+    ("undefined", "JavaScript's for a variable without a value: is it set before the page subscribes?"),
+    ("null", "JavaScript's for nothing: the page has no token, as where nobody is signed in"),
+    ("None", "Python's for nothing: the template has no token, as where nobody is signed in"),
+    ("[object Promise]", "JavaScript's for a promise: await it"),
+    ("[object Object]", "JavaScript's for an object: the token is in one of its properties"),
+];
+
+impl TokenFlaw {
+    /// Of a text that has not the form of any token.
+    pub(super) fn of_no_token(text: &str) -> Self {
+        if text.trim().is_empty() {
+            return Self::Nothing;
+        }
+        let known = PLACEHOLDERS.into_iter().find(|&(known, _)| known == text);
+        known.map_or(Self::NoToken, |(text, meaning)| Self::Placeholder { text, meaning })
+    }
 }
 
 impl From<TokenFlaw> for TokenError {

@@ -33,7 +33,8 @@ impl JwtVerifier {
 
     /// The payload of `token`, if its signature is good.
     pub(super) fn payload(&self, token: &str) -> Result<Vec<u8>, TokenFlaw> {
-        let Parts { signed, header, payload, signature } = parts(token).ok_or(TokenFlaw::NoToken)?;
+        let Parts { signed, header, payload, signature } =
+            parts(token).ok_or_else(|| TokenFlaw::of_no_token(token))?;
         // Extensions that whoever does not know them must refuse; we know none.
         if header.contains_key("crit") {
             return Err(TokenFlaw::Critical);

@@ -215,7 +215,15 @@ fn what_is_wrong_with_a_jwt_is_said() {
     assert_eq!(of_header(json!({"alg": "ES256"})), TokenFlaw::KeySignature);
     assert_eq!(of_header(json!({"alg": "HS512"})), TokenFlaw::Algorithm);
     assert_eq!(of_header(json!({"alg": "HS256", "crit": []})), TokenFlaw::Critical);
-    for cut in ["", "42", "a.b", "eyJhbGciOiJIUzI1NiJ9.e30", "eyJhbGciOiJIUzI1NiJ9.e30.=", "W10.e30.AA"] {
+    for nothing in ["", " \n"] {
+        assert_eq!(flaw(nothing), TokenFlaw::Nothing, "{nothing:?}");
+    }
+    for word in ["undefined", "null", "None", "[object Promise]", "[object Object]"] {
+        assert!(matches!(flaw(word), TokenFlaw::Placeholder { text, .. } if text == word), "{word}");
+    }
+    for cut in
+        ["undefined1", "42", "a.b", "eyJhbGciOiJIUzI1NiJ9.e30", "eyJhbGciOiJIUzI1NiJ9.e30.=", "W10.e30.AA"]
+    {
         assert_eq!(flaw(cut), TokenFlaw::NoToken, "{cut}");
     }
     assert_eq!(flaw("42:abc"), TokenFlaw::Signature);

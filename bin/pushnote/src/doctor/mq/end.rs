@@ -88,7 +88,10 @@ impl<'a> End<'a> {
     async fn connect(&self, look: &Look) -> Result<Ungreeted, Fault> {
         match timeout(look.timeout, Ungreeted::open(self.endpoint)).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(remedy::connect(self.endpoint, self.flag, &error)),
+            Ok(Err(error)) => {
+                let for_servers = self.expected == Some(SocketType::Pub);
+                Err(remedy::connect(self.endpoint, self.flag, for_servers, &error))
+            }
             Err(_) => Err(Fault::unavailable(
                 "connect",
                 format!(
@@ -130,11 +133,15 @@ impl<'a> End<'a> {
     fn report_kind(&self, probe: &Probe, report: &mut Report) -> Result<(), Fault> {
         let kind = probe.peer().kind;
         if self.expected.is_some_and(|expected| is_pub(expected) != is_pub(kind)) {
-            let (here, other) = match is_pub(kind) {
-                true => ("a PUB end, where servers subscribe", "--mq-pub"),
-                false => ("a SUB end, where applications publish", "--mq-sub"),
+            let advice = match is_pub(kind) {
+                true => {
+                    "the ends are swapped: this is a PUB end, where servers subscribe; give it as --mq-pub"
+                }
+                false => {
+                    "the ends are swapped: this is a SUB end, where applications publish; give it as --mq-sub. A \
+                     pushnote-server --single has this end alone"
+                }
             };
-            let advice = format!("the ends are swapped: this is {here}; give it as {other}");
             return Err(Fault::setting("socket", advice));
         }
         let purpose = match is_pub(kind) {

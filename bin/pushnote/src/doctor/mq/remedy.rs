@@ -8,14 +8,21 @@ use pushnote_zmtp::{CloseCause, Endpoint};
 use super::look::Look;
 use crate::doctor::report::Fault;
 
-pub(super) fn connect(endpoint: &Endpoint, flag: &str, error: &io::Error) -> Fault {
+/// `for_servers`: it is to be the end where servers subscribe, which a server on its own has not.
+pub(super) fn connect(endpoint: &Endpoint, flag: &str, for_servers: bool, error: &io::Error) -> Fault {
     let advice = match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound if for_servers => format!(
+            "nobody listens there: start pushnote-mq, or correct {flag}; a pushnote-server --single has no such end: leave \
+             {flag} away there"
+        ),
+        io::ErrorKind::ConnectionRefused => format!(
+            "nobody listens there: start pushnote-mq (or pushnote-server --single), or correct {flag}"
+        ),
+        io::ErrorKind::NotFound => {
             format!(
-                "nobody listens there: start pushnote-mq (or pushnote-server --single), or correct {flag}"
+                "there is no such socket: start pushnote-mq (or pushnote-server --single), or correct {flag}"
             )
         }
-        io::ErrorKind::NotFound => format!("there is no such socket: start pushnote-mq, or correct {flag}"),
         io::ErrorKind::PermissionDenied => "this user may not use that socket".to_owned(),
         _ => format!("correct {flag}, or see to the network"),
     };

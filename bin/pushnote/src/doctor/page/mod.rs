@@ -77,25 +77,27 @@ impl Page {
     }
 
     /// Checks from the name up to what a page gets; what is behind a step that fails is left out.
-    pub(super) async fn examine(&self, report: &mut Report) {
+    /// Where the server sends its pages, there this one is from then on.
+    pub(super) async fn examine(&mut self, report: &mut Report) {
         if let Err((check, trouble)) = way::examine(&self.site, self.insecure, report).await {
             return report.fail("page", &self.site.fault(check, &trouble));
         }
         let Some(mut info) = info::examine(&self.site, report).await else { return };
-        match info.base_url.as_deref().map(|url| self.site.moved(url)) {
-            None => self.examine_transports(&self.site, &info, report).await,
-            Some(Ok(site)) => {
-                report.ok("page", "base_url", format_args!("pages are sent to {}", site.url()));
-                if site.host() != self.site.host() {
-                    info.jar = Jar::default();
-                }
-                match way::examine(&site, self.insecure, report).await {
-                    Ok(()) => self.examine_transports(&site, &info, report).await,
-                    Err((check, trouble)) => report.fail("page", &site.fault(check, &trouble)),
-                }
+        if let Some(url) = &info.base_url {
+            let moved = match self.site.moved(url) {
+                Ok(moved) => moved,
+                Err(error) => return report.fail("page", &Fault::setting("base_url", error)),
+            };
+            report.ok("page", "base_url", format_args!("pages are sent to {}", moved.url()));
+            if moved.host() != self.site.host() {
+                info.jar = Jar::default();
             }
-            Some(Err(error)) => report.fail("page", &Fault::setting("base_url", error)),
+            self.site = moved;
+            if let Err((check, trouble)) = way::examine(&self.site, self.insecure, report).await {
+                return report.fail("page", &self.site.fault(check, &trouble));
+            }
         }
+        self.examine_transports(&info, report).await;
     }
 
     /// A page of the user whom nobody is, subscribed, if a token for one was made.
@@ -109,7 +111,8 @@ impl Page {
     }
 
     /// All at once: what fails takes its time. What is known is told before connections have been held for long.
-    async fn examine_transports(&self, site: &Site, info: &Info, report: &mut Report) {
+    async fn examine_transports(&self, info: &Info, report: &mut Report) {
+        let site = &self.site;
         let time = self.keep_alive.unwrap_or((info.heartbeat_delay + site.timeout).min(HELD_MAX));
         let looks = join_all(self.transports.iter().map(|&transport| self.look_at(site, info, transport)));
         let looks = join(looks, self.stickiness(site, info));

@@ -34,7 +34,7 @@ class Command(BaseCommand):
                 raise NotConfigured(f"{settings.MQ_SOCKET} is not set")
             arguments, files = _listens(addresses)
             arguments += ["--single", f"--address={host}", f"--port={port}", f"--route={options['route']}", *options["flags"]]
-            self.stdout.write(f"Pages connect to http://{host}:{port}{options['route']}")
+            # Where pages connect says the server, once it listens.
             code = server.run(arguments, settings.secrets(), files)
         except (NotConfigured, ValueError) as error:
             raise CommandError(str(error)) from error

@@ -48,7 +48,6 @@ class Command(BaseCommand):
                 host = "::1"
             host, port = server.host_and_port(options["addrport"], host, port)
             arguments += [f"--address={host}", f"--port={port}", *options["flags"]]
-            self.stdout.write(f"Push server on http://{f'[{host}]' if ':' in host else host}:{port}")
             # Nobody makes tokens for it: the protocol has none.
             code = server.run(arguments, [secrets.token_hex()], {"--config": configuration.toml(configured)})
         except (ImproperlyConfigured, NotConfigured, ValueError) as error:
