@@ -1,6 +1,7 @@
 import { Connection } from './connection.js';
 import { mustBeOne } from './errors.js';
 import { TRANSPORTS } from './transports.js';
+import { TIMER_MAX_MS } from './waiting.js';
 
 const DEFAULTS = {
   openTimeoutMs: 5_000,
@@ -28,7 +29,7 @@ export function connect(url, options = {}) {
   const settings = { ...options };
   for (const name of Object.keys(options)) mustBeOne(OPTIONS, 'option', name);
   for (const [name, byDefault] of Object.entries(DEFAULTS)) {
-    settings[name] = Number(options[name] ?? byDefault);
+    settings[name] = Math.min(options[name] ?? byDefault, TIMER_MAX_MS);
     if (!(settings[name] >= 0)) throw new TypeError(`pushnote: ${name} must be a number, not ${options[name]}`);
   }
   const transports = Object.keys(TRANSPORTS);

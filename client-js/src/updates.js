@@ -1,6 +1,6 @@
 import { describe, fault } from './errors.js';
 import { Listeners } from './listeners.js';
-import { backoffMs, pause } from './waiting.js';
+import { backoffMs, pause, TIMER_MAX_MS } from './waiting.js';
 
 const DEFAULTS = {
   // A request on a path that leads nowhere any more is not noticed otherwise. To ask again misses nothing.
@@ -139,6 +139,7 @@ function settingsOf(options) {
   const settings = { fetch: (...args) => globalThis.fetch(...args), credentials: 'include', ...DEFAULTS, ...options };
   for (const name of Object.keys(DEFAULTS)) {
     if (!(settings[name] >= 0)) throw new TypeError(`updates: ${name} must be a number, not ${settings[name]}`);
+    settings[name] = Math.min(settings[name], TIMER_MAX_MS);
   }
   return settings;
 }

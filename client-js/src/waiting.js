@@ -1,5 +1,8 @@
 // Everything that waits: back-off, pauses, deadlines.
 
+/** The longest time of a timer, 23 days. One of more than 2 ** 31 ms, as of infinity, rings at once. */
+export const TIMER_MAX_MS = 2e9;
+
 /**
  * Back-off with full jitter: a random time below a ceiling which doubles with each failure. Random from zero,
  * so that the clients of a restarted server do not come back in step.

@@ -34,6 +34,21 @@ test('asks for info, opens a session of its own, and hands on raw JSON values', 
   assert.equal(sockets.length, 1);
 });
 
+test('to wait for ever is not to wait for a moment', async (t) => {
+  let connection;
+  t.after(() => connection.close());
+  await new Promise((resolve, reject) => {
+    const fetch = (url, { signal }) =>
+      new Promise((answer, fail) => {
+        signal.addEventListener('abort', () => fail(signal.reason));
+        if (url.endsWith('/info')) setTimeout(() => answer(Response.json({})), 20);
+        else resolve();
+      });
+    connection = connect(URL, { fetch, openTimeoutMs: Infinity, transports: ['xhr-polling'] });
+    connection.on('error', reject);
+  });
+});
+
 test('an address is tidied, and a wrong one is said so at once', async (t) => {
   const { server } = world(t);
   assert.throws(() => connect('/sockjs'), TypeError);

@@ -211,3 +211,13 @@ test('what makes no sense is said at once', () => {
   assert.throws(() => updates.on('message', () => {}), /no event "message", only error, gap/);
   assert.equal(updates.unsubscribe('a'), false);
 });
+
+test('to wait for ever is not to ask all the time', { timeout: 10_000 }, async (t) => {
+  const { relay, got, errors, subscribe } = await channel(t, 'for_ever', { holdMaxMs: Infinity });
+  subscribe();
+  await until(() => relay.held.size === 1);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  relay.publish(answer(1));
+  await until(() => got.length === 1 && relay.held.size === 1);
+  assert.deepEqual([relay.requests.length, errors], [2, []]);
+});
