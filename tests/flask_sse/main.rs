@@ -3,7 +3,10 @@
 
 mod redis;
 
-use pushnote_tests::{Metrics, Page, Single};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+use pushnote_tests::{LossyPublisher, Metrics, PATIENCE, Page, Single};
 use serde_json::{Value, json};
 
 use redis::{Application, Redis};
@@ -101,4 +104,53 @@ async fn the_server_comes_back_to_redis_and_tells_of_the_gap() {
     }
     Application::start(&redis).publish(&json!({"publish": {"data": "on", "channel": "test"}}));
     assert_eq!(page.next().await["messages"], message(None, &json!("on")));
+    // A history with what is missing is not whole.
+    let history = json!({"name": "history", "data": {"id": 3, "channel": "redis:test", "last": 10}});
+    page.say(&history.to_string()).await;
+    let history = page.next().await;
+    assert_eq!((&history["messages"], &history["complete"]), (&message(None, &json!("on")), &json!(false)));
+}
+
+/// A page of flask-sse that says where it was, if it was somewhere: its lines up to one that begins so.
+fn stream_up_to(single: &Single, last_id: &str, begins: &str) -> (Vec<String>, BufReader<TcpStream>) {
+    let address = &single.server.address;
+    let mut wire = TcpStream::connect(address).unwrap();
+    wire.set_read_timeout(Some(PATIENCE)).unwrap();
+    let last_id = if last_id.is_empty() { String::new() } else { format!("last-event-id: {last_id}\r\n") };
+    write!(wire, "GET /stream?channel=test HTTP/1.1\r\nhost: {address}\r\n{last_id}\r\n").unwrap();
+    let mut wire = BufReader::new(wire);
+    (lines_up_to(&mut wire, begins), wire)
+}
+
+fn lines_up_to(wire: &mut BufReader<TcpStream>, begins: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    while !lines.last().is_some_and(|line: &String| line.starts_with(begins)) {
+        lines.push(wire.by_ref().lines().next().unwrap().unwrap());
+    }
+    lines
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_flask_sse_is_told_of_what_did_not_come_at_all() {
+    let redis = Redis::start();
+    let single = server(&redis, &[]);
+    let mut publisher = LossyPublisher::connect(&single.endpoint);
+    let (head, mut page) = stream_up_to(&single, "", "id: ");
+    let begins = head.last().unwrap().trim_start_matches("id: ");
+    publisher.publish("redis:test", &json!("one")).await;
+    lines_up_to(&mut page, "data: one");
+    // Of whatever channel it was: who is here is told, and who comes back from before.
+    publisher.lose_one_before("other", &json!(0)).await;
+    publisher.publish("redis:test", &json!("two")).await;
+    let told = lines_up_to(&mut page, "data: two");
+    assert!(told.contains(&"event: gap".to_owned()), "{told:?}");
+    let (again, _) = stream_up_to(&single, begins, "data: two");
+    let at = |line: &str| again.iter().position(|other| other == line).unwrap_or(usize::MAX);
+    assert!(at("data: one") < at("event: gap") && at("event: gap") < at("data: two"), "{again:?}");
+    assert_eq!(again.iter().filter(|line| *line == "event: gap").count(), 1, "{again:?}");
+    // Messages to everyone are none of its business.
+    publisher.publish_to_everyone(&json!("all")).await;
+    publisher.publish("redis:test", &json!("three")).await;
+    let then = lines_up_to(&mut page, "data: three");
+    assert!(!then.iter().any(|line| line.contains("all")), "{then:?}");
 }

@@ -3,6 +3,7 @@
 
 mod application;
 mod fallback;
+mod gaps;
 mod passthrough;
 mod protocol;
 mod publishers;

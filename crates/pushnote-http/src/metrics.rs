@@ -264,7 +264,8 @@ fn pushed(push: &Push, page: &mut Page<'_>) -> fmt::Result {
     counters(page, &table)?;
     let of = |service: Service| -> Label { ("service", service.label().to_owned()) };
     let help = "Subscriptions of applications' own that were not sent to, as too many waited for an answer";
-    let not_sent = push.not_sent.all().map(|(service, full, count)| ([of(service), cause_of(full)], count));
+    let not_sent =
+        push.past_queue.not_sent.all().map(|(service, full, count)| ([of(service), cause_of(full)], count));
     page.counters("pushnote_server_push_direct_refused", help, not_sent)?;
     let outcomes = Service::ALL.into_iter().flat_map(|service| {
         Outcome::ALL.into_iter().map(move |outcome| {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::api::keys::Denied;
 use crate::front::{Body, whole};
-use crate::push::PushError;
+use crate::push::{NothingSent, PushError};
 
 /// Seconds after which a client may try again what failed for want of something here.
 const RETRY_AFTER_S: &str = "1";
@@ -95,15 +95,17 @@ impl From<PushError> for Problem {
     fn from(error: PushError) -> Self {
         let (status, kind) = match &error {
             PushError::Forbidden(_) => (StatusCode::BAD_REQUEST, "service_refused"),
-            PushError::Busy(full) if full.is_of_key() => {
+            PushError::NothingSent(NothingSent::Busy(full)) if full.is_of_key() => {
                 return Self::new(StatusCode::TOO_MANY_REQUESTS, "key_busy", error.to_string()).that_passes();
             }
-            PushError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            PushError::NothingSent(NothingSent::Busy(_)) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             PushError::Add(AddError::User | AddError::Group) => (StatusCode::BAD_REQUEST, "malformed"),
             PushError::Add(AddError::UserFull { .. } | AddError::AddressFull { .. }) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_subscriptions")
             }
-            PushError::Add(AddError::Store(_)) | PushError::NotKept(_) => {
+            PushError::Add(AddError::Store(_))
+            | PushError::NotKept(_)
+            | PushError::NothingSent(NothingSent::NotKept(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "not_kept")
             }
             PushError::Message(error) => return (*error).into(),

@@ -16,17 +16,17 @@ use pushnote_hub::Counter;
 use pushnote_net::LogOnce;
 use pushnote_store::{Store, TransactError};
 use pushnote_webpush::{
-    AddError, Added, Audience, Client, Counters, Device, Direct, Endpoint, Enqueued, Event, Forbidden, Guard,
-    Jobs, Keys, Message, MessageError, OpenError, Progress, Recipients, RootsError, Sender, SenderOptions,
-    Subject, Subscription, SubscriptionOptions, Subscriptions, Vapid,
+    AddError, Added, Answer, Audience, Client, Counters, Device, Direct, Endpoint, Enqueued, Event,
+    Forbidden, Guard, Jobs, Keys, Message, MessageError, OpenError, Progress, Recipients, RootsError, Sender,
+    SenderOptions, Subject, Subscription, SubscriptionOptions, Subscriptions, Vapid,
 };
 
 use crate::socket_first::Bounds;
 use crate::webhook::WebhookOptions;
 use acks::Acks;
-use direct::NotSent;
+pub(crate) use direct::NothingSent;
+use direct::PastQueue;
 pub(crate) use notification::{Treatment, notification};
-use places::{Full, Places};
 
 /// Web Push, if it is on.
 #[derive(Debug)]
@@ -52,11 +52,7 @@ pub(crate) struct Push {
     subscriptions: Subscriptions,
     jobs: Jobs,
     /// Past the queue.
-    direct: Direct,
-    /// Who may be sent to so now.
-    places: Arc<Places>,
-    /// Who was not.
-    pub(crate) not_sent: NotSent,
+    pub(crate) past_queue: PastQueue,
     /// Until it is stopped.
     sender: Mutex<Option<Sender>>,
     /// What it has done.
@@ -91,8 +87,8 @@ pub enum PushStartError {
 pub(crate) enum PushError {
     #[error("the endpoint may not be asked: {0}; --push-allowed-host and --push-allowed-net say which may")]
     Forbidden(#[from] Forbidden),
-    #[error("nothing was sent, ask again soon: {0}")]
-    Busy(Full),
+    #[error(transparent)]
+    NothingSent(#[from] NothingSent),
     #[error(transparent)]
     Add(#[from] AddError),
     #[error("not kept: {0}")]
@@ -106,7 +102,7 @@ impl PushError {
     fn kind(&self) -> &'static str {
         match self {
             Self::Forbidden(_) => "service",
-            Self::Busy(_) => "busy",
+            Self::NothingSent(_) => "direct",
             Self::Add(AddError::UserFull { .. }) => "user",
             Self::Add(AddError::AddressFull { .. }) => "address",
             Self::Add(AddError::User | AddError::Group) => "name",
@@ -150,9 +146,7 @@ impl Push {
             guard,
             subscriptions,
             jobs,
-            direct,
-            places: Arc::default(),
-            not_sent: NotSent::default(),
+            past_queue: PastQueue::new(direct),
             sent: Arc::clone(sender.counters()),
             sender: Mutex::new(Some(sender)),
             acks,
@@ -170,7 +164,7 @@ impl Push {
                 sender.stop().await;
             }
         };
-        tokio::join!(queued, self.places.close());
+        tokio::join!(queued, self.past_queue.close());
     }
 
     /// What browsers subscribe to, in url-safe base64.
@@ -275,6 +269,21 @@ impl Push {
     /// [`PushError::Forbidden`].
     pub(crate) fn check(&self, endpoint: &Endpoint) -> Result<(), PushError> {
         Ok(self.guard.check(endpoint)?)
+    }
+
+    /// Sends a push once to each of some subscriptions, stored or not: see [`PastQueue::send`]. Each is to be
+    /// [checked](Self::check).
+    ///
+    /// # Errors
+    ///
+    /// There is a place for none, or nothing is stored at the moment.
+    pub(crate) async fn send_directly(
+        &self,
+        subscriptions: Vec<Subscription>,
+        message: &Message,
+        key: &Arc<str>,
+    ) -> Result<Vec<Answer>, PushError> {
+        Ok(self.past_queue.send(subscriptions, message, key).await?)
     }
 
     /// How far a push is that follows no message; `None` if there is none of this id, or none any more.

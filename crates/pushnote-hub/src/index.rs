@@ -169,6 +169,16 @@ impl<T> Index<T> {
             .map(|(key, connection)| (Key(narrow(key)), &connection.value))
     }
 
+    /// The connections that have subscribed to something, but not to [`Subject::Everyone`], and are not behind.
+    pub fn hearing_only_others(&self) -> impl Iterator<Item = Key> + '_ {
+        let hears = |connection: &Entry<T>| {
+            connection.everyone_since == NEVER && !connection.subscriptions.as_slice().is_empty()
+        };
+        let all = self.connections.iter();
+        all.filter(move |(_, connection)| hears(connection) && !connection.is_behind)
+            .map(|(key, _)| Key(narrow(key)))
+    }
+
     /// The connections that are not behind.
     pub fn live(&self) -> impl Iterator<Item = &T> + '_ {
         let all = self.connections.iter().map(|(_, connection)| connection);

@@ -4,6 +4,7 @@
 
 mod entries;
 mod forgotten;
+mod gaps;
 mod reading;
 mod sources;
 mod stored;

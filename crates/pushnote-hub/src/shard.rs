@@ -17,7 +17,7 @@ use crate::counters::Counters;
 use crate::index::{Index, Key};
 use crate::log::Log;
 use crate::mask::Mask;
-use crate::publication::{Batch, Encoded};
+use crate::publication::{Batch, Content, Encoded};
 use crate::receiver::{Delivery, Receiver};
 use crate::window::Window;
 use behind::{Behind, Past};
@@ -325,6 +325,13 @@ impl<R: Receiver> Shard<R> {
                 turn.maybe_yield().await;
                 if *subject == Subject::Everyone {
                     everyone.insert(at);
+                    if *encoded.publication().content() == Content::Gap {
+                        // What did not come may have been of any subject.
+                        for key in self.index.hearing_only_others() {
+                            targeted.entry(key).or_default().insert(at);
+                            turn.maybe_yield().await;
+                        }
+                    }
                 }
                 for key in self.index.subscribed_to(subject) {
                     if !self.index.is_behind(key) {

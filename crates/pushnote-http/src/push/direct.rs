@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use pushnote_hub::Counter;
-use pushnote_webpush::{Answer, Message, Service, Subscription, Verdict};
+use pushnote_net::LogOnce;
+use pushnote_store::TransactError;
+use pushnote_webpush::{Answer, Direct, Message, Service, Subscription, Verdict};
 
-use super::places::Full;
-use super::{Push, PushError};
+use super::places::{Full, Places};
 
 /// Until there may be a place again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -31,22 +32,46 @@ impl NotSent {
     }
 }
 
-impl Push {
-    /// Sends a push once to each of some subscriptions, stored or not, and says what their services have said. Each is to be
-    /// [checked](Self::check). One for which there is no place is not sent to, and to be sent to later. `key` is the name of
-    /// whose API key wants it. When this is dropped, what is under way ends.
+/// Sends so.
+pub(crate) struct PastQueue {
+    direct: Direct,
+    /// Who may be sent to now.
+    places: Arc<Places>,
+    /// Who was not.
+    pub(crate) not_sent: NotSent,
+    log: LogOnce,
+}
+
+/// Why nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NothingSent {
+    /// There is a place for none.
+    #[error("nothing was sent, ask again soon: {0}")]
+    Busy(Full),
+    /// Nothing is stored at the moment. Some may have been sent.
+    #[error("not kept: {0}")]
+    NotKept(#[from] TransactError),
+}
+
+impl PastQueue {
+    pub(super) fn new(direct: Direct) -> Self {
+        Self { direct, places: Arc::default(), not_sent: NotSent::default(), log: LogOnce::new() }
+    }
+
+    /// Sends a push once to each of some subscriptions, stored or not, and says what their services have said. One for which there
+    /// is no place is not sent to, and to be sent to later. `key` is the name of whose API key wants it. When this is dropped, what
+    /// is under way ends.
     ///
     /// # Errors
     ///
-    /// There is a place for none, or nothing is stored at the moment.
-    pub(crate) async fn send_directly(
+    /// [`NothingSent`].
+    pub(super) async fn send(
         &self,
         subscriptions: Vec<Subscription>,
         message: &Message,
         key: &Arc<str>,
-    ) -> Result<Vec<Answer>, PushError> {
-        let (mut sends, mut none) = (Vec::with_capacity(subscriptions.len()), None);
-        let mut refused = 0;
+    ) -> Result<Vec<Answer>, NothingSent> {
+        let (mut sends, mut none, mut refused) = (Vec::with_capacity(subscriptions.len()), None, 0);
         for subscription in subscriptions {
             let place = self.places.take(subscription.endpoint(), key);
             if let Err(full) = &place {
@@ -61,7 +86,7 @@ impl Push {
                 tracing::warn!(api_key = %key, %full, refused, unlogged, "pushes to subscriptions of a request were not sent; more of this kind in the next minute are not logged");
             }
             if refused == sends.len() {
-                return Err(PushError::Busy(full));
+                return Err(NothingSent::Busy(full));
             }
         }
         let sends = sends.into_iter().map(|(subscription, place)| async move {
@@ -71,6 +96,11 @@ impl Push {
             }
         });
         Ok(try_join_all(sends).await?)
+    }
+
+    /// Begins nothing more, and waits for what is under way.
+    pub(super) async fn close(&self) {
+        self.places.close().await;
     }
 }
 

@@ -9,6 +9,7 @@ use pushnote_core::{Cursor, Position, Subject};
 use tokio::time::Instant;
 
 use super::forgotten::Forgotten;
+use super::gaps::Gaps;
 use super::sources::{Origin, Sources};
 use crate::one_or_many::OneOrMany;
 use crate::publication::{Content, Publication, subject_bytes};
@@ -112,8 +113,8 @@ pub(crate) struct Entries {
     pub(super) by_subject: HashMap<Subject, Concerning>,
     /// What it has nothing of any more.
     pub(super) forgotten: Forgotten,
-    /// Behind the last gap that everybody has, of whatever subject that was.
-    pub(super) gap: u64,
+    /// The gaps that everybody has, of whatever subject that was.
+    pub(super) gaps: Gaps,
     pub(crate) sources: Sources,
     pub(super) marks: Arc<[Position]>,
     /// The marks at the first entry.
@@ -144,7 +145,7 @@ impl Entries {
             payload: 0,
             by_subject: HashMap::new(),
             forgotten: Forgotten::of_log(options.bytes_max),
-            gap: 0,
+            gaps: Gaps::default(),
             sources: Sources::default(),
             marks: Arc::default(),
             first_marks: Arc::default(),
@@ -229,7 +230,7 @@ impl Entries {
         }
         if *publication.content() == Content::Gap && publication.audience().is_everyone() {
             self.sources.begin_anew();
-            self.gap = offset + 1;
+            self.gaps.offsets.push_back(offset);
         }
         let (payload_before, positions) = (self.payload, position.map_or(OneOrMany::None, OneOrMany::One));
         self.payload += publication.data_len() as u64;
@@ -292,6 +293,7 @@ impl Entries {
 
     fn forget_oldest(&mut self) {
         let Some(Entry { publication, positions, bytes, .. }) = self.entries.pop_front() else { return };
+        self.gaps.left(self.first);
         self.first += 1;
         self.bytes -= bytes;
         for subject in publication.audience().subjects() {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::entries::{Entries, Entry};
 use super::sources::has_had;
-use crate::publication::Publication;
+use crate::publication::{Content, Publication};
 
 /// Publications in one piece at most.
 const CHUNK_LEN_MAX: usize = 1024;
@@ -26,13 +26,16 @@ const PART_BYTES: u64 = 64 * 1024;
 const SINCE_LEN_MAX: usize = 1000;
 const SINCE_BYTES_MAX: usize = 1 << 20;
 
-/// Publications of one subject, for who is attached to nothing.
+/// Publications of one subject, for who is attached to nothing, and between them the gaps that everybody has: what did not
+/// come may have been of this subject.
 #[derive(Debug, Default)]
 pub struct Excerpt {
     /// Oldest first.
     pub publications: Vec<Dated>,
-    /// Nothing of it, from where was asked for on, has left the log.
+    /// Nothing of it, from where was asked for on, has left the log, and no gap.
     pub complete: bool,
+    /// Behind the last gap that everybody has, wherever that is.
+    pub gap: u64,
     /// The place behind what was looked at: the next excerpt begins there.
     pub next: u64,
 }
@@ -99,6 +102,10 @@ impl Entries {
             .iter()
             .filter_map(|(subject, since)| self.waiting(subject, place.max(*since), limit))
             .collect();
+        // Who hears everyone's has them there.
+        if let Some(since) = hears_only_others(subjects) {
+            lists.extend(Waiting::of(&self.gaps.offsets, place.max(since), limit));
+        }
         let (mut bytes, mut part, mut looked_at) = (0, None, 0);
         while let Some(offset) = lists.iter().map(Waiting::first).min() {
             let Some(entry) = self.entry(offset) else { break };
@@ -123,15 +130,14 @@ impl Entries {
     }
 
     fn waiting<'a>(&'a self, subject: &Subject, from: u64, limit: u64) -> Option<Waiting<'a>> {
-        let offsets = &self.by_subject.get(subject)?.offsets;
-        let at = offsets.partition_point(|offset| *offset < from);
-        Waiting { offsets, at, limit }.unless_empty()
+        Waiting::of(&self.by_subject.get(subject)?.offsets, from, limit)
     }
 
     /// Of which of these subjects, each from its place on, something is not there any more.
     pub(super) fn lost(&self, place: u64, subjects: &[(Subject, u64)], now: Instant) -> Vec<Lost> {
+        let gap = hears_only_others(subjects).map_or(0, |_| self.gaps.lost);
         let lost = |(subject, since): &(Subject, u64)| {
-            let from = self.readable_from(subject, now);
+            let from = self.readable_from(subject, now).max(gap);
             let last = self.by_subject.get(subject).and_then(|concerning| concerning.offsets.back());
             let (last, policy) = (last.map_or(from, |last| from.max(*last)), self.policy(subject));
             (from > place.max(*since)).then(|| Lost { subject: subject.clone(), from, last, policy })
@@ -183,7 +189,7 @@ impl Entries {
                 };
                 let had = (from..end).take(LOOKED_AT_MAX).take_while(was_had).count();
                 let place = from + had as u64;
-                let complete = complete && self.sources.has_passed(cursor, self.gap);
+                let complete = complete && self.sources.has_passed(cursor, self.gaps.end());
                 Resumed { place, complete, seen: Some(seen), unknown: false }
             }
             None => Resumed::NOWHERE,
@@ -203,7 +209,7 @@ impl Entries {
         let resumed = self.resume(cursor);
         let from = resumed.place.max(self.readable_from(subject, now));
         // What everybody has missed was of this subject, too, perhaps.
-        let mut complete = resumed.complete && from == resumed.place && self.gap <= resumed.place;
+        let mut complete = resumed.complete && from == resumed.place && self.gaps.end() <= resumed.place;
         let none = VecDeque::new();
         let offsets = self.by_subject.get(subject).map_or(&none, |concerning| &concerning.offsets);
         let first = offsets.partition_point(|offset| *offset < from);
@@ -220,6 +226,10 @@ impl Entries {
         }
         for offset in offsets.range(first..up_to).rev().take(LOOKED_AT_MAX).copied() {
             let Some(entry) = self.entry(offset).filter(|entry| !was_had(offset, entry)) else { continue };
+            if *entry.publication.content() == Content::Gap {
+                complete = false;
+                continue;
+            }
             bytes += entry.publication.data_len();
             if publications.len() == SINCE_LEN_MAX || bytes > SINCE_BYTES_MAX {
                 complete = false;
@@ -254,18 +264,27 @@ impl Entries {
         let none = VecDeque::new();
         let offsets = self.by_subject.get(subject).map_or(&none, |concerning| &concerning.offsets);
         let first = offsets.partition_point(|offset| *offset < from.max(readable));
-        let (mut publications, mut bytes, mut next) = (Vec::new(), 0, limit.max(from));
+        let (mut found, mut bytes, mut next) = (Vec::new(), 0, limit.max(from));
         for offset in offsets.range(first..).copied().take_while(|offset| *offset < limit) {
-            let Some(entry) = self.entry(offset) else { continue };
-            bytes += entry.publication.data_len();
-            if publications.len() == count_max || (bytes > bytes_max && !publications.is_empty()) {
+            bytes += self.at(offset).map_or(0, |publication| publication.data_len());
+            if found.len() == count_max || (bytes > bytes_max && !found.is_empty()) {
                 next = offset;
                 break;
             }
-            let publication = Arc::clone(&entry.publication);
-            publications.push(Dated { offset, at: self.published_at(entry), publication });
+            found.push(offset);
         }
-        Excerpt { publications, complete: from >= readable, next }
+        if *subject != Subject::Everyone {
+            found.extend(self.gaps.between(from, next.min(limit)));
+            found.sort_unstable();
+        }
+        let dated = |offset: u64| {
+            let entry = self.entry(offset)?;
+            let publication = Arc::clone(&entry.publication);
+            Some(Dated { offset, at: self.published_at(entry), publication })
+        };
+        let publications = found.into_iter().filter_map(dated).collect();
+        let complete = from >= readable.max(self.gaps.lost);
+        Excerpt { publications, complete, gap: self.gaps.end(), next }
     }
 
     /// The last publications of a subject, oldest first, and whether they are as many as asked for or all there were.
@@ -290,9 +309,18 @@ impl Entries {
         let mut last: Vec<_> =
             there.filter_map(|offset| self.at(*offset).cloned()).take_while(fits).collect();
         last.reverse();
-        let complete = last.len() == count || (from == 0 && self.gap == 0 && bytes <= SINCE_BYTES_MAX);
-        (last, complete)
+        let complete = last.len() == count || (from == 0 && self.gaps.end() == 0 && bytes <= SINCE_BYTES_MAX);
+        let found = last.len();
+        last.retain(|publication| *publication.content() != Content::Gap);
+        let is_whole = last.len() == found;
+        (last, complete && is_whole)
     }
+}
+
+/// Since when it counts what somebody has subscribed to, if that is not everyone's.
+fn hears_only_others(subjects: &[(Subject, u64)]) -> Option<u64> {
+    let everyone = subjects.iter().any(|(subject, _)| *subject == Subject::Everyone);
+    subjects.iter().map(|(_, since)| *since).min().filter(|_| !everyone)
 }
 
 /// What is still to be read of a subject.
@@ -302,9 +330,11 @@ struct Waiting<'a> {
     limit: u64,
 }
 
-impl Waiting<'_> {
-    fn unless_empty(self) -> Option<Self> {
-        (self.first() < self.limit).then_some(self)
+impl<'a> Waiting<'a> {
+    /// What there is of these from a place on; `None` if nothing.
+    fn of(offsets: &'a VecDeque<u64>, from: u64, limit: u64) -> Option<Self> {
+        let waiting = Self { offsets, at: offsets.partition_point(|offset| *offset < from), limit };
+        (waiting.first() < limit).then_some(waiting)
     }
 
     /// Its next offset; none is `u64::MAX`.

@@ -81,7 +81,20 @@ impl Entries {
             },
         };
         let from = offsets.get(next.max(begin)).copied().map_or(limit, |offset| offset.min(limit));
-        Stored { count: end - begin, from, complete: told && next >= begin.min(end) }
+        let gap = had.is_some_and(|had| self.is_gap_behind(had, from));
+        Stored { count: end - begin, from, complete: told && !gap && next >= begin.min(end) }
+    }
+
+    /// Whether everybody has a gap between what was had and a place, as far as can be told.
+    fn is_gap_behind(&self, had: Had, from: u64) -> bool {
+        if let Some(place) = self.place_behind(had) {
+            return self.gaps.is_one_between(place, from);
+        }
+        let is_since = |offset: u64| {
+            self.entry(offset).is_some_and(|entry| self.published_at(entry).as_secs() >= had.time_s)
+        };
+        let is_lost = self.gaps.lost > 0 && !self.reaches_back_to(had.time_s);
+        is_lost || self.gaps.between(0, from).any(is_since)
     }
 
     /// The place behind a publication that is in this log, or has left it.
@@ -116,6 +129,7 @@ mod tests {
     use pushnote_core::rules::ChannelRules;
 
     use super::super::entries::LogOptions;
+    use super::super::reading::Excerpt;
     use super::super::sources::Origin;
     use super::*;
     use crate::publication::Publication;
@@ -181,5 +195,44 @@ mod tests {
         assert_eq!(behind(six_s, Some(6), &Bounds { floor: 9, ..ALL }), (10, false));
         assert_eq!(behind(at_s(&entries, 18), Some(18), &ALL), (20, true));
         assert_eq!(behind(at_s(&entries, 18), Some(18), &Bounds { count_max: 0, ..ALL }), (20, true));
+    }
+
+    #[test]
+    fn a_gap_that_everybody_has_is_in_between_as_long_as_anybody_names_what_was_before() {
+        let (mut entries, now) = entries(16);
+        let push = |entries: &mut Entries, publication| {
+            let after = Duration::from_secs(entries.end() - 19);
+            entries.push(publication, Origin::default(), now + after);
+        };
+        let a = || Publication::new(Bytes::from_static(b"1"), None, [subject("a")].into_iter().collect());
+        push(&mut entries, Publication::gap());
+        push(&mut entries, a());
+        let complete = |entries: &Entries, limit, time_s, offset| {
+            let had = Some(Had { time_s, offset });
+            entries.stored(&subject("a"), limit, &ALL, had, now + Duration::from_secs(60)).complete
+        };
+        let (before, behind) = (at_s(&entries, 18), at_s(&entries, 21));
+        assert!(complete(&entries, 20, before, Some(18)), "nothing of it was seen");
+        assert!(!complete(&entries, 22, before, Some(18)) && complete(&entries, 22, behind, Some(21)));
+        let then = at_s(&entries, 20);
+        assert!(!complete(&entries, 22, then, None) && complete(&entries, 22, behind, None));
+        assert!(complete(&entries, 22, before, None), "it reads on from 18, and comes to that");
+        let read = |entries: &Entries, name: Subject, from| {
+            let Excerpt { publications, complete, .. } = entries.excerpt(&name, from, 22, (1, 0), now);
+            (publications.iter().map(|dated| dated.offset).collect::<Vec<_>>(), complete)
+        };
+        assert_eq!(read(&entries, subject("a"), 18), (vec![18, 20], true), "and then 21");
+        assert_eq!(read(&entries, subject("a"), 19), (vec![20, 21], true));
+        assert_eq!(read(&entries, subject("a"), 21), (vec![21], true));
+        assert_eq!(read(&entries, subject("nothing"), 0), (vec![20], true));
+        assert_eq!(read(&entries, Subject::Everyone, 0), (vec![20], true), "once");
+
+        // When it has left the log, too.
+        (0..16).for_each(|_| push(&mut entries, a()));
+        entries.evict(38, now);
+        assert!(entries.first() > 21);
+        assert!(!complete(&entries, 38, before, Some(18)) && !complete(&entries, 38, before, None));
+        let (_, told) = read(&entries, subject("nothing"), 18);
+        assert!(!told && read(&entries, subject("nothing"), 21).1);
     }
 }

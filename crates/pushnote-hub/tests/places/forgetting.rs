@@ -54,9 +54,9 @@ fn subject(number: usize) -> Subject {
     if number == CHANNELS { Subject::Everyone } else { channel(number) }
 }
 
-/// Client `n` hears everyone's and channel `n`.
+/// Client `n` hears everyone's and channel `n`; the first, its channel alone.
 fn concerns(client: usize, subject: usize) -> bool {
-    subject == CHANNELS || subject == client
+    (subject == CHANNELS && client != 0) || subject == client
 }
 
 /// A place that was kept, with what was had there.
@@ -105,7 +105,7 @@ fn connect(
     let mut attachment = hub.attach(again.clone());
     // Live values before the welcome, clients ignore; here they are refused.
     again.seen.lock().unwrap().full = true;
-    for of in [CHANNELS, client] {
+    for of in [CHANNELS, client].into_iter().filter(|of| concerns(client, *of)) {
         attachment.subscribe(subject(of)).unwrap();
     }
     attachment.resume(cursor, ());

@@ -47,7 +47,7 @@ pub(super) fn not_found() -> Response<Body> {
 
 /// What a client is told that was away for too long.
 pub(super) fn gone() -> Response<Body> {
-    let why = "what this offset named has left the log of this server, or was in another one: read from -1 what is left, or from now";
+    let why = "what this offset named has left the log of this server, or was in another one, or something behind it was lost on its way here: read from -1 what is left, or from now";
     refuse(StatusCode::GONE, &why)
 }
 

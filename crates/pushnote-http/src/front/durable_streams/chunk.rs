@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn chunk(messages: &[&'static str]) -> Chunk {
-        let next = Offset(Position { epoch: 2, sequence: 1 });
+        let next = Offset { place: Position { epoch: 2, sequence: 1 }, gap: None };
         let messages = messages.iter().copied().map(Bytes::from).collect();
         Chunk { messages, first: 0, last: 1, next, up_to_date: true, closed: false }
     }

@@ -110,14 +110,15 @@ impl Reader {
             Err(refused) => return *refused,
         };
         let deadline = self.deadline(Duration::from_secs(self.streams.context.limits.long_poll_s));
+        let mut from = self.query.from;
         loop {
-            let Ok(chunk) = self.streams.chunk(&self.found, place, self.query.from) else { return gone() };
+            let Ok(chunk) = self.streams.chunk(&self.found, place, from) else { return gone() };
             self.used();
             if !chunk.messages.is_empty() {
                 return self.answer(&chunk, headers);
             }
             // The log goes on, and so does who waits for a part of it.
-            place = chunk.next.0.sequence;
+            (place, from) = (chunk.next.place.sequence, From::At(chunk.next));
             if chunk.closed {
                 return self.nothing(&chunk);
             }
@@ -131,6 +132,10 @@ impl Reader {
 
     /// What is there, and what comes, as events.
     pub(super) fn events(self, place: u64) -> Response<Body> {
+        // Events have no word for it.
+        if self.streams.chunk(&self.found, place, self.query.from).is_err() {
+            return gone();
+        }
         let waiting = match self.waiting() {
             Ok(waiting) => waiting,
             Err(refused) => return *refused,
@@ -159,15 +164,14 @@ impl Events {
             let Reader { streams, found, .. } = &self.reader;
             // What it has missed it is told when it comes back.
             let chunk = streams.chunk(found, self.place.0, self.place.1).ok()?;
-            let next = chunk.next.0.sequence;
+            let next = chunk.next.place.sequence;
             self.over = chunk.closed;
+            self.place = (next, From::At(chunk.next));
             if !self.begun || !chunk.messages.is_empty() || chunk.closed {
                 self.begun = true;
-                self.place = (next, From::At(chunk.next));
                 self.reader.used();
                 return Some((chunk.events(self.reader.form(), self.reader.cursor()), self));
             }
-            self.place.0 = next;
             let silent = Instant::now() + SILENCE;
             match self.waiting.woken(silent.min(self.deadline)).await {
                 Woken::News => {}

@@ -150,10 +150,12 @@ impl Reader {
         response
     }
 
-    /// Tells pieces apart: by log, stream, first and last message, and whether the stream is known to be over.
+    /// Tells pieces apart: by log, stream, first and last message, what is known to be missing further on, and whether the
+    /// stream is known to be over.
     fn etag(&self, chunk: &Chunk) -> String {
-        let (epoch, begins) = (chunk.next.0.epoch, self.found.stream.begins);
+        let (epoch, begins) = (chunk.next.place.epoch, self.found.stream.begins);
         let closed = if chunk.closed { ":c" } else { "" };
-        format!("\"{epoch:x}:{begins:x}:{:x}:{:x}{closed}\"", chunk.first, chunk.last)
+        let gap = chunk.next.gap.map_or_else(String::new, |gap| format!(":{gap:x}"));
+        format!("\"{epoch:x}:{begins:x}:{:x}:{:x}{gap}{closed}\"", chunk.first, chunk.last)
     }
 }

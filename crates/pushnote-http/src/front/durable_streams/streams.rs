@@ -69,7 +69,8 @@ impl Streams {
     /// Whether the log has something of a channel between two places.
     pub(super) fn is_left(&self, channel: &ChannelName, from: u64, to: u64) -> bool {
         let first = self.context.hub.excerpt(&channel.clone().into(), from, 1, 0);
-        first.publications.iter().any(|first| first.offset < to)
+        let is_message = |dated: &Dated| *dated.publication.content() != Content::Gap;
+        first.publications.iter().any(|first| is_message(first) && first.offset < to)
     }
 
     /// The place behind a stream's last message.
@@ -79,7 +80,7 @@ impl Streams {
 
     /// A place as clients have it.
     pub(super) fn offset(&self, place: u64) -> Offset {
-        Offset(Position { epoch: self.context.hub.epoch(), sequence: place })
+        Offset { place: Position { epoch: self.context.hub.epoch(), sequence: place }, gap: None }
     }
 
     /// The place that a reader begins at.
@@ -87,8 +88,8 @@ impl Streams {
         match from {
             From::Start => Ok(stream.begins),
             From::Now => Ok(self.tail(stream)),
-            From::At(Offset(position)) => {
-                let place = self.context.hub.place(position).filter(|place| *place >= stream.begins);
+            From::At(Offset { place, .. }) => {
+                let place = self.context.hub.place(place).filter(|place| *place >= stream.begins);
                 place.ok_or(Gone)
             }
         }
@@ -97,7 +98,7 @@ impl Streams {
     /// What there is of a stream from a place on; who reads from the start takes what is left.
     pub(super) fn chunk(&self, found: &Found, place: u64, from: From) -> Result<Chunk, Gone> {
         let subject = Subject::from(found.channel.clone());
-        let Excerpt { publications, complete, next } =
+        let Excerpt { publications, complete, gap, next } =
             self.context.hub.excerpt(&subject, place, CHUNK_LEN_MAX, CHUNK_BYTES_MAX);
         // After the look: a stream that is closed now has nothing behind its end.
         let closed = match &found.created {
@@ -109,6 +110,15 @@ impl Streams {
         }
         let next = closed.map_or(next, |end| next.min(end.max(place)));
         let of_stream = publications.iter().take_while(|dated| dated.offset < next);
+        // Who begins at what is left is not told again of what is missing there.
+        let known = match from {
+            From::At(Offset { gap, .. }) => gap.unwrap_or_default(),
+            From::Start | From::Now => gap,
+        };
+        let is_news = |dated: &Dated| *dated.publication.content() == Content::Gap && dated.offset >= known;
+        if of_stream.clone().any(is_news) {
+            return Err(Gone);
+        }
         let form = found.stream.content_type.form();
         let messages: Vec<Bytes> = of_stream.clone().filter_map(|dated| message(dated, form)).collect();
         let offsets = of_stream.map(|dated| dated.offset);
@@ -118,7 +128,7 @@ impl Streams {
             messages,
             first: first.unwrap_or(place),
             last: last.map_or(place, |last| last + 1),
-            next: self.offset(next),
+            next: Offset { gap: (known > next).then_some(known), ..self.offset(next) },
             up_to_date,
             closed: up_to_date && closed.is_some(),
         })

@@ -83,7 +83,7 @@ impl Channels {
         self.hub.stored(&subject(channel), &bounds, had)
     }
 
-    /// The first messages from a place on, and the place behind them.
+    /// The first messages from a place on, with the gaps before and between them, and the place behind them.
     pub(super) fn read(&self, channel: &ChannelName, from: u64, count_max: usize) -> (Vec<Dated>, u64) {
         let from = from.max(self.registry().floor(channel));
         let excerpt = self.hub.excerpt(&subject(channel), from, count_max, usize::MAX);

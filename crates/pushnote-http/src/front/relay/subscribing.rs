@@ -56,7 +56,7 @@ pub(super) async fn answer(channels: &Arc<Channels>, asked: Asked<'_>) -> Respon
         return place.message(channels, &message);
     }
     match subscribing.polling {
-        Polling::Interval => place.nothing(headers),
+        Polling::Interval => place.nothing(channels, headers),
         Polling::Long => hold(channels, asked, place).await,
     }
 }
@@ -87,7 +87,7 @@ async fn hold(channels: &Arc<Channels>, asked: Asked<'_>, mut place: Place) -> R
                 SentAway::Gone => plain(StatusCode::GONE, "the channel was deleted"),
             },
             goes_on = waiter.woken() => if !goes_on { return ending() },
-            () = &mut late => return place.nothing(headers),
+            () = &mut late => return place.nothing(channels, headers),
         }
     }
 }
@@ -104,8 +104,13 @@ impl Place {
     /// The next message, if it is there.
     fn next(&mut self, channels: &Channels, channel: &ChannelName) -> Option<Dated> {
         loop {
-            let (messages, next) = channels.read(channel, self.from, 1);
-            let message = messages.into_iter().next();
+            let (found, next) = channels.read(channel, self.from, 1);
+            let message = found.into_iter().find(|found| {
+                let is_gap = *found.publication.content() == Content::Gap;
+                // What did not come may have been of this channel.
+                self.complete &= !is_gap;
+                !is_gap
+            });
             let Some(message) = message else {
                 self.from = self.from.max(next);
                 return None;
@@ -120,7 +125,7 @@ impl Place {
 
     fn message(&self, channels: &Channels, message: &Dated) -> Response<Body> {
         let Content::Message { data, media_type, .. } = message.publication.content() else {
-            // Nothing else concerns a channel.
+            // Gaps are passed over, and nothing else concerns a channel.
             return plain(StatusCode::NO_CONTENT, "");
         };
         channels.counters.delivered.add(1);
@@ -139,7 +144,7 @@ impl Place {
     }
 
     /// There is nothing new; or what was asked for is gone, and nothing has followed.
-    fn nothing(&self, asked: &HeaderMap) -> Response<Body> {
+    fn nothing(&self, channels: &Channels, asked: &HeaderMap) -> Response<Body> {
         let mut response = Response::new(whole(""));
         let status = if self.complete { StatusCode::NOT_MODIFIED } else { StatusCode::NO_CONTENT };
         *response.status_mut() = status;
@@ -150,9 +155,7 @@ impl Place {
                 headers.insert(name, value.clone());
             }
         }
-        if !self.complete {
-            headers.insert(GAP, HeaderValue::from_static("true"));
-        }
+        self.tell_gap(channels, headers);
         response
     }
 
