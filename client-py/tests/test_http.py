@@ -86,3 +86,29 @@ def test_an_answer_that_is_no_json_is_an_error_with_its_status():
         with pytest.raises(Refused, match="418"):
             HTTP(f"http://127.0.0.1:{teapot.server_port}", KEY).publish(Message("1", everyone=True))
         teapot.shutdown()
+
+
+def test_what_is_full_for_a_moment_is_asked_again():
+    answers = [(429, {"Retry-After": "1"}, b"{}"), (200, {}, b'{"id":"a"}'), (429, {}, b'{"detail":"too many"}')]
+
+    class Full(BaseHTTPRequestHandler):
+        def do_POST(self):
+            status, headers, body = answers.pop(0)
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Full)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        api = HTTP(f"http://127.0.0.1:{server.server_port}", KEY)
+        assert api.ask("POST", "/v1/push", b"{}") == {"id": "a"}
+        with pytest.raises(Refused, match="429: too many"):
+            api.ask("POST", "/v1/push", b"{}")
+    finally:
+        server.shutdown()

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pushnote_tests::{Browser, PATIENCE, Single};
+use pushnote_tests::{Browser, LossyPublisher, Metrics, PATIENCE, Single};
 use pushnote_zmtp::{Options, Publisher};
 use serde_json::json;
 
@@ -64,4 +64,22 @@ async fn many_holes_hold_up_a_message_no_longer_than_one() {
     }
     // With patience for each hole it was ten seconds.
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+/// Who reads bare values cannot be told of what did not come: whoever runs the server is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_did_not_come_is_counted_and_logged() {
+    let single = Single::with(&["--metrics=127.0.0.1:0"]);
+    let mut browser = Browser::open(&single.server.websocket_url()).await;
+    let mut publisher = LossyPublisher::connect(&single.endpoint);
+    publisher.publish_to_everyone(&json!(1)).await;
+    assert_eq!(browser.next().await, json!(1));
+    publisher.lose_one_before("nobody's", &json!(0)).await;
+    publisher.publish_to_everyone(&json!(2)).await;
+    assert_eq!(browser.next().await, json!(2), "and the connection stays");
+    let metrics = Metrics::of(&single.server.process);
+    tokio::task::block_in_place(|| {
+        metrics.until("pushnote_server_missed_messages_total", |count| count == 1.0)
+    });
+    single.server.process.logged("messages missed");
 }

@@ -84,7 +84,9 @@ class HTTP:
                 detail = problem.get("detail") if isinstance(problem, dict) else response.text.strip()[:300]
                 why = f"{response.status_code}: {detail or response.reason_phrase}"
                 pending = isinstance(problem, dict) and str(problem.get("type")).endswith(":id_pending")
-                if response.status_code not in AGAIN and not pending:
+                # That of a limit that passes says when.
+                passes = response.status_code in AGAIN or "retry-after" in response.headers
+                if not passes and not pending:
                     raise Refused(f"{self._address}{path} answers {why}")
             if time.monotonic() + RETRY_PAUSE_S >= deadline:
                 raise Unavailable(f"{self._address}{path}: {why}")
