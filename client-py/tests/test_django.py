@@ -8,12 +8,14 @@ import sys
 import urllib.request
 
 import pytest
+from asgiref.sync import async_to_sync
 from conftest import PROGRAMS, ROOT, Page, Server, free_port, reachable
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.http import HttpRequest
 from django.template import Context, Template
+from django.utils.functional import SimpleLazyObject
 
 from pushnote import NotConfigured, checks, pub, utils
 from pushserver import configuration, signals
@@ -303,6 +305,8 @@ def test_what_is_wrong_is_said_before_the_commit(settings, monkeypatch):
         ):
             with pytest.raises(ValueError, match=why):
                 pub.notify_on_commit(data, **more)
+        with pytest.raises(TypeError, match="an event is a text, not int"):
+            pub.notify_on_commit(1, event=5)
     settings.PUSHNOTE_MESSAGE_BYTES_MAX = "1MiB"
     pub.notify_on_commit("x" * 70_000)
     settings.PUSHNOTE_MQ_SOCKET = ""
@@ -345,3 +349,18 @@ def test_an_address_of_another_type(settings, wrong):
     assert [message.id for message in checks.check()] == ["pushnote.E002"]
     with pytest.raises(NotConfigured, match=r"PUSHNOTE_MQ_SOCKET is .* no address"):
         pub._configured()
+
+
+@pytest.mark.django_db
+def test_in_asyncio_users_are_asked_for_on_djangos_connection(sent):
+    # Another thread's would not see what this one has not committed.
+    User.objects.create(pk=42)
+
+    async def say():
+        await pub.anotify(1, users=User.objects.all())
+        await pub.anotify(2, [SimpleLazyObject(lambda: User.objects.get(pk=42))])
+        with pytest.raises(TypeError, match="users is a list"):
+            await pub.anotify(3, users="42")
+
+    async_to_sync(say)()
+    assert [message.users for message in sent] == [("42",), ("42",)]

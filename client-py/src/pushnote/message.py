@@ -182,7 +182,10 @@ def check_name(what: str, name: str, bytes_max: int) -> None:
     """Look whether servers take a name, of whose refusal nobody would be told.
 
     :raises ValueError: they do not.
+    :raises TypeError: it is no text.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"{what} is a text, not {type(name).__name__}")
     size = len(name.encode())
     if not 1 <= size <= bytes_max or CONTROL.search(name):
         raise ValueError(f"{what} has 1 to {bytes_max} bytes, without control characters, unlike {name[:40]!r}, which has {size}")

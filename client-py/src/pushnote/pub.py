@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import atexit
 import functools
+import inspect
 import multiprocessing.util
 import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, cast
 
 from pushnote import settings
 from pushnote.encoding import dumps
@@ -102,15 +103,33 @@ def publish(  # noqa: PLR0913 one message, and all that may be said of it
 
 def _awaitable(call: Callable[P, Receipt | None]) -> Callable[P, Coroutine[Any, Any, Receipt | None]]:
     """The same for asyncio: the loop goes on meanwhile."""
+    signature = inspect.signature(call)
 
     @functools.wraps(call)
     async def awaited(*args: P.args, **more: P.kwargs) -> Receipt | None:
-        return await asyncio.to_thread(call, *args, **more)
+        given = signature.bind(*args, **more)
+        users = given.arguments.get("users")
+        if users is not None and settings.django_settings() is not None:
+            from asgiref.sync import sync_to_async
+
+            # Where Django's database connection is. Any other thread would have one of its own, which nobody looks after.
+            given.arguments["users"] = await sync_to_async(_loaded)(users)
+        return await asyncio.to_thread(cast("Callable[..., Receipt | None]", call), *given.args, **given.kwargs)
 
     awaited.__name__ = f"a{call.__name__}"
     awaited.__qualname__ = awaited.__name__
     awaited.__doc__ = f""":func:`{call.__name__}` for asyncio: the loop goes on meanwhile."""
     return awaited
+
+
+def _loaded(users: Any) -> Any:
+    """Have the database asked for users, as for those of a query, or for a request's."""
+    if isinstance(users, str | bytes) or not isinstance(users, Iterable):
+        return users  # it is refused
+    named = list(users)
+    for user in named:
+        getattr(user, "pk", None)
+    return named
 
 
 anotify_all = _awaitable(notify_all)
