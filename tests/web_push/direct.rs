@@ -1,7 +1,7 @@
 //! Browsers that the application keeps by itself: `"subscriptions"` in `POST /v1/push`.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -239,4 +239,18 @@ fn who_hangs_up_frees_the_places_at_once() {
     }
     // Each of them would have waited so long.
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_server_that_ends_waits_for_what_is_under_way() {
+    let mut setup = Setup::start();
+    let browser = setup.browser("/x").subscription;
+    let mut silent = Silent::start("127.0.0.2");
+    let asked = setup.api_meanwhile(KEY, "POST", "/v1/push", &to(&silent.browsers(&browser, 1)));
+    silent.take(1);
+    setup.server.process.terminate();
+    setup.server.process.logged("draining");
+    silent.taken[0].write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").unwrap();
+    assert_eq!(asked.join().unwrap().json()["outcomes"][0]["outcome"], "accepted");
+    assert!(setup.server.process.ended().success());
 }

@@ -1,5 +1,6 @@
 //! Each call of solidwebpush's `Pusher`, and what it did wrong.
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -131,6 +132,29 @@ fn what_services_say_of_a_subscription_that_is_not_stored_comes_back() {
     drop(pusher.send_notifications_nonblocking(&subscriptions, &message()));
     pusher.wait().unwrap();
     assert_eq!(place.service.requests(), 11);
+}
+
+#[test]
+fn a_service_that_never_answers_holds_up_none_but_itself() {
+    let place = Place::new();
+    let pusher = Pusher::open(place.data(), PusherOptions { in_flight_max: 2, ..place.options() }).unwrap();
+    let silent = TcpListener::bind("127.0.0.2:0").unwrap();
+    let never = Browser::at(&format!("http://{}/x", silent.local_addr().unwrap())).subscription;
+    let works = browser(&place, "/ok/works").subscription;
+    let all: Vec<_> = std::iter::repeat_n(never, 5).chain([works]).collect();
+    let pending = pusher.send_notifications_nonblocking(&all, &message());
+    let taken: Vec<_> = silent.incoming().take(2).map(Result::unwrap).collect();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while place.service.received().is_empty() {
+        assert!(Instant::now() < deadline, "it waits behind those that never answer");
+        std::thread::yield_now();
+    }
+    silent.set_nonblocking(true).unwrap();
+    assert!(silent.accept().is_err(), "two requests at once to each service");
+    drop((taken, silent));
+    let verdicts: Vec<_> = pending.wait().unwrap().iter().map(|answer| answer.verdict).collect();
+    assert_eq!(verdicts[5], Verdict::Accepted);
+    assert!(verdicts[..5].iter().all(|verdict| *verdict == Verdict::Later), "{verdicts:?}");
 }
 
 #[test]
