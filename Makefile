@@ -55,7 +55,7 @@ cargo-deb:
 
 # target/debian/pushnote_*.deb
 deb: cargo-deb release
-	cargo deb --package pushnote-tool --no-build
+	cargo deb --quiet --package pushnote-tool --no-build
 
 # Everything the tests need that the machine lacks goes into ignored folders below tests/, Debian's packages apart.
 test-setup:

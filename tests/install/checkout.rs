@@ -47,7 +47,7 @@ impl Checkout {
         let target = checkout.folder.path().join("target/debian");
         std::fs::create_dir(&target).expect("a folder");
         // As make does it, but quick rather than small.
-        let how = ["--strip", "--profile", "dev", "--fast", "--compress-system", "--quiet", "--output"];
+        let how = ["--strip", "--profile", "dev", "--fast", "--compress-system", "--output"];
         let make = succeeds(Command::new("make").args(["--dry-run", "deb"]).current_dir(root()));
         let line = make.lines().last().expect("a line of cargo's");
         let mut cargo = Command::new("bash");
