@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -291,7 +292,7 @@ def test_a_fork_that_python_is_not_told_of(server, publish_from):
 import ctypes, os
 notify_all('parent')
 flush()
-if ctypes.CDLL(None).fork() == 0:
+if ctypes.PyDLL(None).fork() == 0:
     notify_all('as uWSGI does')
     raise SystemExit
 os.wait()
@@ -360,3 +361,29 @@ def test_a_process_of_a_celery_worker_sends_what_waits_when_it_ends(tmp_path):
     finally:
         worker.terminate()
         worker.wait(15)
+
+
+def test_a_signals_handler_that_interrupts_a_message_sends_its_own_behind_it(server, publisher):
+    page, out = server.page(), publisher([server.address])
+
+    class Interrupted(Message):
+        def envelope(self, publication):
+            signal.raise_signal(signal.SIGUSR1)
+            return super().envelope(publication)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: out.publish(everyone("handler")))
+    try:
+        for n in range(2):
+            out.publish(Interrupted(str(n), everyone=True))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert page.take(4) == [0, "handler", 1, "handler"]
+
+
+def test_a_development_server_that_reloads_waits_for_a_moment_only(publish_from):
+    # What is registered first is done last.
+    text = "import atexit, time\natexit.register(lambda: print(time.monotonic() - began < 3))\n" + HELLO
+    text += "began = time.monotonic()\nnotify_all(1)"
+    done = publish_from(text, PUSHNOTE_MQ_SOCKET=f"tcp://127.0.0.1:{free_port()}", RUN_MAIN="true")
+    assert done.stdout == "True\n"
+    assert "1 messages were not sent" in done.stderr

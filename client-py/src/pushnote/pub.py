@@ -220,7 +220,8 @@ class _Publishers:
         self.made: ZeroMQ | HTTP | None = None
         #: Whose it is.
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        # By a signal's handler the thread that holds it may come once more.
+        self._lock = threading.RLock()
         #: What a parent made. Its sockets are the parent's, and must not be closed here.
         self._inherited: list[object] = []
 
@@ -228,10 +229,11 @@ class _Publishers:
         made = self.own()
         if made is None:
             with self._lock:
-                made = self.made
-                if made is None:
-                    made = self.made = _configured()
+                made = self.made or _configured()
+                if self.made is None:
+                    self.made = made
                     self._close_with_celery()
+                made = self.made
         return made
 
     def own(self) -> ZeroMQ | HTTP | None:
@@ -245,7 +247,7 @@ class _Publishers:
         """A child begins anew: threads and connections are the parent's, and so is what waits."""
         self._inherited.append(self.made)
         self.made = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._pid = os.getpid()
 
     def close(self) -> None:

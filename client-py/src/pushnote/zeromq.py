@@ -7,9 +7,11 @@ waits when the program ends is sent then.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import math
+import os
 import socket
 import sys
 import threading
@@ -45,6 +47,9 @@ FULL_PAUSE_MS = 5
 EXIT_TIMEOUT_S = 5.0
 """How long a program that ends waits for what is not sent yet."""
 
+RELOAD_TIMEOUT_S = 0.5
+"""And one that Django's ``runserver`` reloads, which serves the old code as long as it waits."""
+
 TELL_AFTER_MS = 5_000
 """How long messages wait for somebody who hears them until that is logged."""
 
@@ -78,11 +83,14 @@ class ZeroMQ:
         # by themselves.
         self._name = uuid.uuid4().hex
         self._acked_name = uuid.uuid4().hex
-        self._acked_number = 0
+        self._acked_numbers = itertools.count()
         self._number = 0
         self._queue: deque[bytes] = deque()
         self._queue_bytes = 0
-        self._lock = threading.Lock()
+        # By a signal's handler the thread that holds it may come once more.
+        self._lock = threading.RLock()
+        self._is_publishing = False
+        self._interrupting: deque[Message] = deque()
         self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._wakes: tuple[socket.socket, socket.socket] | None = None
@@ -101,15 +109,30 @@ class ZeroMQ:
         with self._lock:
             if self._closing:
                 raise NotSent("the program ends, and takes no more messages")
-            body = message.envelope(f"{self._name}/{self._number}")
-            if len(self._queue) >= QUEUE_MAX or self._queue_bytes + len(body) > QUEUE_BYTES_MAX:
-                raise QueueFull(f"{len(self._queue)} messages wait already: {self._why()}")
-            self._start()
-            self._number += 1
-            self._queue.append(body)
-            self._queue_bytes += len(body)
+            if self._is_publishing:
+                self._interrupting.append(message)
+            else:
+                self._is_publishing = True
+                try:
+                    self._enqueue(message)
+                    self._enqueue_interrupting()
+                finally:
+                    self._is_publishing = False
         self._wake()
         return Receipt(message.push.id) if message.push else None
+
+    def _enqueue(self, message: Message) -> None:
+        body = message.envelope(f"{self._name}/{self._number}")
+        if len(self._queue) >= QUEUE_MAX or self._queue_bytes + len(body) > QUEUE_BYTES_MAX:
+            raise QueueFull(f"{len(self._queue)} messages wait already: {self._why()}")
+        self._start()
+        self._number += 1
+        self._queue.append(body)
+        self._queue_bytes += len(body)
+
+    def _enqueue_interrupting(self) -> None:
+        while self._interrupting:
+            self._enqueue(self._interrupting.popleft())
 
     def check(self, message: Message) -> None:
         """Look whether servers take it: of what is queued they could tell nobody.
@@ -136,9 +159,7 @@ class ZeroMQ:
             )
         for endpoint in self._ack_endpoints:
             check_endpoint(ACK_SOCKET, endpoint)
-        with self._lock:
-            body = message.envelope(f"{self._acked_name}/{self._acked_number}")
-            self._acked_number += 1
+        body = message.envelope(f"{self._acked_name}/{next(self._acked_numbers)}")
         deadline = time.monotonic() + timeout
         why = "nobody answers"
         while True:
@@ -166,8 +187,13 @@ class ZeroMQ:
             if not self._changed.wait_for(lambda: not self._queue, timeout):
                 raise NotSent(f"after {timeout:g} s, {len(self._queue)} messages still wait: {self._why()}")
 
-    def close(self, timeout: float = EXIT_TIMEOUT_S) -> None:
+    def close(self, timeout: float | None = None) -> None:
         """Send what waits, for up to ``timeout`` seconds, and end. What is lost then is said on standard error."""
+        if timeout is None:
+            timeout = RELOAD_TIMEOUT_S if os.environ.get("RUN_MAIN") == "true" else EXIT_TIMEOUT_S
+        with self._lock, contextlib.suppress(QueueFull, NotConfigured):
+            if not self._is_publishing:
+                self._enqueue_interrupting()
         with self._lock:
             thread, self._closing = self._thread, True
             self._exit_deadline = time.monotonic() + timeout
