@@ -22,7 +22,7 @@ use crate::redis::RedisArgs;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
 use crate::values::{
-    age, api_address, bytes, count, fsync, ip_address, listed, port, seconds, whole_seconds,
+    age, api_address, bytes, cookie_name, count, fsync, ip_address, listed, port, seconds, whole_seconds,
 };
 use crate::webhook::WebhookArgs;
 
@@ -156,7 +156,7 @@ pub struct Server {
 
     /// Cookie in which a page may bring its token to /events, of this server's own origin or of one that is named by
     /// --allowed-origin
-    #[arg(long, env = "PUSHNOTE_TOKEN_COOKIE", value_name = "NAME", default_value = "pushnote_token")]
+    #[arg(long, env = "PUSHNOTE_TOKEN_COOKIE", value_name = "NAME", default_value = "pushnote_token", value_parser = cookie_name)]
     pub token_cookie: String,
 
     /// What clients of SockJS get for a message: its value, as the original's pages want it, or a string that holds its

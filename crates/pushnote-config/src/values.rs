@@ -128,9 +128,29 @@ pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     size.ok_or_else(|| "give a number of bytes, as in 65536 or 64KiB".to_owned())
 }
 
+/// A cookie's name (RFC 6265 section 4.1.1: a token).
+#[cfg(feature = "server")]
+pub(crate) fn cookie_name(text: &str) -> Result<String, String> {
+    let is_of_token = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_of_token) {
+        Ok(text.to_owned())
+    } else {
+        Err("give a cookie's name: letters, digits, - and _".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(feature = "server")]
+    fn what_no_browser_sends_is_no_cookie() {
+        assert_eq!(cookie_name("__Host-token"), Ok("__Host-token".to_owned()));
+        for text in ["", "a b", "a=b", "a;b", "\"a\"", "ü", "a\n"] {
+            assert!(cookie_name(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn only_sensible_times_parse() {

@@ -237,6 +237,7 @@ pub fn advice(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => {
             "permission denied: choose a port above 1023, or a folder this user may write"
         }
+        io::ErrorKind::InvalidInput => "a socket's path has 107 bytes at most: choose a shorter one",
         io::ErrorKind::NotFound => "no such folder or name: make the folder first, or correct the name",
         _ => return error.to_string(),
     };
@@ -350,6 +351,12 @@ mod tests {
         // Who comes meanwhile waits for the next process.
         let _near = TcpStream::connect(kept.local_addr().unwrap()).await.unwrap();
         remove_file(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_path_that_is_too_long_says_how_long_one_is() {
+        let error = Listener::unix(Path::new(&"x".repeat(108))).await.unwrap_err();
+        assert!(advice(&error).contains("107 bytes"), "{error}");
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use rusqlite::ErrorCode;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory or the file cannot be made or read.
-    #[error("cannot use {}: {source}", file.display())]
+    #[error("cannot use {}: {source}: give a directory that this user may make, and write in", file.display())]
     Io {
         /// Which.
         file: PathBuf,

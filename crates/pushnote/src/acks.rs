@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use crate::driver::answered as in_time;
 use crate::error::{AckError, Endpoints, Obstacle};
 
 /// The best answer so far, if there is one.
@@ -42,8 +43,7 @@ impl Acks {
     pub(crate) fn send(self: &Arc<Self>, draft: Draft, patience: Duration) -> Result<Receipt, AckError> {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         self.begin(draft, patience, move |best| drop(answer.send(best)))?;
-        // It is dropped unanswered only with the runtime.
-        self.judged(answered.recv().unwrap_or(Ok(None)), patience)
+        self.judged(in_time(&answered, patience).unwrap_or(Ok(None)), patience)
     }
 
     /// The same for async code, on whatever executor: the clock and the sockets are the publisher's own.
@@ -133,5 +133,22 @@ fn better(best: Best, answer: &[u8]) -> Best {
         (Ok(Answer::Refused { error, retry: true }), _) => Err(AckError::NotTaken(error)),
         (Ok(Answer::Refused { error, retry: false }), _) => Err(AckError::Refused(error)),
         (Err(error), _) => Err(AckError::Refused(format!("the answer is none ({error})"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detached::Detached;
+
+    #[test]
+    fn a_process_that_was_forked_off_has_no_thread_and_is_not_waited_for_forever() {
+        // A runtime that nobody runs is what is left of it there.
+        let runtime = Detached::new().unwrap();
+        let endpoints = Endpoints(vec!["tcp://127.0.0.1:9".parse().unwrap()]);
+        let acks =
+            Arc::new(Acks::new(endpoints, "forked".to_owned(), &Options::default(), &runtime.handle()));
+        let draft = Draft::notify_all(0, &1).unwrap();
+        assert!(matches!(acks.send(draft, Duration::ZERO), Err(AckError::NoAnswer { .. })));
     }
 }

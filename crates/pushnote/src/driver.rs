@@ -1,7 +1,7 @@
 //! The socket, and the thread that it runs in.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -218,16 +218,7 @@ impl Driver {
             // Who asked may have stopped waiting.
             let _ = done.send(());
         });
-        // In a process that was forked off this one the thread is missing, and answers nothing. After a process stood
-        // still, it has all the time again.
-        let patience = timeout + 2 * LATE;
-        loop {
-            let began = Instant::now();
-            let answered = is_done.recv_timeout(patience);
-            if answered != Err(RecvTimeoutError::Timeout) || began.elapsed() <= patience + LATE {
-                break;
-            }
-        }
+        let _ = answered(&is_done, timeout);
         self.flushed(mark)
     }
 
@@ -290,6 +281,19 @@ impl Driver {
         let state = self.state();
         let settled = state.settled();
         Counts { waiting: state.sent - settled, written: settled - state.given_up, given_up: state.given_up }
+    }
+}
+
+/// What the publisher's thread says within `timeout`. In a process that was forked off this one the thread is missing, and says
+/// nothing. After a process stood still, it has all the time again.
+pub(crate) fn answered<T>(answer: &Receiver<T>, timeout: Duration) -> Option<T> {
+    let patience = timeout + 2 * LATE;
+    loop {
+        let began = Instant::now();
+        match answer.recv_timeout(patience) {
+            Err(RecvTimeoutError::Timeout) if began.elapsed() > patience + LATE => {}
+            answer => return answer.ok(),
+        }
     }
 }
 
