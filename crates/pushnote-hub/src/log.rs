@@ -280,11 +280,13 @@ impl<E: Default> Log<E> {
         (is_ours && sequence <= self.end()).then_some(sequence)
     }
 
-    /// Whether the log is so far that it can tell what is before a cursor and what is not.
-    pub(crate) fn can_tell(&self, cursor: &Cursor) -> bool {
+    /// Whether the log is so far that it can tell what is before a cursor and what is not: by all sources that the cursor
+    /// names, or by any of them.
+    pub(crate) fn can_tell(&self, cursor: &Cursor, by_all: bool) -> bool {
         let cursor = &*self.of_this_run(cursor);
         let entries = &self.state().entries;
-        entries.epoch() == cursor.log.epoch || (self.is_filled() && entries.has_all_of(cursor))
+        let has_come = if by_all { entries.has_all_of(cursor) } else { entries.has_come_to(cursor) };
+        entries.epoch() == cursor.log.epoch || (self.is_filled() && has_come)
     }
 
     /// The cursor of a place.

@@ -244,10 +244,22 @@ impl Entries {
     /// Whether everything that `cursor` knows of the sources has come, and was published or came to nothing; but for sources
     /// that are unknown, from which nothing will.
     pub(super) fn has_all_of(&self, cursor: &Cursor) -> bool {
-        cursor.sources.iter().all(|place| {
+        self.known(cursor).all(|has_come| has_come)
+    }
+
+    /// Whether that is so of any of them: each brings everything. One that is no more may have brought some to another server
+    /// only; what of that has come from no other yet to who has the cursor, comes to it twice.
+    pub(super) fn has_come_to(&self, cursor: &Cursor) -> bool {
+        let mut known = self.known(cursor).peekable();
+        known.peek().is_none() || known.any(|has_come| has_come)
+    }
+
+    /// Of each source that the cursor and the log know, whether what the cursor knows of it has come.
+    fn known<'a>(&'a self, cursor: &'a Cursor) -> impl Iterator<Item = bool> + 'a {
+        cursor.sources.iter().filter_map(|place| {
             let mark = self.marks.iter().find(|mark| mark.epoch == place.epoch);
             let up_to = mark.map(|mark| mark.sequence).or_else(|| self.sources.next(place.epoch));
-            up_to.is_none_or(|up_to| up_to >= place.sequence)
+            up_to.map(|up_to| up_to >= place.sequence)
         })
     }
 

@@ -13,13 +13,21 @@ pub(super) struct Behind<R: Receiver> {
     pub(super) place: u64,
     /// Where it goes on is still to be found, and since when: the log may not be so far yet.
     pub(super) cursor: Option<(Cursor, Instant)>,
-    /// It comes from another server, and has had some of what follows; before this place there may be what is old, which is
-    /// fanned out to nobody.
-    pub(super) seen: Option<(Box<Cursor>, u64)>,
+    /// It comes from another server, and has had some of what follows.
+    pub(super) seen: Option<Seen>,
     /// What it is told before it reads on.
     pub(super) notices: VecDeque<Waiting<R>>,
     /// Its client has to take what it has before it gets more.
     pub(super) full: bool,
+}
+
+/// What a receiver has had elsewhere.
+pub(super) struct Seen {
+    pub(super) cursor: Box<Cursor>,
+    /// Before this place there may be what is old, which is fanned out to nobody.
+    pub(super) old: u64,
+    /// So long what a source has still to bring is known by it; that source may be no more.
+    pub(super) until: Instant,
 }
 
 /// Something that waits to be told.

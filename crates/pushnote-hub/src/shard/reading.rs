@@ -9,7 +9,7 @@ use pushnote_core::rules::SlowPolicy;
 use pushnote_core::{CloseCode, Cursor, Subject};
 use tokio::time::Instant;
 
-use super::behind::{Behind, Past, Waiting};
+use super::behind::{Behind, Past, Seen, Waiting};
 use super::turn::Turn;
 use super::{Encodings, Notice, Piece, Shard};
 use crate::index::Key;
@@ -20,7 +20,11 @@ use crate::receiver::{Delivery, Place, Receiver};
 /// Answers that may wait for one client: it asks, and does not read.
 const NOTICES_MAX: usize = 64;
 
-/// How long somebody from another server waits for this one to have heard as much as that.
+/// How long somebody from another server waits for this one to have heard as much of each source. One that does not bring it
+/// within that may be no more.
+const ALL_CATCH_UP_MAX: Duration = Duration::from_secs(1);
+
+/// How long for this one to have heard as much of any source; and how long what comes later is known as had.
 const CATCH_UP_MAX: Duration = Duration::from_secs(6);
 
 /// Pieces of the log that are kept with their encodings.
@@ -151,7 +155,7 @@ impl<R: Receiver> Shard<R> {
             return Step::Full;
         }
         if let Some((cursor, since)) = behind.cursor.take() {
-            let can_tell = self.log.can_tell(&cursor);
+            let can_tell = self.log.can_tell(&cursor, since.elapsed() < ALL_CATCH_UP_MAX);
             if !can_tell && since.elapsed() < CATCH_UP_MAX {
                 behind.cursor = Some((cursor, since));
                 return Step::Follows;
@@ -180,7 +184,7 @@ impl<R: Receiver> Shard<R> {
     /// The cursor of a receiver's place: with what it has had of what follows, as long as that counts.
     fn cursor(&self, behind: &Behind<R>, place: u64) -> Cursor {
         let cursor = self.log.cursor(place);
-        behind.seen.as_ref().map_or_else(|| cursor.clone(), |(had, _)| cursor.and(had))
+        behind.seen.as_ref().map_or_else(|| cursor.clone(), |seen| cursor.and(&seen.cursor))
     }
 
     /// What was asked for from the past, and whether that is all; of a subscription, the place from which on it is.
@@ -217,7 +221,11 @@ impl<R: Receiver> Shard<R> {
         if let Some(first) = behind.notices.front_mut() {
             first.complete &= resumed.complete && lost.iter().all(|lost| lost.policy == SlowPolicy::Latest);
         }
-        behind.seen = resumed.seen.map(|seen| (Box::new(seen), self.log.appended()));
+        behind.seen = resumed.seen.map(|cursor| Seen {
+            cursor: Box::new(cursor),
+            old: self.log.appended(),
+            until: Instant::now() + CATCH_UP_MAX,
+        });
     }
 
     fn read_piece(&mut self, key: Key, behind: &mut Behind<R>) -> Step {
@@ -227,7 +235,7 @@ impl<R: Receiver> Shard<R> {
             place: behind.place,
             limit: self.next,
             subjects: &subjects,
-            seen: behind.seen.as_ref().map(|(cursor, _)| &**cursor),
+            seen: behind.seen.as_ref().map(|seen| &*seen.cursor),
         };
         let next = match self.log.plan(&reading, &mut offsets) {
             Ok(next) => next,
@@ -245,9 +253,10 @@ impl<R: Receiver> Shard<R> {
         if behind.place < self.next {
             return Step::More;
         }
-        if behind.seen.as_ref().is_some_and(|(seen, to)| behind.place >= *to && self.log.has_all_of(seen)) {
-            behind.seen = None;
-        }
+        let counts = |seen: &Seen| {
+            behind.place < seen.old || (!self.log.has_all_of(&seen.cursor) && Instant::now() < seen.until)
+        };
+        behind.seen = behind.seen.take().filter(counts);
         if behind.seen.is_some() || behind.place > self.next { Step::Follows } else { Step::Live }
     }
 
@@ -295,7 +304,7 @@ impl<R: Receiver> Shard<R> {
     /// The publications at these offsets in one batch, which all share who read the same; `None` if some have left the
     /// log meanwhile.
     fn piece(&mut self, offsets: Vec<u64>, behind: &Behind<R>) -> Option<Arc<Batch<Encodings<R>>>> {
-        let had = behind.seen.as_ref().map(|(had, _)| had);
+        let had = behind.seen.as_ref().map(|seen| &seen.cursor);
         let same = |known: &&Piece<R>| known.0 == offsets && known.1.as_ref() == had;
         if let Some((_, _, piece)) = self.pieces.iter().find(same) {
             return Some(Arc::clone(piece));

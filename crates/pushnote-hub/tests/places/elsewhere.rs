@@ -123,6 +123,32 @@ async fn another_server_goes_on_where_this_one_was() {
     }
 }
 
+/// It was killed when it had passed something on to the one server, and not yet to the other one.
+#[tokio::test(start_paused = true)]
+async fn who_has_had_what_a_forwarder_brings_no_more_goes_on_by_the_other_one() {
+    let hub = hub(1, 1000);
+    for number in 0..5 {
+        let offset = publish_at(&hub, number, 7, number, &[(7, number + 1), (8, number + 1)]).await;
+        hub.seen_again(offset, Position { epoch: 8, sequence: number });
+    }
+    settle().await;
+    let client = Client::default();
+    let attachment = attach(&hub, &client);
+    let log = Position { epoch: 9, sequence: 0 };
+    let sources = [Position { epoch: 7, sequence: 8 }, Position { epoch: 8, sequence: 3 }].into();
+    attachment.resume(Some(Cursor { log, sources }), ());
+    settle().await;
+    assert!(client.seen.lock().unwrap().told.is_empty(), "it may bring it yet");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(client.seen.lock().unwrap().told, [true]);
+    // 7 it brings yet; 6 nobody knows to be had.
+    publish_at(&hub, 6, 8, 6, &[(7, 5), (8, 7)]).await;
+    publish_at(&hub, 7, 7, 7, &[(7, 8), (8, 7)]).await;
+    publish_at(&hub, 8, 8, 8, &[(7, 8), (8, 9)]).await;
+    settle().await;
+    assert_eq!(client.numbers(), [6, 8]);
+}
+
 #[tokio::test]
 async fn what_forwarders_brought_that_are_no_more_is_not_repeated() {
     let hub = hub(1, 1000);
