@@ -273,13 +273,29 @@ fn curve_keys() -> Result<Option<(PublicKey, SecretKey)>, BuildError> {
 }
 
 fn keys() -> Result<Keys, TokenizeError> {
-    let secrets = match variable(SECRET_FILE).map(PathBuf::from) {
-        Some(path) => {
-            std::fs::read_to_string(&path).map_err(|source| TokenizeError::File { path, source })?
+    let secrets = match (variable(SECRET_FILE).map(PathBuf::from), variable(SECRET)) {
+        (Some(path), other) => {
+            let secrets =
+                std::fs::read_to_string(&path).map_err(|source| TokenizeError::File { path, source })?;
+            warn_if_overruled(&secrets, other.as_deref().unwrap_or_default());
+            secrets
         }
-        None => variable(SECRET).ok_or(TokenizeError::NotConfigured)?,
+        (None, Some(secret)) => secret,
+        (None, None) => return Err(TokenizeError::NotConfigured),
     };
     Ok(Keys::parse(&secrets)?)
+}
+
+/// Who set the variable may not know of the file. A secret that the file has, too, in whichever line, is no other.
+fn warn_if_overruled(secrets: &str, variable: &str) {
+    let is_other = |line: &str| !line.is_empty() && secrets.lines().all(|own| own.trim() != line);
+    if variable.lines().map(str::trim).any(is_other) {
+        harmless(|| {
+            tracing::warn!(
+                "{SECRET} is set, and {SECRET_FILE} names a file, which holds another secret: the file's is used"
+            );
+        });
+    }
 }
 
 /// What is set to nothing is not set.

@@ -78,6 +78,7 @@ fn cannot_publish() {
 #[test]
 #[ignore = "a case"]
 fn makes_a_token() {
+    tracing_subscriber::fmt().with_ansi(false).init();
     println!("token: {}", pushnote::tokenize(42).unwrap());
     println!("channel: {}", pushnote::tokenize_channel("news").unwrap());
 }
@@ -181,10 +182,11 @@ fn tokens_are_those_of_the_servers() {
     let verifier = Verifier::new(&Keys::parse(SECRET).unwrap());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let other = "x".repeat(40);
-    for environment in [
-        &[("PUSHNOTE_SECRET", SECRET)][..],
-        &[("PUSHNOTE_SECRET_FILE", file)],
-        &[("PUSHNOTE_SECRET_FILE", file), ("PUSHNOTE_SECRET", &other)],
+    for (environment, is_warned_of) in [
+        (&[("PUSHNOTE_SECRET", SECRET)][..], false),
+        (&[("PUSHNOTE_SECRET_FILE", file)], false),
+        (&[("PUSHNOTE_SECRET_FILE", file), ("PUSHNOTE_SECRET", SECRET)], false),
+        (&[("PUSHNOTE_SECRET_FILE", file), ("PUSHNOTE_SECRET", &other)], true),
     ] {
         let made = run("makes_a_token", environment);
         let access = verifier.access(&printed(&made, "channel"), now).unwrap();
@@ -192,6 +194,8 @@ fn tokens_are_those_of_the_servers() {
         let token = printed(&made, "token");
         assert_eq!(verifier.verify(&token, now).unwrap().as_str(), "42");
         assert!(verifier.verify(&token, now + 2 * 86_400).is_err(), "it expires");
+        let warning = "WARN pushnote::environment: PUSHNOTE_SECRET is set, and PUSHNOTE_SECRET_FILE names";
+        assert_eq!(made.matches(warning).count(), usize::from(is_warned_of), "{made}");
     }
 }
 
