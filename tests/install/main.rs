@@ -117,6 +117,8 @@ fn the_debian_package_runs_under_systemd_and_leaves_nothing() {
     machine.run("systemctl reload pushnote-server");
     machine.until("journalctl --unit=pushnote-server --output=cat | grep 'files read again'");
     a_new_secret_logs_nobody_out(&machine);
+    with_a_forwarder(&machine);
+    browsers_come_to_another_port(&machine);
     let lines = machine.run("journalctl --unit=pushnote-server --output=cat");
     let year = machine.run("date +%Y");
     assert!(!lines.lines().any(|line| line.starts_with(year.trim()) || line.starts_with('<')), "{lines}");
@@ -185,6 +187,42 @@ fn a_new_secret_logs_nobody_out(machine: &Machine) {
     machine.run(&block_of(PAGE, "## A new secret", "$d"));
     assert!(!is_good(&old) && is_good(&new));
     assert_eq!(machine.run("stat -c '%a %U' /etc/pushnote/secret"), "600 root\n");
+}
+
+/// As a comment in the settings says.
+fn with_a_forwarder(machine: &Machine) {
+    let settings = include_str!("../../packaging/pushnote.toml");
+    let [before, after] = ["mq_socket = \"tcp://127.0.0.1:8002\"", "mq_socket = \"tcp://127.0.0.1:8001\""];
+    assert!(
+        settings.contains(&format!("# with a forwarder: false, and {after}")) && settings.contains(before)
+    );
+    machine.run(&format!(
+        "sed -i 's#^single = true#single = false#; s#^{before}#{after}#' /etc/pushnote/pushnote.toml"
+    ));
+    assert!(PAGE.contains("`systemctl enable --now pushnote-mq`, and `single = false`"));
+    machine.run("systemctl restart pushnote-server && systemctl enable --now pushnote-mq");
+    a_message_arrives(machine);
+    machine.run("systemctl is-active pushnote-mq && systemctl disable --now pushnote-mq");
+    machine.run(&format!(
+        "sed -i 's#^single = false#single = true#; s#^{after}#{before}#' /etc/pushnote/pushnote.toml"
+    ));
+    machine.run("systemctl restart pushnote-server");
+}
+
+/// What `systemctl edit` asks for, and writes to this file.
+fn browsers_come_to_another_port(machine: &Machine) {
+    let restart = "systemctl restart pushnote-server.socket";
+    assert!(PAGE.contains(&format!("`ListenStream=` first, and `{restart}`")));
+    let folder = "/etc/systemd/system/pushnote-server.socket.d";
+    let lines = "[Socket]\\nListenStream=\\nListenStream=127.0.0.1:8099\\nListenStream=/run/pushnote.sock\\n";
+    machine.run(&format!("mkdir {folder} && printf '{lines}' > {folder}/override.conf"));
+    let again = format!("systemctl daemon-reload && {restart}");
+    machine.run(&again);
+    assert_eq!(machine.run("pushnote health http://127.0.0.1:8099/health"), "ok\n");
+    assert_eq!(machine.try_run("pushnote health http://127.0.0.1:8080/health"), None);
+    machine.run("test -S /run/pushnote.sock");
+    machine.run(&format!("rm -r {folder} && {again}"));
+    machine.run("rm /run/pushnote.sock");
 }
 
 /// Who comes while it restarts waits, and is answered.

@@ -78,6 +78,13 @@ async fn the_first_two_commands_bring_a_message_to_a_page() {
 }
 
 #[test]
+fn what_cargo_is_to_install_is_there() {
+    let lines = block("## The real set-up", "cargo install");
+    assert_eq!(lines.lines().count(), 3);
+    Shell::new().run(&format!("set -e\n{lines}"));
+}
+
+#[test]
 fn a_file_of_settings_is_made_and_checked() {
     let shell = Shell::new();
     let said = shell.run(&block("## The real set-up", "pushnote config --default"));

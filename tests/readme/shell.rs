@@ -7,8 +7,9 @@ use std::process::Command;
 use pushnote_tests::Process;
 use tempfile::TempDir;
 
-/// Stands for Cargo: what it would build is built.
+/// Stands for Cargo: what it would build is built, of what is there.
 const CARGO: &str = r#"#!/bin/bash
+[ "$1 $2" = "install --path" ] && [ -f "$CHECKOUT/$3/src/main.rs" ] && [ -f "target/release/${3##*/}" ] && exit
 [ "$1 $2 $3" = "run --release --bin" ] && [ "$5" = "--" ] && exec "target/release/$4" "${@:6}"
 echo "not what the README says: cargo $*" >&2
 exit 1
@@ -43,6 +44,7 @@ impl Shell {
         let path =
             format!("{}:{}:{}:{path}", own.display(), built.display(), built.join("examples").display());
         command.args(["-c", text]).env("PATH", path).env_remove("PUSHNOTE_SECRET").current_dir(self.folder());
+        command.env("CHECKOUT", Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
         command
     }
 
