@@ -65,8 +65,9 @@ fn progress_is_seen_and_what_is_refused_is_said() {
         let said = text(&refused.stderr);
         assert!(refused.status.code() == Some(code) && said.contains(words), "{arguments:?}: {refused:?}");
     }
-    let import = ["webpush", "import", "/nonexistent", "--data-dir=/nonexistent"];
-    let refused = Process::output("pushnote", &import, &[]);
+    let none = setup.data.path().join("none").display().to_string();
+    let refused =
+        Process::output("pushnote", &["webpush", "import", &none, &format!("--data-dir={none}")], &[]);
     assert_eq!(refused.status.code(), Some(65));
-    assert!(text(&refused.stderr).contains("cannot read /nonexistent"), "{refused:?}");
+    assert!(text(&refused.stderr).contains(&format!("cannot read {none}")), "{refused:?}");
 }
