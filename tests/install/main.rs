@@ -119,6 +119,7 @@ fn the_debian_package_runs_under_systemd_and_leaves_nothing() {
     a_new_secret_logs_nobody_out(&machine);
     with_a_forwarder(&machine);
     browsers_come_to_another_port(&machine);
+    a_key_that_only_root_may_read(&machine);
     let lines = machine.run("journalctl --unit=pushnote-server --output=cat");
     let year = machine.run("date +%Y");
     assert!(!lines.lines().any(|line| line.starts_with(year.trim()) || line.starts_with('<')), "{lines}");
@@ -223,6 +224,24 @@ fn browsers_come_to_another_port(machine: &Machine) {
     machine.run("test -S /run/pushnote.sock");
     machine.run(&format!("rm -r {folder} && {again}"));
     machine.run("rm /run/pushnote.sock");
+}
+
+fn a_key_that_only_root_may_read(machine: &Machine) {
+    let path = "/run/credentials/pushnote-server.service/key";
+    assert!(PAGE.contains(&format!("`{path}` is its path")));
+    let folder = "/etc/systemd/system/pushnote-server.service.d";
+    let lines = block_of(PAGE, "## Run it", "LoadCredential=");
+    machine.run(&format!("mkdir {folder} && cat > {folder}/override.conf <<'END'\n{lines}END"));
+    machine.run("umask 077 && openssl rand -hex 32 > /etc/pushnote/key");
+    machine.run("cp -p /etc/pushnote/pushnote.toml /tmp/before");
+    let settings = format!("lightpush_port = 8095\\nlightpush_key_file = \"{path}\"");
+    machine.run(&format!("sed -i '/^.server.$/a {settings}' /etc/pushnote/pushnote.toml"));
+    let again = "systemctl daemon-reload && systemctl restart pushnote-server";
+    machine.run(again);
+    assert_eq!(machine.run("systemctl show -P StatusText pushnote-server"), "running\n");
+    machine.run("journalctl -u pushnote-server --output=cat | grep 'lightpush listening on'");
+    machine.run(&format!("mv /tmp/before /etc/pushnote/pushnote.toml && rm -r {folder} /etc/pushnote/key"));
+    machine.run(again);
 }
 
 /// Who comes while it restarts waits, and is answered.

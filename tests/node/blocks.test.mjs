@@ -45,7 +45,7 @@ const TESTED = {
     'Caddy': [1, 'tests/browser/proxies.mjs'],
     'Apache': [2, 'tests/browser/proxies.mjs'],
     'Unix sockets': [2, 'tests/browser/deploy.test.mjs'],
-    'Run it': [1, 'tests/browser/deploy.test.mjs'],
+    'Run it': [2, 'tests/browser/deploy.test.mjs', 'tests/install/main.rs'],
     'A new secret': [2, 'tests/install/main.rs'],
     'Is it right?': [2, 'tests/browser/deploy.test.mjs'],
   },
