@@ -72,9 +72,11 @@ def test_what_is_wrong_is_said(served, settings):
 
 
 def test_an_answer_that_is_no_json_is_an_error_with_its_status():
+    statuses = [418, 200]
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            self.send_response(418)
+            self.send_response(statuses.pop(0))
             self.end_headers()
             self.wfile.write(b"<html>")
 
@@ -84,6 +86,9 @@ def test_an_answer_that_is_no_json_is_an_error_with_its_status():
     with HTTPServer(("127.0.0.1", 0), Handler) as teapot:
         threading.Thread(target=teapot.serve_forever, daemon=True).start()
         with pytest.raises(Refused, match="418"):
+            HTTP(f"http://127.0.0.1:{teapot.server_port}", KEY).publish(Message("1", everyone=True))
+        # A site's page for all that it does not know.
+        with pytest.raises(NotConfigured, match="no pushnote-server's --api"):
             HTTP(f"http://127.0.0.1:{teapot.server_port}", KEY).publish(Message("1", everyone=True))
         teapot.shutdown()
 

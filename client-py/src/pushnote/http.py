@@ -50,10 +50,14 @@ class HTTP:
 
         :raises Refused: something is wrong with it, or with the key.
         :raises Unavailable: it is not known to be published, after ``timeout`` seconds.
-        :raises NotConfigured: as :meth:`check` says.
+        :raises NotConfigured: as :meth:`check` says, or what answers is no server's API.
         """
         self.check(message)
         answer = self.ask("POST", "/v1/publish", message.body(), timeout)
+        if not isinstance(answer, dict) or "id" not in answer:
+            raise NotConfigured(
+                f"what answers at {self._address} is no pushnote-server's --api: it takes a message, and gives no id"
+            )
         known = {name: answer.get(name) for name in ("servers", "of", "offset", "connections")}
         return Receipt(str(answer.get("id")), **known)
 
