@@ -387,3 +387,21 @@ def test_a_development_server_that_reloads_waits_for_a_moment_only(publish_from)
     done = publish_from(text, PUSHNOTE_MQ_SOCKET=f"tcp://127.0.0.1:{free_port()}", RUN_MAIN="true")
     assert done.stdout == "True\n"
     assert "1 messages were not sent" in done.stderr
+
+
+def test_what_is_published_behind_the_programs_end_is_refused(server, publish_from):
+    page = server.page()
+    # What is registered first is done last.
+    text = """
+import atexit
+def late():
+    try:
+        notify_all("late")
+    except Exception as error:
+        print(type(error).__name__, error)
+atexit.register(late)
+"""
+    done = publish_from(text + HELLO + "notify_all('Hi')", PUSHNOTE_MQ_SOCKET=server.address)
+    assert done.stdout == "NotSent the program ends, and takes no more messages\n"
+    assert page.next() == "Hi"
+    page.nothing()

@@ -21,7 +21,7 @@ from typing import Any, ParamSpec, cast
 
 from pushnote import settings
 from pushnote.encoding import dumps
-from pushnote.errors import NotConfigured
+from pushnote.errors import NotConfigured, NotSent
 from pushnote.http import HTTP, is_address
 from pushnote.message import EVENT_BYTES_MAX, SUBJECTS_MAX, Message, Push, Receipt, check_channel, check_name, texts, user_id
 from pushnote.zeromq import ZeroMQ
@@ -220,6 +220,7 @@ class _Publishers:
         self.made: ZeroMQ | HTTP | None = None
         #: Whose it is.
         self._pid = os.getpid()
+        self._is_over = False
         # By a signal's handler the thread that holds it may come once more.
         self._lock = threading.RLock()
         #: What a parent made. Its sockets are the parent's, and must not be closed here.
@@ -229,6 +230,9 @@ class _Publishers:
         made = self.own()
         if made is None:
             with self._lock:
+                # Now no thread can be started any more, or none that would end.
+                if self._is_over:
+                    raise NotSent("the program ends, and takes no more messages")
                 made = self.made or _configured()
                 if self.made is None:
                     self.made = made
@@ -255,6 +259,11 @@ class _Publishers:
         closing = self._take()
         if closing is not None:
             closing.close()
+
+    def end(self) -> None:
+        """Send what waits, and take no more."""
+        self._is_over = True
+        self.close()
 
     def reconfigure(self) -> None:
         """Go by other settings from now on; what waits goes by the old ones still, and nobody waits for it."""
@@ -291,7 +300,7 @@ def _configured() -> ZeroMQ | HTTP:
 
 
 _publishers = _Publishers()
-atexit.register(_publishers.close)
+atexit.register(_publishers.end)
 os.register_at_fork(after_in_child=_publishers.forked)
 # Children of multiprocessing end without atexit, and forget at their beginning what is to be done at their end.
 multiprocessing.util.register_after_fork(
