@@ -209,6 +209,11 @@ fn a_check_refuses_what_the_start_would() {
         ("[server]\nport = 1\nsingle = true".to_owned(), &["--mq_socket", "--api"]),
         ("[server]\nport = 1\nredis = 'redis://127.0.0.1'".to_owned(), &["--mq_socket", "--single"]),
         (single("publish_to = 'tcp://127.0.0.1:3'"), &["--publish-to"]),
+        ("[server]\nmq_socket = 'tcp://127.0.0.1:*'".to_owned(), &["--mq_socket", "no port to connect to"]),
+        (
+            format!("[server]\nmq_socket = '{ENDPOINT}'\npublish_to = '{ENDPOINT}'"),
+            &["--mq_socket and --publish-to: both are tcp://127.0.0.1:1;"],
+        ),
         (single("port = 1"), &["--mq_socket and --port: both listen on port 1"]),
         (single("port = 4\nmetrics = '127.0.0.1:4'"), &["--port and --metrics: both listen on port 4"]),
         (single("api = '127.0.0.1:4'"), &["--api-keys"]),

@@ -27,6 +27,7 @@ pub fn faults(args: &Server) -> Vec<Failure> {
     let none = InheritedSockets::default();
     let all = [
         mq::ways_in(args),
+        mq::forwarders(args),
         listening::apart(args, &none),
         sound,
         settings::channel_rules(args).map(drop),

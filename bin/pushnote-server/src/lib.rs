@@ -36,6 +36,7 @@ pub fn main() -> ExitCode {
     pushnote_cli::main_with_settings(|args: Server| {
         let args = Arc::new(args);
         mq::ways_in(&args)?;
+        mq::forwarders(&args)?;
         let mut sockets = InheritedSockets::from_environment(listening::HTTP_SOCKET)?;
         listening::apart(&args, &sockets)?;
         listening::fallback(&args, &sockets)?;

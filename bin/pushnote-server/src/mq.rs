@@ -43,6 +43,32 @@ pub(crate) fn ways_in(args: &Server) -> Result<(), Failure> {
     Err(Failure::usage(said.collect::<Vec<_>>().join("; ")))
 }
 
+/// What is connected to has a port, and of a forwarder's sockets each has one of its own.
+pub(crate) fn forwarders(args: &Server) -> Result<(), Failure> {
+    if args.single {
+        return Ok(());
+    }
+    let flags = [
+        ("--mq_socket", &args.mq_socket),
+        ("--publish-to", &args.publish_to),
+        ("--publish-ack", &args.publish_ack),
+    ];
+    for (at, (flag, endpoints)) in flags.iter().enumerate() {
+        for endpoint in *endpoints {
+            if matches!(endpoint, Endpoint::Tcp { port: 0, .. }) {
+                return Err(Failure::usage(format!("{flag}: {endpoint} is no port to connect to")));
+            }
+            if let Some((other, _)) = flags[..at].iter().find(|(_, others)| others.contains(endpoint)) {
+                return Err(Failure::usage(format!(
+                    "{other} and {flag}: both are {endpoint}; of a forwarder give --mq_socket its --pub, --publish-to its --sub and \
+                     --publish-ack its --ack"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Connects to the forwarders, or listens itself.
 pub(crate) async fn source(args: &Server, options: Options) -> Result<ZeroMq, Failure> {
     let mut subscriber = Subscriber::new(options.clone());
