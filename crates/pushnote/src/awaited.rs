@@ -20,6 +20,7 @@ impl Publisher {
     ///
     /// [`FlushError`], as there.
     pub async fn flush_async(&self, timeout: Duration) -> Result<(), FlushError> {
+        self.check_process()?;
         let flushed = self.driver.flush_async(timeout.min(FOREVER)).await;
         flushed.map_err(|unflushed| self.flush_error(&unflushed))
     }

@@ -1,18 +1,19 @@
 //! The socket, and the thread that it runs in.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pushnote_core::Draft;
-use pushnote_net::{LATE, LogOnce, harmless, timeout_awake};
+use pushnote_net::{LogOnce, harmless, timeout_awake};
 use pushnote_zmtp::{Batch, Options, Publisher as Socket};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::{Endpoints, Obstacle};
 use crate::limits::FOREVER;
+use crate::process::Process;
 
 /// How long those that are slower than the first are waited for, once: one that stands still holds up nobody.
 const GRACE: Duration = Duration::from_millis(100);
@@ -22,6 +23,8 @@ const GRACE: Duration = Duration::from_millis(100);
 pub(crate) struct Driver {
     /// What servers know this publisher by.
     name: String,
+    /// Where the thread is.
+    pub(crate) process: Process,
     pub(crate) endpoints: Endpoints,
     /// How long nothing may be written before what waits is given up.
     pub(crate) subscriber_timeout: Duration,
@@ -104,6 +107,7 @@ impl Driver {
         let (stop, work, renewed, lagging) = Default::default();
         Self {
             name,
+            process: Process::this(),
             endpoints,
             subscriber_timeout,
             messages_max,
@@ -218,7 +222,8 @@ impl Driver {
             // Who asked may have stopped waiting.
             let _ = done.send(());
         });
-        let _ = answered(&is_done, timeout);
+        // It is dropped unanswered only with the runtime.
+        let _ = is_done.recv();
         self.flushed(mark)
     }
 
@@ -281,19 +286,6 @@ impl Driver {
         let state = self.state();
         let settled = state.settled();
         Counts { waiting: state.sent - settled, written: settled - state.given_up, given_up: state.given_up }
-    }
-}
-
-/// What the publisher's thread says within `timeout`. In a process that was forked off this one the thread is missing, and says
-/// nothing. After a process stood still, it has all the time again.
-pub(crate) fn answered<T>(answer: &Receiver<T>, timeout: Duration) -> Option<T> {
-    let patience = timeout + 2 * LATE;
-    loop {
-        let began = Instant::now();
-        match answer.recv_timeout(patience) {
-            Err(RecvTimeoutError::Timeout) if began.elapsed() > patience + LATE => {}
-            answer => return answer.ok(),
-        }
     }
 }
 

@@ -130,7 +130,14 @@ pub enum PublishError {
         /// What they wait for.
         obstacle: Obstacle,
     },
+    /// This process was forked off the one that made the publisher.
+    #[error("{FORKED}")]
+    Forked,
 }
+
+/// A daemon is the usual one.
+const FORKED: &str = "this process was forked off the one that made the publisher, whose thread is not in it: publish for the \
+                      first time, or make the Publisher, behind the fork (a program that becomes a daemon: behind that)";
 
 macro_rules! debug_is_display {
     ($($error:ty),*) => {
@@ -210,6 +217,8 @@ pub enum Obstacle {
     KeysRefused,
     /// Something is there that takes no messages: another end, or another protocol.
     WrongEnd,
+    /// This process was forked off the one that made the publisher: what was queued is that one's to write.
+    Forked,
 }
 
 impl Obstacle {
@@ -247,6 +256,7 @@ impl Obstacle {
                 "{endpoints} is the wrong port: messages go to pushnote-mq's --sub (of a single server: its \
                  --mq_socket), those to be acknowledged to --ack"
             ),
+            Self::Forked => FORKED.to_owned(),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | the queue is full | whoever publishes: [`PublishError::QueueFull`] |
 //! | nothing can be written (no connection, or nobody there subscribes) | they wait, until the queue is full; or, with [`PublisherBuilder::subscriber_timeout`], are given up after that time: counted in [`Stats`], one warning logged, and the next [`flush`] says so |
 //! | the program ends | whoever called [`flush`]: it succeeds only if everything was written. Without it, and without [`flush_on_drop`], what is still queued is lost with the process |
+//! | the process is forked after a publisher was made, as by what makes it a daemon | whoever publishes in the child: [`PublishError::Forked`]. The thread is the parent's, and so is what is queued: fork first, then publish |
 //!
 //! Written means: to the socket of the peer, in order, once. What a forwarder had not passed on when it crashed is lost,
 //! unless there are two (`PUSHNOTE_MQ_SOCKET=tcp://one:8002,tcp://two:8002`): each gets every message, and servers that
@@ -27,6 +28,7 @@ mod environment;
 mod error;
 mod limits;
 mod message;
+mod process;
 mod publisher;
 
 pub use builder::PublisherBuilder;

@@ -1,5 +1,6 @@
 //! The publisher's handle.
 
+use std::mem::forget;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::acks::Acks;
 use crate::driver::{Driver, Unflushed};
-use crate::error::{AckError, FlushError, PublishError};
+use crate::error::{AckError, FlushError, Obstacle, PublishError};
 use crate::limits::{FOREVER, Limits};
 
 /// Sends messages to one endpoint, or the same to several. Share it by reference or in an `Arc`; one is enough for a program.
@@ -138,7 +139,23 @@ impl Publisher {
     /// [`FlushError`] if something is not written yet, or was given up since the last flush that said so: how much,
     /// and what is in the way.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        self.check_process()?;
         self.driver.flush(timeout.min(FOREVER)).map_err(|unflushed| self.flush_error(&unflushed))
+    }
+
+    /// In a process that was forked off, what was queued is the parent's to write.
+    pub(crate) fn check_process(&self) -> Result<(), FlushError> {
+        let driver = &self.driver;
+        if driver.process.is_this() {
+            return Ok(());
+        }
+        Err(FlushError {
+            left: 0,
+            given_up: 0,
+            subscriber_timeout: driver.subscriber_timeout,
+            endpoints: driver.endpoints.clone(),
+            obstacle: Obstacle::Forked,
+        })
     }
 
     pub(crate) fn flush_error(&self, unflushed: &Unflushed) -> FlushError {
@@ -280,6 +297,9 @@ impl Publisher {
     }
 
     fn queue(&self, draft: Draft) -> Result<(), PublishError> {
+        if !self.driver.process.is_this() {
+            return Err(PublishError::Forked);
+        }
         self.driver.push(draft).map_err(|full| PublishError::QueueFull {
             messages: full.messages,
             bytes: full.bytes,
@@ -298,6 +318,11 @@ fn followed(draft: Draft, push: Option<&Push>) -> Draft {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
+        if !self.driver.process.is_this() {
+            // Nothing here is this process's to end: its locks may be held for ever, and what was the thread's is another's by now.
+            forget((Arc::clone(&self.driver), Arc::clone(&self.acks), self.thread.take()));
+            return;
+        }
         if let Err(error) = self.flush(self.linger) {
             tracing::warn!(%error, "publisher dropped before everything was written");
         }

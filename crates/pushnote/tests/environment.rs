@@ -3,10 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::process::Command;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Command, exit};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pushnote::AckError;
+use fork::Fork;
+use pushnote::{AckError, PublishError, Publisher};
 use pushnote_core::{ChannelName, Keys, Verifier};
 use pushnote_zmtp::curve::KeyPair;
 use pushnote_zmtp::{Clients, KeyFile, Options, Right, Security, Subscriber};
@@ -31,7 +34,8 @@ fn run(case: &str, environment: &[(&str, &str)]) -> String {
     }
     let output = command.envs(environment.iter().copied()).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
     stdout
 }
 
@@ -87,6 +91,66 @@ fn makes_a_token() {
 #[ignore = "a case"]
 fn cannot_make_a_token() {
     println!("error: {}", pushnote::tokenize("42").unwrap_err());
+}
+
+#[test]
+#[ignore = "a case"]
+fn publishes_in_a_fork() {
+    let endpoint = std::env::var("PUSHNOTE_MQ_SOCKET").unwrap();
+    let made = || Publisher::builder().endpoint(&endpoint).unwrap().build().unwrap();
+    let inherited = made();
+    pushnote::notify_all("of the parent").unwrap();
+    let child = match fork::fork().unwrap() {
+        Fork::Parent(child) => child,
+        Fork::Child => {
+            std::thread::spawn(|| {
+                std::thread::sleep(PATIENCE);
+                exit(2); // something waits for a thread that is not here
+            });
+            let tried = catch_unwind(AssertUnwindSafe(|| in_the_child(inherited, &made())));
+            exit(i32::from(tried.is_err()));
+        }
+    };
+    assert_eq!(fork::waitpid(child).unwrap(), 0);
+    pushnote::flush(PATIENCE).unwrap();
+}
+
+fn in_the_child(inherited: Publisher, own: &Publisher) {
+    let said = |error: &dyn ToString| {
+        assert!(error.to_string().contains("behind the fork"), "{}", error.to_string())
+    };
+    assert!(matches!(pushnote::notify_all(1), Err(PublishError::Forked)));
+    said(&inherited.notify("Hi", [42]).unwrap_err());
+    said(&pushnote::flush(PATIENCE).unwrap_err());
+    said(&pushnote::notify_all_acked(1, PATIENCE).unwrap_err());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        said(&pushnote::flush_async(PATIENCE).await.unwrap_err());
+        said(&pushnote::notify_all_acked_async(1, PATIENCE).await.unwrap_err());
+    });
+    drop(inherited);
+    own.notify_all("of the child").unwrap();
+    own.flush(PATIENCE).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forked_process_is_told_that_the_publisher_is_the_parents() {
+    let any_port = "tcp://127.0.0.1:0".parse().unwrap();
+    let mut subscriber = Subscriber::bind(&any_port, Options::default()).await.unwrap();
+    let endpoint = subscriber.local_endpoint().unwrap().to_string();
+    let child = tokio::task::spawn_blocking(move || {
+        let environment =
+            [("PUSHNOTE_MQ_SOCKET", endpoint.as_str()), ("PUSHNOTE_ACK_SOCKET", "tcp://127.0.0.1:1")];
+        run("publishes_in_a_fork", &environment)
+    });
+    let mut heard = BTreeSet::new();
+    for _ in 0..2 {
+        let message = timeout(PATIENCE, subscriber.recv()).await.unwrap().unwrap();
+        let envelope: serde_json::Value = serde_json::from_slice(message.topic()).unwrap();
+        heard.insert(envelope["data"].as_str().unwrap().to_owned());
+    }
+    assert!(heard.contains("of the parent") && heard.contains("of the child"), "{heard:?}");
+    child.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
