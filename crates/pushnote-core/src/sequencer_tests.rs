@@ -21,6 +21,8 @@ impl Item for (char, u64) {
     fn take_in(&mut self, duplicate: Self) {
         assert_eq!(*self, duplicate);
     }
+
+    fn follows_missing(&mut self) {}
 }
 
 /// A sequencer, and a clock that only the test moves.

@@ -17,6 +17,8 @@ pub(crate) struct Arrival {
     pub(crate) again: Vec<Position>,
     /// Who want to hear its offset.
     pub(crate) told: Vec<oneshot::Sender<u64>>,
+    /// Others before it did not come.
+    pub(crate) follows_missing: bool,
 }
 
 impl Arrival {
@@ -26,7 +28,8 @@ impl Arrival {
         origin: Origin,
         told: Option<oneshot::Sender<u64>>,
     ) -> Self {
-        Self { publication, asked, origin, again: Vec::new(), told: told.into_iter().collect() }
+        let (again, told) = (Vec::new(), told.into_iter().collect());
+        Self { publication, asked, origin, again, told, follows_missing: false }
     }
 }
 
@@ -46,5 +49,9 @@ impl Item for Arrival {
     fn take_in(&mut self, duplicate: Self) {
         self.again.extend(duplicate.origin.position);
         self.told.extend(duplicate.told);
+    }
+
+    fn follows_missing(&mut self) {
+        self.follows_missing = true;
     }
 }

@@ -16,14 +16,21 @@ const FILLING_MAX: Duration = Duration::from_secs(5);
 pub(crate) struct Filling {
     /// The streams; `None`: there are none.
     expected: Option<Expected>,
+    /// Where they begin, as far as it was told, by endpoint; of each endpoint the last one counts. What those before had may
+    /// still be on its way in, or never come.
+    told: Vec<(String, Beginning)>,
     until: Instant,
     has_come: bool,
+    over: bool,
 }
 
 impl Filling {
     /// It begins now.
-    pub(crate) fn new(expected: Option<Expected>) -> Self {
-        Self { has_come: expected.is_none(), expected, until: Instant::now() + FILLING_MAX }
+    pub(crate) fn new(mut expected: Option<Expected>) -> Self {
+        // What they have said already is news.
+        expected.iter_mut().for_each(|expected| expected.beginnings.mark_changed());
+        let until = Instant::now() + FILLING_MAX;
+        Self { has_come: expected.is_none(), expected, told: Vec::new(), until, over: false }
     }
 
     /// How many streams bring the same.
@@ -44,13 +51,23 @@ impl Filling {
         }
     }
 
-    /// Where those begin that have said so.
-    pub(crate) fn beginnings(&self) -> Vec<Position> {
+    /// Where those begin that have said so since this was last asked. One may be no more, and forgotten.
+    pub(crate) fn news(&mut self) -> Vec<Position> {
+        let Some(expected) = &self.expected else { return Vec::new() };
+        let beginnings = expected.beginnings.borrow();
+        let is_new = |(name, begun): &(&String, &Beginning)| {
+            !self.told.iter().any(|(known, told)| known == *name && told == *begun)
+        };
+        let news: Vec<_> =
+            beginnings.iter().filter(is_new).map(|(name, begun)| (name.clone(), *begun)).collect();
         let position =
-            |begun: &Beginning| Position { epoch: begun.from.epoch, sequence: begun.from.sequence };
-        self.expected
-            .as_ref()
-            .map_or_else(Vec::new, |expected| expected.beginnings.borrow().values().map(position).collect())
+            |(_, begun): &(_, Beginning)| Position { epoch: begun.from.epoch, sequence: begun.from.sequence };
+        let positions = news.iter().map(position).collect();
+        self.told.extend(news);
+        if self.over {
+            self.told.retain(|(name, begun)| beginnings.get(name) == Some(begun));
+        }
+        positions
     }
 
     /// Whether all streams have brought what they had. Before that, what one of them does not bring in time may be what another
@@ -62,17 +79,75 @@ impl Filling {
     /// Whether that has been published, too, or was waited for long enough.
     pub(crate) fn is_over(&mut self, streams: &Streams) -> bool {
         let Some(Expected { count, beginnings }) = &self.expected else {
-            self.has_come = true;
+            (self.has_come, self.over) = (true, true);
             return true;
         };
         // The log has to know first where they begin.
         let are_known = !beginnings.has_changed().unwrap_or(false);
-        let beginnings = beginnings.borrow();
-        let all = |is_so: &dyn Fn(&Beginning) -> bool| {
-            are_known && beginnings.len() >= *count && beginnings.values().all(is_so)
-        };
+        let all_are_known = are_known && beginnings.borrow().len() >= *count;
         let in_time = Instant::now() < self.until;
-        self.has_come |= !in_time || all(&|begun| streams.reach(begun.from.epoch, begun.live));
-        !in_time || all(&|begun| streams.settled(begun.from.epoch, begun.live))
+        let has_come = |at: usize, name: &str, begun: &Beginning| {
+            // What comes over one connection, comes before what comes over the next.
+            let is_over = |(other, next): &(String, Beginning)| {
+                other == name && streams.reach(next.from.epoch, next.from.sequence + 1)
+            };
+            streams.reach(begun.from.epoch, begun.live) || self.told[at + 1..].iter().any(is_over)
+        };
+        let all_have = self.told.iter().enumerate().all(|(at, (name, begun))| has_come(at, name, begun));
+        self.has_come |= !in_time || (all_are_known && all_have);
+        let holds = |(_, begun): &(_, Beginning)| streams.hold(begun.from.epoch, begun.live);
+        self.over = !in_time || (all_are_known && all_have && !self.told.iter().any(holds));
+        self.over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tokio::sync::watch;
+
+    use super::*;
+
+    fn begin(epoch: u64, sequence: u64) -> Beginning {
+        Beginning { from: pushnote_zmtp::Position { epoch, sequence }, live: sequence + 1 }
+    }
+
+    #[test]
+    fn what_came_before_a_stream_began_anew_is_waited_for_until_it_is_settled() {
+        let at = |epoch| Position { epoch, sequence: 0 };
+        let (sender, beginnings) = watch::channel(HashMap::from([("one".to_owned(), begin(1, 0))]));
+        let mut filling = Filling::new(Some(Expected { count: 1, beginnings }));
+        let mut streams = Streams::default();
+        let is_over = |filling: &mut Filling, streams: &mut Streams| {
+            filling.expected.as_mut().unwrap().beginnings.mark_unchanged();
+            filling.news().into_iter().for_each(|position| _ = streams.begins(position));
+            filling.is_over(streams)
+        };
+        assert!(!is_over(&mut filling, &mut streams));
+        streams.came(at(1));
+        streams.is_held(at(1));
+        assert!(!is_over(&mut filling, &mut streams) && filling.has_come());
+        sender.send_modify(|streams| _ = streams.insert("one".to_owned(), begin(2, 0)));
+        streams.came(at(2));
+        assert!(!is_over(&mut filling, &mut streams));
+        streams.is_settled(at(1));
+        assert!(is_over(&mut filling, &mut streams));
+    }
+
+    /// What is forgotten does not begin anew because another one does.
+    #[test]
+    fn where_a_stream_begins_is_news_once() {
+        let (sender, beginnings) = watch::channel(HashMap::from([("one".to_owned(), begin(1, 0))]));
+        let mut filling = Filling::new(Some(Expected { count: 2, beginnings }));
+        let news = |filling: &mut Filling| -> Vec<_> {
+            filling.news().iter().map(|at| (at.epoch, at.sequence)).collect()
+        };
+        assert_eq!(news(&mut filling), [(1, 0)]);
+        sender.send_modify(|streams| _ = streams.insert("two".to_owned(), begin(2, 5)));
+        assert_eq!(news(&mut filling), [(2, 5)]);
+        sender.send_modify(|streams| _ = streams.insert("two".to_owned(), begin(2, 7)));
+        assert_eq!(news(&mut filling), [(2, 7)]);
+        assert_eq!(news(&mut filling), [(0, 0); 0]);
     }
 }

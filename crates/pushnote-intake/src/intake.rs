@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::arrival::Arrival;
 use crate::counters::Counters;
 use crate::filling::Filling;
-use crate::order::{Order, PATIENCE};
+use crate::order::{Order, PATIENCE, PUBLISHERS_MAX};
 use crate::parser::{Accepted, Parser};
 use crate::source::{Incoming, Reply, Sender, Sent, Source};
 use crate::streams::Streams;
@@ -37,10 +37,10 @@ pub struct Intake<R: Receiver> {
     several: bool,
     /// If so, the offsets of what came last.
     published: LruCache<PublicationId, u64>,
+    /// And the numbers of the newest, by publishers' names.
+    newest: LruCache<Box<str>, u64>,
     /// Scratch: what may be published now.
     ready: Vec<Arrival>,
-    /// Messages did not come that were before those that are ready.
-    missing: bool,
     /// How receipts name this run, and how many there were.
     epoch: u64,
     acknowledged: u64,
@@ -68,8 +68,8 @@ impl<R: Receiver> Intake<R> {
             streams: Streams::default(),
             several: false,
             published: LruCache::new(REMEMBERED),
+            newest: LruCache::new(PUBLISHERS_MAX),
             ready: Vec::new(),
-            missing: false,
             epoch: unix_now(),
             acknowledged: 0,
             counters,
@@ -134,7 +134,7 @@ impl<R: Receiver> Intake<R> {
                 () = sleep_until(deadline.map_or_else(Instant::now, Instant::from)), if deadline.is_some() => {
                     self.time_passed().await?;
                 }
-                () = filling.next_beginning() => self.streams_begin(filling.beginnings()).await?,
+                () = filling.next_beginning() => self.streams_begin(filling.news()).await?,
                 () = sleep_until(filled_by), if !self.hub.is_filled() => {}
             }
         }
@@ -283,21 +283,22 @@ impl<R: Receiver> Intake<R> {
     /// `heard`: the publisher that had something to do with it, if it was one.
     async fn publish_ready(&mut self, heard: Option<&str>) -> Result<(), ShardGone> {
         self.count(heard);
-        if std::mem::take(&mut self.missing) {
-            self.publish_gap().await?;
-        }
         for arrival in std::mem::take(&mut self.ready) {
+            if arrival.follows_missing {
+                self.publish_gap().await?;
+            }
             self.publish(arrival).await?;
         }
         Ok(())
     }
 
     async fn publish(&mut self, arrival: Arrival) -> Result<(), ShardGone> {
-        let Arrival { publication, asked, mut origin, again, told } = arrival;
+        let Arrival { publication, asked, mut origin, again, told, .. } = arrival;
         for position in origin.position.iter().chain(&again) {
             self.streams.is_settled(*position);
         }
         origin.marks = self.streams.marks();
+        origin.old = self.is_old(&origin);
         if asked != Asked::Deliver || publication.push().is_some() {
             let waiting = (self.beside)(&publication, asked);
             if let Some(waiting) = waiting {
@@ -320,6 +321,24 @@ impl<R: Receiver> Intake<R> {
         Ok(())
     }
 
+    /// Whether it is from before this server was there. What follows something newer of its publisher is not, whichever of
+    /// several streams has brought it first, and had it before it was asked for that.
+    fn is_old(&mut self, origin: &Origin) -> bool {
+        let Some(id) = origin.id.as_ref().filter(|_| self.several) else { return origin.old };
+        match self.newest.get_mut(&id.publisher) {
+            Some(newest) if origin.old && id.number < *newest => true,
+            Some(newest) => {
+                *newest = id.number.max(*newest);
+                false
+            }
+            None if origin.old => true,
+            None => {
+                self.newest.put(id.publisher.clone(), id.number);
+                false
+            }
+        }
+    }
+
     /// Whoever is here, and whoever comes back from before, is told that messages are missing.
     async fn publish_gap(&mut self) -> Result<(), ShardGone> {
         let origin = Origin { marks: self.streams.marks(), ..Origin::default() };
@@ -336,7 +355,6 @@ impl<R: Receiver> Intake<R> {
         let counters = &self.counters;
         counters.duplicates.add(duplicates);
         counters.missed.add(missed);
-        self.missing |= missed > 0;
         counters.new_runs.add(new_runs);
         if duplicates > 0
             && let Some(unlogged) = self.log.due("duplicates")

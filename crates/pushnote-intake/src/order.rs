@@ -13,11 +13,13 @@ use crate::source::Sender;
 /// How long a message waits for those before it, which may come after it: over another forwarder, or because their
 /// publisher connected again and its old connection is not yet read to the end.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
+/// Publishers of one sender that are remembered: those heard last.
+pub(crate) const PUBLISHERS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not zero");
 /// What one sender may occupy.
 const LIMITS: SequencerLimits = SequencerLimits {
     patience: PATIENCE,
     held_bytes_max: 8 * 1024 * 1024,
-    publishers_max: NonZeroUsize::new(10_000).expect("it is not zero"),
+    publishers_max: PUBLISHERS_MAX,
     sources: 1,
 };
 /// Senders that are remembered: those heard last.
@@ -147,6 +149,8 @@ mod tests {
         fn detach(&mut self) {}
 
         fn take_in(&mut self, _: Self) {}
+
+        fn follows_missing(&mut self) {}
     }
 
     fn key(number: u16) -> Sender {

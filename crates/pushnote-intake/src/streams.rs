@@ -27,7 +27,7 @@ struct Stream {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
-    /// The one that began last is the first.
+    /// The one heard last is the first.
     streams: Vec<Stream>,
 }
 
@@ -86,8 +86,9 @@ impl Streams {
     pub(crate) fn came(&mut self, position: Position) -> bool {
         let sequence = position.sequence;
         let next = sequence.saturating_add(1);
-        if self.of(position).is_none() {
-            self.begins(position);
+        match self.streams.iter().position(|stream| stream.epoch == position.epoch) {
+            Some(at) => self.streams[..=at].rotate_right(1),
+            None => _ = self.begins(position),
         }
         let Some(stream) = self.of(position) else { return false };
         let skipped = sequence > stream.next;
@@ -130,12 +131,12 @@ impl Streams {
             || self.streams.iter().any(|stream| stream.epoch == epoch && stream.heard_to >= sequence)
     }
 
-    /// Whether that has been settled, too.
-    pub(crate) fn settled(&self, epoch: u64, sequence: u64) -> bool {
+    /// Whether some of that is not settled.
+    pub(crate) fn hold(&self, epoch: u64, sequence: u64) -> bool {
         let holds = |stream: &Stream| {
             stream.epoch == epoch && stream.held.first().is_some_and(|held| *held < sequence)
         };
-        self.reach(epoch, sequence) && !self.streams.iter().any(holds)
+        self.streams.iter().any(holds)
     }
 }
 
@@ -162,7 +163,7 @@ mod tests {
         assert!(!streams.came(at(1, 7)));
         assert!(!streams.came(at(1, 8)) && streams.had(at(1, 8)));
         assert!(streams.came(at(1, 10)), "9 did not come");
-        assert_eq!(streams.marks()[..], [at(4, 3), at(1, 11), at(2, 12)]);
+        assert_eq!(streams.marks()[..], [at(1, 11), at(4, 3), at(2, 12)]);
     }
 
     #[test]
@@ -178,5 +179,15 @@ mod tests {
         assert!(streams.came(at(1, 9)), "8 did not come");
         assert!(!streams.came(at(2, 3)), "where it begins, nobody can say");
         assert_eq!(streams.marks()[..], [at(2, 4), at(1, 10)]);
+    }
+
+    #[test]
+    fn one_that_is_heard_is_not_forgotten() {
+        let mut streams = Streams::default();
+        for run in 2..8 {
+            assert!(!streams.begins(at(run, 0)));
+            assert!(!streams.came(at(1, run)));
+        }
+        assert_eq!(streams.marks()[..], [at(1, 8), at(7, 0), at(6, 0), at(5, 0)]);
     }
 }

@@ -1,6 +1,7 @@
 //! What becomes of what a source yields.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,7 +26,11 @@ impl Receiver for Page {
     type Notice = ();
 
     fn deliver(&self, batch: &Batch<()>) -> Delivery {
-        let texts = batch.payloads().map(|data| String::from_utf8(data.to_vec()).unwrap());
+        let text = |one: &Publication| match one.data() {
+            Some(data) => String::from_utf8(data.to_vec()).unwrap(),
+            None => "gap".to_owned(),
+        };
+        let texts = batch.publications().map(text);
         texts.for_each(|text| drop(self.0.send(text)));
         Delivery::Accepted
     }
@@ -121,6 +126,13 @@ impl Set {
         self.application.send(Incoming { sender, message, reply, position, old: false }).unwrap();
     }
 
+    /// A stream brings what it had before it was asked.
+    fn say_old(&self, position: Position, envelope: String) {
+        let (sender, message) = (Sender::Anybody, Ok(Sent::Envelope(envelope.into())));
+        let position = Some(position);
+        self.application.send(Incoming { sender, message, reply: None, position, old: true }).unwrap();
+    }
+
     fn publish(&self, data: u32, id: &str) {
         self.say(Ok(envelope(data, id)), None);
     }
@@ -132,6 +144,14 @@ impl Set {
 
 fn envelope(data: u32, id: &str) -> String {
     format!(r#"{{"name":"notify_all","data":{data},"publication":"{id}"}}"#)
+}
+
+/// Those with the epochs 1 and 2; each has so much from before.
+fn two_streams([first, second]: [u64; 2]) -> (watch::Sender<HashMap<String, Beginning>>, Expected) {
+    let stream = |epoch, live| Beginning { from: pushnote_zmtp::Position { epoch, sequence: 0 }, live };
+    let streams = [("1".to_owned(), stream(1, first)), ("2".to_owned(), stream(2, second))].into();
+    let (socket, beginnings) = watch::channel(streams);
+    (socket, Expected { count: 2, beginnings })
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,10 +203,8 @@ async fn messages_come_in_order_and_each_once() {
 /// However late it is, while the server fills its log.
 #[tokio::test(start_paused = true)]
 async fn of_two_streams_the_one_that_has_more_is_waited_for() {
-    let stream = |epoch, live| Beginning { from: pushnote_zmtp::Position { epoch, sequence: 0 }, live };
-    let streams = [("less".to_owned(), stream(1, 2)), ("more".to_owned(), stream(2, 5))].into();
-    let (_sockets, beginnings) = watch::channel(streams);
-    let mut set = Set::with(&[], Some(Expected { count: 2, beginnings }));
+    let (_sockets, streams) = two_streams([2, 5]);
+    let mut set = Set::with(&[], Some(streams));
     let at = |epoch, sequence| Some(Position { epoch, sequence });
     let replies = [(); 2].map(|()| Noted::default());
     set.say_at(at(1, 0), Ok(envelope(4, "web/4")), Some(replies[0].clone()));
@@ -205,6 +223,59 @@ async fn of_two_streams_the_one_that_has_more_is_waited_for() {
     assert_eq!((set.counters.duplicates.total(), set.counters.missed.total()), (2, 0));
 }
 
+/// What it had is on its way in already, and tells where a publisher begins.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_began_anew_meanwhile_has_brought_what_it_had_once_it_brings_more() {
+    let (sockets, streams) = two_streams([2, 2]);
+    let mut set = Set::with(&[], Some(streams));
+    let at = |epoch, sequence| Some(Position { epoch, sequence });
+    let say = |set: &Set, epoch, sequence, number| {
+        set.say_at(at(epoch, sequence), Ok(envelope(number, &format!("web/{number}"))), None);
+    };
+    say(&set, 2, 0, 4);
+    say(&set, 2, 1, 5);
+    tokio::task::yield_now().await;
+    let from = pushnote_zmtp::Position { epoch: 3, sequence: 0 };
+    sockets.send_modify(|streams| _ = streams.insert("1".to_owned(), Beginning { from, live: 0 }));
+    assert!(timeout(Duration::from_secs(2), set.page.recv()).await.is_err(), "more may come");
+    say(&set, 1, 0, 3);
+    say(&set, 3, 0, 5);
+    for text in ["3", "4", "5"] {
+        assert_eq!(set.next().await, text);
+    }
+}
+
+/// Who has had what is before it elsewhere is to be told of it.
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_where_messages_are_missing() {
+    let (_sockets, streams) = two_streams([4, 0]);
+    let mut set = Set::with(&[], Some(streams));
+    for (position, number) in [(0, 4), (1, 5), (2, 8), (3, 9)] {
+        let position = Some(Position { epoch: 1, sequence: position });
+        set.say_at(position, Ok(envelope(number, &format!("web/{number}"))), None);
+    }
+    for text in ["4", "5", "gap", "8", "9"] {
+        assert_eq!(set.next().await, text);
+    }
+}
+
+/// One of two has been asked a moment later, and is faster.
+#[tokio::test(start_paused = true)]
+async fn what_follows_something_new_is_new() {
+    let (_sockets, streams) = two_streams([0, 2]);
+    let mut set = Set::with(&[], Some(streams));
+    let at = |epoch, sequence| Position { epoch, sequence };
+    set.say_at(Some(at(1, 0)), Ok(envelope(0, "web/0")), None);
+    set.say_old(at(2, 0), envelope(0, "web/0"));
+    set.say_old(at(2, 1), envelope(1, "web/1"));
+    set.say_old(at(2, 2), envelope(9, "other/0"));
+    set.say_at(Some(at(1, 1)), Ok(envelope(1, "web/1")), None);
+    set.say_at(Some(at(1, 2)), Ok(envelope(2, "web/2")), None);
+    for text in ["0", "1", "2"] {
+        assert_eq!(set.next().await, text);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_does_not_come_in_time_is_missed() {
     let mut set = Set::start();
@@ -212,6 +283,7 @@ async fn what_does_not_come_in_time_is_missed() {
     set.publish(3, "web/3");
     assert_eq!(set.next().await, "1");
     let began = Instant::now();
+    assert_eq!(set.next().await, "gap");
     assert_eq!(set.next().await, "3");
     assert!((Duration::from_millis(400)..Duration::from_millis(600)).contains(&began.elapsed()));
     assert_eq!(set.counters.missed.total(), 1);

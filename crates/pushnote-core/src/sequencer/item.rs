@@ -10,4 +10,6 @@ pub trait Item: Sized {
     fn detach(&mut self);
     /// The same came once more while this one is held.
     fn take_in(&mut self, duplicate: Self);
+    /// It goes on, and others between it and the one before it do not.
+    fn follows_missing(&mut self);
 }

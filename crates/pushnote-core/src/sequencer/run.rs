@@ -216,12 +216,13 @@ impl<T: Item> Run<T> {
 
     /// Gives up what is missing before the first message that is held.
     pub(super) fn give_up_hole(&mut self, out: &mut Vec<T>) -> (u64, usize) {
-        let Some((&first, _)) = self.held.first_key_value() else { return (0, 0) };
+        let Some(&first) = self.held.keys().next() else { return (0, 0) };
         if self.unsettled.is_some() {
             self.begin(first);
         }
         let missed = first - self.next;
         if missed > 0 {
+            self.held.values_mut().next().into_iter().for_each(|(_, item)| item.follows_missing());
             self.holes.insert(self.next, first - 1);
             if self.holes.len() > HOLES_MAX {
                 self.holes.pop_first();
