@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::machine::Machine;
-use crate::{built, generate, root, succeeds};
+use crate::{built, generate, make, root, succeeds};
 
 /// Who runs the lines is root already.
 const SUDO: &str = "#!/bin/sh\nexec \"$@\"\n";
@@ -48,8 +48,8 @@ impl Checkout {
         std::fs::create_dir(&target).expect("a folder");
         // As make does it, but quick rather than small.
         let how = ["--strip", "--profile", "dev", "--fast", "--compress-system", "--output"];
-        let make = succeeds(Command::new("make").args(["--dry-run", "deb"]).current_dir(root()));
-        let line = make.lines().last().expect("a line of cargo's");
+        let lines = succeeds(make().args(["--dry-run", "deb"]).current_dir(root()));
+        let line = lines.lines().last().expect("a line of cargo's");
         let mut cargo = Command::new("bash");
         cargo.args(["-c", &format!("{line} \"$@\""), "bash"]).args(how).current_dir(root());
         succeeds(cargo.arg(target.join("pushnote_of_tests.deb")));

@@ -24,6 +24,13 @@ fn built() -> PathBuf {
     Process::path("pushnote").parent().expect("a folder").to_owned()
 }
 
+/// As in a shell of its own: these tests may be run by make themselves.
+fn make() -> Command {
+    let mut make = Command::new("make");
+    make.arg("--no-print-directory").env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
+    make
+}
+
 fn succeeds(command: &mut Command) -> String {
     let output = command.output().expect("a program that starts");
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -49,12 +56,12 @@ fn files(folder: &Path) -> String {
 fn make_installs_what_it_says_and_takes_it_away() {
     generate();
     let there = tempfile::tempdir().expect("a folder");
-    let make = |job: &str| {
-        let mut make = Command::new("make");
+    let run = |job: &str| {
+        let mut make = make();
         make.arg(job).arg("PREFIX=/opt/pushnote").arg(format!("DESTDIR={}", there.path().display()));
         succeeds(make.arg(format!("BUILT={}", built().display())).current_dir(root()))
     };
-    make("install");
+    run("install");
     let bin = there.path().join("opt/pushnote/bin");
     for program in ["pushnote", "pushnote-server", "pushnote-mq"] {
         let version = succeeds(Command::new(bin.join(program)).arg("--version"));
@@ -71,8 +78,8 @@ fn make_installs_what_it_says_and_takes_it_away() {
     // Settings are the operator's own.
     let settings = there.path().join("etc/pushnote/pushnote.toml");
     std::fs::write(&settings, "# mine\n").expect("a file");
-    make("install");
-    make("uninstall");
+    run("install");
+    run("uninstall");
     assert_eq!(std::fs::read_to_string(&settings).expect("a file"), "# mine\n");
     assert_eq!(files(there.path()), "./etc/pushnote/pushnote.toml\n");
 }
@@ -282,7 +289,7 @@ fn the_image_runs_its_programs_without_root() {
         build.split_once("install -D --strip --target-directory=/built ").expect("what is built");
     assert_eq!(source, "/built/");
     // It is built there as everywhere.
-    let release = succeeds(Command::new("make").args(["--dry-run", "release"]).current_dir(root()));
+    let release = succeeds(make().args(["--dry-run", "release"]).current_dir(root()));
     let cargo = release.lines().next().expect("a line of cargo's");
     assert!(build.contains(&format!(" {cargo} && ")), "{cargo} is not in {build}");
     for program in given.split_whitespace() {

@@ -9,8 +9,10 @@ use tokio::time::Instant;
 use crate::source::Expected;
 use crate::streams::Streams;
 
-/// How long it is waited for.
-const FILLING_MAX: Duration = Duration::from_secs(5);
+/// How long nothing of it may come, while this process runs, before it is waited for no more.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How often that is looked at. What is longer between two looks, this process stood still, or had nothing to do.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// See the module's documentation.
 pub(crate) struct Filling {
@@ -19,7 +21,11 @@ pub(crate) struct Filling {
     /// Where they begin, as far as it was told, by endpoint; of each endpoint the last one counts. What those before had may
     /// still be on its way in, or never come.
     told: Vec<(String, Beginning)>,
-    until: Instant,
+    looked: Instant,
+    /// How long nothing of it came, up to then.
+    silence: Duration,
+    /// How much of it had come.
+    progress: u64,
     has_come: bool,
     over: bool,
 }
@@ -29,8 +35,15 @@ impl Filling {
     pub(crate) fn new(mut expected: Option<Expected>) -> Self {
         // What they have said already is news.
         expected.iter_mut().for_each(|expected| expected.beginnings.mark_changed());
-        let until = Instant::now() + FILLING_MAX;
-        Self { has_come: expected.is_none(), expected, told: Vec::new(), until, over: false }
+        Self {
+            has_come: expected.is_none(),
+            expected,
+            told: Vec::new(),
+            looked: Instant::now(),
+            silence: Duration::ZERO,
+            progress: 0,
+            over: false,
+        }
     }
 
     /// How many streams bring the same.
@@ -38,9 +51,14 @@ impl Filling {
         self.expected.as_ref().map_or(1, |expected| expected.count)
     }
 
-    /// When it is over at the latest.
-    pub(crate) fn until(&self) -> Instant {
-        self.until
+    /// When to ask whether it is over, if nothing happens before.
+    pub(crate) fn next_look(&self) -> Instant {
+        self.looked + LOOK
+    }
+
+    /// Whether it was given up, although some that have begun had more.
+    pub(crate) fn is_given_up(&self, streams: &Streams) -> bool {
+        self.over && !self.told.iter().enumerate().all(|(at, _)| self.has_brought_all(at, streams))
     }
 
     /// Waits until streams have said where they begin, or never will.
@@ -85,19 +103,36 @@ impl Filling {
         // The log has to know first where they begin.
         let are_known = !beginnings.has_changed().unwrap_or(false);
         let all_are_known = are_known && beginnings.borrow().len() >= *count;
-        let in_time = Instant::now() < self.until;
-        let has_come = |at: usize, name: &str, begun: &Beginning| {
-            // What comes over one connection, comes before what comes over the next.
-            let is_over = |(other, next): &(String, Beginning)| {
-                other == name && streams.reach(next.from.epoch, next.from.sequence + 1)
-            };
-            streams.reach(begun.from.epoch, begun.live) || self.told[at + 1..].iter().any(is_over)
-        };
-        let all_have = self.told.iter().enumerate().all(|(at, (name, begun))| has_come(at, name, begun));
+        let in_time = self.silence(streams) < SILENCE_MAX;
+        let all_have = (0..self.told.len()).all(|at| self.has_brought_all(at, streams));
         self.has_come |= !in_time || (all_are_known && all_have);
         let holds = |(_, begun): &(_, Beginning)| streams.hold(begun.from.epoch, begun.live);
         self.over = !in_time || (all_are_known && all_have && !self.told.iter().any(holds));
         self.over
+    }
+
+    /// Whether the stream that was told of there has brought what it had.
+    fn has_brought_all(&self, at: usize, streams: &Streams) -> bool {
+        let (name, begun) = &self.told[at];
+        // What comes over one connection, comes before what comes over the next.
+        let is_over = |(other, next): &(String, Beginning)| {
+            other == name && streams.reach(next.from.epoch, next.from.sequence + 1)
+        };
+        streams.reach(begun.from.epoch, begun.live) || self.told[at + 1..].iter().any(is_over)
+    }
+
+    /// For how long nothing has come of what is waited for. What a process that stood still has not read yet, may have come.
+    fn silence(&mut self, streams: &Streams) -> Duration {
+        let now = Instant::now();
+        let brought = |(_, begun): &(_, Beginning)| streams.heard_to(begun.from.epoch).min(begun.live);
+        let progress = self.told.iter().map(brought).sum();
+        if progress > self.progress {
+            self.silence = Duration::ZERO;
+        } else {
+            self.silence += now.saturating_duration_since(self.looked).min(2 * LOOK);
+        }
+        (self.progress, self.looked) = (progress, now);
+        self.silence
     }
 }
 
@@ -149,5 +184,52 @@ mod tests {
         sender.send_modify(|streams| _ = streams.insert("two".to_owned(), begin(2, 7)));
         assert_eq!(news(&mut filling), [(2, 7)]);
         assert_eq!(news(&mut filling), [(0, 0); 0]);
+    }
+
+    /// Until it is over, in time that passes by looks.
+    async fn seconds(
+        filling: &mut Filling,
+        streams: &mut Streams,
+        mut comes: impl FnMut(&mut Streams),
+    ) -> u64 {
+        let began = Instant::now();
+        while !filling.is_over(streams) {
+            tokio::time::advance(LOOK).await;
+            comes(streams);
+        }
+        began.elapsed().as_secs()
+    }
+
+    fn with(count: usize, live: u64) -> (Filling, Streams) {
+        let begun = Beginning { live, ..begin(1, 0) };
+        let (sender, beginnings) = watch::channel(HashMap::from([("one".to_owned(), begun)]));
+        let mut filling = Filling::new(Some(Expected { count, beginnings }));
+        drop(sender);
+        filling.news().into_iter().for_each(drop);
+        (filling, Streams::default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_slowly_is_waited_for_and_silence_is_not() {
+        let (mut filling, mut streams) = with(1, 1000);
+        let mut next = 0;
+        let comes = |streams: &mut Streams| {
+            next += 1;
+            if next <= 80 {
+                streams.came(Position { epoch: 1, sequence: next });
+            }
+        };
+        assert_eq!(seconds(&mut filling, &mut streams, comes).await, 25, "20 in which something came, and 5");
+        assert!(filling.is_given_up(&streams));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_not_there_is_waited_for_while_this_process_runs() {
+        let (mut filling, mut streams) = with(2, 0);
+        assert!(!filling.is_over(&streams));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(!filling.is_over(&streams), "it stood still");
+        assert_eq!(seconds(&mut filling, &mut streams, |_| {}).await, 4);
+        assert!(!filling.is_given_up(&streams), "the one that has begun has brought all");
     }
 }

@@ -122,10 +122,13 @@ impl<R: Receiver> Intake<R> {
         self.order.set_sources(filling.sources());
         loop {
             if !self.hub.is_filled() && filling.is_over(&self.streams) {
+                if filling.is_given_up(&self.streams) {
+                    self.publish_gap().await?;
+                }
                 self.hub.is_filling(false);
             }
             let deadline = self.order.poll_timeout().filter(|_| filling.has_come());
-            let filled_by = filling.until();
+            let next_look = filling.next_look();
             tokio::select! {
                 incoming = source.next() => match incoming {
                     Some(incoming) => self.take(incoming).await?,
@@ -135,7 +138,7 @@ impl<R: Receiver> Intake<R> {
                     self.time_passed().await?;
                 }
                 () = filling.next_beginning() => self.streams_begin(filling.news()).await?,
-                () = sleep_until(filled_by), if !self.hub.is_filled() => {}
+                () = sleep_until(next_look), if !self.hub.is_filled() => {}
             }
         }
     }

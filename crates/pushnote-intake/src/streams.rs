@@ -124,11 +124,15 @@ impl Streams {
         self.streams.iter().map(|stream| Position { epoch: stream.epoch, sequence: mark(stream) }).collect()
     }
 
-    /// Whether all before this place has come, in this run: what an earlier one has had tells nothing of what other streams
-    /// have brought since.
+    /// Up to where it has come in this run: what an earlier one has had tells nothing of what other streams have brought since.
+    pub(crate) fn heard_to(&self, epoch: u64) -> u64 {
+        let stream = self.streams.iter().find(|stream| stream.epoch == epoch);
+        stream.map_or(0, |stream| stream.heard_to)
+    }
+
+    /// Whether all before this place has come so.
     pub(crate) fn reach(&self, epoch: u64, sequence: u64) -> bool {
-        sequence == 0
-            || self.streams.iter().any(|stream| stream.epoch == epoch && stream.heard_to >= sequence)
+        self.heard_to(epoch) >= sequence
     }
 
     /// Whether some of that is not settled.
