@@ -1,12 +1,17 @@
 import asyncio
 import hashlib
+import logging
+import socket
+import ssl
+import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from conftest import Server
 
-from pushnote import NotConfigured, Refused, Unavailable, pub
+from pushnote import NotConfigured, Refused, Unavailable, http, pub
 from pushnote.http import HTTP
 from pushnote.message import Message
 
@@ -115,5 +120,105 @@ def test_what_is_full_for_a_moment_is_asked_again():
         assert api.ask("POST", "/v1/push", b"{}") == {"id": "a"}
         with pytest.raises(Refused, match="429: too many"):
             api.ask("POST", "/v1/push", b"{}")
+    finally:
+        server.shutdown()
+
+
+def took(call):
+    """How long it is until a call fails, and how it does."""
+    began = time.monotonic()
+    with pytest.raises(Unavailable) as failed:
+        call()
+    return time.monotonic() - began, str(failed.value)
+
+
+def test_where_nobody_is_one_call_waits_and_the_next_fail_at_once(served, monkeypatch, caplog):
+    monkeypatch.setattr(http, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(http, "DOWN_S", 0.2)
+    page = served.page()
+    pub.notify_all("before")
+    served.process.kill()
+    assert took(lambda: pub.notify_all(1))[0] >= 0.3
+    for _ in range(3):
+        seconds, why = took(lambda: pub.notify_all(1))
+        assert seconds < 0.1, seconds
+        assert "a moment ago (Connect" in why
+    pub._publishers.made._down_until = time.monotonic()
+    seconds, why = took(lambda: pub.notify_all(1))
+    assert seconds < 0.3, "one looks, once"
+    assert "moment" not in why
+    served.run()
+    pub._publishers.made._down_until = time.monotonic()
+    assert pub.notify_all("after") is not None
+    assert page.next() == "before"
+    said = [record.getMessage() for record in caplog.records if record.name == "pushnote"]
+    assert [record.levelno for record in caplog.records if record.name == "pushnote"] == [logging.WARNING] * 2
+    assert "nobody is there (Connect" in said[0]
+    assert "is there again" in said[1]
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"])
+def test_an_answer_that_drips_ends_in_time(head):
+    over = threading.Event()
+
+    def drip(listening):
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(head)
+            while not over.wait(0.05):
+                try:
+                    connection.sendall(b"H")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        dripping = threading.Thread(target=drip, args=[listening])
+        dripping.start()
+        api = HTTP(f"http://127.0.0.1:{listening.getsockname()[1]}", KEY)
+        seconds, why = took(lambda: api.ask("POST", "/v1/publish", b"{}", 0.5))
+        over.set()
+        dripping.join()
+    assert 0.4 <= seconds < 2, seconds
+    assert "the time is over" in why or "ReadTimeout" in why or "Protocol" in why, why
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """A certificate of 127.0.0.1 that no system trusts, and its key."""
+    made = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem", "-days", "1", "-nodes"]
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    subprocess.run(["openssl", "req", "-x509", *key, *made, *name], check=True, capture_output=True)
+    return tmp_path
+
+
+def test_a_private_authority_is_trusted_by_the_environment_and_its_proxies_are_not_taken(authority, monkeypatch):
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"id":"a"}')
+
+        def log_message(self, *_):
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
+    server = HTTPServer(("127.0.0.1", 0), Taking)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"https://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    try:
+        with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
+            HTTP(address, KEY).ask("POST", "/v1/publish", b"{}", 0.3)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority / "cert.pem"))
+        assert HTTP(address, KEY).publish(Message("1", everyone=True)).id == "a"
+        for wrong, why in [("nowhere", "No such file"), ("key.pem", "no certificates")]:
+            monkeypatch.setenv("SSL_CERT_FILE", str(authority / wrong))
+            with pytest.raises(NotConfigured, match=f"SSL_CERT_FILE names .*{wrong}, which cannot be used: .*{why}"):
+                HTTP(address, KEY).publish(Message("1", everyone=True))
     finally:
         server.shutdown()

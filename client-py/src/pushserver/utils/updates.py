@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 from django.conf import settings as django_settings
 
+from pushnote.connections import trusted
 from pushnote.encoding import dumps
 from pushserver import settings, signals
 
@@ -34,7 +35,7 @@ def send_update(channel_id: str, data: Any, already_serialized: bool = False, ig
     }
     signals.pre_send_update.send(**told)
     try:
-        with httpx.Client(trust_env=False, timeout=TIMEOUT_S) as client:
+        with httpx.Client(trust_env=False, verify=trusted(), timeout=TIMEOUT_S) as client:
             response = client.send(request)
         response.raise_for_status()
     except httpx.HTTPError as error:
