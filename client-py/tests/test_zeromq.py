@@ -231,15 +231,6 @@ def test_without_an_address_the_error_says_what_to_set(publish_from):
     assert "PUSHNOTE_MQ_SOCKET is not set" in done.stderr
 
 
-def test_uwsgi_without_threads_is_refused(publisher, monkeypatch):
-    uwsgi = types.SimpleNamespace(opt={"workers": b"4"})
-    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
-    with pytest.raises(NotConfigured, match="--enable-threads"):
-        publisher([f"tcp://127.0.0.1:{free_port()}"]).publish(everyone(1))
-    monkeypatch.setattr(uwsgi, "opt", {"enable-threads": True})
-    publisher([f"tcp://127.0.0.1:{free_port()}"]).publish(everyone(1))
-
-
 def test_gunicorn_that_forks_after_it_has_published(server, tmp_path, start):
     (tmp_path / "shop.py").write_text(
         "from pushnote.pub import notify_all\n"

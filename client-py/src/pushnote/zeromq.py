@@ -23,6 +23,7 @@ from typing import Any
 
 import zmq
 
+from pushnote import runtimes
 from pushnote.errors import NotConfigured, NotSent, QueueFull, Refused, Unavailable
 from pushnote.message import Message, Receipt
 from pushnote.settings import ACK_SOCKET, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX_DEFAULT, MQ_SOCKET
@@ -215,13 +216,13 @@ class ZeroMQ:
     def _start(self) -> None:
         if self._thread is not None:
             return
-        _refuse_without_threads()
+        runtimes.refuse_where_no_thread_can_be()
         for endpoint in self._endpoints:
             check_endpoint(MQ_SOCKET, endpoint)
             # Whatever answers something else libzmq takes for a peer of old, and says that it has subscribed.
             if _is_another_protocol(endpoint):
                 raise NotConfigured(f"what listens at {endpoint} is no ZeroMQ: {RIGHT_PORT}")
-        sockets = _sockets()
+        sockets = runtimes.sockets()
         context = sockets.Context()
         out = context.socket(zmq.XPUB)  # a PUB that hears subscriptions
         try:
@@ -316,7 +317,7 @@ class ZeroMQ:
 
     def _ask(self, endpoint: str, body: bytes, timeout: float) -> dict[str, Any] | None:
         """Ask one forwarder; ``None`` if it says nothing, or nothing that is an answer."""
-        with _sockets().Context() as context, context.socket(zmq.REQ) as asking:
+        with runtimes.sockets().Context() as context, context.socket(zmq.REQ) as asking:
             self._set_up(asking)
             try:
                 asking.connect(endpoint)
@@ -360,35 +361,3 @@ def _is_another_protocol(endpoint: str) -> bool:
         return False
     # ZMTP 1.0 begins with the length of a short message.
     return first not in (b"", ZMTP_SIGNATURE[:1], b"\x01")
-
-
-def _sockets() -> Any:
-    """Where sockets and pollers are from: where gevent has put its own in the place of threads, one that blocked would block all.
-
-    :raises NotConfigured: eventlet has.
-    """
-    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
-    if eventlet is not None and eventlet.is_monkey_patched("thread"):
-        raise NotConfigured(
-            "eventlet has taken the place of threads, in which ZeroMQ would block the program: publish by HTTP "
-            "(PUSHNOTE_MQ_SOCKET=http://…)"
-        )
-    if gevent is not None and gevent.is_module_patched("threading"):
-        from zmq import green
-
-        return green
-    return zmq
-
-
-def _refuse_without_threads() -> None:
-    """uWSGI runs no threads unless it is told to, and what is queued would stay there.
-
-    :raises NotConfigured: it is so.
-    """
-    uwsgi = sys.modules.get("uwsgi")
-    options = getattr(uwsgi, "opt", {})
-    if uwsgi is not None and not ({"enable-threads", b"enable-threads", "threads", b"threads"} & set(options)):
-        raise NotConfigured(
-            "uWSGI runs no threads, and ZeroMQ needs one: start it with --enable-threads, or publish by HTTP "
-            "(PUSHNOTE_MQ_SOCKET=http://…)"
-        )
