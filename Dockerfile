@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # One image for every part: docker run … pushnote-server …
 FROM rust:1-slim-bookworm AS build
 WORKDIR /source

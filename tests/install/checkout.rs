@@ -56,9 +56,13 @@ impl Checkout {
         checkout
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A machine that has it at /given; `None` where that cannot be.
     pub(crate) fn machine(&self) -> Option<Machine> {
-        let machine = Machine::boot(self.folder.path())?;
+        let machine = Machine::boot(self.path())?;
         machine.run("cp /given/bin/* /usr/local/bin/");
         Some(machine)
     }

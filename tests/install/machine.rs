@@ -1,10 +1,12 @@
-//! A Debian of its own, with its own systemd, network and users, which is gone when it is dropped.
+//! A machine of its own, which is gone when it is dropped: a Debian with its systemd, or this one with a Docker engine.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pushnote_tests::PATIENCE;
+
+use crate::root;
 
 /// Between two looks at whether something is so.
 const LOOK: Duration = Duration::from_millis(20);
@@ -16,25 +18,38 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Starts one of what tests/setup has unpacked, with `given` to be seen at /given; `None`, and a line that says why, where
-    /// that cannot be.
-    pub(crate) fn start(given: &Path, first: &[&str]) -> Option<Self> {
-        let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let base = tests.join(".cache/debian");
-        let absent = std::fs::read_to_string(tests.join(".cache/debian.absent"));
-        if let Ok(why) = absent {
-            eprintln!("skipped: {why}");
+    /// Boots what tests/setup has unpacked, with `given` to be seen at /given, until its systemd has started everything; `None`,
+    /// and a line that says why, where that cannot be.
+    pub(crate) fn boot(given: &Path) -> Option<Self> {
+        let base = debian()?;
+        let machine = Self::start("machine.sh", &[&base, given]);
+        until("its /given", || machine.try_run("test ! -e /old && test -d /given && echo yes"));
+        until("systemd", || machine.try_run("systemctl is-system-running --wait"));
+        Some(machine)
+    }
+
+    /// This machine, with another network and a Docker engine whose images and log are in `folder`; `None` where that cannot be.
+    pub(crate) fn with_docker(folder: &Path) -> Option<Self> {
+        debian()?;
+        if Command::new("dockerd").arg("--version").output().is_err() {
+            eprintln!("skipped: there is no dockerd, which tests/setup installs for root");
             return None;
         }
-        assert!(base.exists(), "{} is missing: run 'make test-setup' first", base.display());
+        let machine = Self::start("docker.sh", &[&folder.join("docker")]);
+        until("its engine", || machine.try_run("docker version"));
+        Some(machine)
+    }
+
+    /// Runs a script as the first process in namespaces of its own.
+    fn start(script: &str, arguments: &[&Path]) -> Self {
         let kinds = ["--pid", "--mount", "--uts", "--ipc", "--net", "--cgroup"];
         let mut unshare = Command::new("unshare")
             .args(["--fork", "--kill-child"])
             .args(kinds)
             .arg("bash")
-            .args([tests.join("install/machine.sh"), base])
-            .args(first)
-            .env("GIVEN", given)
+            .arg(root().join("tests/install").join(script))
+            .args(arguments)
+            .current_dir(root())
             .stdin(Stdio::null())
             .spawn()
             .expect("unshare(1)");
@@ -44,16 +59,7 @@ impl Machine {
             let children = std::fs::read_to_string(&children).unwrap_or_default();
             children.split_whitespace().next().map(str::to_owned)
         });
-        let machine = Self { unshare, first };
-        until("its /given", || machine.try_run("test ! -e /old && test -d /given && echo yes"));
-        Some(machine)
-    }
-
-    /// With systemd, which has started everything.
-    pub(crate) fn boot(given: &Path) -> Option<Self> {
-        let machine = Self::start(given, &[])?;
-        until("systemd", || machine.try_run("systemctl is-system-running --wait"));
-        Some(machine)
+        Self { unshare, first }
     }
 
     /// Runs lines of a shell in it, and returns what they print.
@@ -92,6 +98,18 @@ impl Drop for Machine {
         let _ = Command::new("kill").args(["-KILL", &self.first]).status();
         let _ = self.unshare.wait();
     }
+}
+
+/// The Debian of tests/setup; `None`, and a line that says why, where there could be none.
+fn debian() -> Option<PathBuf> {
+    let cache = root().join("tests/.cache");
+    if let Ok(why) = std::fs::read_to_string(cache.join("debian.absent")) {
+        eprintln!("skipped: {why}");
+        return None;
+    }
+    let base = cache.join("debian");
+    assert!(base.exists(), "{} is missing: run 'make test-setup' first", base.display());
+    Some(base)
 }
 
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Makes of the folder $1, a Debian as debootstrap leaves it, a machine of its own: what happens in it is in memory and gone
-# with it. Its first process is what follows; by default its systemd. Is run by unshare, in namespaces of its own.
+# with it. The folder $2 is to be seen in it. Its first process is its systemd. Is run by unshare, in namespaces of its own.
 set -e
 base=$1
-shift
+given=$2
 mount --make-rprivate /
 state=$(mktemp -d)
 mount -t tmpfs tmpfs "$state"
@@ -32,11 +32,11 @@ ip link set lo up
 
 # What it is given from outside stays to be seen at /given.
 mkdir given
-[ -z "$GIVEN" ] || mount --bind "$GIVEN" given
+mount --bind "$given" given
 mkdir old
 pivot_root . old
 umount -l /old
 rmdir /old
 # As systemd's own mount namespaces want it.
 mount --make-rshared /
-exec env -i container=machine PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${@:-/lib/systemd/systemd}"
+exec env -i container=machine PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd

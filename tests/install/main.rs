@@ -2,6 +2,7 @@
 //! systemd units, in a Debian of its own.
 
 mod checkout;
+mod containers;
 mod machine;
 
 use std::collections::BTreeSet;
@@ -264,51 +265,4 @@ fn a_restart_refuses_nobody(machine: &Machine) {
     let asked = machine.run("cat /tmp/asked");
     // A server that ends says so with 503 as long as it listens; nobody finds a closed port.
     assert!(!asked.contains("refused by") && !asked.contains("nothing listens"), "{asked}");
-}
-
-/// Without a container engine: the last stage of the Dockerfile, run line by line in a Debian of its own.
-#[test]
-fn the_image_runs_its_programs_without_root() {
-    let file = include_str!("../../Dockerfile").replace("\\\n", " ");
-    let (build, last) = file.rsplit_once("\nFROM debian:").expect("two stages");
-    let lines = |word: &str| -> Vec<String> {
-        let of = last.lines().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
-        of.map(str::to_owned).collect()
-    };
-    // Any other would be one that is not run here. An entry point would stand before what compose's services say.
-    const KNOWN: [&str; 8] = ["RUN", "COPY", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "CMD"];
-    for line in last.lines().skip(1).filter(|line| !line.starts_with('#')) {
-        assert!(KNOWN.iter().any(|word| line.starts_with(word)), "{line}");
-    }
-    let Some(machine) = Machine::start(&built(), &["sleep", "infinity"]) else { return };
-    lines("RUN").iter().for_each(|line| drop(machine.run(line)));
-    let [copied] = &lines("COPY")[..] else { panic!("one COPY") };
-    let [from, source, target] = copied.split(' ').collect::<Vec<_>>()[..] else { panic!("{copied}") };
-    assert_eq!(from, "--from=build");
-    let (_, given) =
-        build.split_once("install -D --strip --target-directory=/built ").expect("what is built");
-    assert_eq!(source, "/built/");
-    // It is built there as everywhere.
-    let release = succeeds(make().args(["--dry-run", "release"]).current_dir(root()));
-    let cargo = release.lines().next().expect("a line of cargo's");
-    assert!(build.contains(&format!(" {cargo} && ")), "{cargo} is not in {build}");
-    for program in given.split_whitespace() {
-        let name = program.strip_prefix("target/release/").expect("a program");
-        machine.run(&format!("install /given/{name} {target}"));
-    }
-    let [user] = &lines("USER")[..] else { panic!("one USER") };
-    let (uid, gid) = user.split_once(':').expect("numbers");
-    let as_user = |line: &str| format!("setpriv --reuid={uid} --regid={gid} --clear-groups {line}");
-    let [volume] = &lines("VOLUME")[..] else { panic!("one VOLUME") };
-    let server = format!("pushnote-server --single --mq_socket=tcp://127.0.0.1:8002 --data-dir={volume}");
-    let secret = "PUSHNOTE_SECRET=a-secret-of-the-test-suites-0123456789abcdef";
-    machine.run(&format!("env {secret} {} > /tmp/log 2>&1 &", as_user(&server)));
-    let list = |line: &str| line.trim_matches(['[', ']']).replace([',', '"'], "");
-    let [check] = &lines("HEALTHCHECK")[..] else { panic!("one HEALTHCHECK") };
-    let (_, check) = check.split_once(" CMD ").expect("a command");
-    assert_eq!(machine.until(&as_user(&list(check))), "ok\n");
-    // What an image does that is told nothing.
-    let [command] = &lines("CMD")[..] else { panic!("one CMD") };
-    assert!(machine.run(&as_user(&list(command))).contains("Usage: pushnote"));
-    assert_eq!(machine.run(&format!("stat -c %u {volume}/pushnote.db")), format!("{uid}\n"));
 }

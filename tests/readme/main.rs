@@ -1,7 +1,6 @@
 //! The README's blocks, run as they are printed, on the ports that they name.
 
 mod blocks;
-mod compose;
 mod flask_sse;
 mod guarantees;
 mod languages;
@@ -20,7 +19,6 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use blocks::{block, block_of};
-use compose::Compose;
 use shell::Shell;
 
 /// The blocks name ports, so only one of these tests runs at a time.
@@ -255,56 +253,4 @@ async fn keys_on_every_connection() {
         shell.run(&block("## Across machines", "export PUSHNOTE_CURVE"));
         !hears_hi_all(&mut page).await
     } {}
-}
-
-#[tokio::test]
-async fn the_lines_of_docker_compose_do_what_it_says() {
-    let _ports = PORTS.lock().await;
-    let shell = Shell::new();
-    let compose = Compose::read();
-    let [export, up, publish, demo] = &compose.lines()[..] else { panic!("four lines at its head") };
-    let secret = shell.run(&format!("{export}\nprintf %s \"$PUSHNOTE_SECRET\""));
-    assert!(compose.text.contains("PUSHNOTE_SECRET: ${PUSHNOTE_SECRET:?"));
-    let start = |service: &str| {
-        shell.start(&format!("env PUSHNOTE_SECRET='{secret}' {}", compose.command(service, &[])))
-    };
-
-    assert_eq!(shell.words("docker", up), ["compose", "up", "--build", "--detach"]);
-    let mq = start("mq");
-    mq.line_after("pub listening on");
-    let servers = ["server-1", "server-2"].map(start);
-    let mut pages = Vec::new();
-    for (server, port) in servers.iter().zip([8081, 8082]) {
-        server.line_after("listening on http://");
-        pages.push(browser(port).await);
-    }
-    let words = shell.words("docker", publish);
-    assert_eq!(words[..4], ["compose", "run", "--rm", "publish"]);
-    let publish = compose.command("publish", &words[4..]);
-    for page in &mut pages {
-        // A server subscribes in its own time.
-        while {
-            shell.run(&publish);
-            !hears_hi_all(page).await
-        } {}
-    }
-
-    if let Some(nginx) = compose.nginx(shell.folder()) {
-        let mut nginx = shell.start(&nginx);
-        while std::net::TcpStream::connect("127.0.0.1:8080").is_err() {
-            assert!(nginx.is_running(), "it has ended");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let mut page = browser(8080).await;
-        while {
-            shell.run(&publish);
-            !hears_hi_all(&mut page).await
-        } {}
-        let health = compose.healthcheck("mq");
-        assert!(shell.run(&health).starts_with("ok"), "{health}");
-    }
-
-    assert_eq!(shell.words("docker", demo), ["compose", "up", "demo"]);
-    let demo = start("demo");
-    demo.line_after("1. open      http://127.0.0.1:8083/");
 }

@@ -58,12 +58,6 @@ impl Shell {
         output(&mut self.bash(lines), lines)
     }
 
-    /// The words that a line has for a command of this name, which need not exist.
-    pub(crate) fn words(&self, command: &str, line: &str) -> Vec<String> {
-        let told = self.run(&format!("{command}() {{ printf '%s\\n' \"$@\"; }}\n{line}"));
-        told.lines().map(str::to_owned).collect()
-    }
-
     /// Runs a program in Python to its end.
     pub(crate) fn python(&self, program: &str) -> String {
         output(&mut self.python_command(program), program)
