@@ -3,7 +3,7 @@ import type { Push, PushMethods } from './push.js';
 /** `connecting` also while waiting to try again; `disconnected` is for good. */
 export type State = 'disconnected' | 'connecting' | 'connected';
 
-export type Transport = 'websocket' | 'xhr-streaming' | 'xhr-polling';
+export type Transport = 'websocket' | 'xhr-streaming' | 'eventsource' | 'xhr-polling';
 
 /** A token, or what gets a fresh one before each connection; null as long as there is no user. */
 export type Token = string | (() => string | null | undefined | Promise<string | null | undefined>);
@@ -11,7 +11,7 @@ export type Token = string | (() => string | null | undefined | Promise<string |
 export interface Options {
   /** Whose messages to receive, besides those for all. More can be added with `subscribe`. */
   token?: Token | null;
-  /** Transports to try, in this order. All by default: websocket, xhr-streaming, xhr-polling. */
+  /** Transports to try, in this order. All by default: websocket, xhr-streaming, eventsource, xhr-polling. */
   transports?: Transport[];
   /** How long an answer, or the opening of one transport, may take before the next is tried. 5,000 by default. */
   openTimeoutMs?: number;
@@ -34,6 +34,8 @@ export interface Options {
   fetch?: typeof globalThis.fetch;
   /** Instead of the global `WebSocket`, which Node 20 does not have. */
   WebSocket?: new (url: string) => any;
+  /** Instead of the global `EventSource`, which Node does not have: there `eventsource` is passed over. */
+  EventSource?: new (url: string, options: { withCredentials: boolean }) => any;
 }
 
 /** With `resume`, the connection goes on where it was, and knows channels. */

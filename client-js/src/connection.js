@@ -179,9 +179,10 @@ export class Connection {
     const { io } = this.#settings;
     const base = info.base_url ? new URL(info.base_url, this.#base).href.replace(/\/+$/, '') : this.#base;
     const limits = { openTimeoutMs: this.#settings.openTimeoutMs, ...this.#silence(info.heartbeat_delay) };
+    const absent = { websocket: !io.WebSocket || info.websocket === false, eventsource: !io.EventSource };
     const failures = [];
     for (const transport of this.#settings.transports) {
-      if (transport === 'websocket' && !(io.WebSocket && info.websocket !== false)) continue;
+      if (absent[transport]) continue;
       const session = openSession(transport, base, io, limits, {
         open: () => this.#opened(session, transport),
         message: (data) => this.#conversation.receive(data),

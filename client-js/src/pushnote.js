@@ -14,7 +14,7 @@ const DEFAULTS = {
   subscriptionsMax: 128,
 };
 
-const OPTIONS = ['token', 'transports', 'fetch', 'WebSocket', 'resume', 'getToken', 'persist', 'push', 'ack', ...Object.keys(DEFAULTS)];
+const OPTIONS = ['token', 'transports', 'fetch', 'WebSocket', 'EventSource', 'resume', 'getToken', 'persist', 'push', 'ack', ...Object.keys(DEFAULTS)];
 
 /**
  * Connects to a pushnote server and stays connected.
@@ -38,6 +38,7 @@ export function connect(url, options = {}) {
     // As a method of anything but the window, a browser's fetch throws.
     fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
     WebSocket: options.WebSocket ?? globalThis.WebSocket,
+    EventSource: options.EventSource ?? globalThis.EventSource,
     // Cookies go along to other origins, too, as sockjs-client's do: a load balancer may tell its servers apart by one of
     // its own, of which the server, asked whether it needs cookies, knows nothing. A sandboxed page has none, and no
     // origin that the answer could name.

@@ -58,6 +58,7 @@ export function openSession(transport, base, io, { openTimeoutMs, silenceMs, bea
     for (const message of list ?? []) if (!isOver) on.message(message); // a listener may close it
   };
   const frame = (text) => {
+    if (isOver) return;
     let parsed;
     try {
       parsed = parseFrame(text);

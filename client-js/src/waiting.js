@@ -24,18 +24,8 @@ export function backoffMs(failures, minMs, maxMs) {
  * @returns {Promise<void>} fulfilled also when `signal` is aborted
  */
 export function pause(ms, signal) {
-  return new Promise((resolve) => {
-    const over = new AbortController();
-    const done = () => {
-      clearTimeout(timer);
-      over.abort();
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, over);
-    globalThis.addEventListener?.('online', done, over);
-    if (signal.aborted) done();
-  });
+  const online = (signal) => new Promise((resolve) => globalThis.addEventListener?.('online', resolve, { signal }));
+  return within(ms, signal, online).catch(() => {});
 }
 
 /**
@@ -59,6 +49,7 @@ export function within(ms, signal, work) {
     };
     const timer = setTimeout(() => stop(`no answer within ${ms} ms`), ms);
     signal.addEventListener('abort', () => stop('closed'), over);
+    if (signal.aborted) return stop('closed');
     work(over.signal).then(resolve, reject).finally(stop);
   });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from '../src/pushnote.js';
-import { advance, fakeFetch, settle, world as fakeWorld } from './fakes.mjs';
+import { advance, fakeEventSource, fakeFetch, settle, world as fakeWorld } from './fakes.mjs';
 
 const URL = 'http://push.example/sockjs';
 
@@ -354,12 +354,16 @@ test('cookies go along with every request, unless the page has no origin', async
   for (const [origin, credentials] of [['https://page.example', 'include'], ['null', 'omit']]) {
     globalThis.origin = origin;
     t.after(() => delete globalThis.origin);
-    const { server, last } = world(t);
+    const { FakeEventSource, sources } = fakeEventSource();
+    const { server, last } = world(t, { EventSource: FakeEventSource });
     await settle();
     last().drop();
     await settle();
     assert.equal(server.infos[0].options.credentials, credentials);
     assert.equal(server.requests[0].options.credentials, credentials);
+    server.requests[0].fail();
+    await settle();
+    assert.deepEqual(sources[0].options, { withCredentials: credentials === 'include' });
     t.mock.timers.reset();
   }
 });

@@ -48,6 +48,33 @@ export function fakeWebSocket() {
   return { FakeWebSocket, sockets, last: () => sockets.at(-1) };
 }
 
+/** An EventSource class whose instances are collected in `sources`. Closed ones tell nothing more, as in browsers. */
+export function fakeEventSource() {
+  const sources = [];
+  class FakeEventSource {
+    closed = false;
+
+    constructor(url, options) {
+      Object.assign(this, { url, options });
+      sources.push(this);
+    }
+
+    close() {
+      this.closed = true;
+    }
+
+    receive(...frames) {
+      for (const data of frames) if (!this.closed) this.onmessage({ data });
+    }
+
+    /** The response is over, or there is none; a page is not told which. */
+    end() {
+      if (!this.closed) this.onerror({});
+    }
+  }
+  return { FakeEventSource, sources };
+}
+
 /**
  * A fetch that answers /info by itself and hands every other request to the test, in `requests`.
  * A request is `{ route, body, url, signal, answer(status), write(bytes), end(), fail() }`.

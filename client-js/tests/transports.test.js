@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from '../src/pushnote.js';
-import { advance, fakeFetch, fakeWebSocket, recorded, settle } from './fakes.mjs';
+import { advance, fakeEventSource, fakeFetch, fakeWebSocket, recorded, settle } from './fakes.mjs';
 
 const PRELUDE = `${'h'.repeat(2048)}\n`;
 
@@ -26,6 +26,14 @@ async function streaming(t, options) {
   stream.write('o\n');
   await settle();
   return { ...made, stream };
+}
+
+async function events(t, options) {
+  const { FakeEventSource, sources } = fakeEventSource();
+  const made = world(t, { transports: ['eventsource'], EventSource: FakeEventSource, ...options });
+  await settle();
+  sources[0].receive('o');
+  return { ...made, sources };
 }
 
 async function polling(t) {
@@ -68,8 +76,46 @@ test('says of each transport why it failed', async (t) => {
   await settle();
   assert.match(
     seen.errors[0].message,
-    /^no transport works at http:\/\/push\.example\/sockjs \(websocket: it did not open; xhr-streaming: xhr_streaming was answered with status 503; xhr-polling: fetch failed \(ECONNREFUSED\)\); next try in \d\.\d s$/,
+    /^no transport works at http:\/\/push\.example\/sockjs \(websocket: it did not open; xhr-streaming: xhr_streaming\?frames=0 was answered with status 503; xhr-polling: fetch failed \(ECONNREFUSED\)\); next try in \d\.\d s$/,
   );
+});
+
+test('tries an EventSource where there is one, after the stream and before it polls', async (t) => {
+  const { FakeEventSource, sources } = fakeEventSource();
+  const { server, sockets, connection, seen } = world(t, { EventSource: FakeEventSource });
+  await settle();
+  sockets[0].drop();
+  await settle();
+  await advance(t, 5_000); // the stream is held back
+  assert.match(sources[0].url, /^http:\/\/push\.example\/sockjs\/\d{3}\/[a-z0-9]{24}\/eventsource\?frames=0$/);
+  sources[0].end();
+  await settle();
+  assert.ok(sources[0].closed, 'it does not try again by itself');
+  server.of('xhr')[0].fail();
+  await settle();
+  assert.match(seen.errors[0].message, /; eventsource: eventsource was answered without a frame; xhr-polling: fetch failed/);
+  assert.equal(sources.length, 1);
+
+  await advance(t, 500);
+  sockets[1].drop();
+  await settle();
+  server.of('xhr_streaming')[1].fail();
+  await settle();
+  sources[1].receive('o');
+  assert.equal(connection.transport, 'eventsource');
+});
+
+test('an EventSource that cannot be made is passed over', async (t) => {
+  const { server } = world(t, {
+    transports: ['eventsource', 'xhr-polling'],
+    EventSource: class {
+      constructor() {
+        throw new Error('not here');
+      }
+    },
+  });
+  await settle();
+  assert.equal(server.requests[0].route, 'xhr');
 });
 
 test('passes over WebSocket where there is none', async (t) => {
@@ -113,8 +159,8 @@ test('the end of a stream is the beginning of the next, in the same session', as
   stream.end();
   await settle();
   const next = server.requests[1];
-  assert.deepEqual([stream.url, next.url].map((url) => url.slice(-18)), ['/xhr_streaming?n=1', '/xhr_streaming?n=2']);
-  assert.equal(next.url.slice(0, -1), stream.url.slice(0, -1));
+  assert.deepEqual([stream.url, next.url].map((url) => url.split('/xhr_streaming?')[1]), ['frames=0', 'frames=2']);
+  assert.equal(next.url.split('?')[0], stream.url.split('?')[0]);
   next.write(`${PRELUDE}a[2]\n`);
   await settle();
   assert.deepEqual(seen.messages, [1, 2]);
@@ -133,14 +179,14 @@ test('a poll follows the other', async (t) => {
   assert.equal(connection.state, 'connected');
   assert.deepEqual(server.requests.map(({ route }) => route), Array(5).fill('xhr'));
   assert.equal(new Set(server.requests.map(({ url }) => url.split('?')[0])).size, 1);
-  assert.deepEqual(server.requests.map(({ url }) => url.split('?')[1]), ['n=1', 'n=2', 'n=3', 'n=4', 'n=5']);
+  assert.deepEqual(server.requests.map(({ url }) => url.split('?')[1]), [0, 1, 2, 3, 4].map((n) => `frames=${n}`));
 });
 
 for (const [what, act, complaint] of [
   ['is cut within a frame', (r) => (r.write('a[1'), r.end()), /ended in the middle of a frame/],
   ['has no frame', (r) => r.end(), /xhr_streaming was answered without a frame/],
   ['is only a prelude', (r) => (r.write(PRELUDE), r.end()), /xhr_streaming was answered without a frame/],
-  ['is an error', (r) => r.answer(500), /xhr_streaming was answered with status 500/],
+  ['is an error', (r) => r.answer(500), /xhr_streaming\?frames=2 was answered with status 500/],
   ['breaks', (r) => r.fail(), /fetch failed \(ECONNREFUSED\)/],
   ['opens the session again', (r) => r.write(`${PRELUDE}o\n`), /the server lost the session/],
   ['is a page of some proxy', (r) => r.write('<html>\n'), /not a SockJS frame: "<html>"/],
@@ -230,3 +276,65 @@ for (const [status, complaint] of [[404, /the server lost the session/], [500, /
     assert.ok(stream.signal.aborted);
   });
 }
+
+test('frames of events arrive as they were sent, over one response after another', async (t) => {
+  const { sources, server, connection, seen } = await events(t);
+  sources[0].receive('a[1,"100%25 %2520 %C3 %"]', 'h', 'a[{"msg":"Grüße 😀"}]');
+  sources[0].end();
+  await settle();
+  const [first, second] = sources.map(({ url }) => url.split('?'));
+  assert.deepEqual([second[0], second[1]], [first[0], 'frames=4']);
+  assert.ok(sources[0].closed);
+  sources[1].receive('a[2]');
+  sources[1].end();
+  await settle();
+  sources[2].receive('a[3]');
+  assert.deepEqual(seen.messages, [1, '100% %20 %C3 %', { msg: 'Grüße 😀' }, 2, 3]);
+  assert.deepEqual([seen.states, seen.errors], [['connected'], []]);
+  connection.emit('n', 1);
+  await settle();
+  assert.equal(server.of('xhr_send')[0].url, first[0].replace('eventsource', 'xhr_send'));
+});
+
+for (const [what, act, complaint] of [
+  ['has no frame', (source) => source.end(), /^eventsource was answered without a frame; next try/],
+  ['opens the session again', (source) => source.receive('o'), /^the server lost the session; next try/],
+  ['says that something was lost', (source) => source.receive('c[1002,"Connection interrupted"]'), /^Connection interrupted; next try/],
+  ['is something else', (source) => source.receive('{"a":1}'), /^the server sent not a SockJS frame/],
+  ['stays silent', () => {}, /^the server was silent for 40000 ms/],
+]) {
+  test(`a response of events that ${what} ends the session, and a new one is made`, async (t) => {
+    const { sources, connection, seen } = await events(t);
+    sources[0].end();
+    await settle();
+    act(sources[1]);
+    await settle();
+    if (what === 'stays silent') for (const ms of [39_999, 1]) await advance(t, ms);
+    assert.equal(connection.state, 'connecting');
+    assert.match(seen.errors[0].message, complaint);
+    assert.ok(sources[1].closed);
+    assert.equal(sources.length, 2, 'no request without a pause');
+    await advance(t, 500);
+    assert.notEqual(sources[2].url.split('?')[0], sources[0].url.split('?')[0]);
+  });
+}
+
+test('heartbeats of events are signs of life, and nothing comes after the close', async (t) => {
+  const { sources, connection, seen } = await events(t);
+  for (let beat = 0; beat < 4; beat++) {
+    await advance(t, 39_999);
+    sources[0].receive('h');
+  }
+  sources[0].receive('a[1]', 'c[3500,"Go away!"]', 'a[2]');
+  sources[0].end();
+  await advance(t, 60_000);
+  assert.equal(connection.state, 'disconnected');
+  assert.deepEqual([seen.messages, sources.length], [[1], 1]);
+
+  t.mock.timers.reset();
+  const closed = await events(t);
+  closed.connection.close();
+  assert.ok(closed.sources[0].closed);
+  closed.sources[0].onmessage({ data: 'a[3]' });
+  assert.deepEqual(closed.seen.messages, []);
+});

@@ -7,6 +7,9 @@ import { System } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
 import { serve } from './site.mjs';
 
+/** What sends cookies to another origin: sockjs-client's eventsource does not. */
+const TRANSPORTS = { original: ['xhr-streaming', 'xhr-polling'], module: ['xhr-streaming', 'eventsource', 'xhr-polling'] };
+
 const system = new System();
 let browser;
 let site;
@@ -26,8 +29,8 @@ after(async () => {
 });
 
 for (const [cookie, flags] of [['insert', []], ['prefix', ['--cookie-needed']]]) {
-  for (const name of ['original', 'module']) {
-    for (const transport of ['xhr-streaming', 'xhr-polling']) {
+  for (const [name, transports] of Object.entries(TRANSPORTS)) {
+    for (const transport of transports) {
       test(`${name} over ${transport}, by a cookie that the balancer makes (${cookie})`, async (t) => {
         const servers = await Promise.all([1, 2].map(() => system.server({ mq: mq.pub, flags })));
         const origin = await balancer(t, servers.map(({ url }) => new URL(url).origin), { cookie });

@@ -10,7 +10,7 @@ import { Process } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
 import { serve } from './site.mjs';
 
-const TRANSPORTS = ['websocket', 'xhr-streaming', 'xhr-polling'];
+const TRANSPORTS = ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling'];
 let browser;
 let server;
 let site;

@@ -6,7 +6,7 @@ import { System } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
 import { serve } from './site.mjs';
 
-const TRANSPORTS = ['websocket', 'xhr-streaming', 'xhr-polling'];
+const TRANSPORTS = ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling'];
 const system = new System();
 let browser;
 let site;
@@ -63,6 +63,16 @@ for (const name of ['original', 'module', 'script']) {
 }
 
 for (const transport of TRANSPORTS) {
+  test(`more than one response holds comes over ${transport}, in order`, async (t) => {
+    const [{ url }] = servers;
+    const page = await visit(t, 'module', { url, transport });
+    const sent = Array.from({ length: 12 }, (_, n) => `${n} ${'100% '.repeat(4_000)}`);
+    for (const text of sent) await system.publish(text, { to: mq.sub });
+    await page.message(sent.at(-1));
+    assert.deepEqual(page.received, sent);
+    assert.deepEqual(page.events.filter(({ event }) => event !== 'message').map(({ event }) => event), ['open']);
+  });
+
   test(`a page comes back over ${transport} when its server does, with its subscription`, async (t) => {
     let server = await system.server({ mq: mq.pub });
     const page = await visit(t, 'module', { url: server.url, transport, user: '42' });

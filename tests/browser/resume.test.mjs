@@ -8,7 +8,7 @@ import { System } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
 import { serve } from './site.mjs';
 
-const TRANSPORTS = ['websocket', 'xhr-streaming', 'xhr-polling'];
+const TRANSPORTS = ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling'];
 const INTERVAL_MS = 20;
 const RULE = '--channels={prefix = "news", public = true}';
 

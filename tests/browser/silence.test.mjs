@@ -41,7 +41,7 @@ async function connected(t, transport) {
   return { self, way };
 }
 
-for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
+for (const transport of ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling']) {
   test(`${transport}: it is noticed after one and a half heartbeats, and the page comes back`, async (t) => {
     const { self, way } = await connected(t, transport);
     way.silence();

@@ -3,7 +3,7 @@
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 
-const USAGE = `--url URL --transport websocket|xhr-streaming|xhr-polling [--token TOKEN]… [--count N] [--lifetime_s S]`;
+const USAGE = `--url URL --transport websocket|xhr-streaming|eventsource|xhr-polling [--token TOKEN]… [--count N] [--lifetime_s S]`;
 
 /** @returns {{url: string, transport: string, token: string[], count: number, lifetime_s: number}} */
 export function flags() {

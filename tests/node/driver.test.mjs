@@ -28,7 +28,7 @@ after(async () => {
 });
 
 for (const driver of ['sockjs_client.mjs', 'pushnote_client.mjs']) {
-  for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
+  for (const transport of ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling']) {
     test(`${driver} over ${transport}`, async () => {
       const client = system.client(driver, { url, transport, tokens: ['42:a'] });
       assert.equal((await client.event('open')).transport, transport);

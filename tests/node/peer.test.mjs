@@ -4,12 +4,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
+import EventSource from 'eventsource';
 import FayeWebSocket from 'faye-websocket';
 import sockjs from 'sockjs';
 import { connect } from '../../client-js/src/pushnote.js';
 import { soon } from './waiting.mjs';
 
-const TRANSPORTS = ['websocket', 'xhr-streaming', 'xhr-polling'];
+const TRANSPORTS = ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling'];
 let server;
 let origin;
 
@@ -38,7 +39,7 @@ after(() => {
 });
 
 function joined(t, path, options) {
-  const conn = connect(origin + path, { WebSocket: FayeWebSocket.Client, ...options });
+  const conn = connect(origin + path, { WebSocket: FayeWebSocket.Client, EventSource, ...options });
   t.after(() => conn.close());
   conn.on('error', () => {});
   return conn;

@@ -1,5 +1,6 @@
 // A page with our own client, without its browser. `open` comes again after each reconnect.
 
+import EventSource from 'eventsource';
 import FayeWebSocket from 'faye-websocket';
 import { connect } from '../../client-js/src/pushnote.js';
 import { flags, leave, obey, tell } from './driver.mjs';
@@ -9,6 +10,7 @@ const { url, transport, token, count, lifetime_s } = flags();
 const conn = connect(url, {
   transports: transport ? [transport] : undefined,
   WebSocket: globalThis.WebSocket ?? FayeWebSocket.Client, // Node 20 has none
+  EventSource, // nor this
 });
 for (const each of token) conn.subscribe(each);
 let received = 0;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { System } from './processes.mjs';
 
-for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
+for (const transport of ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling']) {
   describe(transport, () => {
     const system = new System();
     let mq;

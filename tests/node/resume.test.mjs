@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import EventSource from 'eventsource';
 import FayeWebSocket from 'faye-websocket';
 import { connect } from '../../client-js/src/pushnote.js';
 import { freePort, System } from './processes.mjs';
@@ -25,7 +26,7 @@ class Page extends withEvents(Heard) {
   constructor(t, options) {
     super();
     this.name = 'page';
-    this.conn = connect(server.url, { resume: true, WebSocket: FayeWebSocket.Client, ...options });
+    this.conn = connect(server.url, { resume: true, WebSocket: FayeWebSocket.Client, EventSource, ...options });
     this.conn.on('message', (data) => this.hear({ event: 'message', data }));
     this.conn.on('gap', (gap) => this.hear({ event: 'gap', ...gap }));
     this.conn.on('error', ({ message, code }) => this.hear({ event: 'error', message, code }));
@@ -53,7 +54,7 @@ function stream(t, ...audiences) {
   return { stop };
 }
 
-for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
+for (const transport of ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling']) {
   test(`${transport}: tokens expire, and nothing is missed until there are new ones`, async (t) => {
     const asked = [];
     const getToken = ({ channel, reason }) => {

@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => system.stop());
 
-for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling']) {
+for (const transport of ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling']) {
   test(`${transport}: a second subscription adds a second user`, async () => {
     for (const driver of ['sockjs_client.mjs', 'pushnote_client.mjs']) {
       const client = await system.subscriber(driver, { url: server.url, transport, users: ['42', '7'], to });

@@ -16,8 +16,8 @@ pub struct HttpSession {
     address: String,
     path: String,
     transport: &'static str,
-    /// Requests for messages so far.
-    requests: u64,
+    /// Frames so far.
+    frames: u64,
     answer: Option<Answer>,
     /// What has come and is no whole frame yet.
     text: String,
@@ -37,7 +37,7 @@ impl HttpSession {
             address: address.to_owned(),
             path: format!("/sockjs/000/test-{}-{number}", std::process::id()),
             transport,
-            requests: 0,
+            frames: 0,
             answer: None,
             text: String::new(),
             messages: VecDeque::new(),
@@ -81,6 +81,10 @@ impl HttpSession {
     async fn read_frame(&mut self) -> Result<(), Error> {
         let Some(end) = self.text.find('\n') else { return self.read_more().await };
         let frame: String = self.text.drain(..=end).collect();
+        if frame.starts_with("hh") {
+            return Ok(()); // a stream's prelude
+        }
+        self.frames += 1;
         match frame.as_bytes()[0] {
             // A second one is another session: the server has forgotten the first.
             b'o' if self.is_open => Err(ErrorKind::NotConnected.into()),
@@ -102,10 +106,7 @@ impl HttpSession {
     async fn read_more(&mut self) -> Result<(), Error> {
         let mut answer = match self.answer.take() {
             Some(answer) => answer,
-            None => {
-                self.requests += 1;
-                self.post(&format!("{}?n={}", self.transport, self.requests), "").await?
-            }
+            None => self.post(&format!("{}?frames={}", self.transport, self.frames), "").await?,
         };
         if answer.status != "200" {
             return Err(ErrorKind::NotConnected.into());

@@ -110,6 +110,7 @@ pub struct Machine<M> {
     state: State,
     receiver: Option<Receiver>,
     receivers_seen: u64,
+    frames_sent: u64,
     queue: VecDeque<M>,
     queued_bytes: usize,
     room: Room,
@@ -164,6 +165,7 @@ impl<M: Payload> Machine<M> {
             state: State::Opening,
             receiver: None,
             receivers_seen: 0,
+            frames_sent: 0,
             queue: VecDeque::new(),
             queued_bytes: 0,
             room: Room::Enough,
@@ -221,8 +223,15 @@ impl<M: Payload> Machine<M> {
         self.handle_lost(now);
     }
 
-    /// What was answered to an earlier receiver has not arrived, as its client has made known: the session is over.
-    pub fn handle_lost(&mut self, now: Instant) {
+    /// The client says how many frames of this session it has had. If more were sent, a receiver ended before all that was
+    /// for it had arrived, and the session is over.
+    pub fn handle_received(&mut self, frames: u64, now: Instant) {
+        if frames != self.frames_sent {
+            self.handle_lost(now);
+        }
+    }
+
+    fn handle_lost(&mut self, now: Instant) {
         if self.is_open() {
             self.close_at_once(CloseReason { close: Close::INTERRUPTED, cause: CloseCause::Client }, now);
         }
@@ -368,6 +377,7 @@ impl<M: Payload> Machine<M> {
                 _ => return Transmit::Pending,
             },
         };
+        self.frames_sent += 1;
         if let Some(receiver) = &mut self.receiver {
             receiver.bytes_left = receiver.bytes_left.saturating_sub(chunk.as_ref().len());
             last |= receiver.bytes_left == 0;

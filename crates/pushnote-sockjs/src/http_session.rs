@@ -48,8 +48,6 @@ struct State {
     receiver: Option<Way>,
     /// The deadline that the clock waits for.
     clock_at: Option<std::time::Instant>,
-    /// The number of the last request for frames, if it had one.
-    asked: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -87,7 +85,7 @@ impl HttpSession {
         Self {
             transport,
             strings: AtomicBool::new(false),
-            state: Mutex::new(State { machine, receiver: None, clock_at: None, asked: None }),
+            state: Mutex::new(State { machine, receiver: None, clock_at: None }),
             changed: Notify::new(),
         }
     }
@@ -121,13 +119,10 @@ impl HttpSession {
         self.step(|machine| machine.handle_drain(close, now()));
     }
 
-    /// A request for frames came, with the number that its client gave it. The same number again is the same request: the
-    /// browser repeats it by itself when a connection breaks before anything of the answer came, which is lost then.
-    pub(crate) fn ask(&self, number: Option<u64>) {
-        let before = std::mem::replace(&mut self.lock().asked, number);
-        if number.is_some() && number == before {
-            self.step(|machine| machine.handle_lost(now()));
-        }
+    /// A request for more came, of a client that says how many frames it has had. Else nobody would know of those that were
+    /// lost: with the answer to a request that the browser has repeated by itself, or with the end of a stream.
+    pub(crate) fn received(&self, frames: u64) {
+        self.step(|machine| machine.handle_received(frames, now()));
     }
 
     /// Attaches a receiver, after a short wait if another one is in the way.

@@ -65,7 +65,9 @@ async fn attach<H: Handler>(
             Ok(entry) => entry,
             Err(refused) => return unavailable(service, &refused),
         };
-        entry.session.ask(request.number());
+        if let Some(frames) = request.frames_received() {
+            entry.session.received(frames);
+        }
         match entry.session.attach(response_limit).await {
             Ok(id) => {
                 let attached = Attached { session: Arc::clone(&entry.session), id };

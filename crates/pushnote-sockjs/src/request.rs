@@ -40,9 +40,9 @@ impl Request {
         matches!(self.method, Method::GET | Method::HEAD)
     }
 
-    /// The number that the client gave the request, as `?n=1`.
-    pub(crate) fn number(&self) -> Option<u64> {
-        self.query.split('&').find_map(|pair| pair.strip_prefix("n=")?.parse().ok())
+    /// How many frames of its session the client has had, as `?frames=1`.
+    pub(crate) fn frames_received(&self) -> Option<u64> {
+        self.query.split('&').find_map(|pair| pair.strip_prefix("frames=")?.parse().ok())
     }
 
     /// How long the body is said to be.

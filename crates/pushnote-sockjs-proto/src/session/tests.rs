@@ -168,10 +168,14 @@ fn a_lost_receiver_ends_the_session() {
 #[test]
 fn a_lost_answer_ends_the_session() {
     let mut bench = Bench::new();
+    bench.machine.handle_received(0, bench.now);
     assert_eq!(bench.poll(), "o");
+    bench.machine.handle_received(1, bench.now);
     bench.send("1").unwrap();
-    bench.machine.handle_lost(bench.now);
-    bench.machine.handle_lost(bench.now);
+    assert_eq!(bench.poll(), "a[1]");
+    bench.send("2").unwrap();
+    bench.machine.handle_received(1, bench.now);
+    bench.machine.handle_received(1, bench.now);
     assert_eq!(bench.ended(), Some(CloseCause::Client));
     assert_eq!(bench.ended(), None, "the application is told once");
     assert_eq!(bench.poll(), "c[1002,Connection interrupted]");

@@ -152,22 +152,22 @@ async fn an_aborted_poll_gives_way_at_once() {
 }
 
 #[tokio::test]
-async fn a_numbered_poll_that_comes_twice_tells_that_its_answer_was_lost() {
+async fn a_poll_with_the_frames_that_came_tells_when_an_answer_was_lost() {
     let mut server = Server::start().await;
     let session = server.open_polling("id").await;
-    for number in ["1", "2"] {
-        session.send(&Message::text(number)).unwrap();
-        let answer = server.post(&format!("/app/0/id/xhr?t=9&n={number}"), "").await;
-        assert_eq!(answer.body, format!("a[\"{number}\"]\n"));
+    for frames in ["1", "2"] {
+        session.send(&Message::text(frames)).unwrap();
+        let answer = server.post(&format!("/app/0/id/xhr?t=9&frames={frames}"), "").await;
+        assert_eq!(answer.body, format!("a[\"{frames}\"]\n"));
     }
-    for without in ["", "?n=", "?n=x", "?m=2"] {
+    for without in ["", "?frames=", "?frames=x", "?frame=9"] {
         session.send(&Message::text("x")).unwrap();
         assert_eq!(server.post(&format!("/app/0/id/xhr{without}"), "").await.body, "a[\"x\"]\n");
     }
     session.send(&Message::text("lost")).unwrap();
-    server.post("/app/0/id/xhr?n=3", "").await;
+    server.post("/app/0/id/xhr?frames=7", "").await;
     session.send(&Message::text("next")).unwrap();
-    let answer = server.post("/app/0/id/xhr?n=3", "").await;
+    let answer = server.post("/app/0/id/xhr?frames=7", "").await;
     assert_eq!(answer.body, "c[1002,\"Connection interrupted\"]\n");
     assert_eq!(server.closed().await.close.code, 1002);
 }
