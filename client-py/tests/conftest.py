@@ -14,6 +14,9 @@ import urllib.request
 
 import pytest
 
+from pushnote.message import Message
+from pushnote.zeromq import ZeroMQ
+
 ROOT = pathlib.Path(__file__).parents[2]
 PROGRAMS = pathlib.Path(os.environ.get("PUSHNOTE_PROGRAMS", ROOT / "target" / "debug"))
 # What tests start as processes of their own finds the package, too.
@@ -164,3 +167,20 @@ def publish_from(tmp_path):
         return done
 
     return run
+
+
+def everyone(data):
+    return Message(json.dumps(data), everyone=True)
+
+
+@pytest.fixture
+def publisher():
+    made = []
+
+    def make(*arguments, **more):
+        made.append(ZeroMQ(*arguments, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close(1)

@@ -4,40 +4,21 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import types
 import urllib.request
 
 import pytest
 import zmq
-from conftest import SECRET, Server, free_port, reachable
+from conftest import SECRET, Server, everyone, free_port, reachable
 
 from pushnote import NotConfigured, QueueFull, Refused, Unavailable, tokens, zeromq
 from pushnote.message import Message
-from pushnote.zeromq import ZeroMQ
 
 HELLO = "from pushnote.pub import notify_all, notify, notify_channel, flush, publish\nfrom pushnote.utils import tokenize\n"
 
 
 def token(user):
     return tokens.timestamped(user, SECRET, "pushnote.timestamped")
-
-
-def everyone(data):
-    return Message(json.dumps(data), everyone=True)
-
-
-@pytest.fixture
-def publisher():
-    made = []
-
-    def make(*arguments, **more):
-        made.append(ZeroMQ(*arguments, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close(1)
 
 
 def test_the_first_message_of_a_process_arrives_and_the_last_one(server, publish_from):
@@ -84,13 +65,13 @@ def test_a_full_queue_is_an_error_and_says_why(publisher, monkeypatch):
     out = publisher([f"tcp://127.0.0.1:{free_port()}"])
     for n in range(3):
         out.publish(everyone(n))
-    with pytest.raises(QueueFull, match="nobody has subscribed at tcp://"):
+    with pytest.raises(QueueFull, match=r"nothing listens at tcp://|has not answered yet"):
         out.publish(everyone(3))
 
 
 def test_a_program_that_nobody_hears_ends_in_time_and_says_what_is_lost(publish_from):
     done = publish_from(HELLO + "notify_all(1)", PUSHNOTE_MQ_SOCKET=f"tcp://127.0.0.1:{free_port()}")
-    assert "1 messages were not sent: nobody has subscribed" in done.stderr
+    assert "1 messages were not sent: nothing listens at" in done.stderr
 
 
 def test_a_fork_publishes_by_itself(server, publish_from):
@@ -131,35 +112,6 @@ def test_threads_share_one_publisher(server, publisher):
         assert [n for of, n in got if of == thread] == list(range(200))
 
 
-def test_two_forwarders_and_each_message_once(start, publisher):
-    ports = [(free_port(), free_port()) for _ in range(2)]
-    forwarders = [
-        start("pushnote-mq", f"--sub=tcp://127.0.0.1:{sub}", f"--pub=tcp://127.0.0.1:{pub}", port=pub) for sub, pub in ports
-    ]
-    server = Server(lambda *_, **__: None)
-    heard = ",".join(f"tcp://127.0.0.1:{pub}" for _, pub in ports)
-    process = start(
-        "pushnote-server",
-        "--address=127.0.0.1",
-        f"--port={server.port}",
-        f"--mq_socket={heard}",
-        '--channels={ prefix = "news", public = true }',
-        port=server.port,
-    )
-    for _ in ports:
-        process.says("subscribed peer=")
-    page = server.page()
-    out = publisher([f"tcp://127.0.0.1:{sub}" for sub, _ in ports])
-    for n in range(100):
-        out.publish(everyone(n))
-    assert page.take(100) == list(range(100))
-    forwarders[0].kill()
-    for n in range(100):
-        out.publish(everyone(n))
-    assert page.take(100) == list(range(100))
-    page.nothing()
-
-
 def test_a_receipt_says_how_many_servers_have_it(server, publish_from):
     page = server.page()
     done = publish_from(
@@ -179,7 +131,7 @@ def test_what_is_not_acknowledged_says_so(server, publisher):
     with pytest.raises(Refused, match="65536 are allowed"):
         long.publish_acked(everyone("x" * 70_000), 10)
     nobody = publisher([server.address], [f"tcp://127.0.0.1:{free_port()}"])
-    with pytest.raises(Unavailable, match="nobody answers"):
+    with pytest.raises(Unavailable, match="nothing listens at"):
         nobody.publish_acked(everyone(1), 0.3)
     with pytest.raises(NotConfigured, match="PUSHNOTE_ACK_SOCKET"):
         publisher([server.address]).publish_acked(everyone(1), 1)
@@ -214,16 +166,6 @@ def test_a_port_that_speaks_http_takes_no_message(server, publisher, publish_fro
             out.publish(everyone(n))
     done = publish_from(HELLO + "notify_all(1)", expected=1, PUSHNOTE_MQ_SOCKET=f"tcp://127.0.0.1:{server.port}")
     assert "is no ZeroMQ" in done.stderr
-
-
-def test_who_waits_for_somebody_to_hear_says_so_in_the_log(publisher, monkeypatch, caplog):
-    monkeypatch.setattr(zeromq, "TELL_AFTER_MS", 50)
-    out = publisher([f"tcp://127.0.0.1:{free_port()}"])
-    out.publish(everyone(1))
-    deadline = time.monotonic() + 10
-    while not caplog.records and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert "1 messages wait: nobody has subscribed" in caplog.text
 
 
 def test_without_an_address_the_error_says_what_to_set(publish_from):
@@ -263,16 +205,6 @@ def test_gunicorn_that_forks_after_it_has_published(server, tmp_path, start):
     finally:
         gunicorn.terminate()
         gunicorn.wait(15)
-
-
-def test_a_busy_program_that_nobody_hears_says_so_in_the_log(publisher, monkeypatch, caplog):
-    monkeypatch.setattr(zeromq, "TELL_AFTER_MS", 200)
-    out = publisher([f"tcp://127.0.0.1:{free_port()}"])
-    deadline = time.monotonic() + 10
-    while not caplog.records and time.monotonic() < deadline:
-        out.publish(everyone(1))
-        time.sleep(0.02)
-    assert "messages wait: nobody has subscribed" in caplog.text
 
 
 def test_a_fork_that_python_is_not_told_of(server, publish_from):

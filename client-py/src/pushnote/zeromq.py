@@ -18,13 +18,15 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from pushnote import runtimes
 from pushnote.errors import NotConfigured, NotSent, QueueFull, Refused, Unavailable
+from pushnote.links import FAILURES, RIGHT_PORT, Link, failure, set_up
 from pushnote.message import Message, Receipt
 from pushnote.settings import ACK_SOCKET, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX_DEFAULT, MQ_SOCKET
 
@@ -36,14 +38,11 @@ QUEUE_MAX = 10_000
 QUEUE_BYTES_MAX = 8 << 20
 """And their bytes."""
 
-HEARTBEAT_MS = 5_000
-"""From one question whether the other side is there to the next."""
-
-DEAD_AFTER_MS = 15_000
-"""How long the answer may take until the connection is made anew."""
-
-FULL_PAUSE_MS = 5
+FULL_PAUSE_S = 0.005
 """From one try to the next while ZeroMQ's own queue is full."""
+
+TURN_MAX = 1_000
+"""Messages that are sent until the connections are looked after again."""
 
 EXIT_TIMEOUT_S = 5.0
 """How long a program that ends waits for what is not sent yet."""
@@ -51,16 +50,11 @@ EXIT_TIMEOUT_S = 5.0
 RELOAD_TIMEOUT_S = 0.5
 """And one that Django's ``runserver`` reloads, which serves the old code as long as it waits."""
 
-TELL_AFTER_MS = 5_000
-"""How long messages wait for somebody who hears them until that is logged."""
-
 ZMTP_SIGNATURE = b"\xff" + bytes(8) + b"\x7f"
 """How ZeroMQ greets (ZMTP 3.1, greeting)."""
 
 PROBE_TIMEOUT_S = 1.0
 """How long what listens at an address may take to greet."""
-
-RIGHT_PORT = "messages go to pushnote-mq --sub, or to the --mq_socket of pushnote-server --single"
 
 RETRY_PAUSE_S = 0.1
 """From one question to the next, when a forwarder has no server yet."""
@@ -97,7 +91,7 @@ class ZeroMQ:
         self._wakes: tuple[socket.socket, socket.socket] | None = None
         self._closing = False
         self._exit_deadline = 0.0
-        self._heard = False
+        self._links: list[Link] = []
 
     def publish(self, message: Message) -> Receipt | None:
         """Queue a message. Only one that is followed by a push has a receipt, with the id of that.
@@ -168,9 +162,13 @@ class ZeroMQ:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise Unavailable(f"not acknowledged within {timeout:g} s: {why}")
-                answer = self._ask(endpoint, body, left)
-                if answer is None:
+                try:
+                    answer = self._ask(endpoint, body, left)
+                except Unavailable as error:
+                    why = str(error)
                     continue
+                # Who is there is asked first.
+                self._ack_endpoints = (endpoint, *(other for other in self._ack_endpoints if other != endpoint))
                 if "error" not in answer:
                     name = message.push.id if message.push else str(answer["id"])
                     return Receipt(name, servers=answer.get("servers"), of=answer.get("of"))
@@ -185,8 +183,19 @@ class ZeroMQ:
         :raises NotSent: it is not, within ``timeout`` seconds.
         """
         with self._lock:
-            if not self._changed.wait_for(lambda: not self._queue, timeout):
-                raise NotSent(f"after {timeout:g} s, {len(self._queue)} messages still wait: {self._why()}")
+            if not self._changed.wait_for(self._all_is_sent, timeout):
+                raise NotSent(f"after {timeout:g} s, {self._left('still wait')}")
+
+    def _all_is_sent(self) -> bool:
+        """Whether somebody who is there has it all; or, where nobody is, libzmq has nothing."""
+        if self._queue:
+            return False
+        hearing = [link for link in self._links if link.hears]
+        return not all(link.behind for link in hearing) if hearing else not any(link.is_in_doubt for link in self._links)
+
+    def _left(self, how: str) -> str:
+        count = len(self._queue) or min((link.behind for link in self._links if link.hears), default=0)
+        return f"{f'{count} messages {how}' if count else 'what was sent last may not have arrived'}: {self._why()}"
 
     def close(self, timeout: float | None = None) -> None:
         """Send what waits, for up to ``timeout`` seconds, and end. What is lost then is said on standard error."""
@@ -203,15 +212,11 @@ class ZeroMQ:
         self._wake()
         thread.join(timeout + 1)
         with self._lock:
-            lost, why = len(self._queue), self._why()
-        if lost:
-            print(f"pushnote: {lost} messages were not sent: {why}", file=sys.stderr)
+            if not self._all_is_sent():
+                print(f"pushnote: {self._left('were not sent')}", file=sys.stderr)
 
     def _why(self) -> str:
-        where = ", ".join(self._endpoints)
-        if self._heard:
-            return f"{where} takes them too slowly"
-        return f"nobody has subscribed at {where}; is pushnote-mq, or pushnote-server --single, there?"
+        return "; ".join(link.why() for link in self._links)
 
     def _start(self) -> None:
         if self._thread is not None:
@@ -224,37 +229,23 @@ class ZeroMQ:
                 raise NotConfigured(f"what listens at {endpoint} is no ZeroMQ: {RIGHT_PORT}")
         sockets = runtimes.sockets()
         context = sockets.Context()
-        out = context.socket(zmq.XPUB)  # a PUB that hears subscriptions
+        links: list[Link] = []
         try:
-            self._set_up(out)
             for endpoint in self._endpoints:
-                out.connect(endpoint)
+                links.append(Link(context, endpoint, self._curve))
         except (NotConfigured, zmq.ZMQError) as error:
-            out.close(0)
+            for link in links:
+                link.close(0)
             context.term()
             if isinstance(error, NotConfigured):
                 raise
             raise NotConfigured(f"{MQ_SOCKET}: {', '.join(self._endpoints)}: {error}") from error
+        self._links = links
         self._wakes = socket.socketpair()
         for end in self._wakes:
             end.setblocking(False)
-        self._thread = threading.Thread(target=self._run, args=(context, out, sockets.Poller()), name="pushnote", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(context, sockets.Poller()), name="pushnote", daemon=True)
         self._thread.start()
-
-    def _set_up(self, made: zmq.Socket[bytes]) -> None:
-        made.setsockopt(zmq.LINGER, 0)
-        made.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-        made.setsockopt(zmq.HEARTBEAT_TIMEOUT, DEAD_AFTER_MS)
-        if made.type == zmq.XPUB:
-            made.setsockopt(zmq.XPUB_NODROP, 1)
-        if self._curve is not None:
-            server, secret = self._curve
-            try:
-                made.curve_serverkey = server.encode()
-                made.curve_secretkey = secret.encode()
-                made.curve_publickey = zmq.curve_public(secret.encode())
-            except (zmq.ZMQError, ValueError) as error:
-                raise NotConfigured(f"the keys for CURVE are none, or this pyzmq has no CURVE: {error}") from error
 
     def _wake(self) -> None:
         if self._wakes is not None:
@@ -262,75 +253,91 @@ class ZeroMQ:
             with contextlib.suppress(BlockingIOError):
                 self._wakes[1].send(b"\0")
 
-    def _run(self, context: zmq.Context[zmq.Socket[bytes]], out: zmq.Socket[bytes], poller: zmq.Poller) -> None:
+    def _run(self, context: zmq.Context[zmq.Socket[bytes]], poller: zmq.Poller) -> None:
         assert self._wakes is not None
         woken = self._wakes[0]
-        poller.register(out, zmq.POLLIN)
-        poller.register(woken.fileno(), zmq.POLLIN)
-        subscriptions: set[bytes] = set()
-        #: When it is said that messages wait, or infinity if that has been said.
-        tell_at: float | None = None
+        reading: dict[Any, Callable[[], None]] = {woken.fileno(): lambda: self._read_wakes(woken)}
+        for link in self._links:
+            reading |= {link.socket: link.read_subscription, link.monitor: link.read_event}
+        for readable in reading:
+            poller.register(readable, zmq.POLLIN)
         while True:
-            full = subscriptions and not self._send(out)
+            again_at = self._send()
             with self._lock:
-                left = self._exit_deadline - time.monotonic() if self._closing else None
-                done = left is not None and (not self._queue or left <= 0)
-            if done:
-                break
-            pause = FULL_PAUSE_MS if full else (max(1, int(left * 1000)) if left is not None else None)
-            if subscriptions or not self._queue:
-                tell_at = None
-            elif tell_at is None:
-                tell_at = time.monotonic() + TELL_AFTER_MS / 1000
-            elif tell_at <= time.monotonic():
-                tell_at = math.inf
-                log.warning("%d messages wait: %s", len(self._queue), self._why())
-            if left is None and tell_at not in (None, math.inf):
-                pause = max(1, int((tell_at - time.monotonic()) * 1000) + 1)
-            for ready, _ in poller.poll(pause):
-                if ready is out:
-                    change = out.recv()
-                    (subscriptions.add if change[:1] == b"\x01" else subscriptions.discard)(change[1:])
-                    self._heard = bool(subscriptions)
-                else:
-                    with contextlib.suppress(BlockingIOError):
-                        woken.recv(4096)
-        out.close(linger=max(0, int((self._exit_deadline - time.monotonic()) * 1000)))
+                waiting, is_done = len(self._queue), self._all_is_sent()
+                if is_done:
+                    self._changed.notify_all()
+            again_at = min(again_at, *(link.tend(waiting) for link in self._links))
+            now = time.monotonic()
+            if self._closing:
+                if is_done or self._exit_deadline <= now:
+                    break
+                again_at = min(again_at, self._exit_deadline)
+            pause = None if again_at == math.inf else max(0, math.ceil((again_at - now) * 1000))
+            for readable, _ in poller.poll(pause):
+                reading[readable]()
+        for link in self._links:
+            # Where another has it all, nobody waits for one that is not there.
+            is_worth_it = link.hears or len(self._links) == 1
+            link.close(max(0, int((self._exit_deadline - time.monotonic()) * 1000)) if is_worth_it else 0)
         context.term()
 
-    def _send(self, out: zmq.Socket[bytes]) -> bool:
-        """Send what waits. Says whether that was all."""
-        while True:
-            with self._lock:
-                if not self._queue:
-                    return True
-                body = self._queue[0]
-            try:
-                out.send(body, zmq.NOBLOCK)
-            except zmq.Again:
-                return False
+    def _read_wakes(self, woken: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            woken.recv(4096)
+
+    def _send(self) -> float:
+        """Send what waits to all that hear, as long as one of them takes it. Says when to come again, on the monotonic clock."""
+        links = [link for link in self._links if link.hears]
+        if not links:
+            return math.inf
+        for link in links:
+            link.catch_up()
+        sent, full = 0, [link for link in links if link.behind]
+        while self._queue and sent < TURN_MAX:
+            body = self._queue[0]
+            full = [link for link in links if not link.take(body)]
+            if len(full) == len(links):
+                break
+            for link in full:
+                link.keep(body)
             with self._lock:
                 self._queue.popleft()
                 self._queue_bytes -= len(body)
-                if not self._queue:
-                    self._changed.notify_all()
+            sent += 1
+        if sent:
+            for link in links:
+                link.was_given_something()
+        if sent == TURN_MAX:
+            return 0.0
+        return time.monotonic() + FULL_PAUSE_S if full else math.inf
 
-    def _ask(self, endpoint: str, body: bytes, timeout: float) -> dict[str, Any] | None:
-        """Ask one forwarder; ``None`` if it says nothing, or nothing that is an answer."""
-        with runtimes.sockets().Context() as context, context.socket(zmq.REQ) as asking:
-            self._set_up(asking)
-            try:
-                asking.connect(endpoint)
-            except zmq.ZMQError as error:
-                raise NotConfigured(f"{ACK_SOCKET}: {endpoint}: {error}") from error
-            asking.send(body)
-            if not asking.poll(int(timeout * 1000 / len(self._ack_endpoints)) + 1):
-                return None
-            try:
-                answer = json.loads(asking.recv())
-            except ValueError:
-                return None
-            return answer if isinstance(answer, dict) else None
+    def _ask(self, endpoint: str, body: bytes, timeout: float) -> dict[str, Any]:
+        """Ask one forwarder.
+
+        :raises Unavailable: it is not there, or says nothing that is an answer.
+        """
+        sockets = runtimes.sockets()
+        with sockets.Context() as context, context.socket(zmq.REQ) as asking:
+            set_up(asking, self._curve)
+            with contextlib.closing(asking.get_monitor_socket(FAILURES)) as monitor:
+                try:
+                    asking.connect(endpoint)
+                except zmq.ZMQError as error:
+                    raise NotConfigured(f"{ACK_SOCKET}: {endpoint}: {error}") from error
+                asking.send(body)
+                poller = sockets.Poller()
+                poller.register(asking, zmq.POLLIN)
+                poller.register(monitor, zmq.POLLIN)
+                ready = dict(poller.poll(int(timeout * 1000 / len(self._ack_endpoints)) + 1))
+                if monitor in ready and asking not in ready:
+                    event = recv_monitor_message(monitor)["event"]
+                    raise Unavailable(failure(event, endpoint, ACK_SOCKET, has_keys=self._curve is not None))
+            with contextlib.suppress(ValueError, zmq.Again):
+                answer = json.loads(asking.recv(zmq.NOBLOCK))
+                if isinstance(answer, dict):
+                    return answer
+            raise Unavailable(f"nobody answers at {endpoint}")
 
 
 def check_endpoint(name: str, endpoint: str) -> None:
