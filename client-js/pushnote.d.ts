@@ -5,7 +5,7 @@ export type State = 'disconnected' | 'connecting' | 'connected';
 
 export type Transport = 'websocket' | 'xhr-streaming' | 'eventsource' | 'xhr-polling';
 
-/** A token, or what gets a fresh one before each connection; null as long as there is no user. */
+/** A token, or what gets a fresh one for each connection; null as long as there is no user. */
 export type Token = string | (() => string | null | undefined | Promise<string | null | undefined>);
 
 export interface Options {
@@ -43,7 +43,8 @@ export interface ResumeOptions extends Options {
   resume: true;
   /**
    * Gets a token for a channel, or for a user if there is none: when a subscription without one begins (`subscribe`), and
-   * when its token has expired (`expired`). Null: the channel is public, or there is no user.
+   * when its token has expired (`expired`). Null: the channel is public, or the user's subscription is refused. When it
+   * fails, that is an `error` event, and it is asked again after a delay, for this subscription alone.
    */
   getToken?: (wanted: {
     channel?: string;

@@ -47,6 +47,7 @@ export class Connection {
       listeners: this.#listeners,
       emit: (name, data) => this.emit(name, data),
       fail: (text, code) => this.#fail(text, code),
+      retry: (failures, reason) => this.#retry(failures, reason),
     });
     if (settings.token) this.#conversation.subscribe({ token: settings.token });
     this.#enter('connecting');
@@ -164,9 +165,7 @@ export class Connection {
         this.#fail(`the server ended the connection for good: ${end.reason} (${end.code})`, end.code);
         return this.#finish(end);
       }
-      const { backoffMinMs, backoffMaxMs } = this.#settings;
-      const retryInMs = Math.round(backoffMs(this.#failures++, backoffMinMs, backoffMaxMs));
-      this.#fail(`${end.reason}; next try in ${(retryInMs / 1000).toFixed(1)} s`, end.code);
+      const retryInMs = this.#retry(this.#failures++, end.reason, end.code);
       this.#enter('connecting', { code: end.code, reason: end.reason, retryInMs });
       await pause(retryInMs, signal);
     }
@@ -175,7 +174,8 @@ export class Connection {
   /** Tries each transport until one opens, and returns when that one has ended. */
   async #connect() {
     const { signal } = this.#life;
-    const [info] = await Promise.all([this.#info(), this.#conversation.prepare()]);
+    this.#conversation.prepare();
+    const info = await this.#info();
     const { io } = this.#settings;
     const base = info.base_url ? new URL(info.base_url, this.#base).href.replace(/\/+$/, '') : this.#base;
     const limits = { openTimeoutMs: this.#settings.openTimeoutMs, ...this.#silence(info.heartbeat_delay) };
@@ -243,6 +243,18 @@ export class Connection {
   #enter(state, detail = {}) {
     this.#state = state;
     this.#listeners.call('state', state, detail);
+  }
+
+  /**
+   * Says what has failed and is tried again.
+   *
+   * @returns {number} in how many ms
+   */
+  #retry(failures, reason, code) {
+    const { backoffMinMs, backoffMaxMs } = this.#settings;
+    const ms = Math.round(backoffMs(failures, backoffMinMs, backoffMaxMs));
+    this.#fail(`${reason}; next try in ${(ms / 1000).toFixed(1)} s`, code);
+    return ms;
   }
 
   #refuse(reason) {

@@ -1,6 +1,6 @@
 import { describe, fault } from './errors.js';
 import { Listeners } from './listeners.js';
-import { within } from './waiting.js';
+import { pause, within } from './waiting.js';
 
 /** What a server says of who is in a channel. */
 const PRESENCE = ['presence', 'join', 'leave'];
@@ -33,7 +33,7 @@ export class Conversation {
   // From anywhere on, so that no value that was published looks like an answer.
   #lastId = Math.floor(Math.random() * 2 ** 32);
 
-  /** @param {{settings: object, signal: AbortSignal, listeners: Listeners, emit(name: string, data: object): boolean, fail(text: string, code?: any): void}} host */
+  /** @param {{settings: object, signal: AbortSignal, listeners: Listeners, emit(name: string, data: object): boolean, fail(text: string, code?: any): void, retry(failures: number, reason: string): number}} host */
   constructor(host) {
     this.#host = host;
     this.cursor = kept(host.settings.key);
@@ -58,7 +58,7 @@ export class Conversation {
     if (!before && this.#subscriptions.size >= subscriptionsMax) {
       throw new Error(`there are ${subscriptionsMax} subscriptions already`);
     }
-    const subscription = { ...before, key, channel, source, since: since ?? before?.since };
+    const subscription = { ...before, key, channel, source, since: since ?? before?.since, asking: undefined };
     // Undefined as long as it is to be asked for, null when there is none.
     subscription.token = isText ? token : source ? undefined : null;
     const begun = new Promise((resolve, reject) => Object.assign(subscription, { resolve, reject }));
@@ -98,9 +98,9 @@ export class Conversation {
     return source ? source({ reason: 'subscribe' }) : token;
   }
 
-  /** Gets the tokens that are missing, so that a session can begin with all subscriptions. */
+  /** Asks for the tokens that are missing, so that a session begins with those that come in time. */
   prepare() {
-    return Promise.all([...this.#subscriptions.values()].map((each) => this.#getToken(each)));
+    for (const each of this.#subscriptions.values()) this.#getToken(each)?.catch(() => {}); // it is asked for again
   }
 
   /** A session has opened. */
@@ -111,10 +111,11 @@ export class Conversation {
     const { cursor } = this;
     // What is to begin elsewhere than at the cursor begins by itself, after the welcome. So does every user but one: the
     // welcome would not say which of them it refuses.
-    const ready = [...this.#subscriptions.values()].filter((each) => !each.since && isReady(each));
+    const all = [...this.#subscriptions.values()];
+    const ready = all.filter((each) => !each.since && isReady(each));
     const user = ready.find((each) => !each.channel);
     const held = ready.filter((each) => each.channel || each === user);
-    for (const each of ready) if (!held.includes(each)) each.since = cursor;
+    for (const each of all) if (!held.includes(each)) each.since ??= cursor;
     const subscriptions = held.map(({ channel, token }) => ({ channel, token: token ?? undefined }));
     const timer = setTimeout(() => this.#unanswered(`no answer to hello within ${openTimeoutMs} ms`), openTimeoutMs);
     this.#phase = 'hello';
@@ -240,21 +241,29 @@ export class Conversation {
   }
 
   async #begin(subscription) {
+    const { key, channel, source } = subscription;
+    const { settings, signal, retry } = this.#host;
     const session = this.#session;
-    try {
-      if (subscription.token === undefined) await this.#getToken(subscription);
-    } catch (error) {
-      // To stay connected would be to miss its messages without a word: the next session tries again.
-      if (session === this.#session) session.close(describe(error));
-      return;
+    const isOver = () => signal.aborted || session !== this.#session || this.#subscriptions.get(key) !== subscription;
+    for (let failures = 0; subscription.token === undefined; ) {
+      try {
+        await this.#getToken(subscription);
+      } catch (error) {
+        if (isOver()) return;
+        await pause(retry(failures++, `${channel ?? 'user'}: cannot get a token: ${describe(error)}`), signal);
+      }
+      if (isOver()) return;
     }
-    const { key, channel, source, since, token } = subscription;
-    if (session !== this.#session || this.#subscriptions.get(key) !== subscription) return;
-    if (this.#phase === 'plain') {
+    const { since, token } = subscription;
+    if (!channel && !token) {
+      // Nobody yet: only the connection's own user may be, and is asked for by the next session.
+      Object.assign(subscription, { token: undefined, since: undefined });
+      if (settings.resume && source !== settings.token) this.#refused(subscription, fault('there is no token', 'token_missing'));
+    } else if (this.#phase === 'plain') {
       // Without answers nobody says when it has expired: each session begins with a fresh one.
       if (source) subscription.token = undefined;
       if (token && !channel) session.send(envelope('subscribe', { token }));
-    } else if (isReady(subscription)) {
+    } else {
       this.#ask('subscribe', { channel, token: token ?? undefined, since }, {
         resolve: (answer) => this.#holds(subscription, answer),
         reject: (error) => this.#refused(subscription, error),
@@ -280,18 +289,18 @@ export class Conversation {
     reject(error);
   }
 
-  async #getToken(subscription) {
-    const { channel, user, source, reason = 'subscribe' } = subscription;
-    if (subscription.token !== undefined) return;
+  /** Asks for a token that is missing: once for all who wait for it. */
+  #getToken(subscription) {
+    const { channel, user, source, reason = 'subscribe', token } = subscription;
+    if (token !== undefined) return;
     const { settings, signal } = this.#host;
-    try {
-      const ask = async () => source({ channel, user, reason });
-      const token = (await within(settings.openTimeoutMs, signal, ask)) ?? null;
-      if (token !== null && typeof token !== 'string') throw new Error('the function gave no string');
-      subscription.token = token;
-    } catch (error) {
-      throw new Error(`cannot get a token: ${describe(error)}`);
-    }
+    subscription.asking ??= within(settings.openTimeoutMs, signal, async () => source({ channel, user, reason }))
+      .then((token) => {
+        if (typeof (token ?? '') !== 'string') throw new Error('the function gave no string');
+        subscription.token = token || null;
+      })
+      .finally(() => (subscription.asking = undefined));
+    return subscription.asking;
   }
 
   #request(name, data) {

@@ -20,8 +20,8 @@ test('dist/ is what src/ makes', () => {
   }
 });
 
-/** In bytes, gzipped. `pushnote` had 6,000 before it had `eventsource`. */
-const LENGTH_MAX = { pushnote: 6_144, push: 2_500, 'pushnote-sw': 1_500, updates: 2_000 };
+/** In bytes, gzipped. `pushnote` had 6,000 before `eventsource`, and before tokens that fail concerned their subscription alone. */
+const LENGTH_MAX = { pushnote: 6_400, push: 2_500, 'pushnote-sw': 1_500, updates: 2_000 };
 
 test('a page loads little', () => {
   for (const [name, text] of Object.entries(built).filter(([name]) => /^[\w-]+\.[cm]?js$/.test(name))) {

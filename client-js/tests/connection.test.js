@@ -289,34 +289,6 @@ test('a frame that is none ends the session and not the page', async (t) => {
   assert.equal(connection.state, 'connected');
 });
 
-test('a token that cannot be had is an error, and tried again', async (t) => {
-  let works = false;
-  const token = () => {
-    if (!works) throw new Error('status 401');
-    return '42:a';
-  };
-  const { server, sockets, last, connection, seen } = world(t, { token });
-  await settle();
-  assert.match(seen.errors[0].message, /^cannot get a token: status 401; next try/);
-  assert.equal(sockets.length, 0);
-  works = true;
-  await advance(t, 500);
-  last().receive('o');
-  assert.deepEqual(names(last()), [subscribe('42:a')]);
-
-  connection.subscribe(() => 42);
-  await settle();
-  assert.match(seen.errors[1].message, /^cannot get a token: the function gave no string/);
-  assert.equal(connection.state, 'connecting');
-  assert.equal(server.infos.length, 2);
-});
-
-test('a token function that never answers does not hold the connection up for ever', async (t) => {
-  const { seen } = world(t, { token: () => new Promise(() => {}) });
-  await advance(t, 5_000);
-  assert.match(seen.errors[0].message, /^cannot get a token: no answer within 5000 ms/);
-});
-
 test("a listener's fault reaches the page, and not the connection", async (t) => {
   const { last, connection, seen } = await opened(t);
   const thrown = [];

@@ -1,5 +1,7 @@
 // A server made of nothing: what a test wants to arrive, it says. With node's mock timers time stands still, too.
 
+import assert from 'node:assert/strict';
+
 process.on('warning', (warning) => {
   if (warning.name === 'MaxListenersExceededWarning') throw warning; // a leak
 });
@@ -165,3 +167,45 @@ export function world(t, connect, options = {}) {
   t.after(() => connection.close());
   return { server, sockets, last, connection, seen: recorded(connection) };
 }
+
+/** A connection that resumes, and a server that answers hello with what a test says. */
+export function resumingWorld(t, connect, options) {
+  const made = world(t, connect, { resume: true, ...options });
+  const gaps = [];
+  made.connection.on('gap', (gap) => gaps.push(JSON.parse(JSON.stringify(gap))));
+  const sent = () => made.last().sent.map((text) => JSON.parse(text));
+  const say = (...messages) => made.last().receive(`a${JSON.stringify(messages)}`);
+  /** Opens the socket that waits, and gives the data of its hello. */
+  const hello = async () => {
+    await settle();
+    made.last().receive('o');
+    await settle();
+    const [{ name, data }] = sent();
+    assert.equal(name, 'hello');
+    return data;
+  };
+  return {
+    ...made,
+    gaps,
+    sent,
+    say,
+    hello,
+    /** What was sent last, by that name. */
+    asked: (name) => sent().findLast((each) => each.name === name)?.data,
+    /** Says hello, and gets an answer. */
+    welcome: async (answer) => {
+      const said = await hello();
+      say({ type: 'welcome', id: said.id, version: 1, cursor: 'c0', complete: true, ...answer });
+      await settle();
+      return said;
+    },
+    /** The session breaks, and the next attempt begins. */
+    lose: async () => {
+      made.last().drop();
+      await advance(t, 20_000);
+    },
+  };
+}
+
+/** What such a server says. */
+export const messages = (cursor, ...list) => ({ type: 'messages', messages: list, cursor });

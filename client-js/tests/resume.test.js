@@ -1,48 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from '../src/pushnote.js';
-import { advance, settle, world as fakeWorld } from './fakes.mjs';
+import { advance, messages, resumingWorld, settle, world as fakeWorld } from './fakes.mjs';
 
-/** A connection that resumes, and a server that answers hello with what a test says. */
-function world(t, options) {
-  const made = fakeWorld(t, connect, { resume: true, ...options });
-  const gaps = [];
-  made.connection.on('gap', (gap) => gaps.push(JSON.parse(JSON.stringify(gap))));
-  const sent = () => made.last().sent.map((text) => JSON.parse(text));
-  const say = (...messages) => made.last().receive(`a${JSON.stringify(messages)}`);
-  /** Opens the socket that waits, and gives the data of its hello. */
-  const hello = async () => {
-    await settle();
-    made.last().receive('o');
-    await settle();
-    const [{ name, data }] = sent();
-    assert.equal(name, 'hello');
-    return data;
-  };
-  return {
-    ...made,
-    gaps,
-    sent,
-    say,
-    hello,
-    /** What was sent last, by that name. */
-    asked: (name) => sent().findLast((each) => each.name === name)?.data,
-    /** Says hello, and gets an answer. */
-    welcome: async (answer) => {
-      const said = await hello();
-      say({ type: 'welcome', id: said.id, version: 1, cursor: 'c0', complete: true, ...answer });
-      await settle();
-      return said;
-    },
-    /** The session breaks, and the next attempt begins. */
-    lose: async () => {
-      made.last().drop();
-      await advance(t, 20_000);
-    },
-  };
-}
-
-const messages = (cursor, ...list) => ({ type: 'messages', messages: list, cursor });
+const world = (t, options) => resumingWorld(t, connect, options);
 
 test('says hello first, with its subscriptions, and ignores what comes before the welcome', async (t) => {
   const { connection, hello, say, seen, sent } = world(t, { token: '42:a' });
@@ -155,69 +116,6 @@ test('a subscription that begins at a cursor is asked for by itself, until it ho
   connection.subscribe('news', { since: 'c-2' });
   await settle();
   assert.equal(asked('subscribe').since, 'c-2');
-});
-
-test('tokens are asked for at first, when they expire, and when they had', async (t) => {
-  const asks = [];
-  const getToken = async (ask) => {
-    asks.push(ask);
-    return `${ask.channel ?? '42'}:${asks.length}`;
-  };
-  const { connection, welcome, hello, lose, asked, say, seen } = world(t, { getToken });
-  connection.subscribe();
-  connection.subscribe('news');
-  const first = await welcome();
-  assert.deepEqual(first.subscriptions, [{ token: '42:1' }, { channel: 'news', token: 'news:2' }]);
-  assert.deepEqual(asks, [
-    { channel: undefined, user: undefined, reason: 'subscribe' },
-    { channel: 'news', user: undefined, reason: 'subscribe' },
-  ]);
-
-  say(messages('c5', { data: 1 }), { type: 'expired', channel: 'news', cursor: 'c5' }, messages('c6', { data: 2 }));
-  await settle();
-  assert.deepEqual(asks[2], { channel: 'news', user: undefined, reason: 'expired' });
-  const { id } = asked('subscribe');
-  assert.deepEqual(asked('subscribe'), { id, channel: 'news', token: 'news:3', since: 'c5' });
-  await lose(); // before the answer
-  assert.deepEqual((await hello()).subscriptions, [{ token: '42:1' }]);
-  say({ type: 'welcome', id: asked('hello').id, version: 1, cursor: 'c7', complete: true });
-  await settle();
-  assert.deepEqual({ ...asked('subscribe'), id }, { id, channel: 'news', token: 'news:3', since: 'c5' });
-  say({ type: 'subscribed', id: asked('subscribe').id, channel: 'news', cursor: 'c7', complete: true });
-
-  say({ type: 'expired', user: '42', cursor: 'c8' });
-  await settle();
-  assert.deepEqual(asks[3], { channel: undefined, user: undefined, reason: 'expired' });
-  assert.deepEqual({ ...asked('subscribe'), id }, { id, token: '42:4', since: 'c8' });
-  say({ type: 'subscribed', id: asked('subscribe').id, user: '42', cursor: 'c8', complete: true });
-
-  await lose();
-  const errors = [{ channel: 'news', code: 'token_expired', text: 'token has expired' }];
-  const again = await welcome({ cursor: 'c9', errors });
-  assert.equal(again.cursor, 'c8');
-  const refused = asked('subscribe');
-  assert.deepEqual({ ...refused, id }, { id, channel: 'news', token: 'news:3', since: 'c8' });
-  say({ type: 'error', id: refused.id, ...errors[0] });
-  await settle();
-  assert.deepEqual({ ...asked('subscribe'), id }, { id, channel: 'news', token: 'news:5', since: 'c8' });
-  say({ type: 'error', id: asked('subscribe').id, ...errors[0] });
-  await settle();
-  assert.equal(asks.length, 5, 'a new token that has expired is not asked for again and again');
-  assert.deepEqual(seen.errors.map(({ message, code }) => [message, code]).at(-1), ['news: token has expired', 'token_expired']);
-  assert.deepEqual(seen.messages, [1, 2]);
-});
-
-test('a token that cannot be renewed is an error, and the page may subscribe again', async (t) => {
-  const { connection, welcome, say, seen, asked } = world(t, { token: '42:a' });
-  await welcome();
-  say({ type: 'expired', user: '42', cursor: 'c1' });
-  // Nor is it known whose token has expired, of several: the server says so of each.
-  assert.deepEqual(asked('subscribe'), { id: asked('subscribe').id, token: '42:a', since: 'c1' });
-  say({ type: 'error', id: asked('subscribe').id, code: 'token_expired', text: 'token has expired' });
-  assert.deepEqual([seen.errors[0].message, seen.errors[0].code], ['user: token has expired', 'token_expired']);
-  connection.subscribe({ token: '42:b', since: 'c1' });
-  await settle();
-  assert.deepEqual(asked('subscribe'), { id: asked('subscribe').id, token: '42:b', since: 'c1' });
 });
 
 test('of several users all but one are asked for by themselves, so that each has its own answer', async (t) => {
