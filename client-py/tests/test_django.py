@@ -116,6 +116,8 @@ def test_a_tokenizer_of_ones_own_makes_the_tokens_and_names_the_users(settings, 
         ({"PUSHNOTE_TOKENIZER": "no.such.thing"}, ["pushnote.E004"]),
         ({"SECRET_KEY": "short"}, ["pushnote.E006"]),
         ({"PUSHNOTE_SALT": "salt"}, ["pushnote.W007"]),
+        ({"PUSHNOTE_MQ_SOCKET": "memory://"}, []),
+        ({"PUSHNOTE_MQ_SOCKET": "memory://, tcp://127.0.0.1:8002"}, ["pushnote.E002"]),
     ],
 )
 def test_check_finds_what_is_wrong(settings, change, found):

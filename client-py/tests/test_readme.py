@@ -3,9 +3,12 @@
 import pathlib
 import re
 import types
+import unittest
 
 from conftest import ROOT
+from django.http import HttpResponse
 from django.template import engines
+from django.urls import path
 from test_webpush import Browser, pusher, server_of  # noqa: F401 (fixtures)
 
 from pushnote import pub
@@ -50,6 +53,23 @@ def test_web_push(pusher):  # noqa: F811
     assert {browser.next(), browser.next()} == {'{"title":"Hi"}', "Hi"}
     assert made["outcome"].accepted
     browser.service.shutdown()
+
+
+def order(request):
+    pub.notify_on_commit({"msg": "Ordered"}, users=[request.POST["user"]])
+    return HttpResponse("ordered")
+
+
+urlpatterns = [path("order", order)]
+
+
+def test_the_tests_of_a_site(settings, django_db_setup, django_db_blocker):
+    settings.ROOT_URLCONF = __name__
+    made = {"__name__": __name__}
+    exec(block("python", "captureOnCommitCallbacks"), made)
+    with django_db_blocker.unblock():
+        done = unittest.defaultTestLoader.loadTestsFromTestCase(made["OrderTests"]).run(unittest.TestResult())
+    assert (done.testsRun, done.failures, done.errors) == (1, [], [])
 
 
 def test_the_commands_name_what_is_there():

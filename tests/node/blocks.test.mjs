@@ -135,6 +135,7 @@ const TESTED = {
   'client-py/README.md': {
     'pushnote for Python': [2, 'client-py/tests/test_readme.py'],
     'Django': [3, 'client-py/tests/test_readme.py'],
+    'In tests': [1, 'client-py/tests/test_readme.py'],
     'Web Push, flask-sse': [1, 'client-py/tests/test_readme.py'],
   },
   'crates/pushnote/README.md': {

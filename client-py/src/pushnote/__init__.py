@@ -12,6 +12,7 @@ from pushnote.errors import (
     Refused,
     Unavailable,
 )
+from pushnote.memory import outbox
 from pushnote.message import Push, Receipt
 from pushnote.pub import (
     anotify,
@@ -47,6 +48,7 @@ __all__ = (
     "notify_all",
     "notify_channel",
     "notify_on_commit",
+    "outbox",
     "publish",
     "tokenize",
     "tokenize_channel",

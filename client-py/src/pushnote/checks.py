@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterator
 from typing import Any
 
+from django import conf
+from django.core import mail
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from pushnote import settings
 from pushnote.errors import NotConfigured
 from pushnote.http import is_address
+from pushnote.memory import ADDRESS
 from pushnote.tokens import SECRET_BYTES_MIN
 from pushnote.zeromq import check_endpoint
 
@@ -18,7 +22,7 @@ from pushnote.zeromq import check_endpoint
 @register("pushnote")
 def check(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001 Django's signature
     """Find what would fail with the first message, or the first token."""
-    return [*_addresses(), *_tokens(), *_overruled(), *_misspelt()]
+    return [*_addresses(), *_memory(), *_tokens(), *_overruled(), *_misspelt()]
 
 
 def _addresses() -> Iterator[CheckMessage]:
@@ -34,7 +38,7 @@ def _addresses() -> Iterator[CheckMessage]:
             '"http://127.0.0.1:8081" is a server\'s --api.',
             id="pushnote.E001",
         )
-    named = [(settings.MQ_SOCKET, address) for address in addresses if not is_address(address)]
+    named = [(settings.MQ_SOCKET, address) for address in addresses if not is_address(address) and addresses != [ADDRESS]]
     named += [(settings.ACK_SOCKET, address) for address in ack_addresses]
     for name, address in named:
         try:
@@ -54,6 +58,17 @@ def _addresses() -> Iterator[CheckMessage]:
                 read()
             except NotConfigured as error:
                 yield Error(str(error), id="pushnote.E003")
+
+
+def _memory() -> Iterator[CheckMessage]:
+    with contextlib.suppress(NotConfigured):  # that is said already
+        # Django's tests have an outbox for mail. They are without DEBUG, too.
+        if settings.addresses(settings.MQ_SOCKET) == [ADDRESS] and not conf.settings.DEBUG and not hasattr(mail, "outbox"):
+            yield Warning(
+                f"{settings.MQ_SOCKET} is {ADDRESS}, by which nothing is sent to anybody.",
+                hint="It is for tests. In production it is where pushnote-mq --sub, or pushnote-server --single, listens.",
+                id="pushnote.W010",
+            )
 
 
 def _overruled() -> Iterator[CheckMessage]:

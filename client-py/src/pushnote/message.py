@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pushnote.settings import MESSAGE_BYTES_MAX
+
 EVENT_BYTES_MAX = 128
 """Longest name of an event, in bytes of UTF-8."""
 
@@ -199,6 +201,18 @@ def check_channel(name: str) -> None:
     check_name("a channel's name", name, CHANNEL_BYTES_MAX)
     if name.endswith("*"):
         raise ValueError(f"{name!r} is no channel's name: it ends with a *, which stands for several in tokens")
+
+
+def check_size(message: Message, bytes_max: int) -> None:
+    """Look whether servers take so much data.
+
+    :raises ValueError: they do not.
+    """
+    size = len(message.data.encode())
+    if size > bytes_max:
+        raise ValueError(
+            f"the data has {size} bytes as JSON, and servers take {bytes_max}; {MESSAGE_BYTES_MAX} says so if theirs take more"
+        )
 
 
 def texts(what: str, items: Iterable[Any]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from pushnote import settings
 from pushnote.encoding import dumps
 from pushnote.errors import NotConfigured, NotSent
 from pushnote.http import HTTP, is_address
+from pushnote.memory import ADDRESS, Memory
 from pushnote.message import EVENT_BYTES_MAX, SUBJECTS_MAX, Message, Push, Receipt, check_channel, check_name, texts, user_id
 from pushnote.zeromq import ZeroMQ
 
@@ -40,6 +41,7 @@ __all__ = (
 )
 
 Serializer = Callable[[Any], Any]
+Publisher = ZeroMQ | HTTP | Memory
 P = ParamSpec("P")
 
 
@@ -217,7 +219,7 @@ class _Publishers:
     """The one publisher of this process."""
 
     def __init__(self) -> None:
-        self.made: ZeroMQ | HTTP | None = None
+        self.made: Publisher | None = None
         #: Whose it is.
         self._pid = os.getpid()
         self._is_over = False
@@ -226,7 +228,7 @@ class _Publishers:
         #: What a parent made. Its sockets are the parent's, and must not be closed here.
         self._inherited: list[object] = []
 
-    def current(self) -> ZeroMQ | HTTP:
+    def current(self) -> Publisher:
         made = self.own()
         if made is None:
             with self._lock:
@@ -240,7 +242,7 @@ class _Publishers:
                 made = self.made
         return made
 
-    def own(self) -> ZeroMQ | HTTP | None:
+    def own(self) -> Publisher | None:
         """What this process has made, if it has."""
         # uWSGI tells Python of no fork.
         if self._pid != os.getpid():
@@ -271,7 +273,7 @@ class _Publishers:
         if closing is not None:
             threading.Thread(target=closing.close, daemon=True).start()
 
-    def _take(self) -> ZeroMQ | HTTP | None:
+    def _take(self) -> Publisher | None:
         self.own()
         with self._lock:
             taken, self.made = self.made, None
@@ -284,7 +286,7 @@ class _Publishers:
             signals.worker_process_shutdown.connect(lambda **_: self.close(), weak=False, dispatch_uid="pushnote")
 
 
-def _configured() -> ZeroMQ | HTTP:
+def _configured() -> Publisher:
     addresses = settings.addresses(settings.MQ_SOCKET)
     if not addresses:
         raise NotConfigured(
@@ -292,6 +294,8 @@ def _configured() -> ZeroMQ | HTTP:
             "pushnote-mq --sub or pushnote-server --single, http://127.0.0.1:8081 for a server's --api"
         )
     http = [address for address in addresses if is_address(address)]
+    if addresses == [ADDRESS]:
+        return Memory(settings.message_bytes_max())
     if not http:
         return ZeroMQ(addresses, settings.addresses(settings.ACK_SOCKET), settings.curve_keys(), settings.message_bytes_max())
     if len(addresses) > 1:

@@ -27,8 +27,8 @@ from zmq.utils.monitor import recv_monitor_message
 from pushnote import runtimes
 from pushnote.errors import NotConfigured, NotSent, QueueFull, Refused, Unavailable
 from pushnote.links import FAILURES, RIGHT_PORT, Link, failure, set_up
-from pushnote.message import Message, Receipt
-from pushnote.settings import ACK_SOCKET, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX_DEFAULT, MQ_SOCKET
+from pushnote.message import Message, Receipt, check_size
+from pushnote.settings import ACK_SOCKET, MESSAGE_BYTES_MAX_DEFAULT, MQ_SOCKET
 
 log = logging.getLogger("pushnote")
 
@@ -134,12 +134,7 @@ class ZeroMQ:
 
         :raises ValueError: its data is too long.
         """
-        size = len(message.data.encode())
-        if size > self._message_bytes_max:
-            raise ValueError(
-                f"the data has {size} bytes as JSON, and servers take {self._message_bytes_max}; {MESSAGE_BYTES_MAX} says so "
-                "if theirs take more"
-            )
+        check_size(message, self._message_bytes_max)
 
     def publish_acked(self, message: Message, timeout: float) -> Receipt:
         """Send a message, and wait until servers have it.

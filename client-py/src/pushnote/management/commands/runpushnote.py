@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from pushnote import server, settings
 from pushnote.errors import NotConfigured
 from pushnote.http import is_address
+from pushnote.memory import ADDRESS
 
 
 class Command(BaseCommand):
@@ -44,6 +45,8 @@ class Command(BaseCommand):
 
 def _listens(addresses: list[str]) -> tuple[list[str], dict[str, str]]:
     """Where the server listens so that this project's messages come to it: its flags, and files that flags name."""
+    if ADDRESS in addresses:
+        raise NotConfigured(f"{settings.MQ_SOCKET} is {ADDRESS}, which is for tests: no server hears what is published there")
     if not is_address(addresses[0]):
         return [f"--mq_socket={address}" for address in addresses], {}
     url = urlsplit(addresses[0])
