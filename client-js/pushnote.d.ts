@@ -143,7 +143,10 @@ interface Base<Message> {
   /** Each returns a function that takes the listener away again. `detail` is there with `resume`. */
   on(name: 'message', listener: (data: Message, detail: MessageDetail<Message>) => void): () => void;
   on(name: 'state', listener: (state: State, detail: StateDetail) => void): () => void;
-  /** Most errors heal by themselves: the connection is tried again. Without a listener they go to the console. */
+  /**
+   * Most errors heal by themselves: the connection is tried again. A server that stops in order and is back soon is none.
+   * Without a listener they go to the console.
+   */
   on(name: 'error', listener: (error: PushnoteError) => void): () => void;
   /** Sends an event, or queues it until there is a connection. False: refused, see `error`. */
   emit(name: 'subscribe', data: { token: Token } | Token): boolean;

@@ -13,6 +13,12 @@ const HEARTBEAT_MS = 25_000;
 /** What a heartbeat may be late, besides half an interval. */
 const ON_THE_WAY_MS = 2_500;
 
+/** Close codes of a server that stops as it is meant to: of WebSockets (RFC 6455 section 7.4.1), and pushnote's. */
+const PLANNED = [1001, 1012, 3001];
+
+/** How long a restart may take until somebody must look at it. */
+const RESTART_MS = 10_000;
+
 const CLOSED = 'the connection is closed';
 
 /** What nobody calls a channel: a signature of Django's behind a colon, or a JWT. */
@@ -33,6 +39,8 @@ export class Connection {
   #transport = null;
   #queue = [];
   #failures = 0;
+  /** Until then nobody has to look at what fails: the server has said that it stops. */
+  #quietUntil = 0;
   #listeners = new Listeners(['message', 'state', 'error', 'gap', 'ack']);
   #life = new AbortController();
   #conversation;
@@ -165,6 +173,7 @@ export class Connection {
         this.#fail(`the server ended the connection for good: ${end.reason} (${end.code})`, end.code);
         return this.#finish(end);
       }
+      if (PLANNED.includes(end.code)) this.#quietUntil = Date.now() + RESTART_MS;
       const retryInMs = this.#retry(this.#failures++, end.reason, end.code);
       this.#enter('connecting', { code: end.code, reason: end.reason, retryInMs });
       await pause(retryInMs, signal);
@@ -204,6 +213,7 @@ export class Connection {
 
   #opened(session, transport) {
     this.#transport = transport;
+    this.#quietUntil = 0;
     const stable = setTimeout(() => (this.#failures = 0), STABLE_MS);
     session.ended.then(() => clearTimeout(stable));
     this.#conversation.opened(session);
@@ -253,7 +263,7 @@ export class Connection {
   #retry(failures, reason, code) {
     const { backoffMinMs, backoffMaxMs } = this.#settings;
     const ms = Math.round(backoffMs(failures, backoffMinMs, backoffMaxMs));
-    this.#fail(`${reason}; next try in ${(ms / 1000).toFixed(1)} s`, code);
+    if (Date.now() >= this.#quietUntil) this.#fail(`${reason}; next try in ${(ms / 1000).toFixed(1)} s`, code);
     return ms;
   }
 

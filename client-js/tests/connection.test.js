@@ -158,6 +158,36 @@ for (const [code, final] of [[1000, false], [1006, false], [2010, false], [3000,
   });
 }
 
+for (const [code, way] of [[3001, 'frame'], [1001, 'socket'], [1012, 'socket']]) {
+  test(`a server that stops in order, by code ${code}, is an error only when none comes back`, async (t) => {
+    t.mock.method(Math, 'random', () => 0.999);
+    const { server, last, connection, seen } = await opened(t);
+    const stop = () => (way === 'frame' ? last().receive(`c[${code},"Back soon"]`) : last().drop(code, 'Back soon'));
+    stop();
+    await settle();
+    assert.deepEqual(seen.details.at(-1), { code, reason: 'Back soon', retryInMs: 500 });
+    server.info = new Error('fetch failed');
+    await advance(t, 500); // a try that fails
+    server.info = {};
+    await advance(t, 999);
+    last().receive('o');
+    assert.equal(connection.state, 'connected');
+    assert.deepEqual(seen.errors, []);
+    last().drop();
+    await settle();
+    assert.match(seen.errors[0].message, /^it was lost/, 'it is back, and this was no restart');
+
+    await advance(t, 2_000);
+    last().receive('o');
+    stop();
+    server.info = new Error('fetch failed');
+    await advance(t, 4_000);
+    assert.equal(seen.errors.length, 1);
+    await advance(t, 8_000);
+    assert.match(seen.errors[1].message, /^cannot get .*: fetch failed; next try/);
+  });
+}
+
 test('a final code that comes before a session is open ends the connection, too', async (t) => {
   const { connection, last, sockets } = world(t);
   await settle();

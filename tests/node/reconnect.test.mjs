@@ -32,6 +32,7 @@ for (const transport of ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polli
       const { code } = await server.end('SIGTERM');
       assert.equal(code, 0, server.output);
       assert.equal((await client.event('lost', losses + 1)).code, 3001);
+      assert.deepEqual(client.events.filter(({ event, code }) => event === 'error' && code === 3001), []);
       server = await system.server({ mq: mq.pub, port: server.port });
       await client.event('open', 3);
       await system.warm(mq.sub, client, ['42']);
