@@ -54,6 +54,7 @@ INTERNAL_IPS = ("127.0.0.1",)
 """
 
 URLS = """
+import django
 from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.http import HttpResponse
@@ -68,7 +69,10 @@ def sign_in(request):
 def page(request):
     return render(request, "page.html", {"port": request.GET.get("port")})
 
-urlpatterns = [path("sign-in", sign_in), path("", page)]
+def version(request):
+    return HttpResponse(".".join(map(str, django.VERSION[:2])))
+
+urlpatterns = [path("sign-in", sign_in), path("version", version), path("", page)]
 """
 
 PUSHNOTE_VIEW = """
@@ -155,6 +159,7 @@ class Site:
         (folder / "urls.py").write_text(URLS + urls)
         (folder / "page.html").write_text("<!DOCTYPE html>{% load static " + app + " %}" + page)
         self.folder = folder
+        self.django = django
         self.python, packages = DJANGOS[django]
         self.environment = {
             **os.environ,
@@ -181,6 +186,13 @@ class Site:
     def until(self, line, seconds=30):
         while self.said.get(timeout=seconds) != line:
             pass
+
+    def serve(self, port):
+        """Run Django's own server, and see that it is the Django that is meant."""
+        self.manage("runserver", "--noreload", str(port))
+        reachable(port)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=10) as answer:
+            assert answer.read().decode() == self.django
 
     def browse(self, address, count):
         """What a page says on its console, in Chromium, which is closed when that is so much."""
@@ -218,8 +230,8 @@ def test_the_readme_of_pushnote(site):
     settings = f"PUSHNOTE_MQ_SOCKET = 'tcp://127.0.0.1:{mq}'\n"
     project = site("pushnote", settings, PUSHNOTE_VIEW, PUSHNOTE_PAGE.replace("PORT", str(port)))
     project.manage("runpushnote", str(port))
-    project.manage("runserver", "--noreload", str(web))
-    reachable(port), reachable(web)
+    project.serve(web)
+    reachable(port)
     messages = project.browse(f"http://127.0.0.1:{web}/sign-in", 2)
     assert [next(messages), next(messages)] == [{"msg": "Hi all!"}, {"msg": "Hi, jana!"}]
 
@@ -251,8 +263,8 @@ PUSH_SERVER = {{
     project = site("pushserver", settings, PUSHSERVER_VIEW, PUSHSERVER_PAGE)
     more = ["--allrequests", f"--application=http://127.0.0.1:{web}", str(port)] if all_requests else []
     project.manage("runpushserver", *more)
-    project.manage("runserver", "--noreload", str(web))
-    reachable(port), reachable(web)
+    project.serve(web)
+    reachable(port)
     messages = project.browse(f"http://127.0.0.1:{port if all_requests else web}/sign-in", 1)
     project.until("Subscribed jana some_channel_id")
     urllib.request.urlopen(f"http://127.0.0.1:{web}/say", timeout=10).close()

@@ -109,7 +109,7 @@ const TESTED = {
     'Tell Django': [2, 'client-py/tests/test_start.py'],
     'Run': [4, 'client-py/tests/test_start.py'],
   },
-  'docs/tokens.md': { 'JSON Web Tokens': [1, README], 'What is wrong with a token': [2, README] },
+  'docs/tokens.md': { 'The secret': [1, 'client-py/tests/test_rotation.py'], 'JSON Web Tokens': [1, README], 'What is wrong with a token': [2, README] },
   'docs/troubleshooting.md': { 'When nothing arrives': [1, 'tests/node/commands.test.mjs'] },
   'docs/web-push.md': {
     'Start it': [1, PUSH],
