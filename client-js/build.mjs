@@ -12,7 +12,7 @@ const read = (path) => readFileSync(new URL(path, import.meta.url), 'utf8');
 
 /** Properties of objects that no page, server or browser sees: short names will do. */
 const OWN_PROPERTIES =
-  /^(asking|beats|call|ended|fail|frame|heard|held|io|key|kind|list|listeners|lost|open|opened|post|prepare|receive|resolve|retry|settings|silenceMs|source|stop|timer|url|userToken)$/;
+  /^(asking|beats|call|ended|fail|frame|heard|held|io|key|kind|life|list|listeners|lost|open|opened|post|prepare|receive|resolve|retry|settings|silenceMs|source|stop|timer|url|userToken)$/;
 
 /** @returns {Record<string, string>} the text of each file of dist/ */
 export function build() {

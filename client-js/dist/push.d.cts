@@ -1,3 +1,5 @@
+import type { Address } from './pushnote.cjs';
+
 /** What `connect` gives to its option `push`, and no page has to care about. */
 export type Push = (connection: any, base: string, userToken: () => Promise<string | null | undefined>) => PushMethods;
 
@@ -37,16 +39,22 @@ export interface PushError extends Error {
   code: PushCode;
 }
 
+/** A browser's `ServiceWorkerRegistration`. */
+export interface Registration {
+  readonly scope: string;
+  readonly pushManager: object;
+}
+
 export interface PushOptions {
   /**
    * The address of `pushnote-sw.js`, `/pushnote-sw.js` by default: it is registered beside the site's own worker, if there is
    * one, and controls no page. Or the registration of a worker that says `importScripts('/pushnote-sw.js')`.
    */
-  serviceWorker?: string | URL | ServiceWorkerRegistration | Promise<ServiceWorkerRegistration>;
+  serviceWorker?: string | Address | Registration | Promise<Registration> | undefined;
   /** Which group it belongs to, for what is sent to a group: one that the token would let it subscribe to as a channel. */
-  group?: string;
+  group?: string | undefined;
   /** Of the user to notify. By default the one that the connection is subscribed as. */
-  token?: string | (() => string | null | undefined | Promise<string | null | undefined>);
+  token?: string | (() => string | null | undefined | Promise<string | null | undefined>) | undefined;
 }
 
 export interface PushMethods {

@@ -1,4 +1,11 @@
+// No type here is of a library of TypeScript's but that of the language, so that Node, and any other place, has them too.
+
 import type { Push, PushMethods } from './push.cjs';
+
+/** A `URL`, or the page's `location`. */
+export interface Address {
+  readonly href: string;
+}
 
 /** `connecting` also while waiting to try again; `disconnected` is for good. */
 export type State = 'disconnected' | 'connecting' | 'connected';
@@ -10,32 +17,40 @@ export type Token = string | (() => string | null | undefined | Promise<string |
 
 export interface Options {
   /** Whose messages to receive, besides those for all. More can be added with `subscribe`. */
-  token?: Token | null;
+  token?: Token | null | undefined;
   /** Transports to try, in this order. All by default: websocket, xhr-streaming, eventsource, xhr-polling. */
-  transports?: Transport[];
+  transports?: readonly Transport[] | undefined;
   /** How long an answer, or the opening of one transport, may take before the next is tried. 5,000 by default. */
-  openTimeoutMs?: number;
+  openTimeoutMs?: number | undefined;
   /**
    * How long a server that sends heartbeats may be silent before it counts as lost; more than its heartbeat interval.
    * By default one and a half of those and 2,500: 40,000 for a server that beats every 25 s.
    */
-  silenceTimeoutMs?: number;
+  silenceTimeoutMs?: number | undefined;
   /** Ceiling of the first reconnect delay. The delay is random below a ceiling that doubles. 500 by default. */
-  backoffMinMs?: number;
+  backoffMinMs?: number | undefined;
   /** Ceiling of all reconnect delays. 20,000 by default. */
-  backoffMaxMs?: number;
+  backoffMaxMs?: number | undefined;
   /** How many emitted events may wait for a connection. 100 by default. */
-  queueMax?: number;
+  queueMax?: number | undefined;
   /** How many tokens one connection may subscribe with; servers have a limit, too. 128 by default. */
-  subscriptionsMax?: number;
+  subscriptionsMax?: number | undefined;
   /** `push` of 'pushnote/push': the connection gets `enablePush`, `disablePush` and `pushState`. */
-  push?: Push;
+  push?: Push | undefined;
   /** Instead of the global `fetch`. */
-  fetch?: typeof globalThis.fetch;
+  fetch?: ((url: string, init: any) => Promise<any>) | undefined;
   /** Instead of the global `WebSocket`, which Node 20 does not have. */
-  WebSocket?: new (url: string) => any;
+  WebSocket?: (new (url: string) => any) | undefined;
   /** Instead of the global `EventSource`, which Node does not have: there `eventsource` is passed over. */
-  EventSource?: new (url: string, options: { withCredentials: boolean }) => any;
+  EventSource?: (new (url: string, options: { withCredentials: boolean }) => any) | undefined;
+}
+
+/** What `getToken` is asked for. */
+export interface Wanted {
+  channel?: string | undefined;
+  /** Whose token has expired, if it is known. */
+  user?: string | undefined;
+  reason: 'subscribe' | 'expired';
 }
 
 /** With `resume`, the connection goes on where it was, and knows channels. */
@@ -46,16 +61,11 @@ export interface ResumeOptions extends Options {
    * when its token has expired (`expired`). Null: the channel is public, or the user's subscription is refused. When it
    * fails, that is an `error` event, and it is asked again after a delay, for this subscription alone.
    */
-  getToken?: (wanted: {
-    channel?: string;
-    /** Whose token has expired, if it is known. */
-    user?: string;
-    reason: 'subscribe' | 'expired';
-  }) => string | null | undefined | Promise<string | null | undefined>;
+  getToken?: ((wanted: Wanted) => string | null | undefined | Promise<string | null | undefined>) | undefined;
   /** Keeps the cursor in sessionStorage, by the URL: a page that is loaded again goes on where it was. */
-  persist?: 'session';
+  persist?: 'session' | undefined;
   /** The page says itself that it has shown a message that asks for it, by `acknowledge` of the message's detail. */
-  ack?: 'manual';
+  ack?: 'manual' | undefined;
 }
 
 export interface StateDetail {
@@ -71,7 +81,7 @@ export interface StateDetail {
 
 /** What went wrong, in words; `code` is the close code, or the server's for a request, as `token_expired`. */
 export interface PushnoteError extends Error {
-  code?: number | string;
+  code?: number | string | undefined;
 }
 
 /** What is known of a message, with `resume`. */
@@ -95,8 +105,14 @@ export interface MessageDetail<Message = any> {
 /** Messages are missing: what came before the cursor, of everything or of one subscription. */
 export interface Gap {
   cursor: string;
-  channel?: string;
-  user?: string;
+  channel?: string | undefined;
+  user?: string | undefined;
+}
+
+/** How a subscription is to begin. */
+export interface Begin {
+  token?: Token | undefined;
+  since?: string | undefined;
 }
 
 /** How a subscription has begun. */
@@ -104,7 +120,7 @@ export interface Subscribed {
   cursor: string;
   /** False: something since then is missing. There is a `gap` event, too. */
   complete: boolean;
-  user?: string;
+  user?: string | undefined;
 }
 
 export interface History<Message = any> {
@@ -133,7 +149,7 @@ export interface Channel<Message = any> {
   /** The last messages, up to 100. The channel must be subscribed to. */
   history(last: number): Promise<History<Message>>;
   /** Who is there; with `events`, `join` and `leave` tell who comes and goes from now on. */
-  presence(options?: { events?: boolean }): Promise<Presence>;
+  presence(options?: { events?: boolean | undefined }): Promise<Presence>;
 }
 
 /** Messages arrive as the JSON values that were published. */
@@ -173,9 +189,10 @@ export interface ResumingConnection<Message = any> extends Base<Message> {
    * @param options without a token, `getToken` is asked; without that, the channel is public. `since`: a cursor from which
    *   it reads on
    */
-  subscribe(channel: string, options?: { token?: Token; since?: string }): Promise<Subscribed>;
+  subscribe(channel: string, options?: Begin): Promise<Subscribed>;
   /** The same for what is published for a user. Without a token `getToken` is asked. */
-  subscribe(user?: { token?: Token; since?: string }): Promise<Subscribed>;
+  subscribe(user?: Begin): Promise<Subscribed>;
+  /** Ends the subscription to a channel, and takes the channel's listeners away. When it is done, nothing more of it comes. */
   unsubscribe(channel: string): Promise<void>;
   channel<ChannelMessage = Message>(name: string): Channel<ChannelMessage>;
 }
@@ -190,9 +207,9 @@ export interface ResumingConnection<Message = any> extends Base<Message> {
  * @throws {TypeError} when the address or an option makes no sense; whatever goes wrong later is an `error` event
  */
 export function connect<Message = any>(
-  url: string | URL,
+  url: string | Address,
   options: ResumeOptions & { push: Push },
 ): ResumingConnection<Message> & PushMethods;
-export function connect<Message = any>(url: string | URL, options: Options & { push: Push }): Connection<Message> & PushMethods;
-export function connect<Message = any>(url: string | URL, options: ResumeOptions): ResumingConnection<Message>;
-export function connect<Message = any>(url: string | URL, options?: Options): Connection<Message>;
+export function connect<Message = any>(url: string | Address, options: Options & { push: Push }): Connection<Message> & PushMethods;
+export function connect<Message = any>(url: string | Address, options: ResumeOptions): ResumingConnection<Message>;
+export function connect<Message = any>(url: string | Address, options?: Options): Connection<Message>;

@@ -117,7 +117,7 @@ export class Connection {
   }
 
   /**
-   * Ends the subscription to a channel.
+   * Ends the subscription to a channel, and takes the channel's listeners away.
    *
    * @returns {Promise<void>} when nothing more of it will come
    */

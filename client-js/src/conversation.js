@@ -58,31 +58,42 @@ export class Conversation {
     if (!before && this.#subscriptions.size >= subscriptionsMax) {
       throw new Error(`there are ${subscriptionsMax} subscriptions already`);
     }
-    const subscription = { ...before, key, channel, source, since: since ?? before?.since, asking: undefined };
+    // It has a signal of its own: Node warns of one that many listen to.
+    const life = new AbortController();
+    const subscription = { ...before, key, channel, source, since: since ?? before?.since, life, asking: undefined };
     // Undefined as long as it is to be asked for, null when there is none.
     subscription.token = isText ? token : source ? undefined : null;
     const begun = new Promise((resolve, reject) => Object.assign(subscription, { resolve, reject }));
     begun.catch(() => {}); // it is an `error` event, too
+    before?.life.abort();
     before?.resolve(begun);
     this.#subscriptions.set(key, subscription);
     if (this.#session && this.#phase !== 'hello') this.#begin(subscription);
     return begun;
   }
 
-  /** @returns {Promise<void>} */
+  /** @returns {Promise<void>} when nothing more of it will come */
   async unsubscribe(channel) {
-    this.#subscriptions.get(channel)?.reject(new Error('unsubscribed'));
+    const subscription = this.#subscriptions.get(channel);
+    if (subscription) stop(subscription, new Error('unsubscribed'));
     this.#subscriptions.delete(channel);
+    this.#channels.delete(channel);
     await this.#request('unsubscribe', { channel }).catch(() => {}); // then it has ended anyway
   }
 
   /** What a page has to do with one channel. */
   channel(name) {
-    const listeners = this.#channels.get(name) ?? new Listeners();
-    this.#channels.set(name, listeners);
     return {
       name,
-      on: (event, listener) => listeners.add(event, listener),
+      on: (event, listener) => {
+        const listeners = this.#channels.get(name) ?? new Listeners();
+        this.#channels.set(name, listeners);
+        const remove = listeners.add(event, listener);
+        return () => {
+          remove();
+          if (!listeners.size && this.#channels.get(name) === listeners) this.#channels.delete(name);
+        };
+      },
       history: (last) => this.#request('history', { channel: name, last }),
       presence: ({ events } = {}) => {
         const subscription = this.#subscriptions.get(name);
@@ -131,7 +142,7 @@ export class Conversation {
     this.#requests.clear();
     for (const each of this.#subscriptions.values()) {
       each.reason = undefined;
-      if (isForGood) each.reject(new Error(why));
+      if (isForGood) stop(each, new Error(why));
     }
   }
 
@@ -241,10 +252,10 @@ export class Conversation {
   }
 
   async #begin(subscription) {
-    const { key, channel, source } = subscription;
-    const { settings, signal, retry } = this.#host;
+    const { channel, source, life: { signal } } = subscription;
+    const { settings, retry } = this.#host;
     const session = this.#session;
-    const isOver = () => signal.aborted || session !== this.#session || this.#subscriptions.get(key) !== subscription;
+    const isOver = () => signal.aborted || session !== this.#session;
     for (let failures = 0; subscription.token === undefined; ) {
       try {
         await this.#getToken(subscription);
@@ -280,21 +291,20 @@ export class Conversation {
   }
 
   #refused(subscription, error) {
-    const { key, channel = 'user', source, reason, reject } = subscription;
+    const { key, channel = 'user', source, reason, life } = subscription;
     const { message, code } = error;
-    if (!code || this.#subscriptions.get(key) !== subscription) return; // the next hello brings it, or nobody wants it
+    if (!code || life.signal.aborted) return; // the next hello brings it, or nobody wants it
     if (code === 'token_expired' && source && reason !== 'expired') return this.#renew(subscription);
     this.#subscriptions.delete(key);
     this.#host.fail(`${channel}: ${message}`, code);
-    reject(error);
+    stop(subscription, error);
   }
 
   /** Asks for a token that is missing: once for all who wait for it. */
   #getToken(subscription) {
-    const { channel, user, source, reason = 'subscribe', token } = subscription;
+    const { channel, user, source, reason = 'subscribe', token, life } = subscription;
     if (token !== undefined) return;
-    const { settings, signal } = this.#host;
-    subscription.asking ??= within(settings.openTimeoutMs, signal, async () => source({ channel, user, reason }))
+    subscription.asking ??= within(this.#host.settings.openTimeoutMs, life.signal, async () => source({ channel, user, reason }))
       .then((token) => {
         if (typeof (token ?? '') !== 'string') throw new Error('the function gave no string');
         subscription.token = token || null;
@@ -319,6 +329,12 @@ export class Conversation {
     if (!this.#session.send(envelope(name, { id, ...data }))) this.#session.close('too much is waiting to be sent');
     return id;
   }
+}
+
+/** Asks for no token any more, and says so to who waits for it. */
+function stop({ life, reject }, error) {
+  life.abort();
+  reject(error);
 }
 
 /** Has its token, or needs none. A user without one is nobody yet. */

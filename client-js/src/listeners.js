@@ -15,7 +15,15 @@ export class Listeners {
     if (typeof listener !== 'function') throw new TypeError('pushnote: a listener must be a function');
     const listeners = this.#byName.get(name) ?? new Set();
     this.#byName.set(name, listeners.add(listener));
-    return () => void listeners.delete(listener);
+    return () => {
+      const rest = this.#byName.get(name);
+      if (rest?.delete(listener) && !rest.size) this.#byName.delete(name);
+    };
+  }
+
+  /** Of how many events there are any. */
+  get size() {
+    return this.#byName.size;
   }
 
   /** @returns {boolean} whether anybody listens */

@@ -80,15 +80,20 @@ test('the service worker and the builds are found by name', () => {
   }
 });
 
-for (const [name, ...options] of [
-  ['usage.ts', '--module', 'nodenext'],
-  ['usage.cts', '--module', 'nodenext'],
-  ['usage.ts', '--module', 'esnext', '--moduleResolution', 'bundler'],
-  ['script.ts', '--module', 'esnext', '--moduleResolution', 'bundler'],
+const BUNDLER = ['--module', 'esnext', '--moduleResolution', 'bundler'];
+
+for (const [name, lib, ...options] of [
+  ['usage.ts', 'es2022,dom', '--module', 'nodenext'],
+  ['usage.cts', 'es2022,dom', '--module', 'nodenext'],
+  ['usage.ts', 'es2022,dom', ...BUNDLER],
+  ['usage.ts', 'es2022,dom', '--exactOptionalPropertyTypes', ...BUNDLER],
+  ['script.ts', 'es2022,dom', ...BUNDLER],
+  ['bare.ts', 'es2022', '--exactOptionalPropertyTypes', '--module', 'nodenext'],
+  ['bare.cts', 'es2022', '--exactOptionalPropertyTypes', '--module', 'nodenext'],
 ]) {
-  test(`tsc --strict takes ${name} with ${options.join(' ')}`, async () => {
+  test(`tsc --strict takes ${name} with ${[lib, ...options].join(' ')}`, async () => {
     copyFileSync(join(HERE, 'types', name.replace('.cts', '.ts')), join(site, name));
-    await tool('tsc', '--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022,dom', ...options, name);
+    await tool('tsc', '--strict', '--noEmit', '--skipLibCheck', 'false', '--target', 'es2022', '--lib', lib, ...options, name);
   });
 }
 

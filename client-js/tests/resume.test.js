@@ -238,6 +238,28 @@ test('unsubscribe ends a subscription, also one that is on its way', async (t) =
   assert.deepEqual((await hello()).subscriptions, []);
 });
 
+test('a channel that is left takes its listeners away, and may be entered again', async (t) => {
+  const { connection, welcome, say, asked } = world(t);
+  await welcome();
+  const room = connection.channel('room');
+  const heard = [];
+  const enter = async (what) => {
+    const begun = connection.subscribe('room');
+    const off = room.on('message', (data) => heard.push(`${what} ${data}`));
+    say({ type: 'subscribed', id: asked('subscribe').id, channel: 'room', cursor: 'c1', complete: true });
+    await begun;
+    return off;
+  };
+  const off = await enter('first');
+  say(messages('c2', { channel: 'room', data: 1 }));
+  connection.unsubscribe('room');
+  say(messages('c3', { channel: 'room', data: 2 }));
+  await enter('second');
+  off();
+  say(messages('c4', { channel: 'room', data: 3 }));
+  assert.deepEqual(heard, ['first 1', 'second 3']);
+});
+
 test('a server that knows no hello is told of once, and its values are passed on', async (t) => {
   const { connection, hello, lose, say, seen, sent } = world(t, { token: '42:a' });
   connection.subscribe('news', { token: 'news:b' });

@@ -176,6 +176,20 @@ test('whoever leaves while a token cannot be had is asked for no more', async (t
   assert.equal(seen.errors.length, 3);
 });
 
+test('many tokens may be waited for at once', async (t) => {
+  let works = false;
+  const getToken = async ({ channel }) => {
+    if (!works) throw new Error('status 500');
+    return `${channel}:a`;
+  };
+  const { connection, welcome, sent } = world(t, { getToken });
+  for (let n = 0; n < 20; n++) connection.subscribe(`room.${n}`);
+  await welcome();
+  works = true;
+  await advance(t, 500); // or Node warns of a leak, which is a fault here
+  assert.equal(sent().filter(({ name }) => name === 'subscribe').length, 20);
+});
+
 test('no token is an answer: the server judges a channel, and nobody is refused at once', async (t) => {
   const { connection, welcome, lose, say, seen, asked } = world(t, { getToken: ({ channel }) => (channel ? null : '') });
   await welcome();

@@ -19,7 +19,10 @@ resuming.subscribe('news', { since: resuming.cursor }).then(({ complete }) => co
 resuming.on('gap', ({ cursor }) => cursor.length);
 resuming.channel<number>('count').on('message', (data, { ack }) => [data.toFixed(), ack]);
 
+connect(location, { fetch, WebSocket, EventSource, transports: ['eventsource'] });
+
 const notified = connect('/sockjs', { push });
+notified.enablePush({ serviceWorker: navigator.serviceWorker.ready });
 notified.enablePush({ group: 'staff' }).catch((error: PushError) => error.code);
 
 updates.subscribe({ main: '/updates/main' }, { credentials: 'omit' });
