@@ -26,6 +26,10 @@ PIECE_BYTES = 64 * 1024
 """What is written before the time is looked at again."""
 
 
+class Untrusted(httpcore.ConnectError):
+    """The certificate is of nobody who is trusted."""
+
+
 class Connections:
     """Connections that are kept. Nothing of the environment leads elsewhere: no proxy is taken from there."""
 
@@ -147,7 +151,12 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         left = self._deadline.left(httpcore.ConnectTimeout)
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left), self._deadline)
+        try:
+            return _Stream(self._inner.start_tls(ssl_context, server_hostname, left), self._deadline)
+        except httpcore.ConnectError as error:
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise Untrusted(f"{error}; {CERTIFICATES} may name the file of an authority of your own") from error
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

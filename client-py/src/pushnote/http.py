@@ -11,7 +11,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from pushnote.connections import FAILURES, Connections
+from pushnote.connections import FAILURES, Connections, Untrusted
 from pushnote.errors import NotConfigured, Refused, Unavailable
 from pushnote.message import Message, Receipt
 
@@ -100,6 +100,8 @@ class HTTP:
                 why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
                 # That an answer did not come in a time which was given short says nothing of others.
                 is_there = timeout < TIMEOUT_S and not isinstance(error, httpcore.ConnectError | httpcore.ConnectTimeout)
+                # A certificate is no other one a moment later.
+                tries_once |= isinstance(error, Untrusted)
             else:
                 self._is_up()
                 if 200 <= response.status < 300:
