@@ -5,4 +5,7 @@
 mod clients;
 mod forwarders;
 mod load;
+mod random;
 mod servers;
+mod stalls;
+mod way;

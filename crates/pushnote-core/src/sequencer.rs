@@ -17,7 +17,8 @@
 //! * its number is more than 100,000 ahead of the next, or far before the first of every run; or
 //! * its number came before, with other contents; or
 //! * its number is 0 or 1, and nothing new came from the run for the time allowed, though its contents are the same: a
-//!   connection that is behind brings the same while the other goes on.
+//!   connection that is behind brings the same while the other goes on. Where it is known which source brings it, one that has
+//!   yet to bring that number is behind, however long; and what it brings goes on with the run in which it was.
 //!
 //! Whoever takes up names and runs can make the oldest be forgotten. What they hold is delivered first, their next
 //! message begins a run again, and names of which one message came are forgotten before those that were heard on.
@@ -99,34 +100,52 @@ struct Stream<T> {
     heard_on: bool,
 }
 
-/// What is done with a message.
+/// What is done with a message, and by which run.
 enum Fate {
-    Duplicate,
+    Duplicate(usize),
     Takes(usize, Place),
     NewRun,
 }
 
+/// What is known of a message besides itself.
+#[derive(Clone, Copy)]
+struct Mark {
+    number: u64,
+    fingerprint: u64,
+    source: Option<usize>,
+}
+
 impl<T: Item> Stream<T> {
-    fn fate(&self, number: u64, fingerprint: u64, patience: Duration, now: Instant) -> Fate {
-        let (mut passed, mut nearest) = (false, None);
-        for (at, run) in self.runs.iter().enumerate() {
-            match run.place(number, fingerprint) {
+    fn fate(&self, mark: Mark, patience: Duration, now: Instant) -> Fate {
+        let Mark { number, fingerprint, source } = mark;
+        let place = |run: &Run<T>| run.place(number, fingerprint, source);
+        let is_behind = |run: &Run<T>| run.is_to_come_over(source, number) && place(run) == Place::Same;
+        // The oldest first: what is behind comes in order.
+        if let Some(at) = self.runs.iter().rposition(is_behind) {
+            return Fate::Duplicate(at);
+        }
+        let goes_on = self.runs.iter().position(|run| run.goes_on_over(source, number));
+        let others = (0..self.runs.len()).filter(|at| Some(*at) != goes_on);
+        let (mut passed, mut nearest) = (None, None);
+        for at in goes_on.into_iter().chain(others) {
+            let run = &self.runs[at];
+            match place(run) {
                 place @ (Place::Next | Place::Late) => return Fate::Takes(at, place),
                 Place::Same if number <= START_MAX && now.saturating_duration_since(run.heard) > patience => {
                     return Fate::NewRun;
                 }
-                Place::Same => return Fate::Duplicate,
-                Place::Passed => passed = true,
+                Place::Same => return Fate::Duplicate(at),
+                Place::Passed => passed = passed.or(Some(at)),
                 Place::Ahead(by) if nearest.is_none_or(|(_, nearest)| by < nearest) => {
-                    nearest = Some((at, by))
+                    nearest = Some((at, by));
                 }
                 Place::Ahead(_) | Place::Foreign => {}
             }
         }
-        match nearest {
-            _ if passed => Fate::Duplicate,
-            Some((at, by)) => Fate::Takes(at, Place::Ahead(by)),
-            None => Fate::NewRun,
+        match (passed, nearest) {
+            (Some(at), _) => Fate::Duplicate(at),
+            (None, Some((at, by))) => Fate::Takes(at, Place::Ahead(by)),
+            (None, None) => Fate::NewRun,
         }
     }
 
@@ -161,16 +180,28 @@ impl<T: Item> Sequencer<T> {
         }
     }
 
-    /// A message came.
-    pub fn accept(&mut self, id: &PublicationId, mut item: T, now: Instant, out: &mut Vec<T>) -> Taken {
+    /// A message came, over this source, if that is known: they are numbered from 0.
+    pub fn accept(
+        &mut self,
+        id: &PublicationId,
+        source: Option<usize>,
+        mut item: T,
+        now: Instant,
+        out: &mut Vec<T>,
+    ) -> Taken {
         let (number, fingerprint) = (id.number, item.fingerprint());
+        let mark = Mark { number, fingerprint, source };
         let Some(stream) = self.publishers.get_mut(&id.publisher) else {
-            return self.accept_first(id, item, now, out);
+            return self.accept_first(id, mark, item, now, out);
         };
         stream.heard_on = true;
         let mut taken = Taken::Passed;
-        let (missed, released) = match stream.fate(number, fingerprint, self.limits.patience, now) {
-            Fate::Duplicate => {
+        let fate = stream.fate(mark, self.limits.patience, now);
+        if let Fate::Duplicate(at) | Fate::Takes(at, _) = fate {
+            stream.runs[at].came_over(source, number);
+        }
+        let (missed, released) = match fate {
+            Fate::Duplicate(_) => {
                 self.counts.duplicates += 1;
                 let Some(run) = stream.holder(number, fingerprint) else { return Taken::Duplicate };
                 run.take_in(number, item);
@@ -199,7 +230,9 @@ impl<T: Item> Sequencer<T> {
                 self.counts.new_runs += 1;
                 let oldest = if stream.runs.len() == RUNS_MAX { stream.runs.pop_back() } else { None };
                 let given_up = oldest.map_or((0, 0), |mut oldest| oldest.give_up_all(out));
-                stream.runs.push_front(Run::beginning_at(number, fingerprint, false, now));
+                let mut run = Run::beginning_at(number, fingerprint, false, now);
+                run.came_over(source, number);
+                stream.runs.push_front(run);
                 out.push(item);
                 given_up
             }
@@ -210,11 +243,18 @@ impl<T: Item> Sequencer<T> {
     }
 
     /// The first of a name that is not known.
-    fn accept_first(&mut self, id: &PublicationId, mut item: T, now: Instant, out: &mut Vec<T>) -> Taken {
+    fn accept_first(
+        &mut self,
+        id: &PublicationId,
+        mark: Mark,
+        mut item: T,
+        now: Instant,
+        out: &mut Vec<T>,
+    ) -> Taken {
         self.make_room(out);
-        let (number, fingerprint) = (id.number, item.fingerprint());
+        let Mark { number, fingerprint, source } = mark;
         let waits = number > 0 && self.limits.sources > 1 && self.held_bytes < self.limits.held_bytes_max;
-        let run = if waits {
+        let mut run = if waits {
             item.detach();
             self.held_bytes += item.bytes_len();
             Run::unsettled(number, fingerprint, item, self.knows_all, now)
@@ -222,6 +262,7 @@ impl<T: Item> Sequencer<T> {
             out.push(item);
             Run::beginning_at(number, fingerprint, self.knows_all, now)
         };
+        run.came_over(source, number);
         let stream = Stream { runs: [run].into(), deadline: None, heard_on: false };
         self.publishers.push(id.publisher.clone(), stream);
         self.rearm(&id.publisher);

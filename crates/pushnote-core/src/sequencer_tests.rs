@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
 use super::*;
 
@@ -52,8 +53,12 @@ impl Bench {
     }
 
     fn accept_named(&mut self, publisher: &str, contents: char, number: u64) {
+        self.accept_over(None, publisher, contents, number);
+    }
+
+    fn accept_over(&mut self, source: Option<usize>, publisher: &str, contents: char, number: u64) {
         let id = PublicationId { publisher: publisher.into(), number };
-        self.sequencer.accept(&id, (contents, number), self.now, &mut self.out);
+        self.sequencer.accept(&id, source, (contents, number), self.now, &mut self.out);
     }
 
     fn pass(&mut self, time: Duration) {
@@ -291,6 +296,49 @@ fn the_same_messages_once_more_are_a_new_run_only_after_a_silence() {
         bench.accept('b', number);
     }
     bench.expect("", [12, 0]);
+}
+
+#[test]
+fn a_source_that_is_far_behind_brings_nothing_new() {
+    let mut bench = Bench::two_roads();
+    let over = |bench: &mut Bench, source, contents, numbers: RangeInclusive<u64>| {
+        numbers.for_each(|number| bench.accept_over(Some(source), "name", contents, number));
+        bench.pass(2 * PATIENCE);
+        bench.came().0
+    };
+    // Its application was restarted twice meanwhile, and began with the same once.
+    for contents in ['a', 'b', 'b'] {
+        let came = over(&mut bench, 0, contents, 0..=2);
+        assert_eq!(came, format!("{contents}0 {contents}1 {contents}2 "));
+    }
+    for contents in ['a', 'b', 'b'] {
+        assert_eq!(over(&mut bench, 1, contents, 0..=2), "");
+    }
+    assert_eq!(bench.sequencer.counts(), SequencerCounts { duplicates: 9, missed: 0, new_runs: 2 });
+    // Both are at the same place again.
+    assert_eq!(over(&mut bench, 1, 'b', 0..=2), "b0 b1 b2 ");
+}
+
+#[test]
+fn where_a_name_begins_may_come_over_a_source_that_is_far_behind() {
+    for known in [true, false] {
+        let mut bench = Bench::two_roads();
+        (5..=7).for_each(|number| bench.accept_over(Some(0), "name", 'a', number));
+        bench.pass(PATIENCE);
+        bench.expect("a5 a6 a7 ", [0, 0]);
+        if !known {
+            bench.sequencer.close();
+        }
+        bench.pass(PATIENCE);
+        (0..=8).for_each(|number| bench.accept_over(Some(1), "name", 'a', number));
+        bench.pass(PATIENCE);
+        let came = if known { "a0 a1 a2 a3 a4 a8 " } else { "a8 " };
+        assert_eq!(bench.came().0, came);
+        assert_eq!(bench.sequencer.counts().new_runs, 0);
+        // Who has brought more begins anew.
+        bench.accept_over(Some(0), "name", 'b', 0);
+        bench.expect("b0 ", [if known { 3 } else { 8 }, 0]);
+    }
 }
 
 #[test]

@@ -18,9 +18,11 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) struct Filling {
     /// The streams; `None`: there are none.
     expected: Option<Expected>,
-    /// Where they begin, as far as it was told, by endpoint; of each endpoint the last one counts. What those before had may
-    /// still be on its way in, or never come.
-    told: Vec<(String, Beginning)>,
+    /// Their endpoints, as far as they have said where they begin. By its place here, each has a number.
+    names: Vec<String>,
+    /// Where they begin, by these numbers; of each the last one counts. What those before had may still be on its way in, or
+    /// never come.
+    told: Vec<(usize, Beginning)>,
     looked: Instant,
     /// How long nothing of it came, up to then.
     silence: Duration,
@@ -38,6 +40,7 @@ impl Filling {
         Self {
             has_come: expected.is_none(),
             expected,
+            names: Vec::new(),
             told: Vec::new(),
             looked: Instant::now(),
             silence: Duration::ZERO,
@@ -69,21 +72,33 @@ impl Filling {
         }
     }
 
+    /// Which of them brings what has this epoch.
+    pub(crate) fn source_of(&self, epoch: u64) -> Option<usize> {
+        self.told.iter().find(|(_, begun)| begun.from.epoch == epoch).map(|(source, _)| *source)
+    }
+
+    /// More has come than was waited for: it is taken in again, but from none that has not begun.
+    pub(crate) fn begins_again(&mut self) {
+        (self.looked, self.silence, self.over) = (Instant::now(), Duration::ZERO, false);
+    }
+
     /// Where those begin that have said so since this was last asked. One may be no more, and forgotten.
     pub(crate) fn news(&mut self) -> Vec<Position> {
         let Some(expected) = &self.expected else { return Vec::new() };
         let beginnings = expected.beginnings.borrow();
-        let is_new = |(name, begun): &(&String, &Beginning)| {
-            !self.told.iter().any(|(known, told)| known == *name && told == *begun)
-        };
-        let news: Vec<_> =
-            beginnings.iter().filter(is_new).map(|(name, begun)| (name.clone(), *begun)).collect();
-        let position =
-            |(_, begun): &(_, Beginning)| Position { epoch: begun.from.epoch, sequence: begun.from.sequence };
-        let positions = news.iter().map(position).collect();
-        self.told.extend(news);
+        let mut positions = Vec::new();
+        for (name, begun) in beginnings.iter() {
+            let source = self.names.iter().position(|known| known == name).unwrap_or_else(|| {
+                self.names.push(name.clone());
+                self.names.len() - 1
+            });
+            if !self.told.contains(&(source, *begun)) {
+                self.told.push((source, *begun));
+                positions.push(Position { epoch: begun.from.epoch, sequence: begun.from.sequence });
+            }
+        }
         if self.over {
-            self.told.retain(|(name, begun)| beginnings.get(name) == Some(begun));
+            self.told.retain(|(source, begun)| beginnings.get(&self.names[*source]) == Some(begun));
         }
         positions
     }
@@ -102,21 +117,21 @@ impl Filling {
         };
         // The log has to know first where they begin.
         let are_known = !beginnings.has_changed().unwrap_or(false);
-        let all_are_known = are_known && beginnings.borrow().len() >= *count;
+        let all_are_known = are_known && (self.has_come || beginnings.borrow().len() >= *count);
         let in_time = self.silence(streams) < SILENCE_MAX;
         let all_have = (0..self.told.len()).all(|at| self.has_brought_all(at, streams));
         self.has_come |= !in_time || (all_are_known && all_have);
-        let holds = |(_, begun): &(_, Beginning)| streams.hold(begun.from.epoch, begun.live);
+        let holds = |(_, begun): &(usize, Beginning)| streams.hold(begun.from.epoch, begun.live);
         self.over = !in_time || (all_are_known && all_have && !self.told.iter().any(holds));
         self.over
     }
 
     /// Whether the stream that was told of there has brought what it had.
     fn has_brought_all(&self, at: usize, streams: &Streams) -> bool {
-        let (name, begun) = &self.told[at];
+        let (source, begun) = &self.told[at];
         // What comes over one connection, comes before what comes over the next.
-        let is_over = |(other, next): &(String, Beginning)| {
-            other == name && streams.reach(next.from.epoch, next.from.sequence + 1)
+        let is_over = |(other, next): &(usize, Beginning)| {
+            other == source && streams.reach(next.from.epoch, next.from.sequence + 1)
         };
         streams.reach(begun.from.epoch, begun.live) || self.told[at + 1..].iter().any(is_over)
     }
@@ -124,7 +139,7 @@ impl Filling {
     /// For how long nothing has come of what is waited for. What a process that stood still has not read yet, may have come.
     fn silence(&mut self, streams: &Streams) -> Duration {
         let now = Instant::now();
-        let brought = |(_, begun): &(_, Beginning)| streams.heard_to(begun.from.epoch).min(begun.live);
+        let brought = |(_, begun): &(usize, Beginning)| streams.heard_to(begun.from.epoch).min(begun.live);
         let progress = self.told.iter().map(brought).sum();
         if progress > self.progress {
             self.silence = Duration::ZERO;

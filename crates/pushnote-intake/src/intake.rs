@@ -15,10 +15,11 @@ use pushnote_net::{LogOnce, unix_now};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{Instant, sleep_until};
 
+use crate::age::{Age, Ages};
 use crate::arrival::Arrival;
 use crate::counters::Counters;
 use crate::filling::Filling;
-use crate::order::{Order, PATIENCE, PUBLISHERS_MAX};
+use crate::order::{Order, PATIENCE};
 use crate::parser::{Accepted, Parser};
 use crate::source::{Incoming, Reply, Sender, Sent, Source};
 use crate::streams::Streams;
@@ -37,8 +38,7 @@ pub struct Intake<R: Receiver> {
     several: bool,
     /// If so, the offsets of what came last.
     published: LruCache<PublicationId, u64>,
-    /// And the numbers of the newest, by publishers' names.
-    newest: LruCache<Box<str>, u64>,
+    ages: Ages,
     /// Scratch: what may be published now.
     ready: Vec<Arrival>,
     /// How receipts name this run, and how many there were.
@@ -68,7 +68,7 @@ impl<R: Receiver> Intake<R> {
             streams: Streams::default(),
             several: false,
             published: LruCache::new(REMEMBERED),
-            newest: LruCache::new(PUBLISHERS_MAX),
+            ages: Ages::new(),
             ready: Vec::new(),
             epoch: unix_now(),
             acknowledged: 0,
@@ -91,7 +91,7 @@ impl<R: Receiver> Intake<R> {
         for (offset, Recovered { publication, origin, .. }) in (first..).zip(recovered) {
             let Some(id) = &origin.id else { continue };
             let arrival = Arrival::new(publication.clone(), Asked::Deliver, Origin::default(), None);
-            self.order.accept(&Sender::of_key(origin.sender), id, arrival, now, &mut self.ready);
+            self.order.accept(&Sender::of_key(origin.sender), id, None, arrival, now, &mut self.ready);
             self.published.put(id.clone(), offset);
         }
         self.order.handle_timeout(now + PATIENCE, &mut self.ready);
@@ -121,17 +121,22 @@ impl<R: Receiver> Intake<R> {
         self.several = filling.sources() > 1;
         self.order.set_sources(filling.sources());
         loop {
+            if self.ages.is_something_late() && self.hub.is_filled() {
+                filling.begins_again();
+                self.hub.is_filling(true);
+            }
             if !self.hub.is_filled() && filling.is_over(&self.streams) {
                 if filling.is_given_up(&self.streams) {
                     self.publish_gap().await?;
                 }
                 self.hub.is_filling(false);
+                self.ages.are_let_in();
             }
             let deadline = self.order.poll_timeout().filter(|_| filling.has_come());
             let next_look = filling.next_look();
             tokio::select! {
                 incoming = source.next() => match incoming {
-                    Some(incoming) => self.take(incoming).await?,
+                    Some(incoming) => self.take(incoming, &mut filling).await?,
                     None => return Ok(()),
                 },
                 () = sleep_until(deadline.map_or_else(Instant::now, Instant::from)), if deadline.is_some() => {
@@ -155,8 +160,21 @@ impl<R: Receiver> Intake<R> {
         if missing && !self.several { self.publish_gap().await } else { Ok(()) }
     }
 
-    async fn take(&mut self, incoming: Incoming<impl Reply>) -> Result<(), ShardGone> {
+    /// Of several streams, the one that has this epoch.
+    async fn source_of(&mut self, epoch: u64, filling: &mut Filling) -> Result<Option<usize>, ShardGone> {
+        if filling.source_of(epoch).is_none() {
+            // It has said where it begins before it brought something.
+            self.streams_begin(filling.news()).await?;
+        }
+        Ok(filling.source_of(epoch))
+    }
+
+    async fn take(&mut self, incoming: Incoming<impl Reply>, filling: &mut Filling) -> Result<(), ShardGone> {
         let Incoming { sender, message, reply, position, old } = incoming;
+        let source = match position {
+            Some(Position { epoch, .. }) if self.several => self.source_of(epoch, filling).await?,
+            _ => None,
+        };
         if let Some(position) = position
             && self.streams.had(position)
         {
@@ -185,7 +203,9 @@ impl<R: Receiver> Intake<R> {
         };
         let origin = Origin { position, old, sender: sender.key(), ..Origin::default() };
         let taken = match message {
-            Ok(Sent::Envelope(envelope)) => self.publish_envelope(&sender, &envelope, origin, told).await?,
+            Ok(Sent::Envelope(envelope)) => {
+                self.publish_envelope((&sender, source), &envelope, origin, told).await?
+            }
             Ok(Sent::Publication(publication)) => {
                 self.publish(Arrival::new(publication, Asked::Deliver, origin, told)).await?;
                 Ok(())
@@ -214,7 +234,7 @@ impl<R: Receiver> Intake<R> {
     /// Publishes an envelope, or says why not.
     async fn publish_envelope(
         &mut self,
-        sender: &Sender,
+        (sender, source): (&Sender, Option<usize>),
         envelope: &Bytes,
         origin: Origin,
         told: Option<oneshot::Sender<u64>>,
@@ -231,7 +251,7 @@ impl<R: Receiver> Intake<R> {
         let origin = Origin { id: Some(id.clone()), ..origin };
         let arrival = Arrival::new(publication, asked, origin, told);
         let now = Instant::now().into_std();
-        let taken = self.order.accept(sender, &id, arrival, now, &mut self.ready);
+        let taken = self.order.accept(sender, &id, source, arrival, now, &mut self.ready);
         if let Some(position) = position.filter(|_| taken == Taken::Held) {
             self.streams.is_held(position);
         }
@@ -301,7 +321,8 @@ impl<R: Receiver> Intake<R> {
             self.streams.is_settled(*position);
         }
         origin.marks = self.streams.marks();
-        origin.old = self.is_old(&origin);
+        let age = self.ages.of(&origin, self.several);
+        origin.old = age != Age::New;
         if asked != Asked::Deliver || publication.push().is_some() {
             let waiting = (self.beside)(&publication, asked);
             if let Some(waiting) = waiting {
@@ -311,6 +332,9 @@ impl<R: Receiver> Intake<R> {
         if asked != Asked::Deliver || publication.is_for_nobody() {
             self.hub.sources_are_at(origin.marks);
             return Ok(());
+        }
+        if age == Age::Late && self.ages.is_to_be_told() {
+            self.publish_gap().await?;
         }
         let id = origin.id.clone().filter(|_| self.several);
         let offset = self.hub.publish(publication, origin).await?;
@@ -322,24 +346,6 @@ impl<R: Receiver> Intake<R> {
         }
         id.map(|id| self.published.put(id, offset));
         Ok(())
-    }
-
-    /// Whether it is from before this server was there. What follows something newer of its publisher is not, whichever of
-    /// several streams has brought it first, and had it before it was asked for that.
-    fn is_old(&mut self, origin: &Origin) -> bool {
-        let Some(id) = origin.id.as_ref().filter(|_| self.several) else { return origin.old };
-        match self.newest.get_mut(&id.publisher) {
-            Some(newest) if origin.old && id.number < *newest => true,
-            Some(newest) => {
-                *newest = id.number.max(*newest);
-                false
-            }
-            None if origin.old => true,
-            None => {
-                self.newest.put(id.publisher.clone(), id.number);
-                false
-            }
-        }
     }
 
     /// Whoever is here, and whoever comes back from before, is told that messages are missing.

@@ -6,11 +6,13 @@
 //! - [`Source`]: what yields the bytes and takes the answers; [`sources`] has them all
 //! - `parser`: from an envelope's bytes to a publication
 //! - `streams`: how far the sources' streams have come
+//! - `age`: what is from before this server was there, and who is told of it
 //! - `arrival`: a message while it is put in order
 //! - `filling`: what sources have from before
 //! - `order`: what one sender sent, in order and each once
 //! - [`Counters`]: what is counted
 
+mod age;
 mod arrival;
 mod counters;
 mod filling;

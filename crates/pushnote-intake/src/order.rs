@@ -84,11 +84,12 @@ impl<T: Item> Order<T> {
         self.take_counts();
     }
 
-    /// A message came. Appends to `out` what goes on.
+    /// A message came, over this source, if that is known. Appends to `out` what goes on.
     pub(crate) fn accept(
         &mut self,
         sender: &Sender,
         id: &PublicationId,
+        source: Option<usize>,
         item: T,
         now: Instant,
         out: &mut Vec<T>,
@@ -102,7 +103,7 @@ impl<T: Item> Order<T> {
         }
         let sequencer =
             self.senders.get_or_insert_mut(sender.clone(), || Sequencer::new(self.limits, self.knows_all));
-        self.state.note(sender, sequencer, |sequencer| sequencer.accept(id, item, now, out))
+        self.state.note(sender, sequencer, |sequencer| sequencer.accept(id, source, item, now, out))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` while nothing is held.
@@ -167,7 +168,7 @@ mod tests {
     ) -> Vec<Text> {
         let mut out = Vec::new();
         for (sender, id, text) in messages {
-            order.accept(sender, &id.parse().unwrap(), Text(text), now, &mut out);
+            order.accept(sender, &id.parse().unwrap(), None, Text(text), now, &mut out);
         }
         out
     }

@@ -262,7 +262,7 @@ async fn a_gap_is_where_messages_are_missing() {
 /// One of two has been asked a moment later, and is faster.
 #[tokio::test(start_paused = true)]
 async fn what_follows_something_new_is_new() {
-    let (_sockets, streams) = two_streams([0, 2]);
+    let (_sockets, streams) = two_streams([0, 3]);
     let mut set = Set::with(&[], Some(streams));
     let at = |epoch, sequence| Position { epoch, sequence };
     set.say_at(Some(at(1, 0)), Ok(envelope(0, "web/0")), None);
@@ -274,6 +274,27 @@ async fn what_follows_something_new_is_new() {
     for text in ["0", "1", "2"] {
         assert_eq!(set.next().await, text);
     }
+}
+
+/// Pages are here that were let in without it.
+#[tokio::test(start_paused = true)]
+async fn what_a_stream_brings_that_was_waited_for_no_more_is_told_before_what_follows_it() {
+    let (sockets, streams) = two_streams([1, 3]);
+    sockets.send_modify(|streams| _ = streams.remove("2"));
+    let mut set = Set::with(&[], Some(streams));
+    let at = |epoch, sequence| Position { epoch, sequence };
+    set.say_old(at(1, 0), envelope(0, "web/0"));
+    assert!(timeout(Duration::from_secs(6), set.page.recv()).await.is_err());
+    let from = pushnote_zmtp::Position { epoch: 2, sequence: 0 };
+    sockets.send_modify(|streams| _ = streams.insert("2".to_owned(), Beginning { from, live: 3 }));
+    for number in 0..3 {
+        set.say_old(at(2, number), envelope(number as u32, &format!("web/{number}")));
+    }
+    set.say_at(Some(at(2, 3)), Ok(envelope(3, "web/3")), None);
+    for text in ["gap", "3"] {
+        assert_eq!(set.next().await, text);
+    }
+    assert_eq!(set.counters.duplicates.total(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,6 +49,8 @@ pub(super) struct Run<T> {
     remembered: VecDeque<(u64, u64)>,
     /// Fingerprints of the numbers at which a count begins.
     start: [Option<u64>; 1 + START_MAX as usize],
+    /// Behind the last that each source has brought, by sources' numbers; empty where nobody says which one brings what.
+    ways: Vec<u64>,
     /// When the last message came that was not here before.
     pub(super) heard: Instant,
 }
@@ -92,6 +94,7 @@ impl<T: Item> Run<T> {
             holes: BTreeMap::new(),
             remembered: VecDeque::new(),
             start: Default::default(),
+            ways: Vec::new(),
             heard: now,
         }
     }
@@ -111,7 +114,28 @@ impl<T: Item> Run<T> {
         self.holes.retain(|from, _| *from >= first);
     }
 
-    pub(super) fn place(&self, number: u64, fingerprint: u64) -> Place {
+    /// This source has brought this number.
+    pub(super) fn came_over(&mut self, source: Option<usize>, number: u64) {
+        let Some(source) = source else { return };
+        if self.ways.len() <= source {
+            self.ways.resize(source + 1, 0);
+        }
+        self.ways[source] = self.ways[source].max(number.saturating_add(1));
+    }
+
+    /// Whether that is where what this source brings of it goes on.
+    pub(super) fn goes_on_over(&self, source: Option<usize>, number: u64) -> bool {
+        number > 0 && source.is_some_and(|source| self.ways.get(source) == Some(&number))
+    }
+
+    /// Whether this source has yet to bring this number: it is behind the others.
+    pub(super) fn is_to_come_over(&self, source: Option<usize>, number: u64) -> bool {
+        let next = |source| self.ways.get(source).is_none_or(|next| *next <= number);
+        !self.ways.is_empty() && source.is_some_and(next)
+    }
+
+    /// What a message of this source is to it.
+    pub(super) fn place(&self, number: u64, fingerprint: u64, source: Option<usize>) -> Place {
         let seen = |known: u64| if known == fingerprint { Place::Same } else { Place::Foreign };
         if number == self.next {
             return Place::Next;
@@ -133,9 +157,17 @@ impl<T: Item> Run<T> {
             || self.remembered.iter().rev().find(|(known, _)| *known == number).map(|(_, known)| *known);
         match start.or_else(latest) {
             Some(known) => seen(known),
+            None if number + JUMP_MAX < self.first => Place::Foreign,
             // Before the first that was heard may lie what another connection brings late.
-            None if number > START_MAX && number + JUMP_MAX >= self.first => Place::Passed,
-            None => Place::Foreign,
+            None if number > START_MAX => Place::Passed,
+            None if !self.is_to_come_over(source, number) => Place::Foreign,
+            None => {
+                if self.open {
+                    Place::Late
+                } else {
+                    Place::Passed
+                }
+            }
         }
     }
 

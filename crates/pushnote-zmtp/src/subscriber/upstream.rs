@@ -28,6 +28,8 @@ struct Stream {
     begun: u64,
     /// The next message's position.
     next: Position,
+    /// What is before this number, the publisher had before it was first asked for this stream.
+    live: u64,
 }
 
 impl Upstream {
@@ -48,18 +50,18 @@ impl Upstream {
     fn arrived_at(&self, position: Position) -> Position {
         let Position { epoch, sequence } = position;
         let mut heard = self.heard();
-        let (begun, missed) = match *heard {
-            Some(Stream { begun, next }) if next.epoch == epoch => {
+        let (begun, missed, live) = match *heard {
+            Some(Stream { begun, next, live }) if next.epoch == epoch => {
                 let missed = sequence.saturating_sub(next.sequence);
-                (if missed > 0 { sequence } else { begun.min(sequence) }, missed)
+                (if missed > 0 { sequence } else { begun.min(sequence) }, missed, live)
             }
             Some(Stream { next, .. }) => {
                 self.inlet.counters.log_new_run(&self.name, next, position);
-                (sequence, sequence)
+                (sequence, sequence, sequence)
             }
-            None => (sequence, 0),
+            None => (sequence, 0, sequence),
         };
-        *heard = Some(Stream { begun, next: position });
+        *heard = Some(Stream { begun, next: position, live });
         if missed > 0 {
             self.inlet.counters.add_missed(missed, &self.name);
         }
@@ -157,12 +159,13 @@ impl Inbound for Heard<'_> {
         match command {
             Command::Position(position) => {
                 self.begun = Some(self.upstream.arrived_at(position));
-                // What comes on a further connection is new.
-                self.live = position.sequence;
+                // What comes on a further connection is new, but for the rest of what was asked for on the first.
+                self.live = self.upstream.heard().map_or(position.sequence, |stream| stream.live);
             }
             Command::Live(position) => {
                 if self.is_first || self.begun.is_none() {
                     self.live = position.sequence;
+                    self.upstream.heard().iter_mut().for_each(|stream| stream.live = self.live);
                 }
                 let beginning = Beginning { from: self.begun.unwrap_or(position), live: self.live };
                 let Upstream { inlet, name, .. } = self.upstream;
@@ -213,6 +216,22 @@ mod tests {
         heard.batch(Batch::single(b"heard")).await.unwrap();
         for (goes_on, begins) in [(6, 5), (6, 5), (8, 8), (4, 4)] {
             assert_eq!(upstream.arrived_at(at(goes_on)), at(begins));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_it_had_before_it_was_asked_is_old_on_every_connection() {
+        let subscriber = Subscriber::new(Options::default());
+        let upstream = upstream(&subscriber);
+        let at = |epoch, sequence| Position { epoch, sequence };
+        for (is_first, begins, ends, live) in
+            [(true, at(1, 2), at(1, 7), 7), (false, at(1, 3), at(1, 9), 7), (false, at(2, 0), at(2, 4), 0)]
+        {
+            let mut heard = Heard { upstream: &upstream, subscribed: false, is_first, begun: None, live: 0 };
+            heard.command(Command::Position(begins)).unwrap();
+            heard.command(Command::Live(ends)).unwrap();
+            assert_eq!(heard.live, live);
+            heard.batch(Batch::single(b"heard")).await.unwrap();
         }
     }
 
