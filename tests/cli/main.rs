@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench;
+mod checks;
+mod copies;
 mod doctor;
+mod idle;
 mod metrics;
 mod mq;
 mod server_metrics;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use pushnote::Publisher;
-use pushnote_tests::{Browser, Forwarder, Metrics, PATIENCE, Server, Single, sum, token};
+use pushnote_tests::{Browser, Forwarder, Metrics, PATIENCE, Server, Single, block_of, sum, token};
 use serde_json::json;
 
 const METRICS: &str = "--metrics=127.0.0.1:0";
@@ -110,4 +110,42 @@ fn who_drains_is_not_well() {
     assert!(health.starts_with("HTTP/1.1 503 ") && health.ends_with("\r\n\r\ndraining\n"), "{health}");
     drop(stuck);
     single.server.process.ended();
+}
+
+/// What an alert asks for that nobody counts never fires.
+#[test]
+fn what_operators_are_to_watch_is_counted() {
+    let data = tempfile::tempdir().unwrap();
+    let forwarder = Forwarder::with(&[METRICS]);
+    let (mq_socket, data) =
+        (format!("--mq_socket={}", forwarder.publ), format!("--data-dir={}", data.path().display()));
+    let server = Server::with(&[METRICS, &mq_socket, &data, "--vapid-subject=mailto:ops@example.org"]);
+    let metrics = [Metrics::of(&forwarder.process), Metrics::of(&server.process)];
+    // A subscriber's own series are there when it is.
+    metrics[0].until("pushnote_mq_peers{end=\"pub\"}", |peers| peers == 1.0);
+    let counted = metrics.map(|metrics| metrics.page()).concat();
+
+    let page = include_str!("../../docs/operate.md");
+    let rules = block_of(page, "## What to watch", "alert:");
+    let expressions: Vec<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).collect();
+    assert_eq!(expressions.len(), rules.matches("- alert: Pushnote").count(), "{rules}");
+    let is_of_a_name = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    let names = |text: &str| -> Vec<String> {
+        let words = text.split(|char| !is_of_a_name(char));
+        words.filter(|word| word.starts_with("pushnote_")).map(str::to_owned).collect()
+    };
+    for expression in expressions {
+        assert!(
+            expression.starts_with("up{job=\"pushnote\"}") || !names(expression).is_empty(),
+            "{expression}"
+        );
+    }
+    for name in names(page) {
+        let is_counted = counted
+            .lines()
+            .any(|line| line.strip_prefix(&name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+        assert!(is_counted, "{name} is not in:\n{counted}");
+    }
+    // Labels are asked for as they are.
+    assert!(counted.contains("pushnote_server_zmq_peers{end=\"mq_socket\"}"), "{counted}");
 }

@@ -4,8 +4,8 @@ use pushnote_tests::{Launch, Process, SECRET, Single};
 
 use super::{WITH_SECRET, fails};
 
-const ENDPOINT: &str = "tcp://127.0.0.1:1";
-const ENDPOINT2: &str = "tcp://127.0.0.1:2";
+const ENDPOINT: &str = "tcp://127.0.0.1:4001";
+const ENDPOINT2: &str = "tcp://127.0.0.1:4002";
 
 /// The route that a server says it serves.
 fn route(arguments: &[&str], environment: &[(&str, &str)]) -> String {
@@ -195,36 +195,39 @@ fn a_check_refuses_what_the_start_would() {
     std::fs::write(&other, "not what is looked for").unwrap();
     let publisher = "[[server.locations]]\ntype = 'publisher'\n";
     for (text, words) in [
-        ("[mq]\npub = 'tcp://127.0.0.1:1'".to_owned(), &["[mq]: --sub is missing"][..]),
+        ("[mq]\npub = 'tcp://127.0.0.1:4001'".to_owned(), &["[mq]: --sub is missing"][..]),
         (
             format!("[mq]\nsub = '{ENDPOINT}'\npub = '{ENDPOINT}'"),
-            &["--sub and --pub: both listen on port 1"],
+            &["--sub and --pub: both listen on port 4001"],
         ),
-        (format!("[mq]\nsub = '{ENDPOINT}'\npub = 'tcp://*:2'"), &["--pub: other machines"]),
+        (format!("[mq]\nsub = '{ENDPOINT}'\npub = 'tcp://*:4002'"), &["--pub: other machines"]),
         (
             format!("[mq]\nsub = '{ENDPOINT}'\npub = '{ENDPOINT2}'\ncurve_secret_key_file = 'none'"),
             &["--curve-secret-key-file", "/none"],
         ),
-        ("[server]\nport = 1".to_owned(), &["[server]: --mq_socket is missing"]),
-        ("[server]\nport = 1\nsingle = true".to_owned(), &["--mq_socket", "--api"]),
-        ("[server]\nport = 1\nredis = 'redis://127.0.0.1'".to_owned(), &["--mq_socket", "--single"]),
+        ("[server]\nport = 4001".to_owned(), &["[server]: --mq_socket is missing"]),
+        ("[server]\nport = 4001\nsingle = true".to_owned(), &["--mq_socket", "--api"]),
+        ("[server]\nport = 4001\nredis = 'redis://127.0.0.1'".to_owned(), &["--mq_socket", "--single"]),
         (single("publish_to = 'tcp://127.0.0.1:3'"), &["--publish-to"]),
         ("[server]\nmq_socket = 'tcp://127.0.0.1:*'".to_owned(), &["--mq_socket", "no port to connect to"]),
         (
             format!("[server]\nmq_socket = '{ENDPOINT}'\npublish_to = '{ENDPOINT}'"),
-            &["--mq_socket and --publish-to: both are tcp://127.0.0.1:1;"],
+            &["--mq_socket and --publish-to: both are tcp://127.0.0.1:4001;"],
         ),
-        (single("port = 1"), &["--mq_socket and --port: both listen on port 1"]),
-        (single("port = 4\nmetrics = '127.0.0.1:4'"), &["--port and --metrics: both listen on port 4"]),
-        (single("api = '127.0.0.1:4'"), &["--api-keys"]),
-        (single("api_keys = 'other'"), &["--api-keys", "--api:"]),
-        (single("api = 'localhost:4'\napi_keys = 'none'"), &["--api-keys", "cannot read", "/none"]),
+        (single("port = 4001"), &["--mq_socket and --port: both listen on port 4001"]),
         (
-            single("api = '127.0.0.1:4'\napi_keys = 'other'"),
+            single("port = 4004\nmetrics = '127.0.0.1:4004'"),
+            &["--port and --metrics: both listen on port 4004"],
+        ),
+        (single("api = '127.0.0.1:4004'"), &["--api-keys"]),
+        (single("api_keys = 'other'"), &["--api-keys", "--api=127.0.0.1:8081"]),
+        (single("api = 'localhost:4004'\napi_keys = 'none'"), &["--api-keys", "cannot read", "/none"]),
+        (
+            single("api = '127.0.0.1:4004'\napi_keys = 'other'"),
             &["--api-keys", "line 1: there is no right what"],
         ),
         (single("jwt_keys = 'other'"), &["--jwt-keys", "/other"]),
-        (single("lightpush_port = 4"), &["PUSHNOTE_LIGHTPUSH_KEY"]),
+        (single("lightpush_port = 4004"), &["PUSHNOTE_LIGHTPUSH_KEY"]),
         (single("redis = '127.0.0.1:6379'"), &["--redis: it does not begin with redis://"]),
         (single("redis_password_file = 'other'"), &["--redis-password-file", "--redis"]),
         (
@@ -247,17 +250,18 @@ fn a_check_refuses_what_the_start_would() {
     // What the programs themselves say first is the same.
     let server = [&format!("--config={}", path.display())];
     fails("pushnote-server", &server.map(String::as_str), WITH_SECRET, 64, &["--locations", "/streams/x"]);
-    let same = ["--single", "--port=4", "--api=localhost:4", "--api-keys=none"];
-    fails("pushnote-server", &same, WITH_SECRET, 64, &["--port and --api: both listen on port 4"]);
+    let same = ["--single", "--port=4004", "--api=localhost:4004", "--api-keys=none"];
+    fails("pushnote-server", &same, WITH_SECRET, 64, &["--port and --api: both listen on port 4004"]);
     fails("pushnote-mq", &["--sub", ENDPOINT, "--pub", ENDPOINT], &[], 64, &["--sub and --pub: both"]);
-    std::fs::write(&path, single("")).unwrap();
-    fails(
-        "pushnote",
-        &["config", "--check", path.to_str().unwrap()],
-        &[],
-        78,
-        &["no secret for user tokens"],
-    );
+}
+
+#[test]
+fn a_check_needs_the_secret_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pushnote.toml");
+    std::fs::write(&path, single("port = 0")).unwrap();
+    let check = ["config", "--check", path.to_str().unwrap()];
+    fails("pushnote", &check, &[], 78, &["no secret for user tokens"]);
     let sound = Process::output("pushnote", &["config", "--check", path.to_str().unwrap()], WITH_SECRET);
     assert!(sound.status.success(), "{sound:?}");
 }
@@ -302,12 +306,6 @@ fn a_check_finds_all_that_is_wrong() {
         faults[0].contains("channels: the rule of prefix \"a\"") && faults[1].contains("route: "),
         "{faults:?}"
     );
-}
-
-#[test]
-fn what_nothing_is_kept_for_needs_no_policy() {
-    let fsync = ["-s", "tcp://127.0.0.1:1", "--fsync=always"];
-    fails("pushnote-server", &fsync, super::WITH_SECRET, 64, &["--fsync", "--data-dir"]);
 }
 
 #[test]

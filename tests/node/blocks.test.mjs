@@ -85,6 +85,10 @@ const TESTED = {
     'Socket.IO': [1, 'tests/node/commands.test.mjs'],
     'django-channels': [1, 'tests/node/commands.test.mjs'],
   },
+  'docs/operate.md': {
+    'What to watch': [1, 'tests/cli/server_metrics.rs'],
+    'A copy of what is kept': [2, 'tests/cli/copies.rs'],
+  },
   'docs/protocol.md': {
     'hello': [4, ...PROTOCOL],
     'messages': [2, ...PROTOCOL],

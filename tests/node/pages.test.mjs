@@ -110,6 +110,40 @@ test('what troubleshooting.md says that programs say, they say', () => {
   }
 });
 
+const RUST = files('crates', ['.rs']).concat(files('bin', ['.rs'])).map(read).join('\n');
+
+/** What stands between backticks in the running text of pages that are about what there is. */
+const spans = PAGES.filter((page) => page !== 'CHANGELOG.md').flatMap((page) =>
+  [...read(page).replace(/^ *(```|~~~).*?^ *\1/gms, '').matchAll(/`([^`\n]+)`/g)].map(([, span]) => ({ page, span })),
+);
+
+test('the flags that pages name are those of the programs', () => {
+  const flags = new Set(['help', 'version']);
+  const nested = /"(?:[^"\\]|\\.)*"|\((?:[^()]|\([^()]*\))*\)|\[[^\]]*\]/.source;
+  const args = new RegExp(String.raw`#\[arg\(((?:[^()"[\]]|${nested})*)\)\]\s*(?:pub(?:\(\w+\))? )?(?:r#)?(\w+):`, 'g');
+  for (const [, said, field] of RUST.matchAll(args)) {
+    for (const [, name] of said.matchAll(/\b(?:long|alias) = "([^"]+)"/g)) flags.add(name);
+    if (/\blong\b(?! =)/.test(said)) flags.add(field.replaceAll('_', '-'));
+  }
+  // gunicorn's, uWSGI's and bench/run's.
+  const others = ['preload', 'lazy-apps', 'py-call-uwsgi-fork-hooks', 'enable-threads', 'write'];
+  const own = spans.filter(({ span }) => /^(?:--|pushnote)/.test(span));
+  const named = own.flatMap(({ page, span }) => [...span.matchAll(/(?<![\w-])--([a-z][\w-]*)/g)].map(([, flag]) => ({ page, flag })));
+  assert.ok(named.length > 150 && flags.size > 120, `${named.length} names, ${flags.size} flags`);
+  for (const { page, flag } of named) assert.ok(flags.has(flag) || others.includes(flag), `--${flag} of ${page}: no program has it`);
+});
+
+test('the metrics that pages name are counted', () => {
+  const named = spans.flatMap(({ page, span }) => [...span.matchAll(/\bpushnote_(?:server|mq|panics|log)\w*/g)].map(([metric]) => ({ page, metric })));
+  assert.ok(named.length > 15, `${named.length} names`);
+  for (const { page, metric } of named) {
+    const name = metric.replace(/_(?:total|info)$/, '');
+    // Most names stand in tables, without what all of a program's begin with.
+    const ends = [name, ...['server_', 'mq_', 'server_zmq_', 'mq_history_'].map((begin) => name.replace(`pushnote_${begin}`, ''))];
+    assert.ok(ends.some((end) => RUST.includes(`"${end}"`)), `${metric} of ${page}: nothing counts it`);
+  }
+});
+
 test('the limits are the ones of configuration.md', () => {
   const rows = (page) => [...read(page).matchAll(/^\| (.*) \|$/gm)].map(([, row]) => row.split(' | '));
   const defaults = new Map(rows('docs/configuration.md').map(([name, , value]) => [name, value]));

@@ -4,13 +4,38 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use pushnote_cli::{
-    Failure, InheritedSockets, Listening, listen_for_monitors, listen_options, listening_apart,
-    raise_open_files_limit, reread_clients, reread_on_hangup, say, say_metrics, shutdown_signal, start_logs,
-    tell_ready, warn_of_unknown_variables,
+    CLIENTS_WITHOUT_KEY, Failure, Idle, InheritedSockets, Listening, NETWORKS_WITHOUT_TCP,
+    PLAINTEXT_WITH_KEY, Places, idle_faults, idle_warnings, listen_for_monitors, listen_options,
+    listening_apart, raise_open_files_limit, reread_clients, reread_on_hangup, say, say_metrics,
+    shutdown_signal, start_logs, tell_ready, warn_at_start,
 };
 use pushnote_config::Mq;
 use pushnote_forwarder::{End, Forwarder, Settings, Way};
 use pushnote_zmtp::{Endpoint, Options};
+
+/// Settings that do nothing without others, or beside them.
+const IDLE: &[Idle<Mq>] = &[
+    Idle {
+        settings: &["message_bytes_max"],
+        when: |args| args.ack.is_empty(),
+        why: "it is about receipts, and nobody gets one: give --ack, too, or do without",
+    },
+    Idle {
+        settings: &["curve_clients"],
+        when: |args| args.listen.key.curve_secret_key_file.is_none(),
+        why: CLIENTS_WITHOUT_KEY,
+    },
+    Idle {
+        settings: &["allow_plaintext"],
+        when: |args| args.listen.key.curve_secret_key_file.is_some(),
+        why: PLAINTEXT_WITH_KEY,
+    },
+    Idle {
+        settings: &["allow_network"],
+        when: |args| endpoints(args).iter().all(|(_, endpoint)| matches!(endpoint, Endpoint::Ipc(_))),
+        why: NETWORKS_WITHOUT_TCP,
+    },
+];
 
 /// The program.
 #[must_use]
@@ -19,8 +44,9 @@ pub fn main() -> ExitCode {
         // Its peers dial again, and keep meanwhile what they have: no socket has to outlive it.
         let sockets = InheritedSockets::from_environment("")?;
         sockets.none_left("pushnote-mq opens its own: --sub, --pub, --ack, --metrics")?;
+        idle_faults(&args, &args.given, IDLE).into_iter().next().map_or(Ok(()), Err)?;
         let _logs = start_logs()?;
-        warn_of_unknown_variables();
+        warn_at_start(warnings(&args));
         raise_open_files_limit();
         // One thread moves millions of messages a second; more would only wait for each other.
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -40,7 +66,22 @@ pub fn faults(args: &Mq) -> Vec<Failure> {
         Failure::usage(format!("{flag} is missing: where {who} connect to, as in tcp://127.0.0.1:{port}"))
     });
     let options = listen_options(&args.listen, &endpoints(args)).map(drop);
-    missing.chain([options, apart(args)].into_iter().filter_map(Result::err)).collect()
+    let idle = idle_faults(args, &args.given, IDLE);
+    missing.chain(idle).chain([options, apart(args)].into_iter().filter_map(Result::err)).collect()
+}
+
+/// What else only the start would find: where it may listen.
+#[must_use]
+pub fn places(args: &Mq) -> Places {
+    let mut places = Places::default();
+    places.listening(&listening(args));
+    places
+}
+
+/// What keeps no forwarder from starting, and is most likely not what was meant.
+#[must_use]
+pub fn warnings(args: &Mq) -> Vec<String> {
+    idle_warnings(args, &args.given, IDLE)
 }
 
 async fn run(args: Mq) -> Result<(), Failure> {
@@ -91,7 +132,12 @@ fn endpoints(args: &Mq) -> Vec<(&'static str, &Endpoint)> {
 }
 
 fn apart(args: &Mq) -> Result<(), Failure> {
+    listening_apart(&listening(args))
+}
+
+/// Where it is to listen.
+fn listening(args: &Mq) -> Vec<Listening> {
     let endpoints = endpoints(args).into_iter().map(|(flag, endpoint)| Listening::endpoint(flag, endpoint));
     let metrics = args.metrics.metrics.map(|address| Listening::address("--metrics", address));
-    listening_apart(&endpoints.chain([metrics]).flatten().collect::<Vec<_>>())
+    endpoints.chain([metrics]).flatten().collect()
 }

@@ -1,8 +1,8 @@
 //! What is wrong with settings, without a server.
 
-use std::path::Path;
-
-use pushnote_cli::{Failure, InheritedSockets, SECRET_VARIABLE, overruled_variable};
+use pushnote_cli::{
+    Failure, InheritedSockets, Places, SECRET_VARIABLE, idle_faults, idle_warnings, overruled_variable,
+};
 use pushnote_config::Server;
 use pushnote_core::Limits;
 use pushnote_http::{Locations, Route};
@@ -10,7 +10,7 @@ use pushnote_http::{Locations, Route};
 use crate::lightpush::KEY_VARIABLE;
 use crate::redis::PASSWORD_VARIABLE;
 use crate::settings::LEGACY_SALT_VARIABLE;
-use crate::{lightpush, listening, mq, push, redis, settings, webhook};
+use crate::{idle, lightpush, listening, mq, push, redis, settings, webhook};
 
 /// What would keep a server with these settings from starting, as far as that is known before it listens: what does not go
 /// together, and files that are missing or hold something else. How many files may be open, and what is in the log on disk,
@@ -33,9 +33,7 @@ pub fn faults(args: &Server) -> Vec<Failure> {
         settings::channel_rules(args).map(drop),
         route.map(drop),
         locations.map(drop),
-        settings::fsync(args),
         listening::fallback(args, &none),
-        args.data_dir.as_deref().map_or(Ok(()), data_dir),
         mq::options(args, &limits).map(drop),
         mq::publisher(args, &limits).map(drop),
         redis::options(args, &limits, None).map(drop),
@@ -45,14 +43,29 @@ pub fn faults(args: &Server) -> Vec<Failure> {
         push::check(args),
         webhook::options(args).map(drop),
     ];
-    let mut faults: Vec<Failure> = all.into_iter().filter_map(Result::err).collect();
+    let mut faults = idle_faults(args, &args.given, idle::TABLE);
+    faults.extend(all.into_iter().filter_map(Result::err));
     // A key that cannot be read is so for all who connect with it.
     faults.dedup();
     faults
 }
 
+/// What else only the start would find: where it may listen and write, if the user who asks is the one who would start it.
+#[must_use]
+pub fn places(args: &Server) -> Places {
+    let mut places = Places::default();
+    places.listening(&listening::all(args, &InheritedSockets::default()));
+    if let Some(directory) = &args.data_dir {
+        places.directory("--data-dir", directory);
+    }
+    if let Some(file) = &args.push.vapid_key_file {
+        places.file("--vapid-key-file", file);
+    }
+    places
+}
+
 /// What keeps no server from starting, and is most likely not what was meant: a secret in a file, and another in the
-/// environment.
+/// environment; and there, what does nothing.
 #[must_use]
 pub fn warnings(args: &Server) -> Vec<String> {
     let pairs = [
@@ -64,20 +77,11 @@ pub fn warnings(args: &Server) -> Vec<String> {
     pairs
         .into_iter()
         .filter_map(|(flag, file, name)| overruled_variable(flag, file.as_deref(), name))
+        .chain(idle_warnings(args, &args.given, idle::TABLE))
         .collect()
 }
 
 /// Where the route is wrong, what it is without one.
 fn locations(args: &Server, route: Option<&Route>) -> Result<Option<Locations>, Failure> {
     route.map(|route| settings::locations(args, route)).transpose()
-}
-
-/// It is made where it is not there yet.
-fn data_dir(directory: &Path) -> Result<(), Failure> {
-    match directory.ancestors().find(|path| path.exists()) {
-        Some(path) if !path.is_dir() => {
-            Err(Failure::config(format!("--data-dir: {} is not a directory", path.display())))
-        }
-        _ => Ok(()),
-    }
 }

@@ -2,6 +2,7 @@
 //! settings, for who wants to know without starting it.
 
 mod check;
+mod idle;
 mod lightpush;
 mod listening;
 mod mq;
@@ -15,14 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushnote_cli::{
-    Failure, InheritedSockets, raise_open_files_limit, reread_clients, reread_on_hangup, say, say_metrics,
-    shutdown_signal, start_logs, tell_ready, warn_of_unknown_variables,
+    Failure, InheritedSockets, idle_faults, raise_open_files_limit, reread_clients, reread_on_hangup, say,
+    say_metrics, shutdown_signal, start_logs, tell_ready, warn_at_start,
 };
 use pushnote_config::Server;
 use pushnote_http::{Settings, ZeroMq};
 use pushnote_net::Listener;
 
-pub use check::{faults, warnings};
+pub use check::{faults, places, warnings};
 
 /// Fewer than these, because the system allows no more open files, are worth a warning.
 const FEW_CONNECTIONS: usize = 5_000;
@@ -36,13 +37,13 @@ pub fn main() -> ExitCode {
     pushnote_cli::main_with_settings(|args: Server| {
         let args = Arc::new(args);
         mq::ways_in(&args)?;
+        idle_faults(&*args, &args.given, idle::TABLE).into_iter().next().map_or(Ok(()), Err)?;
         mq::forwarders(&args)?;
         let mut sockets = InheritedSockets::from_environment(listening::HTTP_SOCKET)?;
         listening::apart(&args, &sockets)?;
         listening::fallback(&args, &sockets)?;
         let _logs = start_logs()?;
-        warn_of_unknown_variables();
-        warnings(&args).iter().for_each(|warning| tracing::warn!("{warning}"));
+        warn_at_start(warnings(&args));
         let open_files_max = raise_open_files_limit();
         let mut settings = settings::from_args(&args, open_files_max)?;
         let options = mq::options(&args, &settings.limits)?;

@@ -3,9 +3,9 @@
 use pushnote_cli::{Failure, InheritedSockets, SECRET_BYTES_MAX, read_setting};
 use pushnote_config::{LightpushArgs, Server};
 use pushnote_http::{LightpushKey, LightpushOptions};
-use pushnote_net::{Listener, advice};
+use pushnote_net::Listener;
 
-use crate::listening::LIGHTPUSH_SOCKET;
+use crate::listening::{self, LIGHTPUSH_SOCKET};
 
 pub(crate) const KEY_VARIABLE: &str = "PUSHNOTE_LIGHTPUSH_KEY";
 
@@ -18,21 +18,15 @@ pub(crate) fn listen(
     if let Some(listener) = sockets.take(LIGHTPUSH_SOCKET)? {
         return Ok(Some(LightpushOptions { listener, key }));
     }
-    let listener = Listener::tcp([args.lightpush.lightpush_address], port).map_err(|error| {
-        Failure::unavailable(format!("--lightpush-port {port}: cannot listen: {}", advice(&error)))
-    })?;
+    let listener = Listener::tcp([args.lightpush.lightpush_address], port);
+    let listener = listener.map_err(|error| listening::lightpush(args, port).failure(&error))?;
     Ok(Some(LightpushOptions { listener, key }))
 }
 
 /// Its port, and the key of those who publish.
 pub(crate) fn key(args: &Server) -> Result<Option<(u16, LightpushKey)>, Failure> {
     let LightpushArgs { lightpush_port, lightpush_key_file, .. } = &args.lightpush;
-    let Some(port) = *lightpush_port else {
-        return match lightpush_key_file {
-            Some(_) => Err(Failure::usage("--lightpush-key-file is of no use without --lightpush-port")),
-            None => Ok(None),
-        };
-    };
+    let Some(port) = *lightpush_port else { return Ok(None) };
     let (source, text) = match lightpush_key_file {
         Some(path) => ("--lightpush-key-file", read_setting("--lightpush-key-file", path, SECRET_BYTES_MAX)?),
         None => (

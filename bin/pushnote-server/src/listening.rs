@@ -1,8 +1,10 @@
 //! Where the server listens.
 
+use std::net::SocketAddr;
+
 use pushnote_cli::{Failure, InheritedSockets, Listening, listening_apart};
 use pushnote_config::Server;
-use pushnote_net::{Listener, advice};
+use pushnote_net::Listener;
 
 /// Where a URL without a port leads.
 const HTTP_PORT: u16 = 80;
@@ -17,27 +19,45 @@ pub(crate) const LIGHTPUSH_SOCKET: &str = "lightpush";
 pub(crate) const SOCKETS: &str = "FileDescriptorName= of its socket unit is http (for browsers), api (with --api), or lightpush \
                                   (with --lightpush-port)";
 
-/// Each listener has a place of its own; what the supervisor has opened is where it is, whatever a flag says.
+/// Each listener has a place of its own.
 pub(crate) fn apart(args: &Server, sockets: &InheritedSockets) -> Result<(), Failure> {
-    let (api, lightpush) = (args.api, &args.lightpush);
-    let api = api.map(|address| of(sockets, API_SOCKET, || Listening::address("--api", address)));
-    let lightpush = lightpush.lightpush_port.map(|port| {
-        let address = Some(lightpush.lightpush_address);
-        of(sockets, LIGHTPUSH_SOCKET, || Listening::tcp("--lightpush-port", address, port))
-    });
+    listening_apart(&all(args, sockets))
+}
+
+/// Where the server is to listen; what the supervisor has opened is where it is, whatever a flag says.
+pub(crate) fn all(args: &Server, sockets: &InheritedSockets) -> Vec<Listening> {
+    let api = args.api.map(|address| of(sockets, API_SOCKET, || api(address)));
+    let own = |port| of(sockets, LIGHTPUSH_SOCKET, || lightpush(args, port));
+    let lightpush = args.lightpush.lightpush_port.map(own);
     let http = [Some(browsers(args, sockets)), api, lightpush].into_iter().flatten().flatten();
     let metrics = args.metrics.metrics.map(|address| Listening::address("--metrics", address));
     // Without --single they are others' endpoints.
     let endpoints = crate::mq::endpoints(args);
     let endpoints = endpoints.into_iter().filter_map(|(flag, endpoint)| Listening::endpoint(flag, endpoint));
-    listening_apart(&endpoints.chain(http).chain(metrics).collect::<Vec<_>>())
+    endpoints.chain(http).chain(metrics).collect()
 }
 
 fn browsers(args: &Server, sockets: &InheritedSockets) -> Vec<Listening> {
-    of(sockets, HTTP_SOCKET, || match &args.unix_socket {
+    of(sockets, HTTP_SOCKET, || by_flags(args))
+}
+
+/// Where flags have browsers connect.
+fn by_flags(args: &Server) -> Listening {
+    match &args.unix_socket {
         Some(path) => Listening::unix("--unix-socket", path),
-        None => Listening::tcp("--port", args.address, args.port),
-    })
+        None => Listening::tcp("--port", args.address, args.port).whose_address_is_by("--address"),
+    }
+}
+
+/// Where they have applications ask.
+pub(crate) fn api(address: SocketAddr) -> Listening {
+    Listening::address("--api", address)
+}
+
+/// Where they have lightpush's pages and publishers connect.
+pub(crate) fn lightpush(args: &Server, port: u16) -> Listening {
+    let address = Some(args.lightpush.lightpush_address);
+    Listening::tcp("--lightpush-port", address, port).whose_address_is_by("--lightpush-address")
 }
 
 /// On the supervisor's sockets of this name, or as a flag has it.
@@ -63,24 +83,13 @@ pub(crate) async fn listen(args: &Server, sockets: &mut InheritedSockets) -> Res
     if let Some(listener) = sockets.take(HTTP_SOCKET)? {
         return Ok(listener);
     }
-    if let Some(path) = &args.unix_socket {
-        let bound = Listener::unix(path).await.and_then(|listener| {
+    let bound = match (&args.unix_socket, args.address) {
+        (Some(path), _) => Listener::unix(path).await.and_then(|listener| {
             listener.open_to_all_users()?;
             Ok(listener)
-        });
-        return bound.map_err(|error| {
-            Failure::unavailable(format!(
-                "--unix-socket {}: cannot listen: {}",
-                path.display(),
-                advice(&error)
-            ))
-        });
-    }
-    let bound = match args.address {
-        Some(address) => Listener::tcp([address], args.port),
-        None => Listener::everywhere(args.port),
+        }),
+        (None, Some(address)) => Listener::tcp([address], args.port),
+        (None, None) => Listener::everywhere(args.port),
     };
-    bound.map_err(|error| {
-        Failure::unavailable(format!("--port {}: cannot listen: {}", args.port, advice(&error)))
-    })
+    bound.map_err(|error| by_flags(args).failure(&error))
 }

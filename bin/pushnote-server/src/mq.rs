@@ -111,18 +111,8 @@ pub(crate) fn publish_to(args: &Server, limits: &Limits) -> Result<PublishTo, Fa
 /// What publishes them to forwarders, if something does.
 pub(crate) fn publisher(args: &Server, limits: &Limits) -> Result<Option<PublisherBuilder>, Failure> {
     let wrong = |why: &dyn std::fmt::Display| Failure::usage(format!("--publish-to: {why}"));
-    if args.single {
-        return match args.publish_to.as_slice() {
-            [] if args.publish_ack.is_empty() => Ok(None),
-            _ => Err(Failure::usage(
-                "--publish-to and --publish-ack are for servers that hear a forwarder; with --single messages stay here",
-            )),
-        };
-    }
-    match args.publish_to.as_slice() {
-        [] if args.publish_ack.is_empty() => return Ok(None),
-        [] => return Err(Failure::usage("--publish-ack is of no use without --publish-to")),
-        _ => {}
+    if args.single || args.publish_to.is_empty() {
+        return Ok(None);
     }
     let mut builder = Publisher::builder()
         .message_bytes_max(limits.message_bytes_max)
@@ -155,16 +145,7 @@ pub(crate) fn is_curve_key(args: &Server, text: &str) -> bool {
 fn security(args: &Server) -> Result<Options, Failure> {
     let listen = &args.listen;
     if args.single {
-        if args.connect.curve_server_key.is_some() {
-            return Err(Failure::usage("--curve-server-key is for connecting; with --single others connect"));
-        }
         return listen_options(listen, &endpoints(args));
-    }
-    if listen.curve_clients.is_some() || !listen.allow_network.is_empty() || !args.ack.is_empty() {
-        return Err(Failure::usage(
-            "--curve-clients, --allow-network and --ack are for --single, where others connect; with a forwarder they \
-             are flags of pushnote-mq",
-        ));
     }
     let keys = client_keys(&args.connect, &listen.key)?;
     let security = keys.map_or(Security::Null, |(server, secret)| Security::curve_client(server, secret));

@@ -20,9 +20,8 @@ pub(crate) async fn options(args: &Server, log: Option<&OpenedLog>) -> Result<Op
         push_subscriptions_per_address_max: per_address_max,
         ..
     } = &args.push;
-    // What is of no use without Web Push is refused without it.
-    let (webhook, file) = (webhook::options(args)?, key_file(args)?);
-    let (Some(subject), Some(file)) = (vapid_subject, file) else { return Ok(None) };
+    let (Some(subject), Some(file)) = (vapid_subject, key_file(args)?) else { return Ok(None) };
+    let webhook = webhook::options(args)?;
     let old = old_keys(args)?;
     let key = key(args, &file, &old, log).await?;
     Ok(Some(PushOptions {

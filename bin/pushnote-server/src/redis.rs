@@ -14,12 +14,7 @@ pub(crate) fn options(
     log: Option<&OpenedLog>,
 ) -> Result<Option<RedisOptions>, Failure> {
     let RedisArgs { redis, redis_prefix: prefix, redis_unsubscribe_delay, .. } = &args.redis;
-    let Some(url) = redis else {
-        return match args.redis.redis_password_file {
-            Some(_) => Err(Failure::usage("--redis-password-file is of no use without --redis")),
-            None => Ok(None),
-        };
-    };
+    let Some(url) = redis else { return Ok(None) };
     let server = server(url, args)?;
     ChannelName::new(&format!("{prefix}x")).map_err(|error| {
         Failure::usage(format!("--redis-prefix: no channel's name can begin with it: {error}"))

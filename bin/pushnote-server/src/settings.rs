@@ -14,9 +14,9 @@ use pushnote_core::{ChannelRules, JwtKeys, Keys, Limits, Verifier};
 use pushnote_http::{
     ApiKeys, ApiOptions, Locations, OpenError, OpenLogError, OpenedLog, Route, Settings, fixed_paths,
 };
-use pushnote_net::{Listener, advice};
+use pushnote_net::Listener;
 
-use crate::listening::API_SOCKET;
+use crate::listening::{self, API_SOCKET};
 use crate::{mq, redis};
 
 pub(crate) const LEGACY_SALT_VARIABLE: &str = "PUSHNOTE_LEGACY_SALT";
@@ -38,7 +38,6 @@ pub(crate) fn from_args(args: &Server, open_files_max: u64) -> Result<Settings, 
     let connections_max = connections_max(args, open_files_max)?;
     let limits = args.limits(connections_max).map_err(|error| Failure::usage(error.to_string()))?;
     let channel_rules = channel_rules(args)?;
-    fsync(args)?;
     let log = args.data_dir.as_deref().map(|directory| open_log(directory, args, &limits)).transpose()?;
     let redis = redis::options(args, &limits, log.as_ref())?;
     Ok(Settings {
@@ -94,16 +93,6 @@ pub(crate) fn channel_rules(args: &Server) -> Result<ChannelRules, Failure> {
     args.channel_rules().map_err(|error| Failure::usage(format!("--channels: {error}")))
 }
 
-/// Nothing is kept that there would be a policy for.
-pub(crate) fn fsync(args: &Server) -> Result<(), Failure> {
-    match (args.fsync, &args.data_dir) {
-        (Some(_), None) => Err(Failure::usage(
-            "--fsync is about what --data-dir keeps, and nothing is kept: give that, too, or leave --fsync away",
-        )),
-        _ => Ok(()),
-    }
-}
-
 /// Locations of the push relay protocol, which leave what is served otherwise as it is.
 pub(crate) fn locations(args: &Server, route: &Route) -> Result<Locations, Failure> {
     let locations = args.locations().map_err(|error| Failure::usage(format!("--locations: {error}")))?;
@@ -156,7 +145,7 @@ fn connections_max(args: &Server, open_files_max: u64) -> Result<usize, Failure>
 pub(crate) fn api_keys(args: &Server) -> Result<Option<(SocketAddr, ApiKeys)>, Failure> {
     let (address, path) = match (args.api, &args.api_keys) {
         (Some(address), Some(path)) => (address, path),
-        (None, None) => return Ok(None),
+        (None, _) => return Ok(None),
         (Some(_), None) => {
             let applications = match std::env::var_os(API_VARIABLE) {
                 Some(_) => {
@@ -168,11 +157,6 @@ pub(crate) fn api_keys(args: &Server) -> Result<Option<(SocketAddr, ApiKeys)>, F
                 "--api is for those who have a key: give --api-keys, too; pushnote keygen --api makes one{applications}"
             )));
         }
-        (None, Some(_)) => {
-            return Err(Failure::usage(
-                "--api-keys has no meaning without --api: give the API's address, as in 127.0.0.1:8081",
-            ));
-        }
     };
     Ok(Some((address, read_api_keys(path)?)))
 }
@@ -182,9 +166,8 @@ pub(crate) fn api(args: &Server, sockets: &mut InheritedSockets) -> Result<Optio
     let Some((address, keys)) = api_keys(args)? else { return Ok(None) };
     let listener = match sockets.take(API_SOCKET)? {
         Some(listener) => listener,
-        None => Listener::tcp([address.ip()], address.port()).map_err(|error| {
-            Failure::unavailable(format!("--api {address}: cannot listen: {}", advice(&error)))
-        })?,
+        None => Listener::tcp([address.ip()], address.port())
+            .map_err(|error| listening::api(address).failure(&error))?,
     };
     Ok(Some(ApiOptions { listener: Some(listener), keys: Arc::new(keys.into()) }))
 }

@@ -9,21 +9,13 @@ pub(crate) fn options(args: &Server) -> Result<Option<WebhookOptions>, Failure> 
     let WebhookArgs { webhook_url, webhook_secret_file, .. } = &args.webhook;
     let (url, file) = match (webhook_url, webhook_secret_file) {
         (Some(url), Some(file)) => (url, file),
-        (None, None) => return Ok(None),
+        (None, _) => return Ok(None),
         (Some(_), None) => {
             return Err(Failure::usage(
                 "--webhook-url: its requests are signed: give --webhook-secret-file, too; `openssl rand -base64 32` makes a secret",
             ));
         }
-        (None, Some(_)) => {
-            return Err(Failure::usage("--webhook-secret-file is of no use without --webhook-url"));
-        }
     };
-    if args.push.vapid_subject.is_none() {
-        return Err(Failure::usage(
-            "--webhook-url tells of messages that are pushed, and Web Push is off: --vapid-subject switches it on",
-        ));
-    }
     let text = read_setting("--webhook-secret-file", file, SECRET_BYTES_MAX)?;
     let secret = WebhookSecret::parse(text.trim())
         .map_err(|error| Failure::config(format!("--webhook-secret-file: {}: {error}", file.display())))?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pushnote_cli::{Failure, say, unknown_variables};
+use pushnote_cli::{Failure, Places, say, unknown_variables};
 use pushnote_config::{ConfigError, File, FileError, Mq, Schema, Server, check, default_file, manual, print};
 
 use crate::args::ConfigArgs;
@@ -21,7 +21,9 @@ const MANUAL_HEAD: &str = "\
 `pushnote-server` and `pushnote-mq` take each setting from four places, each before the next: a flag, an environment
 variable, a TOML file, the default. A setting `heartbeat_delay` is the flag `--heartbeat-delay`, and the key
 `heartbeat_delay` in the program's table of the file that `--config` or `PUSHNOTE_CONFIG` names. A key that does not exist
-is an error, as is a value that makes no sense; an environment variable that does not exist is a warning.
+is an error, as is a value that makes no sense, and a setting that can do nothing, as `fsync` without `data_dir`; an environment
+variable that does not exist is a warning. `--check` looks as well where the programs are to listen and to write, without doing so:
+run it as the user that they run as. What is in use there, by a server that runs already, is a note.
 
 ```
 pushnote config --default > pushnote.toml   # every setting explained, commented out
@@ -61,36 +63,55 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<(), Failure> {
 
 fn checked(path: &Path) -> Result<(), Failure> {
     let (file, error) = File::read_what_can_be(path).map_err(|error| Failure::config(error.to_string()))?;
-    let mut faults: Vec<String> = error.iter().flat_map(FileError::faults).collect();
-    faults.extend(faults_of(&file, pushnote_server::faults));
-    faults.extend(faults_of(&file, pushnote_mq::faults));
-    if !faults.is_empty() {
-        return Err(Failure::config(faults.join("\n")));
+    let mut found = Found { faults: error.iter().flat_map(FileError::faults).collect(), ..Found::default() };
+    {
+        use pushnote_server::{faults, places, warnings};
+        found.look_at(&file, &Program { faults, places, warnings });
     }
-    warnings(&file)
-        .iter()
-        .for_each(|warning| say(format_args!("{}: [server]: warning: {warning}", path.display())));
+    {
+        use pushnote_mq::{faults, places, warnings};
+        found.look_at(&file, &Program { faults, places, warnings });
+    }
+    if !found.faults.is_empty() {
+        return Err(Failure::config(found.faults.join("\n")));
+    }
+    found.words.iter().for_each(say);
     say(format_args!("{}: sound", path.display()));
     Ok(())
 }
 
-/// What a server would warn of at its start.
-fn warnings(file: &File) -> Vec<String> {
-    let settings = file.sets_something::<Server>().then(|| check::<Server>(file));
-    settings.and_then(Result::ok).map_or_else(Vec::new, |settings| pushnote_server::warnings(&settings))
+/// What a check has found.
+#[derive(Default)]
+struct Found {
+    faults: Vec<String>,
+    /// What keeps no program from starting.
+    words: Vec<String>,
 }
 
-/// What is wrong with a program's table: with each setting for itself, or else with all together, for which `faults` looks.
-fn faults_of<S: Schema>(file: &File, faults: fn(&S) -> Vec<Failure>) -> Vec<String> {
-    match check::<S>(file) {
-        // One that sets nothing is not this program's file.
-        Ok(_) if !file.sets_something::<S>() => Vec::new(),
-        Ok(settings) => {
-            let named = |fault| format!("{}: [{}]: {fault}", file.path().display(), S::TABLE);
-            faults(&settings).into_iter().map(named).collect()
-        }
-        Err(error) => error.faults(),
+impl Found {
+    /// What is wrong with a program's table: with each setting for itself, or else with all together.
+    fn look_at<S: Schema>(&mut self, file: &File, program: &Program<S>) {
+        let settings = match check::<S>(file) {
+            // One that sets nothing is not this program's file.
+            Ok(_) if !file.sets_something::<S>() => return,
+            Ok(settings) => settings,
+            Err(error) => return self.faults.extend(error.faults()),
+        };
+        let named = |what: &str| format!("{}: [{}]: {what}", file.path().display(), S::TABLE);
+        let places = (program.places)(&settings);
+        let faults = (program.faults)(&settings).into_iter().chain(places.faults);
+        self.faults.extend(faults.map(|fault| named(&fault.to_string())));
+        let warnings = (program.warnings)(&settings).into_iter().map(|warning| format!("warning: {warning}"));
+        let in_use = places.in_use.into_iter().map(|place| format!("note: {place}"));
+        self.words.extend(warnings.chain(in_use).map(|word| named(&word)));
     }
+}
+
+/// What a program knows of its settings.
+struct Program<S> {
+    faults: fn(&S) -> Vec<Failure>,
+    places: fn(&S) -> Places,
+    warnings: fn(&S) -> Vec<String>,
 }
 
 fn printed(path: Option<&Path>) -> Result<(), Failure> {

@@ -5,11 +5,13 @@
 mod failure;
 mod files;
 mod hangup;
+mod idle;
 mod inherited;
 mod journal;
 mod listening;
 mod logs;
 mod metrics;
+mod places;
 mod secret;
 mod security;
 mod signals;
@@ -27,10 +29,14 @@ use pushnote_config::{ConfigError, Schema};
 pub use failure::Failure;
 pub use files::raise_open_files_limit;
 pub use hangup::{Reread, reread_on_hangup};
+pub use idle::{
+    CLIENTS_WITHOUT_KEY, Idle, NETWORKS_WITHOUT_TCP, PLAINTEXT_WITH_KEY, idle_faults, idle_warnings,
+};
 pub use inherited::InheritedSockets;
 pub use listening::{Listening, listening_apart};
 pub use logs::{LOG_VARIABLE, Logs, log_lines_lost, panics, start_logs};
 pub use metrics::{listen_for_monitors, say_metrics};
+pub use places::Places;
 pub use secret::{
     SECRET_BYTES_MAX, SECRET_VARIABLE, overruled_variable, read_secret, read_setting, secret_source,
 };
@@ -58,9 +64,9 @@ pub fn main_with_settings<S: Schema>(run: impl FnOnce(S) -> Result<(), Failure>)
     finish(S::PROGRAM, settings.and_then(|settings| to_the_end(|| run(settings))))
 }
 
-/// Warns of environment variables that nobody reads: misspelt, most likely.
-pub fn warn_of_unknown_variables() {
-    unknown_variables().iter().for_each(|unknown| tracing::warn!("{unknown}"));
+/// Warns of environment variables that nobody reads, misspelt most likely, and of what else there is to be said at the start.
+pub fn warn_at_start(warnings: Vec<String>) {
+    unknown_variables().into_iter().chain(warnings).for_each(|warning| tracing::warn!("{warning}"));
 }
 
 /// What to say of the environment variables that nobody reads, one line each.

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use pushnote_net::Inherited;
+use pushnote_net::{Inherited, advice, probe_tcp, probe_unix};
 use pushnote_zmtp::Endpoint;
 
 use crate::Failure;
@@ -14,6 +15,8 @@ use crate::Failure;
 #[derive(Debug)]
 pub struct Listening {
     flag: Cow<'static, str>,
+    /// Where another one says the address.
+    address_flag: Option<&'static str>,
     place: Place,
     /// Its socket is the supervisor's, and open.
     is_inherited: bool,
@@ -35,6 +38,12 @@ impl Listening {
         Self::at(flag.into(), Place::Tcp(address, port))
     }
 
+    /// The same, whose address another flag says.
+    #[must_use]
+    pub fn whose_address_is_by(self, flag: &'static str) -> Self {
+        Self { address_flag: Some(flag), ..self }
+    }
+
     /// On a port of an address.
     #[must_use]
     pub fn address(flag: &'static str, address: SocketAddr) -> Self {
@@ -48,7 +57,7 @@ impl Listening {
     }
 
     fn at(flag: Cow<'static, str>, place: Place) -> Self {
-        Self { flag, place, is_inherited: false }
+        Self { flag, address_flag: None, place, is_inherited: false }
     }
 
     /// On a socket that the supervisor has opened under this name; `None` where it has no address that others could want.
@@ -95,6 +104,55 @@ impl Listening {
             Place::Tcp(_, own) if *own != port => false,
             Place::Tcp(None, _) => host == "localhost" || address.is_some_and(is_any),
             Place::Tcp(Some(own), _) => address == Some(*own) || host == "localhost" && own.is_loopback(),
+        }
+    }
+}
+
+impl Listening {
+    /// Whether it could listen there now, without doing so. What is open already is.
+    pub(crate) fn probe(&self) -> io::Result<()> {
+        match &self.place {
+            _ if self.is_inherited => Ok(()),
+            Place::Tcp(address, port) => probe_tcp(*address, *port),
+            Place::Unix(path) => probe_unix(path),
+        }
+    }
+
+    /// What to say where it cannot.
+    #[must_use]
+    pub fn failure(&self, error: &io::Error) -> Failure {
+        let port = match self.place {
+            Place::Tcp(_, port) => Some(port),
+            Place::Unix(_) => None,
+        };
+        let flag = match (self.address_flag, error.kind()) {
+            (Some(address_flag), io::ErrorKind::AddrNotAvailable) => address_flag,
+            _ => &self.flag,
+        };
+        Failure::unavailable(format!("{flag}: cannot listen on {self}: {}", advice(error, port)))
+    }
+
+    /// What to say where something listens there already, which may be the program that this place is of.
+    pub(crate) fn in_use(&self) -> String {
+        let (flag, place) = (&self.flag, &self.place);
+        match place {
+            Place::Tcp(_, port) => format!(
+                "{flag}: {self} is in use now; if not by this program, which runs already, stop what listens there (as root, \
+                 ss -ltnp 'sport = :{port}' names it), or choose another"
+            ),
+            Place::Unix(_) => format!(
+                "{flag}: the socket {place} is there now; if it is not of this program, which runs already, nor left by one that was \
+                 killed, stop what listens there (as root, ss -lxp names it), or choose another path"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Tcp(Some(address), port) => SocketAddr::new(*address, *port).fmt(f),
+            place => place.fmt(f),
         }
     }
 }

@@ -43,14 +43,7 @@ pub fn reread_clients(args: &ListenArgs, options: &Options) -> Option<Reread> {
 }
 
 fn server_security(args: &ListenArgs) -> Result<Security, Failure> {
-    let Some(path) = &args.key.curve_secret_key_file else {
-        return match args.curve_clients {
-            Some(_) => {
-                Err(Failure::usage(format!("--curve-clients has no meaning without {SECRET_KEY_FLAG}")))
-            }
-            None => Ok(Security::Null),
-        };
-    };
+    let Some(path) = &args.key.curve_secret_key_file else { return Ok(Security::Null) };
     let secret = secret_key(path)?;
     let clients = args.curve_clients.as_deref().map(read_clients).transpose()?;
     if clients.is_none() {

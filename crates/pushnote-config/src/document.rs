@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, ArgMatches};
+use clap::Arg;
 
 use crate::file::File;
 use crate::layers::{ConfigError, matches, origin};
-use crate::schema::{Schema, flag, is_list, is_switch, is_table, key, settings, tables, variable};
+use crate::schema::{
+    Schema, defaults, flag, is_list, is_switch, is_table, key, raw, settings, tables, variable,
+};
 
 /// Columns of a comment.
 const WIDTH: usize = 100;
@@ -79,23 +81,6 @@ pub fn print<S: Schema>(file: Option<&File>) -> Result<String, ConfigError> {
         }
     }
     Ok(out)
-}
-
-fn raw(arg: &Arg, matches: &ArgMatches) -> Vec<String> {
-    let values = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
-    let values: Vec<String> = values.map(|value| value.to_string_lossy().trim().to_owned()).collect();
-    match is_switch(arg) {
-        true => vec![matches.get_flag(arg.get_id().as_str()).to_string()],
-        false => values,
-    }
-}
-
-fn defaults(arg: &Arg) -> Vec<String> {
-    if is_switch(arg) {
-        return Vec::new();
-    }
-    let values = arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned());
-    values.collect()
 }
 
 /// A value as TOML has it.

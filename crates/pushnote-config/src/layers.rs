@@ -10,8 +10,9 @@ use thiserror::Error;
 
 use crate::fault::fault_of;
 use crate::file::{File, FileError, Made};
+use crate::given::{Given, GivenSetting, Layer};
 use crate::nearest::nearest;
-use crate::schema::{Schema, flag, settings, variable};
+use crate::schema::{Schema, defaults, flag, is_switch, key, raw, settings, variable};
 
 /// Why there are no settings.
 #[derive(Debug, Error)]
@@ -53,9 +54,9 @@ impl ConfigError {
 pub fn load<S: Schema>(arguments: impl IntoIterator<Item = OsString>) -> Result<S, ConfigError> {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let file = named_file::<S>(&arguments).map(|path| File::read(&path)).transpose()?;
-    let (command, _) = command::<S>(file.as_ref())?;
+    let (command, made) = command::<S>(file.as_ref())?;
     let matches = command.try_get_matches_from(&arguments).map_err(|error| blamed::<S>(error))?;
-    Ok(S::from_arg_matches(&matches)?)
+    made_of(&matches, file.as_ref(), &made)
 }
 
 /// What a file makes of a program's settings, which may lack some that it needs.
@@ -63,8 +64,37 @@ pub fn load<S: Schema>(arguments: impl IntoIterator<Item = OsString>) -> Result<
 /// # Errors
 /// [`FileError`] with the line.
 pub fn check<S: Schema>(file: &File) -> Result<S, ConfigError> {
-    let (_, matches, _) = matches::<S>(Some(file))?;
-    Ok(S::from_arg_matches(&matches)?)
+    let (_, matches, made) = matches::<S>(Some(file))?;
+    made_of(&matches, Some(file), &made)
+}
+
+fn made_of<S: Schema>(matches: &ArgMatches, file: Option<&File>, made: &[Made]) -> Result<S, ConfigError> {
+    let mut settings = S::from_arg_matches(matches)?;
+    *settings.given() = given::<S>(matches, file, made);
+    Ok(settings)
+}
+
+fn given<S: Schema>(matches: &ArgMatches, file: Option<&File>, made: &[Made]) -> Given {
+    let is_default = |arg: &Arg, values: &[String]| match is_switch(arg) {
+        true => values == ["false"],
+        false => values == defaults(arg),
+    };
+    let set = settings::<S>().into_iter().filter(|arg| !is_default(arg, &raw(arg, matches)));
+    let all = set.map(|arg| {
+        let layer = match matches.value_source(key(&arg)) {
+            Some(ValueSource::CommandLine) => Layer::Flag,
+            Some(ValueSource::EnvVariable) => Layer::Variable,
+            _ => Layer::File,
+        };
+        GivenSetting {
+            key: key(&arg).to_owned(),
+            flag: flag(&arg),
+            origin: origin(&arg, matches, file.map(File::path), made),
+            layer,
+            is_of_both: variable(&arg).is_some_and(|name| OF_BOTH.contains(&name.as_str())),
+        }
+    });
+    Given(all.collect())
 }
 
 /// All settings with their values and where these come from, whether or not something is missing.
@@ -124,6 +154,19 @@ fn blamed<S: Schema>(error: clap::Error) -> ConfigError {
     }
     error.into()
 }
+
+/// Variables that both programs read.
+const OF_BOTH: [&str; 9] = [
+    "PUSHNOTE_ACK",
+    "PUSHNOTE_ALLOW_NETWORK",
+    "PUSHNOTE_ALLOW_PLAINTEXT",
+    "PUSHNOTE_CURVE_CLIENTS",
+    "PUSHNOTE_CURVE_SECRET_KEY_FILE",
+    "PUSHNOTE_HEARTBEAT_INTERVAL",
+    "PUSHNOTE_MESSAGE_BYTES_MAX",
+    "PUSHNOTE_METRICS",
+    "PUSHNOTE_PEERS_MAX",
+];
 
 /// What programs of ours read. A program knows the settings of the others, too: they may share an environment.
 pub(crate) const KNOWN_VARIABLES: [&str; 90] = [
@@ -239,4 +282,21 @@ pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<(String
 
 fn is_kubernetes(name: &str) -> bool {
     name.contains("_SERVICE_") || name.contains("_PORT_")
+}
+
+#[cfg(all(test, feature = "server"))]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{Mq, Server};
+
+    #[test]
+    fn the_variables_of_both_programs_are_known() {
+        fn variables<S: Schema>() -> BTreeSet<String> {
+            settings::<S>().iter().filter_map(variable).collect()
+        }
+        let both: Vec<_> = variables::<Server>().intersection(&variables::<Mq>()).cloned().collect();
+        assert_eq!(both, OF_BOTH);
+    }
 }

@@ -9,9 +9,12 @@ mod channels;
 mod document;
 mod fault;
 mod file;
+mod given;
 mod layers;
 #[cfg(feature = "server")]
 mod lightpush;
+#[cfg(feature = "server")]
+mod limits;
 #[cfg(feature = "server")]
 mod locations;
 mod mq;
@@ -34,9 +37,12 @@ mod webhook;
 pub use channels::ChannelTables;
 pub use document::{default_file, manual, print};
 pub use file::{File, FileError};
+pub use given::{Given, GivenSetting};
 pub use layers::{ConfigError, check, load, unknown_variables};
 #[cfg(feature = "server")]
 pub use lightpush::LightpushArgs;
+#[cfg(feature = "server")]
+pub use limits::LimitArgs;
 #[cfg(feature = "server")]
 pub use locations::LocationTables;
 pub use mq::Mq;
@@ -46,7 +52,7 @@ pub use push::{PushArgs, PushArgsError};
 pub use redis::RedisArgs;
 pub use schema::Schema;
 #[cfg(feature = "server")]
-pub use server::{LimitArgs, ListenAddress, MessageForm, Server};
+pub use server::{ListenAddress, MessageForm, Server};
 pub use shared::{ConnectArgs, KeyArgs, ListenArgs, MetricsArgs};
 pub use values::{duration, seconds};
 #[cfg(feature = "server")]

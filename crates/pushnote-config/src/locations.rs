@@ -88,6 +88,7 @@ fn location(table: &DeTable<'_>) -> Result<(Location, BufferArgs), TableFault> {
         };
         set.map_err(|what| TableFault(format!("{key}: {what}")))?;
     }
+    said.works(publishes)?;
     let pattern = said.pattern()?;
     let cors = said.cors(publishes)?;
     let buffer_args = said.buffer;
@@ -152,6 +153,27 @@ impl Said {
                 let advice = format!("there are {}", KEYS.join(", "));
                 return Err(unknown("setting of locations", other, KEYS, &advice));
             }
+        }
+        Ok(())
+    }
+
+    /// Nothing is said that does nothing.
+    fn works(&self, publishes: bool) -> Result<(), TableFault> {
+        let fault = |what: &str| Err(TableFault(what.to_owned()));
+        if publishes && self.allow_credentials && self.allow_origin.is_none() {
+            return fault(
+                "allow_credentials: no page may publish here: name its allow_origin, or do without",
+            );
+        }
+        if self.interval && self.subscriber_timeout_s > 0 {
+            return fault(
+                "subscriber_timeout: with polling = \"interval\" no request waits: do without one of the two",
+            );
+        }
+        if self.interval && self.passthrough.is_some() {
+            return fault(
+                "passthrough: it is told who waits, and with polling = \"interval\" nobody does: do without one of the two",
+            );
         }
         Ok(())
     }
@@ -305,6 +327,18 @@ mod tests {
             (
                 r#"{ type = "subscriber", url = "/(a)", allow_credentials = true }"#,
                 "allow_origin: browsers send no cookies",
+            ),
+            (
+                r#"{ type = "publisher", url = "/(a)", allow_credentials = true }"#,
+                "allow_credentials: no page may publish here",
+            ),
+            (
+                r#"{ type = "subscriber", url = "/(a)", polling = "interval", subscriber_timeout = 5 }"#,
+                "subscriber_timeout: with polling",
+            ),
+            (
+                r#"{ type = "subscriber", url = "/(a)", polling = "interval", passthrough = "http://a/" }"#,
+                "passthrough: it is told who waits",
             ),
             (r#"{ type = "subscriber", url = "/(a)", allow_origin = "a" }"#, "allow_origin: give an origin"),
             (

@@ -7,6 +7,7 @@ use clap::Parser;
 use pushnote_core::Limits;
 use pushnote_zmtp::{Endpoint, SlowSubscriber};
 
+use crate::given::Given;
 use crate::schema::Schema;
 use crate::shared::{ListenArgs, MetricsArgs};
 use crate::values::{bytes, listed, seconds};
@@ -73,11 +74,19 @@ pub struct Mq {
     /// Monitoring.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+
+    /// What of these somebody has set.
+    #[arg(skip)]
+    pub given: Given,
 }
 
 impl Schema for Mq {
     const TABLE: &'static str = "mq";
     const PROGRAM: &'static str = "pushnote-mq";
+
+    fn given(&mut self) -> &mut Given {
+        &mut self.given
+    }
 }
 
 fn slow_subscriber(text: &str) -> Result<SlowSubscriber, String> {

@@ -66,9 +66,6 @@ pub enum PushArgsError {
         "--vapid-subject switches Web Push on, whose subscriptions are kept in --data-dir: give that, too"
     )]
     NothingKept,
-    /// A key for nothing.
-    #[error("a file with a key is named for Web Push, which is off: --vapid-subject switches it on")]
-    Off,
 }
 
 impl PushArgs {
@@ -81,9 +78,6 @@ impl PushArgs {
             (Some(_), None) => Err(PushArgsError::NothingKept),
             (Some(_), Some(data_dir)) => {
                 Ok(Some(self.vapid_key_file.clone().unwrap_or_else(|| data_dir.join(KEY_FILE))))
-            }
-            (None, _) if self.vapid_key_file.is_some() || !self.vapid_old_key_files.is_empty() => {
-                Err(PushArgsError::Off)
             }
             (None, _) => Ok(None),
         }

@@ -3,7 +3,9 @@
 use std::any::TypeId;
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, Command, Parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
+
+use crate::given::Given;
 
 /// A setting whose values are tables.
 pub(crate) struct Tables {
@@ -79,6 +81,9 @@ pub trait Schema: Parser {
 
     /// The program's name.
     const PROGRAM: &'static str;
+
+    /// What of these settings somebody has set, as far as they were loaded or checked.
+    fn given(&mut self) -> &mut Given;
 }
 
 /// The settings among a program's flags, in the order of its help.
@@ -141,4 +146,23 @@ pub(crate) fn is_path(arg: &Arg) -> bool {
 /// Whether it may have several values.
 pub(crate) fn is_list(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Append)
+}
+
+/// Its values as they are in force, each as somebody has written it.
+pub(crate) fn raw(arg: &Arg, matches: &ArgMatches) -> Vec<String> {
+    let values = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
+    let values: Vec<String> = values.map(|value| value.to_string_lossy().trim().to_owned()).collect();
+    match is_switch(arg) {
+        true => vec![matches.get_flag(arg.get_id().as_str()).to_string()],
+        false => values,
+    }
+}
+
+/// Its values if nobody sets it; of what is on or off, none.
+pub(crate) fn defaults(arg: &Arg) -> Vec<String> {
+    if is_switch(arg) {
+        return Vec::new();
+    }
+    let values = arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned());
+    values.collect()
 }

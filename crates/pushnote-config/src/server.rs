@@ -15,15 +15,15 @@ use pushnote_store::Fsync;
 use pushnote_zmtp::Endpoint;
 
 use crate::channels::ChannelTables;
+use crate::given::Given;
 use crate::lightpush::LightpushArgs;
+use crate::limits::LimitArgs;
 use crate::locations::{LocationTables, http_origin};
 use crate::push::PushArgs;
 use crate::redis::RedisArgs;
 use crate::schema::Schema;
 use crate::shared::{ConnectArgs, ListenArgs, MetricsArgs};
-use crate::values::{
-    age, api_address, bytes, cookie_name, count, fsync, ip_address, listed, port, seconds, whole_seconds,
-};
+use crate::values::{age, api_address, cookie_name, fsync, ip_address, listed, port, seconds, whole_seconds};
 use crate::webhook::WebhookArgs;
 
 /// Serves browsers by SockJS and WebSocket with what applications publish over ZeroMQ.
@@ -146,7 +146,8 @@ pub struct Server {
     pub allowed_origin: Vec<AllowedOrigin>,
 
     /// Proxy in front whose X-Forwarded-For tells the browser's address, as in 127.0.0.1 or 10.0.0.0/8; repeat for
-    /// several; none without it. What counts by address then counts each browser
+    /// several; none without it: then all browsers behind a proxy count as one address. With it each has its own, but
+    /// for --connections-per-ip-max: a proxy's connections are the proxy's
     #[arg(long, env = "PUSHNOTE_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',', value_parser = listed::<Network>)]
     pub trusted_proxy: Vec<Network>,
 
@@ -215,111 +216,19 @@ pub struct Server {
     /// Monitoring.
     #[command(flatten)]
     pub metrics: MetricsArgs,
-}
 
-#[expect(missing_docs, reason = "a doc comment here would take the place of the program's own in its help")]
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Limits")]
-pub struct LimitArgs {
-    /// Most TCP connections of browsers at once (100000, or fewer where the limit of open files is lower); each stream of
-    /// HTTP/2 counts as one more
-    #[arg(long, env = "PUSHNOTE_CONNECTIONS_MAX", value_name = "N", value_parser = count::<usize>)]
-    pub connections_max: Option<usize>,
-
-    /// Most TCP connections from one address at once, counted likewise; no limit without it; leave it unset behind a proxy
-    #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_IP_MAX", value_name = "N", value_parser = count::<usize>)]
-    pub connections_per_ip_max: Option<usize>,
-
-    /// Most sessions over HTTP that one address opens within a second, and most messages that it sends to sessions that
-    /// are not there, and most requests for Web Push; behind a proxy this is for all browsers together, unless --trusted-proxy
-    /// names it
-    #[arg(long, env = "PUSHNOTE_SESSIONS_PER_SECOND_MAX", value_name = "N", value_parser = count::<u32>, default_value_t = Limits::default().address_sessions_per_second_max)]
-    pub sessions_per_second_max: u32,
-
-    /// Most connections of one user at once
-    #[arg(long, env = "PUSHNOTE_CONNECTIONS_PER_USER_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = Limits::default().connections_per_user_max)]
-    pub connections_per_user_max: usize,
-
-    /// Most users that one connection subscribes as
-    #[arg(long, env = "PUSHNOTE_USERS_PER_CONNECTION_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = Limits::default().users_per_connection_max)]
-    pub users_per_connection_max: usize,
-
-    /// Most channels that one connection subscribes to
-    #[arg(long, env = "PUSHNOTE_CHANNELS_PER_CONNECTION_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = Limits::default().channels_per_connection_max)]
-    pub channels_per_connection_max: usize,
-
-    /// Longest message that is taken from applications, in bytes
-    #[arg(long, env = "PUSHNOTE_MESSAGE_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().message_bytes_max)]
-    pub message_bytes_max: usize,
-
-    /// Longest frame of a ZeroMQ peer, in bytes: a message with the users it is for
-    #[arg(long, env = "PUSHNOTE_ZMQ_FRAME_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().zmq_frame_bytes_max)]
-    pub zmq_frame_bytes_max: usize,
-
-    /// Bytes of memory for the last messages: what those get who were away or are slow
-    #[arg(long, env = "PUSHNOTE_LOG_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().log_bytes_max)]
-    pub log_bytes_max: usize,
-
-    /// Most messages that are kept so
-    #[arg(long, env = "PUSHNOTE_LOG_MESSAGES_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = Limits::default().log_messages_max)]
-    pub log_messages_max: usize,
-
-    /// Time for which each is kept, an hour at most
-    #[arg(long, env = "PUSHNOTE_LOG_AGE", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().log_age_s)]
-    pub log_age: u64,
-
-    /// Bytes of one streaming response before its client opens another
-    #[arg(long, env = "PUSHNOTE_RESPONSE_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().response_bytes_max)]
-    pub response_bytes_max: usize,
-
-    /// Longest message of a browser, or body of its request, in bytes
-    #[arg(long, env = "PUSHNOTE_BODY_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().body_bytes_max)]
-    pub body_bytes_max: usize,
-
-    /// Longest head of a request, in bytes
-    #[arg(long, env = "PUSHNOTE_HEADER_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().header_bytes_max)]
-    pub header_bytes_max: usize,
-
-    /// Longest token, in bytes
-    #[arg(long, env = "PUSHNOTE_TOKEN_BYTES_MAX", value_name = "BYTES", value_parser = bytes, default_value_t = Limits::default().token_bytes_max)]
-    pub token_bytes_max: usize,
-
-    /// Time from a connection's begin to the end of its first request's head
-    #[arg(long, env = "PUSHNOTE_HANDSHAKE_TIMEOUT", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().handshake_timeout_s)]
-    pub handshake_timeout: u64,
-
-    /// Time that an HTTP connection stays open without a request; more than a proxy in front keeps its own
-    #[arg(long, env = "PUSHNOTE_KEEP_ALIVE", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().keep_alive_s)]
-    pub keep_alive: u64,
-
-    /// Time in which a client must take something of what is sent to it
-    #[arg(long, env = "PUSHNOTE_WRITE_TIMEOUT", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().write_timeout_s)]
-    pub write_timeout: u64,
-
-    /// Time that a long poll of a stream waits for a message; less than what any proxy in front takes for idle
-    #[arg(long, env = "PUSHNOTE_LONG_POLL", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().long_poll_s)]
-    pub long_poll: u64,
-
-    /// Requests that are at the application behind (--fallback) at one time; one more is answered with 503
-    #[arg(long, env = "PUSHNOTE_FALLBACK_REQUESTS_MAX", value_name = "N", value_parser = count::<usize>, default_value_t = Limits::default().fallback_requests_max)]
-    pub fallback_requests_max: usize,
-
-    /// Time in which the application behind (--fallback) must begin its answer, and longest silence within it
-    #[arg(long, env = "PUSHNOTE_FALLBACK_TIMEOUT", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().fallback_timeout_s)]
-    pub fallback_timeout: u64,
-
-    /// Time after which a browser that was sent nothing gets a heartbeat; less than what any proxy in front takes for idle
-    #[arg(long, env = "PUSHNOTE_HEARTBEAT_DELAY", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().heartbeat_delay_s)]
-    pub heartbeat_delay: u64,
-
-    /// Time that a session over HTTP waits for the next request of its client
-    #[arg(long, env = "PUSHNOTE_DISCONNECT_DELAY", value_name = "SECONDS", value_parser = whole_seconds, default_value_t = Limits::default().disconnect_delay_s)]
-    pub disconnect_delay: u64,
+    /// What of these somebody has set.
+    #[arg(skip)]
+    pub given: Given,
 }
 
 impl Schema for Server {
     const TABLE: &'static str = "server";
     const PROGRAM: &'static str = "pushnote-server";
+
+    fn given(&mut self) -> &mut Given {
+        &mut self.given
+    }
 }
 
 impl Server {
@@ -350,38 +259,12 @@ impl Server {
     /// # Errors
     /// [`LimitsError`]: limits that do not go together.
     pub fn limits(&self, connections_max: usize) -> Result<Limits, LimitsError> {
-        let given = &self.limits;
-        let limits = Limits {
-            message_bytes_max: given.message_bytes_max,
-            body_bytes_max: given.body_bytes_max,
-            log_bytes_max: given.log_bytes_max,
-            log_messages_max: given.log_messages_max,
-            log_age_s: given.log_age,
-            response_bytes_max: given.response_bytes_max,
-            header_bytes_max: given.header_bytes_max,
-            token_bytes_max: given.token_bytes_max,
-            zmq_frame_bytes_max: given.zmq_frame_bytes_max,
-            zmq_peers_max: self.listen.peers_max,
+        self.limits.limits(&Limits {
             connections_max,
-            // Behind a proxy every browser has the proxy's address: no limit unless one is asked for.
-            connections_per_ip_max: given.connections_per_ip_max.unwrap_or(usize::MAX),
-            address_sessions_per_second_max: given.sessions_per_second_max,
-            address_misses_per_second_max: given.sessions_per_second_max,
-            connections_per_user_max: given.connections_per_user_max,
-            users_per_connection_max: given.users_per_connection_max,
-            channels_per_connection_max: given.channels_per_connection_max,
-            handshake_timeout_s: given.handshake_timeout,
-            keep_alive_s: given.keep_alive,
-            write_timeout_s: given.write_timeout,
-            long_poll_s: given.long_poll,
-            fallback_requests_max: given.fallback_requests_max,
-            fallback_timeout_s: given.fallback_timeout,
-            heartbeat_delay_s: given.heartbeat_delay,
-            disconnect_delay_s: given.disconnect_delay,
+            zmq_peers_max: self.listen.peers_max,
             drain_deadline_s: self.drain_deadline,
-        };
-        limits.validate()?;
-        Ok(limits)
+            ..Limits::default()
+        })
     }
 }
 

@@ -10,6 +10,8 @@
 //! - [`harmless`]: logs in libraries, whose applications may have a subscriber that panics
 //! - [`unix_now`]: the time, as tokens have it
 //! - [`read_text`]: files that people write
+//! - [`probe_tcp`], [`probe_unix`], [`probe_folder`]: whether places could be used, without using them; [`advice`]: what to do
+//!   when not
 //! - `metrics` (a feature, for the binaries): counters for Prometheus, over HTTP
 //! - [`timeout_awake`], and [`LATE`]: a deadline that is judged only after what has arrived is read
 
@@ -25,6 +27,7 @@ mod moment;
 mod network;
 mod newcomers;
 mod outbox;
+mod probe;
 mod rate;
 mod stream;
 mod text_file;
@@ -38,6 +41,7 @@ pub use log_once::{LogOnce, harmless};
 pub use moment::{Moment, after};
 pub use network::{Network, ParseNetworkError};
 pub use newcomers::Newcomers;
+pub use probe::{probe_folder, probe_tcp, probe_unix};
 pub use rate::Rate;
 pub use stream::{Peer, Stream};
 pub use text_file::read_text;

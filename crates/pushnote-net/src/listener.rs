@@ -221,24 +221,40 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// What to do about a listener that could not be made, for whoever reads the error.
+/// What to do about a listener that could not be made, for whoever reads the error; `port` is the one that it wanted, `None` of a
+/// Unix socket.
 #[must_use]
-pub fn advice(error: &io::Error) -> String {
-    let what = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "the address is in use: stop the process that listens there, or choose another"
+pub fn advice(error: &io::Error, port: Option<u16>) -> String {
+    use io::ErrorKind::{
+        AddrInUse, AddrNotAvailable, AlreadyExists, InvalidInput, NotADirectory, NotFound, PermissionDenied,
+        ReadOnlyFilesystem,
+    };
+    let what = match (error.kind(), port) {
+        (AddrInUse, Some(port)) => {
+            return format!(
+                "the address is in use: stop the process that listens there (as root, ss -ltnp 'sport = :{port}' names it), or choose \
+                 another"
+            );
         }
-        io::ErrorKind::AlreadyExists => {
-            "a file is there that is no socket: choose another path, or remove it first"
+        (AddrInUse, None) => {
+            "another process listens on that socket: stop it (as root, ss -lxp names it), or choose another path"
         }
-        io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address: choose one of its own, or all of them"
+        (AlreadyExists, _) => "a file is there that is no socket: choose another path, or remove it first",
+        (AddrNotAvailable, _) => {
+            "this machine has no such address (ip address shows its own): choose one of them, or all"
         }
-        io::ErrorKind::PermissionDenied => {
-            "permission denied: choose a port above 1023, or a folder this user may write"
+        (PermissionDenied, Some(_)) => {
+            "permission denied: a port below 1024 is for who may take it (CAP_NET_BIND_SERVICE, or a socket unit of systemd's); \
+             choose one above 1023"
         }
-        io::ErrorKind::InvalidInput => "a socket's path has 107 bytes at most: choose a shorter one",
-        io::ErrorKind::NotFound => "no such folder or name: make the folder first, or correct the name",
+        (PermissionDenied, None) => {
+            "permission denied: this user may not make files in the folder that the socket lies in; let it, or choose another folder"
+        }
+        (ReadOnlyFilesystem, _) => "its folder is on a file system that is read-only: choose another folder",
+        (InvalidInput, _) => "a socket's path has 107 bytes at most: choose a shorter one",
+        (NotADirectory, _) => "what its path names as a folder is a file: correct the path",
+        (NotFound, Some(_)) => "no such name: correct it, or give an address",
+        (NotFound, None) => "no such folder: make it first, or correct the path",
         _ => return error.to_string(),
     };
     what.to_owned()
@@ -264,7 +280,7 @@ fn listen_on_all(addresses: &BTreeSet<IpAddr>, mut port: u16) -> io::Result<Vec<
     if listeners.is_empty() { Err(missing) } else { Ok(listeners) }
 }
 
-fn is_missing(error: &io::Error) -> bool {
+pub(crate) fn is_missing(error: &io::Error) -> bool {
     /// Of a kernel without IPv6. The standard library has no kind for it.
     const EAFNOSUPPORT: i32 = 97;
     matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
@@ -272,12 +288,18 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bind(address)?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// A socket that does not listen yet.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket)
 }
 
 /// accept(2) tells what has happened to a connection before it was accepted as an error of its own.
@@ -356,7 +378,7 @@ mod tests {
     #[tokio::test]
     async fn a_path_that_is_too_long_says_how_long_one_is() {
         let error = Listener::unix(Path::new(&"x".repeat(108))).await.unwrap_err();
-        assert!(advice(&error).contains("107 bytes"), "{error}");
+        assert!(advice(&error, None).contains("107 bytes"), "{error}");
     }
 
     #[tokio::test]
@@ -365,7 +387,7 @@ mod tests {
         std::fs::write(&path, "a setting").unwrap();
         let error = Listener::unix(&path).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-        assert!(advice(&error).contains("no socket"));
+        assert!(advice(&error, None).contains("no socket"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "a setting");
         remove_file(&path).unwrap();
     }

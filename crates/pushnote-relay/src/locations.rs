@@ -17,6 +17,14 @@ pub enum LocationsError {
         /// The store.
         store: Box<str>,
     },
+    /// Of two for the same paths the second would never be asked.
+    #[error(
+        "two locations are for the same paths, {expression}: the first has them all; give the second a url of its own"
+    )]
+    SamePaths {
+        /// Theirs.
+        expression: Box<str>,
+    },
     /// What is kept at least is more than what is kept at most.
     #[error("min_messages: it is more than max_messages, in the store {store:?}")]
     MinOverMax {
@@ -33,6 +41,11 @@ impl Locations {
     /// [`LocationsError`].
     pub fn new(all: impl IntoIterator<Item = (Location, BufferArgs)>) -> Result<Self, LocationsError> {
         let all: Vec<_> = all.into_iter().collect();
+        let expressions: Vec<_> = all.iter().map(|(location, _)| location.pattern.expression()).collect();
+        let twice = (1..all.len()).find(|&at| expressions[..at].contains(&expressions[at]));
+        if let Some(twice) = twice {
+            return Err(LocationsError::SamePaths { expression: expressions[twice].into() });
+        }
         let of = |store: &str| {
             let args = all.iter().filter(|(location, _)| *location.store == *store).map(|(_, args)| args);
             args.copied().try_fold(BufferArgs::default(), merged)
@@ -111,6 +124,17 @@ mod tests {
         assert_eq!(&*locations.find("/a/x").unwrap().store, "one");
         assert_eq!(&*locations.find("/b").unwrap().store, "two");
         assert!(locations.find("b").is_none());
+    }
+
+    #[test]
+    fn one_that_an_earlier_one_leaves_nothing_to_is_refused() {
+        let two = |one, other| {
+            let all =
+                [(location(one, "a"), BufferArgs::default()), (location(other, "b"), BufferArgs::default())];
+            Locations::new(all).map(drop)
+        };
+        assert_eq!(two("/a/", "/b/"), Ok(()));
+        assert_eq!(two("/a/", "/a/"), Err(LocationsError::SamePaths { expression: "/a/(.+)".into() }));
     }
 
     #[test]

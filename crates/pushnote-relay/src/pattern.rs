@@ -9,6 +9,10 @@ const PATTERN_BYTES_MAX: usize = 1024;
 /// What a compiled pattern may take, in bytes of memory.
 const COMPILED_BYTES_MAX: usize = 256 * 1024;
 
+/// What makes an expression one for a whole path.
+const BEGIN: &str = "^(?:";
+const END: &str = ")$";
+
 /// Which paths are a location's.
 #[derive(Debug, Clone)]
 pub struct Pattern {
@@ -61,7 +65,7 @@ impl Pattern {
         if expression.len() > PATTERN_BYTES_MAX {
             return Err(PatternError::TooLong { len: expression.len() });
         }
-        let path = RegexBuilder::new(&format!("^(?:{expression})$"))
+        let path = RegexBuilder::new(&format!("{BEGIN}{expression}{END}"))
             .size_limit(COMPILED_BYTES_MAX)
             .build()
             .map_err(|error| PatternError::Malformed(reason(&error)))?;
@@ -80,6 +84,12 @@ impl Pattern {
     pub fn prefix(prefix: &str, parameter: Option<&str>) -> Result<Self, PatternError> {
         let rest = if parameter.is_some() { "" } else { "(.+)" };
         Self::new(&format!("{}{rest}", regex::escape(prefix)), parameter)
+    }
+
+    /// The expression for whole paths.
+    pub(crate) fn expression(&self) -> &str {
+        let whole = self.path.as_str();
+        whole.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END)).unwrap_or(whole)
     }
 
     /// Whether a path is its own.

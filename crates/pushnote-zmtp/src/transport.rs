@@ -17,12 +17,19 @@ const KEEPALIVE_RETRIES: u32 = 3;
 
 /// A socket that cannot listen.
 #[derive(Debug, Error)]
-#[error("cannot listen on {endpoint}: {}", advice(.source))]
+#[error("cannot listen on {endpoint}: {}", advice(.source, port_of(.endpoint)))]
 pub struct BindError {
     /// What was asked for.
     pub endpoint: Endpoint,
     /// What the system says.
     pub source: io::Error,
+}
+
+fn port_of(endpoint: &Endpoint) -> Option<u16> {
+    match endpoint {
+        Endpoint::Tcp { port, .. } => Some(*port),
+        Endpoint::Ipc(_) => None,
+    }
 }
 
 /// Connects, once.

@@ -34,7 +34,7 @@ const HEADER_BYTES_MAX: usize = 8 << 10;
 
 /// An address that cannot be listened on.
 #[derive(Debug, Error)]
-#[error("cannot listen on {address}: {}", advice(source))]
+#[error("cannot listen on {address}: {}", advice(source, Some(address.port())))]
 pub struct BindError {
     /// The address asked for.
     pub address: SocketAddr,
