@@ -13,6 +13,7 @@ const isThere = (path) => existsSync(new URL(`../../${path}`, import.meta.url));
 
 const README = 'tests/readme/main.rs';
 const PAGES = 'tests/browser/blocks.test.mjs';
+const LANGUAGES = 'tests/node/languages.test.mjs';
 const PUSH = 'tests/readme/web_push.rs';
 const PROTOCOL = ['client-js/tests/protocol.test.js', 'tests/delivery/protocol.rs'];
 /** Rust's own: the crate's documentation is its README, and `cargo test` runs it. */
@@ -61,14 +62,23 @@ const TESTED = {
     'actix-web': [2, 'tests/readme/rust.rs'],
   },
   'docs/languages.md': {
-    'From any language': [1, 'tests/readme/languages.rs'],
-    'Node': [1, 'tests/readme/languages.rs'],
-    'PHP': [1, 'tests/readme/languages.rs'],
-    'Ruby': [1, 'tests/readme/languages.rs'],
-    'Go': [1, 'tests/readme/languages.rs'],
-    'Java': [1, 'tests/readme/languages.rs'],
-    'A shell': [1, 'tests/readme/languages.rs'],
-    'Tokens': [1, 'tests/readme/languages.rs'],
+    'From any language': [1, LANGUAGES],
+    'Node': [1, LANGUAGES],
+    'PHP': [1, LANGUAGES],
+    'Ruby': [1, LANGUAGES],
+    'Go': [1, LANGUAGES],
+    'Java': [1, LANGUAGES],
+    'A shell': [1, LANGUAGES],
+    'Tokens': [1, LANGUAGES],
+  },
+  'docs/zeromq.md': {
+    'From any language, by ZeroMQ': [1, LANGUAGES],
+    'Node': [1, LANGUAGES],
+    'PHP': [1, LANGUAGES],
+    'Ruby': [1, LANGUAGES],
+    'Go': [1, LANGUAGES],
+    'Java': [1, LANGUAGES],
+    'A shell': [1, LANGUAGES],
   },
   'docs/lightpush.md': {
     'Starting it': [2, 'tests/readme/lightpush.rs'],

@@ -3,7 +3,6 @@
 mod blocks;
 mod flask_sse;
 mod guarantees;
-mod languages;
 mod lightpush;
 mod long_poll;
 mod relay;
