@@ -142,7 +142,7 @@ test('the page says when the server is gone', async (t) => {
   const self = await Page.open(browser, own.page);
   t.after(() => self.close());
   await self.page.getByRole('status').getByText('connected').waitFor();
-  await own.end();
+  await own.end('SIGKILL'); // one that ends in order would be waited for without a complaint
   await self.page.getByRole('status').getByText('connecting').waitFor();
   await self.page.locator('#log .error').first().waitFor();
 });
