@@ -133,24 +133,25 @@ def took(call):
 
 
 def test_where_nobody_is_one_call_waits_and_the_next_fail_at_once(served, monkeypatch, caplog):
-    monkeypatch.setattr(http, "TIMEOUT_S", 0.5)
-    monkeypatch.setattr(http, "DOWN_S", 0.2)
     page = served.page()
     pub.notify_all("before")
+    assert page.next() == "before"
     served.process.kill()
-    assert took(lambda: pub.notify_all(1))[0] >= 0.3
+    monkeypatch.setattr(http, "TIMEOUT_S", 2)
+    # Until it is set to be over.
+    monkeypatch.setattr(http, "DOWN_S", 60)
+    assert took(lambda: pub.notify_all(1))[0] >= 1.5
     for _ in range(3):
         seconds, why = took(lambda: pub.notify_all(1))
-        assert seconds < 0.1, seconds
+        assert seconds < 1, seconds
         assert "a moment ago (Connect" in why
     pub._publishers.made._down_until = time.monotonic()
     seconds, why = took(lambda: pub.notify_all(1))
-    assert seconds < 0.3, "one looks, once"
+    assert seconds < 1, "one looks, once"
     assert "moment" not in why
     served.run()
     pub._publishers.made._down_until = time.monotonic()
     assert pub.notify_all("after") is not None
-    assert page.next() == "before"
     said = [record.getMessage() for record in caplog.records if record.name == "pushnote"]
     assert [record.levelno for record in caplog.records if record.name == "pushnote"] == [logging.WARNING] * 2
     assert "nobody is there (Connect" in said[0]
