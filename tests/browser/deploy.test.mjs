@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 import { front } from '../node/front.mjs';
 import { BIN_DIR, freePort, Process, System } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
-import { absent, block, certificate, NAMES, proxy, replaced } from './proxies.mjs';
+import { absent, block, certificate, launchProxy, MODULES, NAMES, proxy, replaced } from './proxies.mjs';
 import { serve } from './site.mjs';
 
 const TRANSPORTS = ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling', 'jsonp-polling'];
@@ -79,10 +79,11 @@ async function publish(message) {
   assert.equal(answer.status, 202, await answer.text());
 }
 
-const start = (t, name, changes = []) => {
+const setUp = (changes = []) => {
   const printed = [[`127.0.0.1:${PRINTED.one}`, `127.0.0.1:${ports.one}`], [`127.0.0.1:${PRINTED.two}`, `127.0.0.1:${ports.two}`]];
-  return proxy(t, name, { port: ports.proxy, servers: [...printed, ...changes], certificate: made });
+  return { port: ports.proxy, servers: [...printed, ...changes], certificate: made };
 };
+const start = (t, name, changes) => proxy(t, name, setUp(changes));
 
 /** Publishes one message after the other, each when the one before is there; the fastest had no delay on its way. */
 async function withoutDelay(page, name, audience) {
@@ -102,6 +103,15 @@ async function subscribed(page, user) {
   const arrived = page.message('subscribed').finally(() => (waiting = false));
   while (waiting) await publish({ users: [user], data: 'subscribed' });
   await arrived;
+}
+
+for (const module of MODULES) {
+  test(`apache: without ${module}, nothing comes through`, { skip: absent('apache') }, async (t) => {
+    const { started, ask } = launchProxy(t, 'apache', { ...setUp(), modules: MODULES.filter((each) => each !== module) });
+    let answer;
+    while (!answer && started.child.exitCode === null) answer = await ask('/health').catch(() => undefined);
+    assert.notEqual(answer?.status, 200);
+  });
 }
 
 for (const name of NAMES) {

@@ -38,6 +38,9 @@ export function certificate(folder) {
   return { crt: file('crt'), key: file('key'), pem: file('pem') };
 }
 
+/** The modules of Apache that the page asks for. */
+export const MODULES = block('sh', 'a2enmod').match(/^a2enmod (.*)$/m)[1].split(' ');
+
 /** What each proxy makes of the page's block: the program, its arguments, and the files they need, by what stands around it. */
 const PROXIES = {
   nginx: ({ port, folder, crt, key, servers }) => {
@@ -69,11 +72,10 @@ http { access_log off; ${paths.join(' ')}\n${site}\n}`;
     return { program: 'usr/bin/caddy', args, text, env: { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder } };
   },
 
-  apache: ({ port, folder, crt, key, servers }) => {
-    const [, asked] = block('sh', 'a2enmod').match(/^a2enmod (.*)$/m);
+  apache: ({ port, folder, crt, key, servers, modules: asked = MODULES }) => {
     // What Debian has on without being asked, and what a2enmod puts on with these.
     const own = ['mpm_event', 'authz_core', 'env', 'filter', 'deflate', 'reqtimeout', 'slotmem_shm', 'socache_shmcb'];
-    const modules = [...own, ...asked.split(' ')].map(
+    const modules = [...own, ...asked].map(
       (name) => `LoadModule ${name}_module ${UNPACKED}/usr/lib/apache2/modules/mod_${name}.so`,
     );
     const site = replaced(block('apache'), [
@@ -99,11 +101,12 @@ export function absent(name) {
 /**
  * Starts one on a port, in front of servers: `[[what the page has, what is there]]`.
  *
- * @returns {Promise<{origin: string, ask: (path: string, headers?: object) => Promise<{status: number, text: string}>}>}
+ * @param {string[]} [more.modules] of Apache, other ones than the page's
+ * @returns {{started: Process, ask: (path: string, headers?: object) => Promise<{status: number, text: string}>}}
  */
-export async function proxy(t, name, { port, servers, certificate }) {
+export function launchProxy(t, name, { port, certificate, ...more }) {
   const folder = mkdtempSync(join(tmpdir(), `pushnote-${name}-`));
-  const { program, args, text, env } = PROXIES[name]({ port, folder, servers, ...certificate });
+  const { program, args, text, env } = PROXIES[name]({ port, folder, ...more, ...certificate });
   const file = join(folder, 'configuration');
   writeFileSync(file, text);
   const libraries = readdirSync(join(UNPACKED, 'usr/lib'))
@@ -125,8 +128,14 @@ export async function proxy(t, name, { port, servers, certificate }) {
         })
         .on('error', reject);
     });
+  return { started, ask };
+}
+
+/** The same, when it passes requests on. */
+export async function proxy(t, name, options) {
+  const { started, ask } = launchProxy(t, name, options);
   while ((await ask('/health').catch(() => ({}))).status !== 200) {
     assert.equal(started.child.exitCode, null, started.story);
   }
-  return { origin: `https://127.0.0.1:${port}`, ask };
+  return { origin: `https://127.0.0.1:${options.port}`, ask };
 }
