@@ -192,12 +192,19 @@ for (const [heading, needs] of Object.entries(ZEROMQ)) {
   });
 }
 
-test('Tokens: one is made without a library', { timeout: PATIENCE_MS }, async () => {
-  const command = http.program('Tokens', 'createHmac', {});
-  writeFileSync(join(http.folder, 'secrets'), `${'new'.repeat(20)}\n${'old'.repeat(20)}\n`);
-  const said = await http.run(`pushnote token --check $(PUSHNOTE_SECRET=$(cat secrets) ${command}) --secret-file=secrets`);
-  assert.match(said, /user 42/);
-  const unset = await http.fails(command);
-  assert.notEqual(unset.code, 0);
-  assert.match(unset.said, /PUSHNOTE_SECRET is not set/);
-});
+/** What each block that makes a token has in it, and what tells whether what it is run by is there. */
+const TOKENS = [['createHmac', HTTP.Node], ['hash_hmac', 'php --version'], ['OpenSSL::HMAC', 'ruby -r openssl -e 1']];
+
+for (const [part, needs] of TOKENS) {
+  test(`Tokens: one is made without a library, by ${part}`, { skip: missing(http, needs), timeout: PATIENCE_MS }, async () => {
+    const command = http.program('Tokens', part, {});
+    const [newest, older] = ['new', 'old'].map((word) => word.repeat(20));
+    writeFileSync(join(http.folder, 'newest'), newest);
+    const token = await http.run(command, { PUSHNOTE_SECRET: `${newest}\n${older}\n` });
+    const said = await http.run(`pushnote token --check ${token.trim()} --secret-file=newest`);
+    assert.match(said, /good for another 3\d{3} s: user 42$/m);
+    const unset = await http.fails(command);
+    assert.notEqual(unset.code, 0);
+    assert.match(unset.said, /PUSHNOTE_SECRET is not set/);
+  });
+}
