@@ -41,7 +41,27 @@ fn a_server_without_a_secret_says_how_to_make_one() {
     let empty_salt = [("PUSHNOTE_SECRET", SECRET), ("PUSHNOTE_LEGACY_SALT", "")];
     fails("pushnote-server", &[MQ], &empty_salt, 78, &["PUSHNOTE_LEGACY_SALT", "empty"]);
     let missing = ["--secret-file=/nonexistent/secret", MQ];
-    fails("pushnote-server", &missing, &[], 78, &["--secret-file", "/nonexistent/secret"]);
+    fails(
+        "pushnote-server",
+        &missing,
+        &[],
+        78,
+        &["--secret-file", "/nonexistent/secret", "correct the path"],
+    );
+    fails(
+        "pushnote-server",
+        &["--secret-file=/", MQ],
+        &[],
+        78,
+        &["--secret-file", "it is a directory: name a file"],
+    );
+    fails(
+        "pushnote-server",
+        &["--config=nowhere"],
+        &[],
+        78,
+        &["no such file: it is looked for at /", "/nowhere"],
+    );
 }
 
 #[test]

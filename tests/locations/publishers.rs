@@ -83,10 +83,11 @@ fn settings_that_do_not_work_are_refused() {
         (
             format!(
                 "{PRIVATE}\n[[server.locations]]\ntype = 'subscriber'\nprefix = '/x/'\nmax_messages = 1\n{}",
-                PRIVATE.replacen("url", "max_messages = 2\n    url", 1)
+                PRIVATE.replacen("url", "max_messages = 2\n    url", 1).replace("\"/", "\"/other/")
             ),
             "max_messages: two locations of the store",
         ),
+        (format!("{PRIVATE}\n{PRIVATE}"), "two locations are for the same paths, /pub/([^/]+): the first"),
     ] {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), format!("[server]\n{settings}")).unwrap();
