@@ -81,11 +81,12 @@ class Printed {
       const before = page.output.length;
       const messages = () => page.output.slice(before).filter((line) => line.startsWith('{'));
       await this.run(command, more);
-      await page.until(() => messages().includes(HI), HI);
+      await page.until(() => messages().length > times, `${times + 1} messages`);
       const end = `end of run ${++run}`;
       await say(end);
       await page.until(() => page.output.includes(`"${end}"`), end);
-      assert.deepEqual(messages(), [...Array(times).fill(HI_ALL), HI], 'each once');
+      // What one forwarder is late with is not waited for for ever.
+      assert.deepEqual(messages().toSorted(), [...Array(times).fill(HI_ALL), HI], 'each once');
     };
   }
 }
