@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pushnote_tests::{Forwarder, PATIENCE, Page, Server, Told};
+use pushnote_tests::{Forwarder, PATIENCE, Page, Proxy, Server, Told};
 use tokio::time::{sleep, timeout};
 
 use crate::way::Way;
@@ -125,4 +125,34 @@ async fn what_has_waited_for_a_forwarder_that_is_back_comes_once() {
     brings(&ways[1], 0..=2).await;
     page.until(2).await;
     assert_eq!(page.told, [0, 1, 2].map(Told::Number));
+}
+
+/// A server that is cut off from the forwarder can say nothing of what a page had by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_forwarder_alone_has_does_not_come_again_to_who_was_where_it_is_not_heard() {
+    let forwarders = [Forwarder::start(), Forwarder::start()];
+    let ways = [Way::to(&forwarders[0]).await, Way::to(&forwarders[1]).await];
+    let mq_socket = format!("{},{}", forwarders[0].publ, forwarders[1].publ);
+    let first = Server::start(&mq_socket).subscribed();
+    let (mut page, mut scout) = (Page::open(&first.address).await, Page::open(&first.address).await);
+    let mut witness = Page::open(&first.address).await;
+    brings(&ways[1], 0..=3).await;
+    witness.until(3).await;
+    brings(&ways[0], [4]).await;
+    for page in [&mut page, &mut scout] {
+        page.until(4).await;
+    }
+    let cut_off = Proxy::to(&forwarders[1].publ).await;
+    cut_off.swallow();
+    let server = Server::start(&format!("{},{}", forwarders[0].publ, cut_off.endpoint));
+    comes_back_when_let_in(&mut scout, &server).await;
+    assert!(page.comes_back(&server.address).await, "as far as the server knows");
+    brings(&ways[0], [5]).await;
+    page.until(5).await;
+    brings(&ways[1], 4..=6).await;
+    witness.until(6).await;
+    assert!(!page.comes_back(&first.address).await, "more may have come there alone");
+    page.until(6).await;
+    let told: Vec<_> = (0..=5).map(Told::Number).chain([Told::Gap, Told::Number(6)]).collect();
+    assert_eq!(page.told, told);
 }

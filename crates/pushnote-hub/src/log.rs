@@ -255,7 +255,7 @@ impl<E: Default> Log<E> {
 
     /// Where a client reads on that comes back with `cursor`.
     pub(crate) fn resume(&self, cursor: &Cursor) -> Resumed {
-        self.fresh_state().entries.resume(&self.of_this_run(cursor))
+        self.fresh_state().entries.resume(&self.of_this_run(cursor), Instant::now())
     }
 
     /// The cursor of an earlier run as one of this run, which has gone on with its offsets. Where sources tell places, it is

@@ -22,6 +22,9 @@ const CHUNK_BYTES: u64 = 64 * 1024;
 /// who began at different places have the same pieces soon, and share their encodings.
 const PART_BYTES: u64 = 64 * 1024;
 
+/// What only one source has brought for so long, the others will not bring.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// Publications that come with a subscription at most, and the bytes of these, and of those of a history.
 const SINCE_LEN_MAX: usize = 1000;
 const SINCE_BYTES_MAX: usize = 1 << 20;
@@ -172,7 +175,7 @@ impl Entries {
     }
 
     /// Where somebody reads on who comes back with `cursor`.
-    pub(super) fn resume(&self, cursor: &Cursor) -> Resumed {
+    pub(super) fn resume(&self, cursor: &Cursor, now: Instant) -> Resumed {
         let end = self.end();
         if cursor.log.epoch == self.epoch() {
             let place = cursor.log.sequence;
@@ -182,7 +185,13 @@ impl Entries {
         match self.sources.reach_back_to(cursor) {
             Some(complete) => {
                 let seen = self.sources.with_those_before(cursor);
-                let from = self.sources.first_unseen(&seen).unwrap_or(end).clamp(self.first(), end);
+                // A server that does not hear one of the sources has sent it on. What that one alone had brought before, it had
+                // from elsewhere, or not at all: it does not come again, and is a gap.
+                let settled = self.entries.partition_point(|entry| entry.age(now) > SETTLED) as u64;
+                let here = self.sources.here(&seen).min(self.first() + settled);
+                let from = self.sources.first_unseen(&seen, here).unwrap_or(end).clamp(self.first(), end);
+                let others = self.sources.first_of_others(&seen).unwrap_or(from);
+                let complete = complete && !self.is_something_unseen_between(others, from, &seen);
                 // The place is a cursor, too, which does not say what behind it was had: as little as can be.
                 let was_had = |offset: &u64| {
                     self.entry(*offset).is_some_and(|entry| has_had(&seen, entry.positions.as_slice()))
@@ -196,6 +205,17 @@ impl Entries {
         }
     }
 
+    /// Whether sources have brought something there that is not known to be had.
+    fn is_something_unseen_between(&self, from: u64, to: u64, seen: &Cursor) -> bool {
+        let at = |offset: u64| offset.saturating_sub(self.first()) as usize;
+        let between = at(from).min(at(to))..at(to);
+        let is_unseen = |entry: &Entry| {
+            let positions = entry.positions.as_slice();
+            !positions.is_empty() && !has_had(seen, positions)
+        };
+        between.len() > LOOKED_AT_MAX || self.entries.range(between).any(is_unseen)
+    }
+
     /// What there was of a subject from a cursor up to `place`, but for what concerned one of the others, too, each from its
     /// place on; whether that is all, and from which place on.
     pub(super) fn since(
@@ -206,7 +226,7 @@ impl Entries {
         others: &[(Subject, u64)],
         now: Instant,
     ) -> (Vec<Arc<Publication>>, bool, u64) {
-        let resumed = self.resume(cursor);
+        let resumed = self.resume(cursor, now);
         let from = resumed.place.max(self.readable_from(subject, now));
         // What everybody has missed was of this subject, too, perhaps.
         let mut complete = resumed.complete && from == resumed.place && self.gaps.end() <= resumed.place;

@@ -153,19 +153,34 @@ impl Sources {
     /// The cursor with the sources that were over before the place where it is, and that it does not name: whoever wrote it
     /// has forgotten them, or never heard them. What they brought is of before.
     pub(super) fn with_those_before(&self, cursor: &Cursor) -> Cursor {
-        let place =
-            |source: &Source| Some(source.first_from(place_of(cursor, source.epoch)?).unwrap_or(source.end));
-        let here = self.0.iter().filter_map(place).max().unwrap_or_default();
+        let here = self.here(cursor);
         let is_before = |source: &&Source| source.end <= here && place_of(cursor, source.epoch).is_none();
         let before = self.0.iter().filter(is_before);
         let before = before.map(|source| Position { epoch: source.epoch, sequence: source.next });
         Cursor { log: cursor.log, sources: cursor.sources.iter().copied().chain(before).collect() }
     }
 
-    /// Before this offset, who has the cursor has had everything; `None` if there is nothing else.
-    pub(super) fn first_unseen(&self, cursor: &Cursor) -> Option<u64> {
-        let from = |source: &Source| place_of(cursor, source.epoch).unwrap_or(0);
-        self.0.iter().filter_map(|source| source.first_from(from(source))).min()
+    /// The offset where the cursor is: what is before it, one of the sources had brought.
+    pub(super) fn here(&self, cursor: &Cursor) -> u64 {
+        let place =
+            |source: &Source| Some(source.first_from(place_of(cursor, source.epoch)?).unwrap_or(source.end));
+        self.0.iter().filter_map(place).max().unwrap_or_default()
+    }
+
+    /// Before this offset, who has the cursor has had everything, but for what sources that it does not name have brought before
+    /// `here`; `None` if there is nothing else.
+    pub(super) fn first_unseen(&self, cursor: &Cursor, here: u64) -> Option<u64> {
+        let first = |source: &Source| match place_of(cursor, source.epoch) {
+            Some(place) => source.first_from(place),
+            None => source.first_from(0).map(|first| first.max(here)),
+        };
+        self.0.iter().filter_map(first).min()
+    }
+
+    /// The first offset of what sources have brought that the cursor does not name.
+    pub(super) fn first_of_others(&self, cursor: &Cursor) -> Option<u64> {
+        let others = self.0.iter().filter(|source| place_of(cursor, source.epoch).is_none());
+        others.filter_map(|source| source.first_from(0)).min()
     }
 
     /// Behind the last that a source brought, if it is known.

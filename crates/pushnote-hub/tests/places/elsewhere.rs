@@ -149,6 +149,30 @@ async fn who_has_had_what_a_forwarder_brings_no_more_goes_on_by_the_other_one() 
     assert_eq!(client.numbers(), [6, 8]);
 }
 
+/// The page has gone by way of a server that was started while a forwarder stood still, 7.
+#[tokio::test(start_paused = true)]
+async fn what_a_forwarder_alone_has_brought_that_another_server_does_not_hear_is_a_gap_and_not_repeated() {
+    let hub = hub(1, 1000);
+    publish_at(&hub, 0, 7, 0, &[(7, 1)]).await;
+    for number in 1..4 {
+        let offset = publish_at(&hub, number, 8, number - 1, &[(7, number), (8, number)]).await;
+        hub.seen_again(offset, Position { epoch: 7, sequence: number });
+    }
+    settle().await;
+    let comes = async || {
+        let client = Client::default();
+        let attachment = attach(&hub, &client);
+        let log = Position { epoch: 9, sequence: 0 };
+        attachment.resume(Some(Cursor { log, sources: [Position { epoch: 8, sequence: 2 }].into() }), ());
+        settle().await;
+        let seen = client.seen.lock().unwrap();
+        (seen.told.clone(), seen.numbers.clone())
+    };
+    assert_eq!(comes().await, (vec![true], vec![0, 3]), "the other one may bring it yet");
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert_eq!(comes().await, (vec![false], vec![3]));
+}
+
 #[tokio::test]
 async fn what_forwarders_brought_that_are_no_more_is_not_repeated() {
     let hub = hub(1, 1000);
