@@ -15,6 +15,7 @@ const README = 'tests/readme/main.rs';
 const PAGES = 'tests/browser/blocks.test.mjs';
 const LANGUAGES = 'tests/node/languages.test.mjs';
 const PUSH = 'tests/readme/web_push.rs';
+const PROGRAMS = 'tests/node/programs.test.mjs';
 const PROTOCOL = ['client-js/tests/protocol.test.js', 'tests/delivery/protocol.rs'];
 /** Rust's own: the crate's documentation is its README, and `cargo test` runs it. */
 const doctest = (crate) => `crates/${crate}/src/lib.rs`;
@@ -152,6 +153,9 @@ const TESTED = {
     'In tests': [1, 'client-py/tests/test_readme.py'],
     'Web Push, flask-sse': [1, 'client-py/tests/test_readme.py'],
   },
+  'bin/pushnote/README.md': { 'pushnote-tool': [2, PROGRAMS] },
+  'bin/pushnote-mq/README.md': { 'pushnote-mq': [1, PROGRAMS] },
+  'bin/pushnote-server/README.md': { 'pushnote-server': [1, PROGRAMS] },
   'crates/pushnote/README.md': {
     pushnote: [1, doctest('pushnote')],
     'In a web application': [1, doctest('pushnote')],
@@ -171,7 +175,7 @@ const TESTED = {
 const pages = [
   'README.md',
   ...names('docs').filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
-  ...['client-js', 'client-py', ...names('crates').map((name) => `crates/${name}`)].map((part) => `${part}/README.md`),
+  ...['client-js', 'client-py', ...['bin', 'crates'].flatMap((folder) => names(folder).map((name) => `${folder}/${name}`))].map((part) => `${part}/README.md`),
 ].filter(isThere);
 
 /** How many blocks there are below each heading that has some. */

@@ -24,7 +24,7 @@ function files(folder, extensions) {
   });
 }
 
-const parts = ['client-js', 'client-py', ...entries('crates').map(({ name }) => `crates/${name}`)];
+const parts = ['client-js', 'client-py', ...['bin', 'crates'].flatMap((folder) => entries(folder).map(({ name }) => `${folder}/${name}`))];
 const PAGES = [...pagesIn('.'), ...pagesIn('docs'), 'bench/RESULTS.md', ...parts.map((part) => `${part}/README.md`)].filter((page) =>
   existsSync(join(ROOT, page)),
 );
