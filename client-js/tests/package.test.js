@@ -72,6 +72,16 @@ for (const [kind, name, line] of [
   });
 }
 
+test('the line of the README has connect, by either way', async () => {
+  const blocks = [...readFileSync(join(PACKAGE, 'README.md'), 'utf8').matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code);
+  const [line, ...more] = blocks.filter((code) => code.startsWith("import { connect } from 'pushnote'; //"));
+  assert.deepEqual(more, []);
+  const [, required] = line.match(/^.*; \/\/ or (.*)\n$/);
+  write('readme.js', `${line}console.log(typeof connect);`);
+  write('readme.cjs', `${required};\nconsole.log(typeof connect);`);
+  for (const name of ['readme.js', 'readme.cjs']) assert.equal(await run('node', name), 'function\n');
+});
+
 test('the service worker and the builds are found by name', () => {
   const { resolve } = createRequire(join(site, 'page.js'));
   const found = [resolve('pushnote/pushnote-sw.js'), resolve('pushnote/dist/pushnote.mjs')];

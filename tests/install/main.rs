@@ -193,7 +193,7 @@ fn a_new_secret_logs_nobody_out(machine: &Machine) {
     let new = token();
     assert_eq!(machine.run("wc -l < /etc/pushnote/secret"), "2\n");
     assert!(is_good(&old) && is_good(&new));
-    machine.run(&block_of(PAGE, "## A new secret", "$d"));
+    machine.run(&block_of(PAGE, "## A new secret", "2,$d"));
     assert!(!is_good(&old) && is_good(&new));
     assert_eq!(machine.run("stat -c '%a %U' /etc/pushnote/secret"), "600 root\n");
 }

@@ -1,6 +1,6 @@
 // Every fenced block of README.md, of docs/ and of the packages' pages is run, or compared, by a test that takes it from the page.
-// This is the list of them: below which heading there are how many blocks, and which file tests them. Who adds a block adds its
-// test, and counts it here.
+// This is the list of them: below which heading there are how many blocks, and which files test them. Who adds a block adds its
+// test, and counts it here. A test takes a block by a piece of its text, which no other block below the heading has.
 
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -19,14 +19,20 @@ const PROGRAMS = 'tests/node/programs.test.mjs';
 const PROTOCOL = ['client-js/tests/protocol.test.js', 'tests/delivery/protocol.rs'];
 /** Rust's own: the crate's documentation is its README, and `cargo test` runs it. */
 const doctest = (crate) => `crates/${crate}/src/lib.rs`;
+/** They take all blocks below a heading, or of a page, without a piece of each: and say how many there are, or which is which. */
+const TAKE_ALL = [...PROTOCOL, 'client-py/tests/test_start.py', 'tests/browser/readme.test.mjs', 'tests/node/commands.test.mjs'];
+/** What `make test` runs is these tests: none of them can run all. */
+const ITSELF = 'Makefile';
 
 /** Below each heading of a page: how many blocks, and the files whose tests take them. */
 const TESTED = {
   'README.md': {
-    'Try it': [3, README, 'Makefile'],
+    'Try it': [3, README, ITSELF],
     'The real set-up': [5, README, 'tests/node/pages.test.mjs'],
     'Publishing': [5, README],
     'In the browser': [2, 'tests/browser/readme.test.mjs'],
+    'Nothing lost on the way': [1, PROGRAMS],
+    'Keep messages over a restart': [1, PROGRAMS],
     'Across machines': [3, README],
   },
   'docs/api.md': {
@@ -178,32 +184,65 @@ const pages = [
   ...['client-js', 'client-py', ...['bin', 'crates'].flatMap((folder) => names(folder).map((name) => `${folder}/${name}`))].map((part) => `${part}/README.md`),
 ].filter(isThere);
 
-/** How many blocks there are below each heading that has some. */
+/** The blocks of a page: the heading above each, its language, and its text. */
 function blocks(page) {
-  const counts = {};
+  const found = [];
   let heading;
   let fence;
+  let before = '';
   for (const line of read(page).split('\n')) {
-    const [, mark] = line.match(/^ *(```|~~~)/) ?? [];
-    if (fence) fence = mark === fence ? undefined : fence;
-    else if (mark) {
-      fence = mark;
-      counts[heading] = (counts[heading] ?? 0) + 1;
+    const [, indent, mark, language] = line.match(/^( *)(```|~~~)(.*)/) ?? [];
+    if (fence) {
+      if (mark === fence.mark) fence = undefined;
+      else found.at(-1).text += `${line.slice(fence.indent.length)}\n`;
+    } else if (mark) {
+      fence = { mark, indent };
+      found.push({ heading, language, text: '' });
     } else if (line.startsWith('#')) heading = line.replace(/^#+ /, '');
+    // Nobody would count it.
+    else assert.ok(before || !/^ {4,}\S/.test(line), `${page} has a block without a fence: ${line}`);
+    before = line.trim();
   }
-  return counts;
+  return found;
+}
+
+/** The texts between quotes in a test. */
+function quoted(file) {
+  const texts = read(file).matchAll(/r#"(.*?)"#|"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)'/gs);
+  return [...texts].map(([, raw, ...others]) => raw ?? others.find((text) => text !== undefined).replace(/\\(.)/g, '$1'));
+}
+
+/** Whether a test takes this block, of those below its heading. */
+function takes(file, block, others) {
+  if (file === ITSELF) return block.text === 'make test\n';
+  if (file.endsWith('/lib.rs')) return read(file).includes('include_str!("../README.md")') && /^rust\b/.test(block.language);
+  if (TAKE_ALL.includes(file)) return true;
+  return quoted(file).some((piece) => piece.length > 3 && block.text.includes(piece) && !others.some(({ text }) => text.includes(piece)));
 }
 
 for (const page of pages) {
   test(`the blocks of ${page} are those that are tested`, () => {
-    const listed = Object.entries(TESTED[page] ?? {}).map(([heading, [count]]) => [heading, count]);
-    assert.deepEqual(blocks(page), Object.fromEntries(listed), 'write a test that takes the block from the page, and count it in TESTED');
-    for (const [heading, [, ...files]] of Object.entries(TESTED[page] ?? {})) {
+    const found = blocks(page);
+    const counts = {};
+    for (const { heading } of found) counts[heading] = (counts[heading] ?? 0) + 1;
+    const listed = Object.entries(TESTED[page] ?? {});
+    assert.deepEqual(
+      counts,
+      Object.fromEntries(listed.map(([heading, [count]]) => [heading, count])),
+      'write a test that takes the block from the page, and count it in TESTED',
+    );
+    for (const [heading, [, ...files]] of listed) {
+      const below = found.filter((block) => block.heading === heading);
+      const taken = (file, block) => takes(file, block, below.filter((other) => other !== block));
       for (const file of files) {
         assert.ok(isThere(file), file);
         // A test that takes a block names its page, or in a list all pages.
         const named = [page, page.replace(/^docs\//, ''), basename(page)].some((name) => read(file).includes(name));
-        assert.ok(named || file === 'Makefile', `${file} says nothing of ${page}, where ${heading} is`);
+        assert.ok(named || file === ITSELF, `${file} says nothing of ${page}, where ${heading} is`);
+        assert.ok(below.some((block) => taken(file, block)), `${file} takes no block below ${heading} of ${page}`);
+      }
+      for (const block of below) {
+        assert.ok(files.some((file) => taken(file, block)), `nobody takes this block below ${heading} of ${page}:\n${block.text}`);
       }
     }
   });

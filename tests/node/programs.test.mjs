@@ -1,7 +1,8 @@
-// The pages of the programs' crates, bin/*/README.md: run as they are printed, but for the ports, and for what compiles.
+// The pages of the programs' crates, bin/*/README.md, and what README.md says of two forwarders and of messages that are kept:
+// run as they are printed, but for hosts, ports and folders, and for what compiles.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -26,7 +27,7 @@ function lines(page, part) {
   const blocks = [...read(page).matchAll(/^( *)```sh\n(.*?)^ *```/gms)].filter(([, , code]) => code.includes(part));
   assert.equal(blocks.length, 1, `blocks of ${page} with ${part}`);
   const [[, indent, code]] = blocks;
-  return code.trim().split('\n').map((line) => line.slice(indent.length));
+  return code.trimEnd().split('\n').map((line) => line.slice(indent.length));
 }
 
 /** The block but for its first line, which installs the program of this page from a checkout: to compile it shows nothing. */
@@ -51,21 +52,26 @@ async function run(line, more) {
   assert.equal(code, 0, line + process.story);
 }
 
-/** Starts a line that does not end by itself, on ports that are free; the one it listens on. */
-async function start(line, ready) {
+/** Starts a line that does not end by itself, and has the port it listens on. */
+async function start(line, ready = /listening on http:\/\/\S+?:(\d+)/) {
   const process = bash(`exec ${line}`);
   await process.until(() => ready.test(process.story), line);
-  return Number(process.story.match(ready)[1]);
+  return Object.assign(process, { port: Number(process.story.match(ready)[1]) });
 }
 
 /** Puts others in the place of ports and names, each of which must be there. */
 const replaced = (text, pairs) =>
   pairs.reduce((text, [from, to]) => (assert.ok(text.includes(from), `${from} in ${text}`), text.replaceAll(from, to)), text);
 
-/** A page of a server, which has what these lines publish. */
-async function hears(port, publish, data) {
+async function open({ port }) {
   const page = system.client('pushnote_client.mjs', { url: `http://127.0.0.1:${port}/sockjs` });
   await page.event('open');
+  return page;
+}
+
+/** A page of a server has what is published. */
+async function hears(server, publish, data) {
+  const page = await open(server);
   let waiting = true;
   const arrived = page.message(data).finally(() => (waiting = false));
   // Nobody says when a server has subscribed.
@@ -78,8 +84,8 @@ test("the forwarder's page starts it", { timeout: 60_000 }, async () => {
   assert.deepEqual(more, []);
   const [sub, pub, ack] = [await freePort(), await freePort(), await freePort()];
   await start(replaced(line, [['8002', sub], ['8001', pub], ['8003', ack]]), /pub listening on \S+:(\d+)/);
-  const { port } = await system.server({ mq: `tcp://127.0.0.1:${pub}` });
-  await hears(port, () => system.publish({ msg: 'Hi all!' }, { to: `tcp://127.0.0.1:${sub}` }), { msg: 'Hi all!' });
+  const server = await system.server({ mq: `tcp://127.0.0.1:${pub}` });
+  await hears(server, () => system.publish({ msg: 'Hi all!' }, { to: `tcp://127.0.0.1:${sub}` }), { msg: 'Hi all!' });
 });
 
 test("the server's page starts it", { timeout: 60_000 }, async () => {
@@ -87,8 +93,8 @@ test("the server's page starts it", { timeout: 60_000 }, async () => {
   assert.deepEqual(more, []);
   await run(secret);
   const mq = await freePort();
-  const port = await start(replaced(line, [['--port=8080', '--port=0'], ['8002', mq]]), /listening on http:\/\/\S+:(\d+)\/sockjs/);
-  await hears(port, () => system.publish({ msg: 'Hi all!' }, { to: `tcp://127.0.0.1:${mq}` }), { msg: 'Hi all!' });
+  const server = await start(replaced(line, [['--port=8080', '--port=0'], ['8002', mq]]));
+  await hears(server, () => system.publish({ msg: 'Hi all!' }, { to: `tcp://127.0.0.1:${mq}` }), { msg: 'Hi all!' });
 });
 
 test("the tool's page starts everything, and publishes to it", { timeout: 60_000 }, async () => {
@@ -96,7 +102,44 @@ test("the tool's page starts everything, and publishes to it", { timeout: 60_000
   const [line, ...more] = installed(page, 'pushnote dev', 'pushnote');
   assert.deepEqual(more, []);
   const mq = `tcp://127.0.0.1:${await freePort()}`;
-  const port = await start(`${line} --port=0 --mq_socket=${mq}`, /listening on http:\/\/\S+?:(\d+)/);
+  const dev = await start(`${line} --port=0 --mq_socket=${mq}`);
   const [publish] = lines(page, 'pushnote publish');
-  await hears(port, () => run(publish, { PUSHNOTE_MQ_SOCKET: mq }), { msg: 'Hi all!' });
+  await hears(dev, () => run(publish, { PUSHNOTE_MQ_SOCKET: mq }), { msg: 'Hi all!' });
+});
+
+const SECRET = 'openssl rand -base64 32 > secret';
+
+test('over two forwarders, as README.md has them, a page has each message once, also when one of them is lost', { timeout: 60_000 }, async () => {
+  const [application, line, ...more] = lines('README.md', 'export PUSHNOTE_MQ_SOCKET=tcp://one');
+  assert.deepEqual(more, []);
+  const [one, two] = [await system.mq(), await system.mq()];
+  await run(SECRET);
+  const server = await start(replaced(line, [['tcp://one:8001', one.pub], ['tcp://two:8001', two.pub], ['--port=8080', '--port=0']]));
+  await server.until(() => server.story.match(/subscribed peer=/g)?.length === 2, 'both forwarders');
+  const exported = replaced(application, [['tcp://one:8002', one.sub], ['tcp://two:8002', two.sub]]);
+  const page = await open(server);
+  const publish = (text) => run(`${exported}\npushnote publish '"${text}"'`);
+  await publish('to both');
+  await page.message('to both');
+  await one.end();
+  await publish('to the other');
+  await page.message('to the other');
+  const came = page.events.filter(({ event }) => event === 'message').map(({ data }) => data);
+  assert.deepEqual(came, ['to both', 'to the other']);
+});
+
+test('with the folder of README.md a message outlives the server', { timeout: 60_000 }, async () => {
+  const [line, ...more] = lines('README.md', '--data-dir=/var/lib/pushnote');
+  assert.deepEqual(more, []);
+  await run(SECRET);
+  const mq = await freePort();
+  const own = replaced(line, [['--port=8080', '--port=0'], ['8002', mq], ['/var/lib/pushnote', 'kept']]);
+  const kept = `${own} --channels='{ prefix = "news", public = true }'`;
+  const server = await start(kept);
+  await hears(server, () => run(`pushnote publish --channel news '"kept"' && pushnote publish '"heard"'`, { PUSHNOTE_MQ_SOCKET: `tcp://127.0.0.1:${mq}` }), 'heard');
+  assert.ok(existsSync(join(folder, 'kept/pushnote.db')));
+  await server.end();
+  const again = await start(kept);
+  const answer = await fetch(`http://127.0.0.1:${again.port}/streams/news?offset=-1`);
+  assert.equal((await answer.json())[0], 'kept');
 });
