@@ -1,6 +1,7 @@
 // The examples in the frameworks they are for, on a page of jsdom.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { JSDOM } from 'jsdom';
 import { fakeFetch, fakeWebSocket, settle } from './fakes.mjs';
@@ -91,4 +92,33 @@ test('in React another address is another connection, with the channels there ar
   await act(() => last().receive('o'));
   assert.deepEqual(JSON.parse(last().sent[0]).data.subscriptions, [{ channel: 'weather' }]);
   await unmount();
+});
+
+test("the README's component, as it is printed, has what comes in its channel", async (t) => {
+  const { act, createElement, useState } = await import('react');
+  const { createRoot } = await import('react-dom/client');
+  const { usePushnote } = await import('../examples/react.js');
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const [body, ...others] = [...readme.matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code).filter((code) => code.includes('= usePushnote('));
+  assert.deepEqual(others, []);
+  const { FakeWebSocket, last } = fakeWebSocket();
+  // As a page has them.
+  const ofThePage = { fetch: fakeFetch().fetch, WebSocket: FakeWebSocket, location: new URL('http://push.example/') };
+  for (const [name, value] of Object.entries(ofThePage)) {
+    const before = Object.getOwnPropertyDescriptor(globalThis, name);
+    Object.defineProperty(globalThis, name, { value, configurable: true });
+    t.after(() => (before ? Object.defineProperty(globalThis, name, before) : delete globalThis[name]));
+  }
+  const component = new Function('useState', 'usePushnote', `${body}\nreturn \`\${state} \${news}\`;`);
+  const root = createRoot(main());
+  await act(() => root.render(createElement(() => component(useState, usePushnote))));
+  await settle();
+  await act(() => last().receive('o'));
+  const { id, subscriptions } = JSON.parse(last().sent[0]).data;
+  assert.deepEqual(subscriptions, [{ channel: 'news' }]);
+  const welcome = { type: 'welcome', id, version: 1, cursor: 'c0', complete: true };
+  const messages = { type: 'messages', cursor: 'c1', messages: [{ channel: 'news', data: 1 }, { channel: 'news', data: 2 }] };
+  await act(() => last().receive(`a${JSON.stringify([welcome, messages])}`));
+  assert.equal(main().textContent, 'connected 1,2');
+  await act(() => root.unmount());
 });

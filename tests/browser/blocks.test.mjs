@@ -181,8 +181,3 @@ test('client-js/README.md: updates over plain HTTP', async (t) => {
   await fetch(`${origin}/send-update/some_channel_id`, { method: 'POST', body });
   await page.message(42);
 });
-
-test('client-js/README.md: the React hook is used as its own file says', () => {
-  const example = readFileSync(new URL('client-js/examples/react.js', root), 'utf8').replaceAll(/^\/\/ {0,3}/gm, '');
-  assert.ok(example.includes(block('client-js/README.md', 'js', 'usePushnote')));
-});

@@ -149,7 +149,7 @@ const TESTED = {
     'pushnote': [1, PAGES],
     'Getting it': [2, 'client-js/tests/package.test.js', PAGES],
     'With `resume: true`': [1, PAGES],
-    'React and Vue': [1, PAGES],
+    'React and Vue': [1, 'client-js/tests/examples.test.js'],
     'Web Push': [1, PAGES],
     'Updates over plain HTTP': [1, PAGES],
   },
