@@ -118,6 +118,10 @@ from pushserver.utils import updates
 def process_channel_subscribe(sender, request, channel_id, **kwargs):
     print("Subscribed", request.user, channel_id, flush=True)
 
+@dispatch.receiver(signals.channel_unsubscribe)
+def process_channel_unsubscribe(sender, request, channel_id, **kwargs):
+    print("Unsubscribed", request.user, channel_id, flush=True)
+
 def say(request):
     channel_id = 'some_channel_id'
     data = {
@@ -269,3 +273,5 @@ PUSH_SERVER = {{
     project.until("Subscribed jana some_channel_id")
     urllib.request.urlopen(f"http://127.0.0.1:{web}/say", timeout=10).close()
     assert next(messages) == 42
+    # Which was all that the page waits for: it is closed.
+    project.until("Unsubscribed jana some_channel_id")

@@ -31,6 +31,28 @@ def test_the_first_message_of_a_process_arrives_and_the_last_one(server, publish
     assert mine.take(1001) == [*range(1000), {"msg": "Hi"}]
 
 
+def test_asyncio(server, publish_from):
+    page, mine = server.page(), server.page(token("42"))
+    publish_from(
+        """
+import asyncio
+from pushnote.pub import anotify, anotify_all, anotify_channel
+
+async def main():
+    await asyncio.gather(*(anotify_all(n) for n in range(50)))
+    await anotify("mine", users=["42"])
+    await anotify_channel("news", "last")
+
+asyncio.run(main())
+""",
+        PUSHNOTE_MQ_SOCKET=server.address,
+    )
+    *came, last = page.take(51)
+    assert (sorted(came), last) == (list(range(50)), "last")
+    *came, last = mine.take(51)
+    assert (sorted(came), last) == (list(range(50)), "mine")
+
+
 def test_what_is_published_before_anybody_is_there_waits(start, publisher):
     later = Server(lambda *_, **__: None)
     out = publisher([later.address])
