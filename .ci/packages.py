@@ -2,11 +2,13 @@
 """Packs every crate as it would be published, and installs what came of that as others do.
 
 The programs are built from the packages alone, and the publisher in a new project; a message of that reaches a page.
+The sites of docs/rust.md are compiled with the dependencies that the page has.
 `cargo publish` itself checks each package by compiling it alone, with all that it needs, in a profile that is not ours: ten
 minutes. Here all are compiled at once, and what is not ours is compiled already.
 """
 
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -99,6 +101,25 @@ def publish_to_a_page(started):
     sys.exit("packages: what the new project publishes does not come")
 
 
+def compile_the_sites(work):
+    """Each as docs/rust.md prints it, in a new project, with whatever is the newest of what it depends on."""
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "docs/rust.md").read_text(), re.DOTALL | re.MULTILINE)
+
+    def of(language, part):
+        return [text for kind, text in blocks if kind == language and part in text]
+
+    manifests, programs, [page] = of("toml", "[dependencies]"), of("rust", "fn main"), of("html", "<title>")
+    for number, (manifest, program) in enumerate(zip(manifests, programs, strict=True)):
+        site = work / f"site-{number}"
+        cargo("new", "--quiet", "--vcs=none", site.name, cwd=work)
+        made = (site / "Cargo.toml").read_text().replace("[dependencies]\n", "")
+        (site / "Cargo.toml").write_text(made + manifest.replace("/path/to/pushnote", str(ROOT)))
+        (site / "src/main.rs").write_text(program)
+        (site / "src/page.html").write_text(page)
+        (site / "src/pushnote.mjs").write_text((ROOT / "client-js/dist/pushnote.mjs").read_text())
+        cargo("check", "--quiet", f"--target-dir={TARGET}/sites", cwd=site)
+
+
 def main():
     # What `publish` packs it does not keep.
     cargo("publish", "--workspace", "--dry-run", "--no-verify", "--allow-dirty", "--quiet")
@@ -113,6 +134,8 @@ def main():
             for each in started:
                 each.process.kill()
                 each.process.wait()
+    with tempfile.TemporaryDirectory() as work:
+        compile_the_sites(Path(work))
 
 
 main()

@@ -203,7 +203,7 @@ impl Drop for SmallDisk {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_told_and_all_else_goes_on() {
     let Some(disk) = SmallDisk::mount() else {
-        eprintln!("skipped: no file system can be mounted here");
+        pushnote_tests::skipped("no file system can be mounted here");
         return;
     };
     let ack = free_endpoint();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pushnote_tests::PATIENCE;
+use pushnote_tests::{PATIENCE, skipped};
 
 use crate::root;
 
@@ -32,7 +32,7 @@ impl Machine {
     pub(crate) fn with_docker(folder: &Path) -> Option<Self> {
         debian()?;
         if Command::new("dockerd").arg("--version").output().is_err() {
-            eprintln!("skipped: there is no dockerd, which tests/setup installs for root");
+            skipped("there is no dockerd, which tests/setup installs for root");
             return None;
         }
         let machine = Self::start("docker.sh", &[&folder.join("docker")]);
@@ -104,7 +104,7 @@ impl Drop for Machine {
 fn debian() -> Option<PathBuf> {
     let cache = root().join("tests/.cache");
     if let Ok(why) = std::fs::read_to_string(cache.join("debian.absent")) {
-        eprintln!("skipped: {why}");
+        skipped(&why);
         return None;
     }
     let base = cache.join("debian");

@@ -1,11 +1,10 @@
 //! What `python/original.py` runs.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pushnote_tests::{Browser, PATIENCE, Process};
+use pushnote_tests::{Browser, PATIENCE, Process, skipped};
 use serde_json::{Value, json};
 
 /// The original's `PUSHNOTE_SALT` in these tests.
@@ -20,8 +19,7 @@ const KNOCK_EVERY: Duration = Duration::from_millis(50);
 pub(crate) fn is_here() -> bool {
     let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv2");
     if let Ok(why) = std::fs::read_to_string(venv.join("absent")) {
-        // Past the capture of output: nobody may take a skipped test for a passed one.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: {}", why.trim());
+        skipped(&why);
         return false;
     }
     assert!(venv.join(".stamp").exists(), "{} is missing: run 'make test-setup' first", venv.display());

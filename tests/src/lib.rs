@@ -15,6 +15,7 @@ mod python;
 pub mod requests;
 mod site;
 
+use std::io::Write;
 use std::time::Duration;
 
 pub use blocks::block_of;
@@ -30,6 +31,11 @@ pub use process::Process;
 pub use proxy::Proxy;
 pub use python::PythonPublisher;
 pub use site::{Forwarder, Server, Single, free_endpoint, token};
+
+/// Says that a test is skipped, and why: past the capture of output, so that tests/all counts it as that.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {}", why.trim());
+}
 
 /// Nothing in a suite takes this long unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(20);

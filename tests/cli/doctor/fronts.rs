@@ -28,10 +28,7 @@ fn unpacked() -> PathBuf {
 fn program(path: &str) -> Option<PathBuf> {
     let program = unpacked().join(path);
     if !program.exists() {
-        eprintln!(
-            "skipped: {} is not there; tests/setup unpacks it where there is such a package",
-            program.display()
-        );
+        pushnote_tests::skipped(&format!("{} is not there", program.display()));
     }
     program.exists().then_some(program)
 }

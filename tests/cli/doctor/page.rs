@@ -62,7 +62,7 @@ fn a_sound_server_is_sound() {
 #[test]
 fn an_address_of_ipv6_is_one_as_any() {
     if std::net::TcpListener::bind("[::1]:0").is_err() {
-        return eprintln!("skipped: this machine has no IPv6");
+        return pushnote_tests::skipped("this machine has no IPv6");
     }
     let flags = ["--single", "--mq_socket=tcp://127.0.0.1:0", "--port=0", "--address=::1"];
     let server = Launch::server().arguments(flags).start();

@@ -1,6 +1,7 @@
 //! A disk that is full, and then is not: a file system of two megabytes, where one may be mounted.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -21,7 +22,8 @@ impl SmallDisk {
             .output()
             .is_ok_and(|output| output.status.success());
         if !mounted {
-            eprintln!("skipped: no file system may be mounted here");
+            // As pushnote_tests::skipped has it.
+            let _ = writeln!(std::io::stderr(), "SKIPPED: no file system may be mounted here");
         }
         mounted.then(|| Self(dir))
     }
