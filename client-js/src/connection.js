@@ -173,7 +173,9 @@ export class Connection {
         this.#fail(`the server ended the connection for good: ${end.reason} (${end.code})`, end.code);
         return this.#finish(end);
       }
-      if (PLANNED.includes(end.code)) this.#quietUntil = Date.now() + RESTART_MS;
+      // One that stops again and again, without having stayed in between, has to be looked at.
+      if (PLANNED.includes(end.code)) this.#quietUntil ||= Date.now() + RESTART_MS;
+      else if (end.opened) this.#quietUntil = 0;
       const retryInMs = this.#retry(this.#failures++, end.reason, end.code);
       this.#enter('connecting', { code: end.code, reason: end.reason, retryInMs });
       await pause(retryInMs, signal);
@@ -213,8 +215,7 @@ export class Connection {
 
   #opened(session, transport) {
     this.#transport = transport;
-    this.#quietUntil = 0;
-    const stable = setTimeout(() => (this.#failures = 0), STABLE_MS);
+    const stable = setTimeout(() => (this.#failures = this.#quietUntil = 0), STABLE_MS);
     session.ended.then(() => clearTimeout(stable));
     this.#conversation.opened(session);
     for (const text of this.#queue.splice(0)) session.send(text);

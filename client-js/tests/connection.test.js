@@ -188,6 +188,18 @@ for (const [code, way] of [[3001, 'frame'], [1001, 'socket'], [1012, 'socket']])
   });
 }
 
+test('a server that stops in order as often as it is there is an error', async (t) => {
+  t.mock.method(Math, 'random', () => 0);
+  const { last, seen } = await opened(t);
+  for (let seconds = 0; seconds < 12; seconds++) {
+    last().receive('c[3001,"Back soon"]');
+    await advance(t, 1_000);
+    last().receive('o');
+    await settle();
+    assert.equal(seen.errors.length > 0, seconds >= 10, `after ${seconds} s`);
+  }
+});
+
 test('a final code that comes before a session is open ends the connection, too', async (t) => {
   const { connection, last, sockets } = world(t);
   await settle();

@@ -6,7 +6,7 @@ import time
 
 import pytest
 import zmq
-from conftest import Server, everyone, free_port
+from conftest import Page, Server, everyone, free_port
 
 from pushnote import NotSent, QueueFull, links
 
@@ -245,3 +245,21 @@ def test_a_forwarders_other_port_is_called_that(start, publisher):
     out.publish(everyone(1))
     with pytest.raises(NotSent, match="messages go to pushnote-mq --sub"):
         out.flush(1)
+
+
+def test_an_endpoint_of_ipv6(start, publisher):
+    port, mq = free_port(), free_port()
+    start(
+        "pushnote-server",
+        "--single",
+        "--address=127.0.0.1",
+        f"--port={port}",
+        f"--mq_socket=tcp://[::1]:{mq}",
+        '--channels={ prefix = "news", public = true }',
+        port=port,
+    )
+    page = Page(port)
+    out = publisher([f"tcp://[::1]:{mq}"])
+    out.publish(everyone("Hi"))
+    out.flush(15)
+    assert page.take(1) == ["Hi"]

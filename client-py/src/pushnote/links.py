@@ -226,6 +226,7 @@ def set_up(made: zmq.Socket[bytes], curve: tuple[str, str] | None) -> None:
     :raises NotConfigured: the keys are none.
     """
     made.setsockopt(zmq.LINGER, 0)
+    made.setsockopt(zmq.IPV6, 1)
     made.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
     made.setsockopt(zmq.HEARTBEAT_TIMEOUT, DEAD_AFTER_MS)
     if curve is not None:
