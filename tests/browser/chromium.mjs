@@ -16,9 +16,13 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** @returns {Promise<import('playwright-core').Browser>} */
-export function launch(path = PATH) {
-  return chromium.launch({ executablePath: path, args: FLAGS });
+/**
+ * @param {Record<string, number>} names hosts that are ports of this machine, whatever port a page says
+ * @returns {Promise<import('playwright-core').Browser>}
+ */
+export function launch(path = PATH, names = {}) {
+  const rules = Object.entries(names).map(([name, port]) => `MAP ${name} 127.0.0.1:${port}`);
+  return chromium.launch({ executablePath: path, args: [...FLAGS, `--host-resolver-rules=${rules.join(', ')}`] });
 }
 
 /**

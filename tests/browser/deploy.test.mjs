@@ -1,5 +1,5 @@
-// docs/deploy.md: the servers as it starts them, behind each proxy as it sets them up, with pages in Chromium over every
-// transport, events, and messages published through the API.
+// docs/deploy.md: the servers as it starts them, behind each proxy as it sets them up, both by the names that it prints,
+// with pages in Chromium over every transport, events, and messages published through the API.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -10,14 +10,20 @@ import { after, before, test } from 'node:test';
 import { front } from '../node/front.mjs';
 import { BIN_DIR, freePort, Process, System } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
-import { absent, block, certificate, launchProxy, MODULES, NAMES, proxy, replaced } from './proxies.mjs';
+import { absent, block, certificate, HOST, launchProxy, MODULES, NAMES, proxy, replaced } from './proxies.mjs';
 import { serve } from './site.mjs';
 
-const TRANSPORTS = ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling', 'jsonp-polling'];
-/** By sockjs-client, and by our own client what that does in a way of its own. */
-const PAGES = [...TRANSPORTS.map((transport) => ['original', transport]), ['module', 'eventsource']];
+/** Over which sockjs-client connects, and our own client what that does in a way of its own. */
+const PAGES = [
+  ...['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling'].map((transport) => ['original', transport]),
+  ['module', 'eventsource'],
+];
 /** A message that is kept back on the way waits for this or for ever: HAProxy's is 200 ms. */
 const DELAY_MS = 150;
+/** Whose pages may connect, as the page has it. */
+const SITE = block('toml').match(/^allowed_origin = \["(.*?)"\]/m)[1];
+/** For whose pages the servers' cookies are another site's. */
+const OTHER_SITE = 'https://www.example.net';
 const PRINTED = { proxy: 443, one: 8080, two: 8081, api: 8090, sub: 8002, pub: 8001 };
 
 const system = new System();
@@ -27,9 +33,12 @@ const heads = [];
 const ends = [];
 let browser;
 let site;
+let application;
 let made;
 let key;
+/** The two that the page starts, and two that allow all origins: they have those transports on, too, that tell no origin. */
 let servers;
+let allowing;
 
 /** The page's ports for ones that are free, in a text of it. */
 const own = (text, ...names) => replaced(text, names.map((name) => [`:${PRINTED[name]}`, `:${ports[name]}`]));
@@ -38,34 +47,37 @@ const PATH = `${BIN_DIR}:${process.env.PATH}`;
 const shell = (text) => execFileSync('bash', ['-c', text], { cwd: folder, encoding: 'utf8', env: { ...process.env, PATH } });
 
 before(async () => {
-  for (const name of Object.keys(PRINTED)) ports[name] = await freePort();
-  [browser, site] = await Promise.all([launch(), serve()]);
   made = certificate(folder);
-  // Pages are the application's behind the servers, so that they are of the proxy's own origin, with its cookies.
-  const application = await front({ after: (end) => ends.push(end) }, ({ headers }) => heads.push(headers) && site.origin);
+  [site, application] = await Promise.all([serve({ key: readFileSync(made.key), cert: readFileSync(made.crt) }), serve()]);
+  for (const name of ['proxy', 'sub', 'pub']) ports[name] = await freePort();
+  const sites = [SITE, OTHER_SITE].map((origin) => [new URL(origin).host, site.port]);
+  browser = await launch(undefined, { [HOST]: ports.proxy, ...Object.fromEntries(sites) });
+  const fallback = await front({ after: (end) => ends.push(end) }, ({ headers }) => heads.push(headers) && application.origin);
 
   writeFileSync(join(folder, 'pushnote.toml'), own(block('toml'), 'sub', 'pub'));
   assert.match(shell(block('sh', 'pushnote keygen')), /pushnote.toml: sound/);
   key = readFileSync(join(folder, 'shop.key'), 'utf8').trim();
   const lines = block('sh', '--api-keys').trim().split('\n');
-  // With allowed_origin, transports that tell no origin are off: here all are to be seen.
-  const env = { PUSHNOTE_SECRET: undefined, PUSHNOTE_FALLBACK: application, PUSHNOTE_ALLOWED_ORIGINS: '*' };
-  const start = async (line, ready) => {
-    const [binary, ...args] = line.split(' ').map((word) =>
-      word.replace(/=8080$/, `=${ports.one}`).replace(/=8081$/, `=${ports.two}`).replace(':8090', `:${ports.api}`));
-    const started = system.start(binary, args, env, folder);
-    await started.until(() => started.story.includes(ready), ready);
-    return started;
-  };
   assert.equal(lines.length, 3);
-  await start(lines[0], 'pub listening on');
-  servers = [await start(lines[1], 'api listening on'), await start(lines[2], 'listening on http')];
+  const start = async (line, ready, env) => {
+    const [binary, ...args] = line.split(' ').map((word) => word.replace(/(=|:)(8080|8081|8090)$/, '$10'));
+    const started = system.start(binary, args, { PUSHNOTE_SECRET: undefined, PUSHNOTE_FALLBACK: fallback, ...env }, folder);
+    const listening = (what) => started.story.match(new RegExp(`^  ${what} on \\S+:(\\d+)`, 'm'))?.[1];
+    await started.until(() => listening(ready), ready);
+    return { started, port: listening('listening'), api: listening('api listening') };
+  };
+  await start(lines[0], 'pub listening');
+  servers = [await start(lines[1], 'api listening'), await start(lines[2], 'listening')];
+  const all = { PUSHNOTE_ALLOWED_ORIGINS: '*' };
+  allowing = [await start(lines[2], 'listening', all), await start(lines[2], 'listening', all)];
+  [ports.one, ports.two, ports.api] = [servers[0].port, servers[1].port, servers[0].api];
 });
 
 after(async () => {
   await browser?.close();
   for (const end of ends) end();
   site?.close();
+  application?.close();
   await system.stop();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -79,11 +91,35 @@ async function publish(message) {
   assert.equal(answer.status, 202, await answer.text());
 }
 
-const setUp = (changes = []) => {
-  const printed = [[`127.0.0.1:${PRINTED.one}`, `127.0.0.1:${ports.one}`], [`127.0.0.1:${PRINTED.two}`, `127.0.0.1:${ports.two}`]];
+const setUp = (changes = [], [one, two] = servers) => {
+  const printed = [[`127.0.0.1:${PRINTED.one}`, `127.0.0.1:${one.port}`], [`127.0.0.1:${PRINTED.two}`, `127.0.0.1:${two.port}`]];
   return { port: ports.proxy, servers: [...printed, ...changes], certificate: made };
 };
-const start = (t, name, changes) => proxy(t, name, setUp(changes));
+const start = (t, name, ...more) => proxy(t, name, setUp(...more));
+
+/** A page of `from`, an origin, that is connected to the servers through the proxy. */
+async function opened(t, from, kind, transport) {
+  const token = shell('pushnote token 42 --secret-file=secret').trim();
+  const { pathname, search } = new URL(site.address(kind, { url: `https://${HOST}/sockjs`, transport, token }));
+  const page = await Page.open(browser, from + pathname + search, { ignoreHTTPSErrors: true });
+  t.after(() => page.close());
+  assert.equal((await page.event('open')).transport, transport);
+  return page;
+}
+
+/** An empty page of `from`, an origin. */
+async function blank(t, from) {
+  const page = await Page.open(browser, `${from}/none`, { ignoreHTTPSErrors: true });
+  t.after(() => page.close());
+  return page;
+}
+
+/** What a page over this transport gets, at once and without a break. */
+async function gets(page, name) {
+  await subscribed(page, '42');
+  await withoutDelay(page, name, { users: ['42'] });
+  assert.equal(page.events.filter(({ event }) => event === 'close' || event === 'connecting').length, 0, page.story);
+}
 
 /** Publishes one message after the other, each when the one before is there; the fastest had no delay on its way. */
 async function withoutDelay(page, name, audience) {
@@ -116,31 +152,38 @@ for (const module of MODULES) {
 
 for (const name of NAMES) {
   test(`${name}: pages over every transport, events, and what is published, without delay`, { skip: absent(name) }, async (t) => {
-    const { origin, ask } = await start(t, name);
+    const { ask } = await start(t, name);
     for (const [kind, transport] of PAGES) {
       await t.test(`${kind} over ${transport}`, async (t) => {
-        const token = shell('pushnote token 42 --secret-file=secret').trim();
-        const address = new URL(site.address(kind, { url: `${origin}/sockjs`, transport, token }));
-        const page = await Page.open(browser, origin + address.pathname + address.search, { ignoreHTTPSErrors: true });
-        t.after(() => page.close());
-        assert.equal((await page.event('open')).transport, transport);
-        await subscribed(page, '42');
-        await withoutDelay(page, `${name} ${transport}`, { users: ['42'] });
-        assert.equal(page.events.filter(({ event }) => event === 'close' || event === 'connecting').length, 0, page.story);
+        await gets(await opened(t, SITE, kind, transport), `${name} ${transport}`);
       });
     }
 
     await t.test('events', async (t) => {
-      const page = await Page.open(browser, `${origin}/health`, { ignoreHTTPSErrors: true });
-      t.after(() => page.close());
-      await page.page.evaluate(() => {
-        const events = new EventSource('/events');
+      const page = await blank(t, SITE);
+      await page.page.evaluate((address) => {
+        const events = new EventSource(address);
         events.onopen = () => console.info('open', {});
         events.onmessage = ({ data }) => console.log(JSON.parse(data));
-      });
+      }, `https://${HOST}/events`);
       await page.event('open');
       await withoutDelay(page, `${name} events`, { everyone: true });
     });
+
+    for (const [from, expected] of [[SITE, ['open', 'open', 200]], [OTHER_SITE, ['error', 'error', 'TypeError']]]) {
+      await t.test(`pages of ${from} get ${expected}`, async (t) => {
+        const page = await blank(t, from);
+        const got = await page.page.evaluate(async (host) => {
+          const first = (source) => new Promise((got) => (source.onopen = source.onerror = ({ type }) => got(type)));
+          return Promise.all([
+            first(new WebSocket(`wss://${host}/sockjs/websocket`)),
+            first(new EventSource(`https://${host}/events`)),
+            fetch(`https://${host}/sockjs/info`, { credentials: 'include' }).then(({ status }) => status, (error) => error.name),
+          ]);
+        }, HOST);
+        assert.deepEqual(got, expected);
+      });
+    }
 
     await t.test('a request comes with whose it is', async () => {
       heads.length = 0;
@@ -149,6 +192,19 @@ for (const name of NAMES) {
       // The browser's and then the proxy's own, which the server adds.
       assert.deepEqual([address.split(/, */).length, scheme], [2, 'https']);
     });
+  });
+}
+
+for (const name of NAMES) {
+  // Chromium without a screen keeps cookies of other sites back, as the page says that browsers do: Apache's is one.
+  const from = name === 'apache' ? SITE : OTHER_SITE;
+  test(`${name}: where all origins are allowed, pages of ${from} over what tells no origin`, { skip: absent(name) }, async (t) => {
+    await start(t, name, [], allowing);
+    for (const transport of ['jsonp-polling']) {
+      await t.test(transport, async (t) => {
+        await gets(await opened(t, from, 'original', transport), `${name} ${transport}`);
+      });
+    }
   });
 }
 
@@ -181,7 +237,10 @@ test('the lines that show whether it is right', { skip: absent('nginx') }, async
   await stream.exited;
   const [page, mq] = block('sh', 'pushnote doctor').trim().split('\n');
   // The certificate is the proxy's own, which is signed by itself.
-  const looked = shell(`${page.replace('push.example.org', `127.0.0.1:${ports.proxy}`)} --insecure --keep-alive=0s`);
-  assert.match(looked, /^ok +page +websocket .*^ok +page +token .*^ok +page +stickiness /ms);
+  const doctor = `${page.replace('push.example.org', `127.0.0.1:${ports.proxy}`)} --insecure --keep-alive=0s`;
+  assert.ok(doctor.includes(`--origin=${SITE} `));
+  assert.match(shell(doctor), /^ok +page +websocket .*^ok +page +token .*^ok +page +stickiness /ms);
+  const keptOut = /^FAIL +page +origin .* keeps pages of https:\/\/www.example.net out/m;
+  assert.throws(() => shell(doctor.replace(SITE, OTHER_SITE)), ({ stdout }) => keptOut.test(stdout));
   assert.match(shell(own(mq, 'sub', 'pub')), /ok/);
 });

@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { Process } from '../node/processes.mjs';
 
 export const PAGE = readFileSync(new URL('../../docs/deploy.md', import.meta.url), 'utf8');
+/** The servers' name on the page. */
+export const HOST = 'push.example.org';
 const UNPACKED = fileURLToPath(new URL('../.proxies', import.meta.url));
 
 /** The page's block of a language that has this text. */
@@ -28,10 +30,10 @@ export function replaced(text, words) {
   return text;
 }
 
-/** A certificate for 127.0.0.1, alone and with its key in one file. */
+/** A certificate for the page's names and 127.0.0.1, alone and with its key in one file. */
 export function certificate(folder) {
   const file = (name) => join(folder, name);
-  const subject = ['-subj', '/CN=push.example.org', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const subject = ['-subj', '/CN=push.example.org', '-addext', 'subjectAltName=DNS:push.example.org,DNS:www.example.org,IP:127.0.0.1'];
   const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
   execFileSync('openssl', [...made, ...subject, '-keyout', file('key'), '-out', file('crt')], { stdio: 'pipe' });
   writeFileSync(file('pem'), readFileSync(file('crt')) + readFileSync(file('key')));
@@ -66,8 +68,8 @@ http { access_log off; ${paths.join(' ')}\n${site}\n}`;
   },
 
   caddy: ({ port, folder, crt, key, servers }) => {
-    const site = replaced(block('caddy'), [['push.example.org {', `https://127.0.0.1:${port} {\ntls ${crt} ${key}\n`], ...servers]);
-    const text = `{\nadmin off\nauto_https disable_redirects\n}\n${site}`;
+    const site = replaced(block('caddy'), [['push.example.org {', `push.example.org {\nbind 127.0.0.1\ntls ${crt} ${key}\n`], ...servers]);
+    const text = `{\nadmin off\nauto_https disable_redirects\nhttps_port ${port}\n}\n${site}`;
     const args = (file) => ['run', '--adapter', 'caddyfile', '--config', file];
     return { program: 'usr/bin/caddy', args, text, env: { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder } };
   },
@@ -99,7 +101,7 @@ export function absent(name) {
 }
 
 /**
- * Starts one on a port, in front of servers: `[[what the page has, what is there]]`.
+ * Starts one on a port, as the page's name, in front of servers: `[[what the page has, what is there]]`.
  *
  * @param {string[]} [more.modules] of Apache, other ones than the page's
  * @returns {{started: Process, ask: (path: string, headers?: object) => Promise<{status: number, text: string}>}}
@@ -121,7 +123,7 @@ export function launchProxy(t, name, { port, certificate, ...more }) {
   const ask = (path, headers = {}) =>
     new Promise((resolve, reject) => {
       https
-        .get({ host: '127.0.0.1', port, path, headers, ca }, (answer) => {
+        .get({ host: '127.0.0.1', port, servername: HOST, path, headers: { Host: HOST, ...headers }, ca }, (answer) => {
           const parts = [];
           answer.on('data', (part) => parts.push(part));
           answer.on('end', () => resolve({ status: answer.statusCode, text: Buffer.concat(parts).toString() }));
@@ -137,5 +139,5 @@ export async function proxy(t, name, options) {
   while ((await ask('/health').catch(() => ({}))).status !== 200) {
     assert.equal(started.child.exitCode, null, started.story);
   }
-  return { origin: `https://127.0.0.1:${options.port}`, ask };
+  return { origin: `https://${HOST}`, ask };
 }

@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
+import https from 'node:https';
 
 const SCRIPTS = {
   '/sockjs.js': new URL('../node_modules/sockjs-client/dist/sockjs.js', import.meta.url),
@@ -14,17 +15,23 @@ const SCRIPTS = {
   '/pushnote.js': new URL('../../client-js/dist/pushnote.js', import.meta.url),
 };
 
-/** Serves the pages until `close`. */
-export async function serve() {
-  const server = http.createServer((request, response) => {
+/**
+ * Serves the pages until `close`.
+ *
+ * @param {{key: string, cert: string}} [certificate] with it, over TLS
+ */
+export async function serve(certificate) {
+  const create = certificate ? (answered) => https.createServer(certificate, answered) : http.createServer;
+  const server = create((request, response) => {
     answer(new URL(request.url, 'http://site')).then(
       ({ type, body }) => response.writeHead(200, { 'Content-Type': `${type}; charset=utf-8` }).end(body),
-      () => response.writeHead(404).end(),
+      () => response.writeHead(404).end('not found'),
     );
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
+  const scheme = certificate ? 'https' : 'http';
   return {
     /**
      * Where a page is that connects as it is told to.
@@ -41,9 +48,10 @@ export async function serve() {
         token: JSON.stringify(token),
         options: JSON.stringify(options),
       });
-      return `http://${host}:${port}/${page}.html?${query}`;
+      return `${scheme}://${host}:${port}/${page}.html?${query}`;
     },
-    origin: `http://127.0.0.1:${port}`,
+    origin: `${scheme}://127.0.0.1:${port}`,
+    port,
     close() {
       server.close();
       server.closeAllConnections();
