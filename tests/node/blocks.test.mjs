@@ -65,8 +65,8 @@ const TESTED = {
   },
   'docs/rust.md': {
     'Rust: a site on axum or actix-web': [3, 'tests/readme/rust.rs'],
-    'axum': [2, 'tests/readme/rust.rs'],
-    'actix-web': [2, 'tests/readme/rust.rs'],
+    'axum': [2, 'tests/readme/rust.rs', '.ci/packages.py'],
+    'actix-web': [2, 'tests/readme/rust.rs', '.ci/packages.py'],
   },
   'docs/languages.md': {
     'From any language': [1, LANGUAGES],
