@@ -1,5 +1,6 @@
 //! What `python/original.py` runs.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
