@@ -7,31 +7,9 @@ import { after, before, test } from 'node:test';
 import { bursts, converse } from '../node/conversation.mjs';
 import { System } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
+import { OTHER, OWN, SKIPPED, TRANSPORTS } from './transports.mjs';
 
 const CLIENT = new URL('../node_modules/sockjs-client/dist/sockjs.js', import.meta.url);
-const OWN = 'its own origin';
-const OTHER = 'another site';
-
-const TRANSPORTS = [
-  'websocket',
-  'xhr-streaming',
-  'eventsource',
-  'iframe-eventsource',
-  'htmlfile',
-  'iframe-htmlfile',
-  'xhr-polling',
-  'iframe-xhr-polling',
-  'jsonp-polling',
-];
-
-/** What sockjs-client does not even try, from where, and why. */
-const SKIPPED = [
-  ['xdr-streaming', OWN, 'Chromium has no XDomainRequest'],
-  ['xdr-streaming', OTHER, 'Chromium has no XDomainRequest'],
-  ['xdr-polling', OWN, 'Chromium has no XDomainRequest'],
-  ['xdr-polling', OTHER, 'Chromium has no XDomainRequest'],
-  ['htmlfile', OTHER, "its frame calls the page's functions; iframe-htmlfile does so within a frame of the server's"],
-];
 
 const system = new System();
 let servers;
