@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 import { front } from '../node/front.mjs';
 import { BIN_DIR, freePort, Process, System } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
-import { absent, block, certificate, HOST, launchProxy, MODULES, NAMES, proxy, replaced } from './proxies.mjs';
+import { absent, block, certificate, HOST, launchProxy, MODULES, NAMES, PAGE, proxy, replaced } from './proxies.mjs';
 import { serve } from './site.mjs';
 import { OTHER, SKIPPED, TRANSPORTS } from './transports.mjs';
 
@@ -213,6 +213,44 @@ for (const name of NAMES) {
     }
   });
 }
+
+/** What the page has in a line of its text, in `backquotes`. */
+const inline = (text) => PAGE.match(new RegExp(`\`(${text}[^\`]*)\``))[1];
+
+test('nginx: what the page adds in words, for Web Push and behind Cloudflare', { skip: absent('nginx') }, async (t) => {
+  const lines = block('nginx', 'upstream').match(/ {4}location \/ \{\n( +proxy_pass .*\n)([^]*?) {4}\}\n/);
+  // The server without Web Push is down for `/`: what is answered came by the line for `/push/`.
+  const push = replaced(inline('location /push/ '), [[' }', `\n${lines[2]}}`], [`127.0.0.1:${PRINTED.one}`, `127.0.0.1:${ports.one}`]]);
+  const nobody = await freePort();
+  const elsewhere = [{ port: nobody }, { port: nobody }];
+  const added = [['    location / {', `    ${inline('keepalive_timeout ')}\n    ${push}\n    location / {`]];
+  const { started, ask } = launchProxy(t, 'nginx', setUp(added, elsewhere));
+  let answer;
+  while (!answer && started.child.exitCode === null) answer = await ask('/push/whence').catch(() => undefined);
+  assert.ok(answer, started.story);
+  assert.notEqual(answer.status, 502);
+  assert.equal((await ask('/health')).status, 502);
+});
+
+test("caddy: what the page adds in words, behind Cloudflare: by the browser's address", { skip: absent('caddy') }, async (t) => {
+  const trusted = replaced(inline('trusted_proxies '), [['173.245.48.0/20', '127.0.0.1']]);
+  const changes = [['lb_policy ip_hash', `${inline('lb_policy header ')}\n${trusted}`]];
+  const came = [];
+  const watched = async ({ port }, server) => {
+    const origin = await front(t, ({ headers, url }) => {
+      if (url === '/whence') came.push({ server, headers });
+      return `http://127.0.0.1:${port}`;
+    });
+    return { port: new URL(origin).port };
+  };
+  const { ask } = await start(t, 'caddy', changes, await Promise.all(servers.map(watched)));
+  const addresses = Array.from({ length: 20 }, (_, n) => `192.0.2.${n}`);
+  for (const address of [...addresses, ...addresses]) await ask('/whence', { 'X-Forwarded-For': address, 'CF-Connecting-IP': address });
+  const all = came.map(({ server }) => server);
+  assert.deepEqual(all.slice(0, 20), all.slice(20));
+  assert.equal(new Set(all).size, 2);
+  assert.deepEqual(came.slice(0, 20).map(({ headers }) => headers['x-forwarded-for'].split(',')[0]), addresses);
+});
 
 test('a Unix socket, and the file for runit', { skip: absent('nginx') }, async (t) => {
   const socket = join(folder, '1.sock');
