@@ -21,7 +21,10 @@ async fn the_file_of_a_killed_forwarder_is_removed_and_that_of_a_running_one_is_
     let witness = relay.witness().await;
     let thief = Process::output("pushnote-mq", &[&format!("--sub={sub}"), &format!("--pub={publ}")], &[]);
     let said = String::from_utf8_lossy(&thief.stderr).into_owned();
-    assert!(!thief.status.success() && said.contains(&sub) && said.contains("in use"), "{said}");
+    assert!(
+        !thief.status.success() && said.contains(&sub) && said.contains("another process listens"),
+        "{said}"
+    );
     witness.noticed_nothing().await;
     assert!(newcomers_meet(&sub, Ear::subscriber(&publ)).await < AT_ONCE);
 }

@@ -15,9 +15,10 @@ pub(super) struct Front {
     _folder: TempDir,
 }
 
-/// A port that is free at the moment.
-pub(super) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+/// Ports that are free at the moment, none of them twice.
+pub(super) fn free_ports<const N: usize>() -> [u16; N] {
+    let bound = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    bound.map(|listener| listener.local_addr().expect("a port").port())
 }
 
 fn unpacked() -> PathBuf {

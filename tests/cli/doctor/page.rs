@@ -73,7 +73,7 @@ fn an_address_of_ipv6_is_one_as_any() {
     said.has("ok", "origin", &[url.trim_end_matches("/sockjs")]);
     assert!(said.0.iter().all(|line| line.starts_with("ok ")), "{said}");
 
-    let port = super::fronts::free_port();
+    let [port] = super::fronts::free_ports();
     let said = says(&[&format!("http://[::1]:{port}/sockjs")], 69);
     said.has("FAIL", "connect", &[&format!("[::1]:{port}: "), "nothing listens there"]);
 }
@@ -143,7 +143,7 @@ fn pages_of_another_origin() {
 
 #[test]
 fn where_nothing_is() {
-    let port = super::fronts::free_port();
+    let [port] = super::fronts::free_ports();
     let said = says(&[&format!("http://127.0.0.1:{port}/sockjs")], 69);
     said.has("FAIL", "connect", &["refused", "nothing listens there", "started"]);
     says(&["http://no-such-host.invalid/sockjs"], 78).has("FAIL", "name", &["no address", "DNS"]);

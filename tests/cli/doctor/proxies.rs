@@ -4,7 +4,7 @@ use std::process::Command;
 
 use pushnote_tests::{Launch, SECRET, Single};
 
-use super::fronts::{caddy, free_port, haproxy, nginx};
+use super::fronts::{caddy, free_ports, haproxy, nginx};
 use super::page::SESSIONS;
 use super::{Said, says, says_with};
 
@@ -37,8 +37,7 @@ fn nginx_that_is_set_up_well_and_not_so_well() {
     let flags = ["--single", "--mq_socket=tcp://127.0.0.1:0", &format!("--unix-socket={socket}")];
     let by_file = Launch::server().arguments(flags).start();
     by_file.line_after("listening on http://unix:");
-    let [good, file, gone, buffers, plain, zips, strips, twice, frames] =
-        std::array::from_fn(|_| free_port());
+    let [good, file, gone, buffers, plain, zips, strips, twice, frames] = free_ports();
     let kept = "proxy_ignore_headers X-Accel-Buffering;";
     let blocks = [
         MAP.to_owned(),
@@ -107,7 +106,7 @@ fn nginx_that_is_set_up_well_and_not_so_well() {
 #[test]
 fn several_servers_without_stickiness() {
     let servers = [Single::start(), Single::start()];
-    let [loose, hashed] = [free_port(), free_port()];
+    let [loose, hashed] = free_ports();
     let list = servers.each_ref().map(|single| format!("server {};", single.server.address)).concat();
     let blocks = format!(
         "{MAP}upstream loose {{ {list} }}\nupstream hashed {{ hash $session consistent; {list} }}\n\
@@ -126,7 +125,7 @@ fn several_servers_without_stickiness() {
 #[test]
 fn stickiness_by_a_cookie() {
     let servers = [Single::start(), Single::start()];
-    let [front, crossing] = [free_port(), free_port()];
+    let [front, crossing] = free_ports();
     let [one, two] = servers.each_ref().map(|single| &*single.server.address);
     let text = format!(
         "defaults\n mode http\n option http-no-delay\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n timeout tunnel 60s\n\
@@ -153,7 +152,7 @@ fn stickiness_by_a_cookie() {
 fn connections_that_a_proxy_cuts() {
     let single = Single::start();
     let to = &*single.server.address;
-    let [short, tunnel] = [free_port(), free_port()];
+    let [short, tunnel] = free_ports();
     let blocks = format!("{MAP}{}", block(short, to, &format!("{UPGRADE} proxy_read_timeout 1s;")));
     let held = |port| says(&[&at(port), "--keep-alive=5s", "--transport=websocket,xhr-streaming"], 78);
     let cut = |said: &Said| {
@@ -186,11 +185,10 @@ fn connections_that_a_proxy_cuts() {
 #[test]
 fn caddy_as_it_is_and_a_proxy_without_a_server() {
     let single = Single::start();
-    let [good, nobody] = [free_port(), free_port()];
+    let [good, nobody, absent] = free_ports();
     let sites = format!(
-        "http://127.0.0.1:{good} {{\nreverse_proxy {}\n}}\nhttp://127.0.0.1:{nobody} {{\nreverse_proxy 127.0.0.1:{}\n}}\n",
-        single.server.address,
-        free_port()
+        "http://127.0.0.1:{good} {{\nreverse_proxy {}\n}}\nhttp://127.0.0.1:{nobody} {{\nreverse_proxy 127.0.0.1:{absent}\n}}\n",
+        single.server.address
     );
     let Some(_front) = caddy(&sites, &[good, nobody]) else { return };
     let said = quickly(good, 0);
@@ -214,7 +212,7 @@ fn certificates() {
     run(&format!("req {key} -subj /CN=server -keyout key -out request"));
     std::fs::write(folder.path().join("names"), "subjectAltName=IP:127.0.0.1").unwrap();
     run("x509 -req -in request -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out crt");
-    let port = free_port();
+    let [port] = free_ports();
     let tls = format!(
         "{MAP}server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {}; ssl_certificate_key {};
           location / {{ proxy_pass http://{}; {UPGRADE} }} }}",
