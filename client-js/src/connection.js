@@ -176,7 +176,7 @@ export class Connection {
       // One that stops again and again, without having stayed in between, has to be looked at.
       if (PLANNED.includes(end.code)) this.#quietUntil ||= Date.now() + RESTART_MS;
       else if (end.opened) this.#quietUntil = 0;
-      const retryInMs = this.#retry(this.#failures++, end.reason, end.code);
+      const retryInMs = this.#retry(this.#failures++, end.reason, end.code, Date.now() < this.#quietUntil);
       this.#enter('connecting', { code: end.code, reason: end.reason, retryInMs });
       await pause(retryInMs, signal);
     }
@@ -257,14 +257,14 @@ export class Connection {
   }
 
   /**
-   * Says what has failed and is tried again.
+   * Says what has failed and is tried again, if somebody has to look at it.
    *
    * @returns {number} in how many ms
    */
-  #retry(failures, reason, code) {
+  #retry(failures, reason, code, isQuiet) {
     const { backoffMinMs, backoffMaxMs } = this.#settings;
     const ms = Math.round(backoffMs(failures, backoffMinMs, backoffMaxMs));
-    if (Date.now() >= this.#quietUntil) this.#fail(`${reason}; next try in ${(ms / 1000).toFixed(1)} s`, code);
+    if (!isQuiet) this.#fail(`${reason}; next try in ${(ms / 1000).toFixed(1)} s`, code);
     return ms;
   }
 

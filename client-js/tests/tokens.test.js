@@ -110,6 +110,20 @@ test('a token that cannot be had concerns its subscription alone, which is tried
   assert.deepEqual([asks.length, sent().length, seen.states, seen.errors.length], [5, 2, ['connected'], 2]);
 });
 
+test('it is an error also where the server has just been restarted', async (t) => {
+  t.mock.method(Math, 'random', () => 0.5);
+  const { fail, getToken } = tokens();
+  const { connection, welcome, seen, last } = world(t, { getToken });
+  await welcome();
+  last().receive('c[3001,"Back soon"]');
+  await advance(t, 500);
+  await welcome();
+  fail.news = new Error('status 500');
+  connection.subscribe('news');
+  await settle();
+  assert.deepEqual(seen.errors.map(({ message }) => message), ['news: cannot get a token: status 500; next try in 0.3 s']);
+});
+
 test('a subscription whose token comes late misses nothing: it begins where it was', async (t) => {
   const { fail, getToken } = tokens();
   const { connection, welcome, lose, say, seen, asked, last } = world(t, { getToken });

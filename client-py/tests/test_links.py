@@ -247,19 +247,22 @@ def test_a_forwarders_other_port_is_called_that(start, publisher):
         out.flush(1)
 
 
-def test_an_endpoint_of_ipv6(start, publisher):
+@pytest.mark.parametrize("host", ["[::1]", "localhost"])
+def test_endpoints_of_ipv6_and_names_that_are_of_both(start, publisher, host):
     port, mq = free_port(), free_port()
     start(
         "pushnote-server",
         "--single",
         "--address=127.0.0.1",
         f"--port={port}",
-        f"--mq_socket=tcp://[::1]:{mq}",
+        f"--mq_socket=tcp://{'127.0.0.1' if host == 'localhost' else host}:{mq}",
         '--channels={ prefix = "news", public = true }',
         port=port,
     )
     page = Page(port)
-    out = publisher([f"tcp://[::1]:{mq}"])
+    out = publisher([f"tcp://{host}:{mq}"])
     out.publish(everyone("Hi"))
     out.flush(15)
     assert page.take(1) == ["Hi"]
+    # Where localhost is ::1, too, libzmq would try that alone.
+    assert [bool(link.socket.getsockopt(zmq.IPV6)) for link in out._links] == [host == "[::1]"]

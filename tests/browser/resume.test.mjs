@@ -85,8 +85,8 @@ test('30 s offline', async (t) => {
   for (const { way } of pages) way.cut();
   const before = messages.count();
   await pause(30_000);
+  while (messages.count() <= before + 1_200) await pause(INTERVAL_MS); // on a busy machine
   for (const { page } of pages) assert.ok(page.received.length < before + 10, 'nothing comes to a page that is offline');
-  assert.ok(messages.count() > before + 300, 'it has missed many, however slow the machine');
   await goOffline(false);
   for (const { page } of pages) await page.event('open', 2);
   await pause(1_000);

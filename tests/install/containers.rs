@@ -48,7 +48,7 @@ fn engine(folder: &Path) -> Option<Machine> {
 fn limit(engine: &Machine) {
     let most = engine.run("ulimit -Hn");
     let limit = format!("{{ulimits: {{nofile: {}}}}}", most.trim());
-    let text = format!("version: '2.4'\nservices:\n  server-1: {limit}\n  server-2: {limit}\n");
+    let text = format!("services:\n  server-1: {limit}\n  server-2: {limit}\n");
     engine.run(&format!("cat > /run/limit.yml <<'END'\n{text}END"));
 }
 

@@ -89,7 +89,7 @@ class Link:
         self.monitor = self.socket.get_monitor_socket(EVENTS)
         try:
             self.socket.setsockopt(zmq.XPUB_NODROP, 1)
-            set_up(self.socket, curve)
+            set_up(self.socket, endpoint, curve)
             self.socket.connect(endpoint)
         except (NotConfigured, zmq.ZMQError):
             self.close(0)
@@ -220,13 +220,14 @@ def failure(event: int, endpoint: str, setting: str, has_keys: bool) -> str:
     return f"{endpoint} wants keys ({CURVE_SERVER_KEY}), or is another port: {RIGHT_PORT}"
 
 
-def set_up(made: zmq.Socket[bytes], curve: tuple[str, str] | None) -> None:
-    """Have a socket notice who is gone, and encrypt.
+def set_up(made: zmq.Socket[bytes], endpoint: str, curve: tuple[str, str] | None) -> None:
+    """Have a socket for this endpoint notice who is gone, and encrypt.
 
     :raises NotConfigured: the keys are none.
     """
     made.setsockopt(zmq.LINGER, 0)
-    made.setsockopt(zmq.IPV6, 1)
+    # For such an address alone: a name would be one of IPv6 only, as localhost often is, which has both.
+    made.setsockopt(zmq.IPV6, endpoint.startswith("tcp://["))
     made.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
     made.setsockopt(zmq.HEARTBEAT_TIMEOUT, DEAD_AFTER_MS)
     if curve is not None:

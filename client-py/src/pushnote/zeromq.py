@@ -314,7 +314,7 @@ class ZeroMQ:
         """
         sockets = runtimes.sockets()
         with sockets.Context() as context, context.socket(zmq.REQ) as asking:
-            set_up(asking, self._curve)
+            set_up(asking, endpoint, self._curve)
             with contextlib.closing(asking.get_monitor_socket(FAILURES)) as monitor:
                 try:
                     asking.connect(endpoint)
