@@ -103,7 +103,7 @@ const TESTED = {
     'django-channels': [1, 'tests/node/commands.test.mjs'],
   },
   'docs/operate.md': {
-    'What to watch': [1, 'tests/cli/server_metrics.rs'],
+    'What to watch': [1, 'tests/node/alerts.test.mjs', 'tests/cli/server_metrics.rs'],
     'A copy of what is kept': [2, 'tests/cli/copies.rs'],
   },
   'docs/protocol.md': {

@@ -108,10 +108,10 @@ export class System {
   }
 
   /** `pushnote-mq` on two ports, which it gets again when it is started again with them. */
-  async mq({ sub, pub } = {}) {
+  async mq({ sub, pub, flags = [] } = {}) {
     const ports = { sub: sub ?? (await freePort()), pub: pub ?? (await freePort()) };
     const endpoint = (port) => `tcp://127.0.0.1:${port}`;
-    const mq = this.start('pushnote-mq', [`--sub=${endpoint(ports.sub)}`, `--pub=${endpoint(ports.pub)}`]);
+    const mq = this.start('pushnote-mq', [`--sub=${endpoint(ports.sub)}`, `--pub=${endpoint(ports.pub)}`, ...flags]);
     await ready(mq);
     return Object.assign(mq, { ports, sub: endpoint(ports.sub), pub: endpoint(ports.pub) });
   }
