@@ -190,10 +190,13 @@ export class Connection {
     const { io } = this.#settings;
     const base = info.base_url ? new URL(info.base_url, this.#base).href.replace(/\/+$/, '') : this.#base;
     const limits = { openTimeoutMs: this.#settings.openTimeoutMs, ...this.#silence(info.heartbeat_delay) };
-    const absent = { websocket: !io.WebSocket || info.websocket === false, eventsource: !io.EventSource };
+    const absent = { websocket: !io.WebSocket, eventsource: !io.EventSource };
     const failures = [];
     for (const transport of this.#settings.transports) {
-      if (absent[transport]) continue;
+      if (absent[transport] || info[transport] === false) {
+        failures.push(`${transport}: ${absent[transport] ? 'not here' : 'not at this server'}`);
+        continue;
+      }
       const session = openSession(transport, base, io, limits, {
         open: () => this.#opened(session, transport),
         message: (data) => this.#conversation.receive(data),
@@ -203,7 +206,7 @@ export class Connection {
       if (end.opened || signal.aborted || isFinal(end.code)) return end;
       failures.push(`${transport}: ${end.reason}`);
     }
-    throw new Error(`no transport works at ${base} (${failures.join('; ') || 'none is left to try'})`);
+    throw new Error(`no transport works at ${base} (${failures.join('; ')})`);
   }
 
   /** How long a server that sends something every so many ms may be silent; others say nothing of it. */

@@ -76,7 +76,7 @@ test('says of each transport why it failed', async (t) => {
   await settle();
   assert.match(
     seen.errors[0].message,
-    /^no transport works at http:\/\/push\.example\/sockjs \(websocket: it did not open; xhr-streaming: xhr_streaming\?frames=0 was answered with status 503; xhr-polling: fetch failed \(ECONNREFUSED\)\); next try in \d\.\d s$/,
+    /^no transport works at http:\/\/push\.example\/sockjs \(websocket: it did not open; xhr-streaming: xhr_streaming\?frames=0 was answered with status 503; eventsource: not here; xhr-polling: fetch failed \(ECONNREFUSED\)\); next try in \d\.\d s$/,
   );
 });
 
@@ -126,10 +126,11 @@ test('passes over WebSocket where there is none', async (t) => {
   assert.equal(server.requests[0].route, 'xhr_streaming');
 
   t.mock.timers.reset();
-  const only = world(t, { transports: ['websocket'] });
+  // A page that wants no other is told why.
+  const only = world(t, { transports: ['websocket', 'eventsource'] });
   only.server.info = { websocket: false };
   await settle();
-  assert.match(only.seen.errors[0].message, /^no transport works at .* \(none is left to try\)/);
+  assert.match(only.seen.errors[0].message, /^no transport works at .* \(websocket: not at this server; eventsource: not here\)/);
 });
 
 test('a page that may not open a WebSocket falls back', async (t) => {
