@@ -1,7 +1,7 @@
 // Waiting for what others do: always bounded, and a failure says what came instead.
 
 /** How long anything may take before a test says what it waited for. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** Rejects with what was awaited, and what came instead, if `promise` is not settled in time. */
 export async function soon(promise, what, context = () => '', ms = PATIENCE_MS) {
