@@ -14,13 +14,14 @@ const isThere = (path) => existsSync(new URL(`../../${path}`, import.meta.url));
 const README = 'tests/readme/main.rs';
 const PAGES = 'tests/browser/blocks.test.mjs';
 const LANGUAGES = 'tests/node/languages.test.mjs';
+const FRAMEWORKS = 'tests/browser/frameworks.test.mjs';
 const PUSH = 'tests/readme/web_push.rs';
 const PROGRAMS = 'tests/node/programs.test.mjs';
 const PROTOCOL = ['client-js/tests/protocol.test.js', 'tests/delivery/protocol.rs'];
 /** Rust's own: the crate's documentation is its README, and `cargo test` runs it. */
 const doctest = (crate) => `crates/${crate}/src/lib.rs`;
 /** They take all blocks below a heading, or of a page, without a piece of each: and say how many there are, or which is which. */
-const TAKE_ALL = [...PROTOCOL, 'client-py/tests/test_start.py', 'tests/browser/readme.test.mjs', 'tests/node/commands.test.mjs'];
+const TAKE_ALL = [...PROTOCOL, 'client-py/tests/test_start.py', 'tests/browser/readme.test.mjs', 'tests/node/commands.test.mjs', FRAMEWORKS];
 /** What `make test` runs is these tests: none of them can run all. */
 const ITSELF = 'Makefile';
 
@@ -77,6 +78,11 @@ const TESTED = {
     'Java': [1, LANGUAGES],
     'A shell': [1, LANGUAGES],
     'Tokens': [3, LANGUAGES],
+  },
+  'docs/frameworks.md': {
+    'A site in Laravel or Rails': [3, FRAMEWORKS],
+    'Laravel': [6, FRAMEWORKS],
+    'Rails': [6, FRAMEWORKS],
   },
   'docs/zeromq.md': {
     'From any language, by ZeroMQ': [1, LANGUAGES],
