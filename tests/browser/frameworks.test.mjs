@@ -13,6 +13,7 @@ import { soon } from '../node/waiting.mjs';
 import { launch, Page } from './chromium.mjs';
 import { laravel } from './frameworks/laravel.mjs';
 import { rails } from './frameworks/rails.mjs';
+import { spring } from './frameworks/spring.mjs';
 
 /** Compilers and frameworks take their time on a busy machine. */
 const PATIENCE_MS = 120_000;
@@ -128,7 +129,7 @@ class Visitor extends Page {
   }
 }
 
-for (const framework of [laravel, rails]) {
+for (const framework of [laravel, rails, spring]) {
   const { heading, missing } = framework;
   test(`a site on ${heading}: an order is told to all, and to who made it`, { skip: missing(), timeout: 3 * PATIENCE_MS }, async (t) => {
     const folder = join(base, `on_${heading.toLowerCase()}`);
