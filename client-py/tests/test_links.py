@@ -243,8 +243,25 @@ def test_a_forwarders_other_port_is_called_that(start, publisher):
     start("pushnote-mq", f"--sub=tcp://127.0.0.1:{sub}", f"--pub=tcp://127.0.0.1:{pub}", port=pub)
     out = publisher([f"tcp://127.0.0.1:{pub}"])
     out.publish(everyone(1))
-    with pytest.raises(NotSent, match="messages go to pushnote-mq --sub"):
+    with pytest.raises(
+        NotSent, match=r"wants keys \(PUSHNOTE_CURVE_SERVER_KEY\), or is another port: messages go to pushnote-mq --sub"
+    ):
         out.flush(1)
+
+
+def test_somebody_who_takes_no_messages_is_called_that(publisher):
+    taking = zmq.Context.instance().socket(zmq.SUB)
+    try:
+        port = taking.bind_to_random_port("tcp://127.0.0.1")
+        out = publisher([f"tcp://127.0.0.1:{port}"])
+        out.publish(everyone(1))
+        with pytest.raises(NotSent, match=rf"nobody has subscribed at tcp://127.0.0.1:{port}: messages go to pushnote-mq --sub"):
+            out.flush(2)
+        taking.subscribe(b"")
+        assert taking.poll(15_000)
+        out.flush(15)
+    finally:
+        taking.close(0)
 
 
 @pytest.mark.parametrize("host", ["[::1]", "localhost"])

@@ -207,7 +207,8 @@ fn a_forwarders_flags_are_checked() {
 
 #[test]
 fn listening_to_the_world_in_the_clear_has_to_be_meant() {
-    let words = &["other machines", "--curve-secret-key-file", "127.0.0.1", "--allow-plaintext"];
+    let words =
+        &["other machines can connect to", "--curve-secret-key-file", "127.0.0.1", "--allow-plaintext"];
     for endpoint in
         ["tcp://*:0", "tcp://0.0.0.0:0", "tcp://[::]:0", "tcp://[::ffff:0.0.0.0]:0", "tcp://192.0.2.1:0"]
     {

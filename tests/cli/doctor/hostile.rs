@@ -119,7 +119,7 @@ fn the_whole_way_ends_where_a_server_sends_its_pages() {
 fn what_is_only_half_of_it() {
     // The same answer for everything, twice the same: a cache before it, and no transport.
     let said = soon(Answer::Once(INFO), &[], 78);
-    said.has("FAIL", "cache", &["kept on the way", "proxy_cache"])
+    said.has("FAIL", "cache", &["is kept on the way and given again", "proxy_cache"])
         .has("warn", "clock", &["no Date"])
         .has("FAIL", "websocket", &["200", "does not pass the upgrade on", "Connection"])
         .has("FAIL", "xhr-streaming", &["ends at once"])

@@ -89,7 +89,8 @@ fn over_unix_sockets_too() {
 #[test]
 fn nobody_there() {
     let nobody = free_endpoint();
-    fails(&["--mq-sub", &nobody], 69, &["connect", &nobody, "nobody listens there", "--mq-sub"]);
+    let advice = "nobody listens there: start pushnote-mq (or pushnote-server --single), or correct --mq-sub";
+    fails(&["--mq-sub", &nobody], 69, &["connect", &nobody, advice]);
     let single =
         ["--mq-pub", &nobody, "start pushnote-mq, or", "--single has no such end", "leave --mq-pub away"];
     fails(&single[..2], 69, &single[2..]);
@@ -131,7 +132,11 @@ fn a_forwarder_that_is_stopped() {
     let id = Pid::from_raw(forwarder.process.id().cast_signed()).unwrap();
     kill_process(id, Signal::STOP).unwrap();
     let [sub, _] = both(&forwarder);
-    fails(&["--timeout=500ms", &sub], 69, &["greeting", "within 500ms", "hangs or is stopped"]);
+    fails(
+        &["--timeout=500ms", &sub],
+        69,
+        &["greeting", "connected, but no greeting within 500ms", "hangs or is stopped"],
+    );
     kill_process(id, Signal::CONT).unwrap();
     succeeds(&[&sub], &[]);
 }
@@ -154,7 +159,7 @@ fn keys() {
     let server = format!("--curve-server-key={public}");
 
     succeeds(&[&sub, &publ, &server, &friend], &["security       CURVE", "both  end to end"]);
-    let flags = ["security", "wants CURVE", "--curve-server-key", "--curve-secret-key-file"];
+    let flags = ["security", "it wants CURVE: give --curve-server-key", "--curve-secret-key-file"];
     fails(&[&sub, &publ], 78, &flags);
     let words = ["pub", "security", "may not subscribe", &format!("subscribe {of_half}"), "--curve-clients"];
     fails(&[&sub, &publ, &server, &half], 78, &words);

@@ -157,7 +157,7 @@ impl<'a> End<'a> {
             Ok(Ok(Some(time))) => report.ok(self.name, "heartbeat", format_args!("answered in {time:.1?}")),
             Ok(Ok(None)) => report.ok(self.name, "heartbeat", "its ZMTP has none"),
             Ok(Err(cause)) => {
-                return Err(Fault::unavailable("heartbeat", format!("instead of an answer: {cause}")));
+                return Err(remedy::closed("heartbeat", &cause));
             }
             Err(_) => return Err(remedy::silent("heartbeat", look)),
         }
@@ -175,7 +175,7 @@ impl<'a> End<'a> {
                 report.ok(self.name, "history", "none kept: who is away misses what is published then");
             }
             Ok(Err(cause)) => {
-                return Err(Fault::unavailable("history", format!("instead of an answer: {cause}")));
+                return Err(remedy::closed("history", &cause));
             }
             Err(_) => return Err(remedy::silent("history", look)),
         }

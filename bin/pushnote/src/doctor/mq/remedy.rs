@@ -37,6 +37,16 @@ pub(super) fn silent(check: &'static str, look: &Look) -> Fault {
     )
 }
 
+/// It ended what was a connection already.
+pub(super) fn closed(check: &'static str, cause: &CloseCause) -> Fault {
+    Fault::unavailable(
+        check,
+        format!(
+            "it hangs up: it has as many peers as it may have (--peers-max), or it has just ended ({cause})"
+        ),
+    )
+}
+
 pub(super) fn handshake(cause: &CloseCause, ours: SocketType, look: &Look, flag: &str) -> Fault {
     match cause {
         CloseCause::HandshakeTimeout => Fault::unavailable(
