@@ -173,7 +173,7 @@ provoke("The page's console says", {
   '404': async (t) => {
     const there = await system.server({ mq: mq.pub, route: '/push' });
     const from = await together(t, () => origin(there));
-    const said = await complains(await opened(t, from.url('/sockjs'), { from }), '404');
+    const said = await complains(await opened(t, from.url('/sockjs'), { from }), 'status of 404');
     await works(t, from.url('/push'), { from });
     return said;
   },
@@ -183,11 +183,12 @@ provoke("The page's console says", {
     // What streams reaches one of them, and what is sent the other.
     const between = await front(t, ({ url }) => servers[url.endsWith('/xhr_send') ? 1 : 0]);
     const page = await opened(t, `${between}/sockjs`, { transport: 'xhr-streaming', token });
-    const said = await complains(page, '/xhr_send');
+    const isRefused = ({ event, text, url }) => event === 'fault' && text.includes('status of 404') && url.endsWith('/xhr_send');
+    const { url: refused } = await page.until(() => page.events.find(isRefused), 'the refusal');
     const lost = () => page.events.filter(({ event, code }) => event !== 'open' && code === 1006);
     await page.until(() => lost().length >= 2, 'over and over');
     seenBy('tests/browser/balancer.test.mjs', "await balancer(t, servers.map(({ url }) => new URL(url).origin), { cookie })")();
-    return [said, page.story];
+    return ['404', refused, String(lost()[0].code)];
   },
   '"WebSocket connection … failed", and all goes well by other transports': async (t) => {
     if (NO_NGINX) return skipped(t, NO_NGINX);
@@ -222,7 +223,7 @@ provoke("The page's console says", {
   'it ends again and again, each time after so many seconds': async (t) => {
     if (NO_NGINX) return skipped(t, NO_NGINX);
     const page = await opened(t, at('impatient'), { transport: 'websocket' });
-    await page.event('open', 3);
+    for (const nth of [1, 2, 3]) await page.event('open', nth);
     const held = await ran(t, 'pushnote', ['doctor', at('impatient, with heartbeats'), '--keep-alive=4s', '--transport=websocket']);
     assert.equal(held.code, 0, held.said);
     assert.match(held.said, /^ok .* keep-alive +websocket is open after/m);
@@ -234,7 +235,7 @@ provoke("The page's console says", {
       const from = await together(t, () => `http://127.0.0.1:${ports[name]}`);
       return opened(t, from.url('/sockjs'), { from });
     };
-    return [await complains(await through('nobody'), '502'), await complains(await through('silent'), '504')];
+    return [await complains(await through('nobody'), 'status of 502'), await complains(await through('silent'), 'status of 504')];
   },
   'six windows connect, and the seventh waits': async (t) => {
     if (NO_NGINX) return skipped(t, NO_NGINX);

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import zeromq from 'zeromq';
 import { BIN_DIR, freePort, Process } from './processes.mjs';
 import { logged, provoke, publisher, ran, runs, seenBy, single, system } from './troubleshooting.mjs';
 
@@ -121,4 +122,24 @@ test('No error, and no message: what is asked with --ack is told who has it, and
   assert.equal(code, 0, said);
   assert.match(said, /\b1 server/);
   await tail.until(() => tail.story.includes('"sure"'), 'the message');
+});
+
+test('No error, and no message: who publishes before the other side has subscribed, by a PUB socket', async (t) => {
+  const { one, client } = await publishing(t);
+  const hasty = new zeromq.Publisher({ linger: 0 });
+  t.after(() => hasty.close());
+  hasty.connect(one.to);
+  const everyone = (data) => JSON.stringify({ name: 'notify_all', data });
+  await hasty.send(everyone('first'));
+  // As long as nobody is there it goes nowhere, and when somebody is, no socket of this kind says so.
+  let arrived = false;
+  const later = client.message('later').finally(() => (arrived = true));
+  while (!arrived) await hasty.send(everyone('later'));
+  await later;
+  assert.ok(!client.messages.includes('first'), client.story);
+  // An XPUB socket is told; and our own program has waited for it, and for its end.
+  await (await publisher(t, one.to))({ name: 'notify_all', data: 'waited' });
+  await client.message('waited');
+  assert.equal((await ran(t, 'pushnote', ['publish', '"alone"'], { PUSHNOTE_MQ_SOCKET: one.to })).code, 0);
+  await client.message('alone');
 });
