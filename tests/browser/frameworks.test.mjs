@@ -11,6 +11,7 @@ import { after, before, test } from 'node:test';
 import { freePort, Process, System } from '../node/processes.mjs';
 import { soon } from '../node/waiting.mjs';
 import { launch, Page } from './chromium.mjs';
+import { express } from './frameworks/express.mjs';
 import { laravel } from './frameworks/laravel.mjs';
 import { rails } from './frameworks/rails.mjs';
 import { spring } from './frameworks/spring.mjs';
@@ -129,7 +130,7 @@ class Visitor extends Page {
   }
 }
 
-for (const framework of [laravel, rails, spring]) {
+for (const framework of [laravel, rails, spring, express]) {
   const { heading, missing } = framework;
   test(`a site on ${heading}: an order is told to all, and to who made it`, { skip: missing(), timeout: 3 * PATIENCE_MS }, async (t) => {
     const folder = join(base, `on_${heading.toLowerCase()}`);

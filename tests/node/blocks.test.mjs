@@ -80,10 +80,11 @@ const TESTED = {
     'Tokens': [3, LANGUAGES],
   },
   'docs/frameworks.md': {
-    'A site in Laravel, Rails or Spring': [3, FRAMEWORKS],
+    'A site in Laravel, Rails, Spring or Express': [3, FRAMEWORKS],
     'Laravel': [6, FRAMEWORKS],
     'Rails': [6, FRAMEWORKS],
     'Spring': [8, FRAMEWORKS],
+    'Express': [4, FRAMEWORKS],
   },
   'docs/zeromq.md': {
     'From any language, by ZeroMQ': [1, LANGUAGES],
