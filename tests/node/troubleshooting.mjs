@@ -109,12 +109,12 @@ export function logged(started, text) {
  * @returns {Promise<{server, url: string, api: string, key: string, keys: string, to: string}>} where its pages, its API and its
  *   applications are, and the file of its keys
  */
-export async function single(t, flags = [], env = {}) {
+export async function single(t, flags = [], env = {}, port = 0) {
   const { key, line } = await newKey(t);
   const keys = join(folder(t), 'keys');
   writeFileSync(keys, `${line}\n`);
   const own = flags.some((flag) => flag.startsWith('--mq_socket')) ? [] : ['--single', '--mq_socket=tcp://127.0.0.1:0'];
-  const args = [...own, '--address=127.0.0.1', '--port=0', '--api=127.0.0.1:0', `--api-keys=${keys}`, ...flags];
+  const args = [...own, '--address=127.0.0.1', `--port=${port}`, '--api=127.0.0.1:0', `--api-keys=${keys}`, ...flags];
   const server = await runs(t, 'pushnote-server', args, env);
   await logged(server, 'api listening on');
   const [, url, to] = server.story.match(/listening on (http\S+), (?:bound|connected|connecting) to (\S+)/);
