@@ -110,6 +110,19 @@ test('what troubleshooting.md says that programs say, they say', () => {
   }
 });
 
+test('the close codes are the same on each page, as are those with which client-js comes back', () => {
+  const provoked = [...read('docs/troubleshooting.md').matchAll(/^\| (3\d{3}) `([^`]+)`/gm)].map(([, code, reason]) => [code, reason]);
+  const rows = [...read('README.md').matchAll(/^\| (3\d{3}) \| (.+) \| (.+) \|$/gm)].map(([, code, reason, back]) => ({ code, reason, back }));
+  assert.ok(rows.length > 5);
+  assert.deepEqual(rows.map(({ code, reason }) => [code, reason]), provoked);
+  const [final, passing] = ['3500–3999, 4500–4999', 'any other'].map((codes) => {
+    const [, row] = read('client-js/README.md').match(new RegExp(`^\\| ${codes} \\| (.+) \\|$`, 'm'));
+    return row.match(/\b3\d{3}\b/g);
+  });
+  assert.deepEqual(rows.filter(({ back }) => back === 'yes').map(({ code }) => code), passing);
+  assert.deepEqual(rows.filter(({ back }) => back !== 'yes').map(({ code }) => code), final);
+});
+
 const RUST = files('crates', ['.rs']).concat(files('bin', ['.rs'])).map(read).join('\n');
 
 /** What stands between backticks in the running text of pages that are about what there is. */
