@@ -1,8 +1,11 @@
 // A site on Express, whose users are whom their address says.
 
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+const MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url));
+const [MAJOR] = JSON.parse(readFileSync(join(MODULES, 'express/package.json'), 'utf8')).version.split('.');
 
 const SITE = `import express from 'express';
 import session from 'express-session';
@@ -32,6 +35,7 @@ export async function placeOrder(user, item) {
 
 export const express = {
   heading: 'Express',
+  version: `Express ${MAJOR}`,
   scripts: 'public',
   env: { NODE_ENV: 'production' },
   ready: /listening/,
@@ -39,7 +43,7 @@ export const express = {
   missing: () => false,
 
   async prepare({ folder, printed }) {
-    symlinkSync(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'));
+    symlinkSync(MODULES, join(folder, 'node_modules'));
     mkdirSync(join(folder, 'public'));
     writeFileSync(join(folder, 'orders.mjs'), ORDERS);
     printed['app.mjs'] = `${SITE}${printed['app.mjs']}app.listen(process.env.PORT, '127.0.0.1', () => console.log('listening'));\n`;

@@ -176,6 +176,7 @@ ${printed}`,
 export const laravel = {
   heading: 'Laravel',
   scripts: 'public',
+  forged: 419,
   env: {},
   ready: /Development Server .* started/,
 

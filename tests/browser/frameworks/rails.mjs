@@ -34,6 +34,7 @@ const LAYOUT = 'app/views/layouts/application.html.erb';
 export const rails = {
   heading: 'Rails',
   scripts: 'public',
+  forged: 422,
   env: {
     RAILS_ENV: 'production',
     RAILS_LOG_TO_STDOUT: '1',

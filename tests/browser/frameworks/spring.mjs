@@ -57,7 +57,9 @@ const PROPERTIES = 'src/main/resources/application.properties';
 
 export const spring = {
   heading: 'Spring',
+  version: `Spring Boot ${POM.match(/<version>(\d+\.\d+)/)[1]}`,
   scripts: 'src/main/resources/static',
+  forged: 403,
   env: {},
   ready: /Started Application/,
 
