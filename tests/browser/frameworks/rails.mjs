@@ -1,7 +1,7 @@
 // A site as `rails new` makes it, with users who are whom their address says.
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What this site needs of Rails; the gem that is called so has much more. */
@@ -12,6 +12,20 @@ const SITE = {
   'config/routes.rb': `Rails.application.routes.draw do
   get "/sign-in/:id", to: "sessions#create"
   resources :orders
+end
+`,
+  'app/models/user.rb': `class User < ApplicationRecord
+end
+`,
+  'db/migrate/20240101000000_create_tables.rb': `class CreateTables < ActiveRecord::Migration[6.1]
+  def change
+    create_table(:users, &:timestamps)
+    create_table :orders do |t|
+      t.string :item
+      t.references :user
+      t.timestamps
+    end
+  end
 end
 `,
   'app/controllers/application_controller.rb': `class ApplicationController < ActionController::Base
@@ -51,9 +65,8 @@ export const rails = {
   async prepare({ folder, printed, run }) {
     const without = ['bundle', 'git', 'test', 'javascript', 'sprockets', 'spring', 'listen'].map((part) => `--skip-${part}`);
     await run('rails', ['new', '.', '--minimal', '--quiet', ...without]);
+    mkdirSync(join(folder, 'db/migrate'));
     for (const [name, content] of Object.entries(SITE)) writeFileSync(join(folder, name), content);
-    await run('bin/rails', ['generate', 'model', 'user']);
-    await run('bin/rails', ['generate', 'model', 'order', 'item', 'user:references']);
     await run('bin/rails', ['db:migrate']);
     const layout = readFileSync(join(folder, LAYOUT), 'utf8');
     const [line] = Object.keys(printed).filter((name) => name.includes('javascript_include_tag'));
