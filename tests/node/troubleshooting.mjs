@@ -2,6 +2,7 @@
 // said then. A row that nobody provokes is a test that fails.
 
 import assert from 'node:assert/strict';
+import { createHash, createHmac } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -120,6 +121,18 @@ export async function single(t, flags = [], env = {}, port = 0) {
   const [, url, to] = server.story.match(/listening on (http\S+), (?:bound|connected|connecting) to (\S+)/);
   const [, api] = server.story.match(/api listening on (http\S+:\d+)\//);
   return { server, url, api, key, keys, to };
+}
+
+/** The servers' secret, in hands of the application. */
+export const SECRET = 'a secret of the troubled, which nobody else in the suites uses';
+
+/** As Django signs a user's id, or a channel's name with the salt for those, by a clock that is so far ahead. */
+export function signed(user, { ahead = 0, secret = SECRET, salt = 'pushnote.timestamped' } = {}) {
+  const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+  const base62 = (number) => (number >= 62 ? base62(Math.floor(number / 62)) : '') + digits[number % 62];
+  const value = `${user}:${base62(Math.floor(Date.now() / 1000) + ahead)}`;
+  const key = createHash('sha256').update(`${salt}signer${secret}`).digest();
+  return `${value}:${createHmac('sha256', key).update(value).digest('base64url')}`;
 }
 
 /** What sends envelopes to an endpoint, by libzmq. As it is an XPUB socket, it knows when somebody is there who takes them. */

@@ -6,11 +6,10 @@ import { createHash, createHmac } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BIN_DIR, Process } from './processes.mjs';
-import { asked, folder, logged, provoke, publisher, ran, runs, seenBy, single, skipped, system } from './troubleshooting.mjs';
+import { asked, folder, logged, provoke, publisher, ran, runs, SECRET, seenBy, signed, single, skipped, system } from './troubleshooting.mjs';
 import { soon } from './waiting.mjs';
 
 const NOBODY = 'tcp://127.0.0.1:1';
-const SECRET = 'a secret of the troubled, which nobody else in the suites uses';
 const env = { PUSHNOTE_SECRET: SECRET };
 
 const server = (...flags) => ['--address=127.0.0.1', `--mq_socket=${NOBODY}`, ...flags];
@@ -85,15 +84,6 @@ provoke('A program does not start', {
   },
   '`does nothing for this program`': seenBy('tests/cli/idle.rs', '"--allow-network (PUSHNOTE_ALLOW_NETWORK) does nothing for this program: "'),
 });
-
-/** As Django signs a user's id, by a clock that is so far ahead. */
-function signed(user, { ahead = 0, secret = SECRET, salt = 'pushnote.timestamped' } = {}) {
-  const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-  const base62 = (number) => (number >= 62 ? base62(Math.floor(number / 62)) : '') + digits[number % 62];
-  const value = `${user}:${base62(Math.floor(Date.now() / 1000) + ahead)}`;
-  const key = createHash('sha256').update(`${salt}signer${secret}`).digest();
-  return `${value}:${createHmac('sha256', key).update(value).digest('base64url')}`;
-}
 
 const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 function jwt(claims, { key = SECRET, alg = 'HS256' } = {}) {

@@ -6,10 +6,10 @@ import { appendFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { BIN_DIR, freePort, Process } from './processes.mjs';
-import { asked, flat, folder, logged, newKey, provoke, ran, runs, seenBy, single, system } from './troubleshooting.mjs';
+import { asked, flat, folder, logged, newKey, provoke, ran, runs, SECRET, seenBy, single, system } from './troubleshooting.mjs';
 import { soon } from './waiting.mjs';
 
-const SECRET = { PUSHNOTE_SECRET: 'a secret of the troubled, which nobody else in the suites uses' };
+const env = { PUSHNOTE_SECRET: SECRET };
 const REFUSED = 'tests/delivery/api.rs';
 const SOCKET_FIRST = 'tests/web_push/socket_first.rs';
 const DIRECT = 'tests/web_push/direct.rs';
@@ -27,13 +27,13 @@ const pushing = (data) => ['--vapid-subject=mailto:ops@example.org', `--data-dir
 
 /** What the server answers when a page of this user subscribes. */
 async function subscribed(t, one, user, given = subscription()) {
-  const token = (await ran(t, 'pushnote', ['token', user], SECRET)).said;
+  const token = (await ran(t, 'pushnote', ['token', user], env)).said;
   return asked({}, new URL('/push/subscribe', one.url), { token, subscription: given });
 }
 
 provoke('No notification comes', {
   '`devices` is 0': async (t) => {
-    const one = await single(t, [...pushing(folder(t)), LOCAL], SECRET);
+    const one = await single(t, [...pushing(folder(t)), LOCAL], env);
     const devices = async () => (await asked(one, `${one.api}/v1/push`, { users: ['42'], title: 'Hi' })).json;
     const none = await devices();
     assert.equal(none.devices, 0);
@@ -46,9 +46,9 @@ provoke('No notification comes', {
   'state `pushed`, and nothing is seen': seenBy(SOCKET_FIRST, 'until(&setup, "no%20page", "pushed")', 'until(&setup, "no%20page", "shown")'),
   '404 `push_off`': seenBy('tests/web_push/refused.rs', '("GET", "/push/key", "push_off", "--vapid-subject switches it on")', '(404, expected.to_owned())'),
   '400 `service_refused`': async (t) => {
-    const none = await single(t, pushing(folder(t)), SECRET);
-    const net = await single(t, [...pushing(folder(t)), LOCAL], SECRET);
-    const host = await single(t, [...pushing(folder(t)), '--push-allowed-host=push.example.org'], SECRET);
+    const none = await single(t, pushing(folder(t)), env);
+    const net = await single(t, [...pushing(folder(t)), LOCAL], env);
+    const host = await single(t, [...pushing(folder(t)), '--push-allowed-host=push.example.org'], env);
     const elsewhere = (name) => ({ ...subscription(), endpoint: `https://${name}/x` });
     const said = [(await subscribed(t, none, '42')).said, (await subscribed(t, host, '42', elsewhere('other.example.org'))).said];
     assert.equal(said[0], said[1]);
@@ -63,18 +63,18 @@ provoke('No notification comes', {
   ),
   '`browsers have subscribed with a key that is not here`': async (t) => {
     const data = folder(t);
-    const one = await single(t, [...pushing(data), LOCAL], SECRET);
+    const one = await single(t, [...pushing(data), LOCAL], env);
     assert.equal((await subscribed(t, one, '42')).status, 201);
     await one.server.end('SIGTERM');
     const [made, copy] = ['vapid.pem', 'copy.pem'].map((name) => join(data, name));
     renameSync(made, copy);
     const args = ['--single', '--mq_socket=tcp://127.0.0.1:0', '--address=127.0.0.1', '--port=0', ...pushing(data), `--vapid-key-file=${made}`];
-    const { code, last } = await ran(t, 'pushnote-server', args, SECRET);
+    const { code, last } = await ran(t, 'pushnote-server', args, env);
     assert.notEqual(code, 0, last);
-    const old = await runs(t, 'pushnote-server', [...args, `--vapid-old-key-file=${copy}`], SECRET);
+    const old = await runs(t, 'pushnote-server', [...args, `--vapid-old-key-file=${copy}`], env);
     await old.end('SIGTERM');
     renameSync(copy, made);
-    await runs(t, 'pushnote-server', args, SECRET);
+    await runs(t, 'pushnote-server', args, env);
     return last;
   },
 });
@@ -100,7 +100,7 @@ provoke('The API answers', {
   '403 `other_channels`': seenBy(REFUSED, '403, "other_channels"'),
   '413 `data_too_long`': seenBy(REFUSED, '413, "data_too_long"'),
   '429 `too_many_subscriptions`': async (t) => {
-    const one = await single(t, [...pushing(folder(t)), LOCAL, '--push-subscriptions-per-user-max=1'], SECRET);
+    const one = await single(t, [...pushing(folder(t)), LOCAL, '--push-subscriptions-per-user-max=1'], env);
     assert.equal((await subscribed(t, one, '42')).status, 201);
     assert.equal((await subscribed(t, one, '43')).status, 201);
     return (await subscribed(t, one, '42')).said;
@@ -144,7 +144,7 @@ provoke('The API answers', {
     appendFileSync(keys, `${line}\n`);
     const args = ['--single', '--address=127.0.0.1', '--port=0', '--api=127.0.0.1:0', `--api-keys=${keys}`, data];
     const limited = ['-c', 'trap "" XFSZ; ulimit -f 1024; exec "$0" "$@"', join(BIN_DIR, 'pushnote-server'), ...args];
-    const server = new Process('bash', limited, SECRET);
+    const server = new Process('bash', limited, env);
     t.after(() => server.end());
     await logged(server, 'api listening on');
     const [, origin] = server.story.match(/listening on (http\S+:\d+)\/sockjs/);
@@ -159,7 +159,7 @@ provoke('The API answers', {
     assert.match(await (await fetch(`${origin}/health`)).text(), /^ok\nlog not kept: .+\n$/);
     await logged(server, 'nothing is stored until the server starts again');
     await server.end('SIGTERM');
-    assert.equal((await publish(await single(t, [data], SECRET))).status, 202);
+    assert.equal((await publish(await single(t, [data], env))).status, 202);
     const full = seenBy('tests/faults/durability.rs', 'metrics.until("pushnote_server_log_failed", |failed| failed == 0.0)', 'told.starts_with("ok\\nlog not kept: ")');
     full();
     return said;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import zeromq from 'zeromq';
 import { BIN_DIR, freePort, Process } from './processes.mjs';
-import { logged, provoke, publisher, ran, runs, seenBy, single, system } from './troubleshooting.mjs';
+import { logged, provoke, publisher, ran, runs, SECRET, seenBy, single, system } from './troubleshooting.mjs';
 
 const DOCTOR = 'tests/cli/doctor';
 const LINKS = 'client-py/tests/test_links.py';
@@ -25,8 +25,8 @@ async function isSound(t, endpoint) {
 }
 
 /** A server that one page is connected to, and what publishes to it by libzmq; both are known to work. */
-async function publishing(t) {
-  const one = await single(t);
+async function publishing(t, flags = []) {
+  const one = await single(t, flags);
   const client = system(t).client('sockjs_client.mjs', { url: one.url, transport: 'websocket' });
   await client.event('open');
   const publish = await publisher(t, one.to);
@@ -76,8 +76,7 @@ provoke("The publisher or the server's log says", {
   },
   '`few connections: raise the limit of open files`': async (t) => {
     const args = ['--address=127.0.0.1', '--port=0', '--single', '--mq_socket=tcp://127.0.0.1:0'];
-    const secret = { PUSHNOTE_SECRET: 'a secret of the troubled, which nobody else in the suites uses' };
-    const limited = new Process('bash', ['-c', 'ulimit -n 256; exec "$0" "$@"', join(BIN_DIR, 'pushnote-server'), ...args], secret);
+    const limited = new Process('bash', ['-c', 'ulimit -n 256; exec "$0" "$@"', join(BIN_DIR, 'pushnote-server'), ...args], { PUSHNOTE_SECRET: SECRET });
     t.after(() => limited.end());
     return logged(limited, 'connections_max=');
   },
@@ -125,12 +124,13 @@ test('No error, and no message: what is asked with --ack is told who has it, and
 });
 
 test('No error, and no message: who publishes before the other side has subscribed, by a PUB socket', async (t) => {
-  const { one, client } = await publishing(t);
+  const endpoint = `tcp://127.0.0.1:${await freePort()}`;
   const hasty = new zeromq.Publisher({ linger: 0 });
   t.after(() => hasty.close());
-  hasty.connect(one.to);
+  hasty.connect(endpoint);
   const everyone = (data) => JSON.stringify({ name: 'notify_all', data });
   await hasty.send(everyone('first'));
+  const { one, client } = await publishing(t, ['--single', `--mq_socket=${endpoint}`]);
   // As long as nobody is there it goes nowhere, and when somebody is, no socket of this kind says so.
   let arrived = false;
   const later = client.message('later').finally(() => (arrived = true));
