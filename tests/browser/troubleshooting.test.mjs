@@ -11,7 +11,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { front } from '../node/front.mjs';
 import { freePort, Process, System } from '../node/processes.mjs';
-import { provoke, ran, seenBy, skipped, TABLES } from '../node/troubleshooting.mjs';
+import { logged, provoke, ran, seenBy, skipped, TABLES } from '../node/troubleshooting.mjs';
 import { soon } from '../node/waiting.mjs';
 import { launch, Page } from './chromium.mjs';
 import { absent, certificate, HOST } from './proxies.mjs';
@@ -207,7 +207,7 @@ provoke("The page's console says", {
       events.onopen = () => console.info('open', {});
       events.onmessage = ({ data }) => console.log(JSON.parse(data).slice(0, 5));
     });
-    const metrics = server.story.match(/metrics on (\S+)/)[1];
+    const [metrics] = (await logged(server, 'metrics on')).match(/http\S+/);
     while (!/^pushnote_server_sse_streams [1-9]/m.test(await (await fetch(metrics)).text())) await page.page.evaluate(() => {});
     const direct = await works(t, server.url);
     await system.publish('first', { to: mq.sub });

@@ -12,7 +12,7 @@ import zeromq from 'zeromq';
 import { connect } from '../../client-js/src/pushnote.js';
 import { front } from './front.mjs';
 import { freePort } from './processes.mjs';
-import { asked, folder, ran, single, system } from './troubleshooting.mjs';
+import { asked, folder, logged, ran, single, system } from './troubleshooting.mjs';
 import { Heard, soon, withEvents } from './waiting.mjs';
 
 const PAGE = readFileSync(new URL('../../docs/operate.md', import.meta.url), 'utf8').replace(/\s+/g, ' ');
@@ -118,7 +118,7 @@ test('one server after the other, and then one forwarder after the other: pages 
   const heard = mqs.map((mq) => mq.pub).join();
   const start = (port) => own.server({ mq: heard, port, flags: [OPEN, '--metrics=127.0.0.1:0'] });
   const peers = async (server, count) => {
-    const address = server.story.match(/metrics on (\S+)/)[1];
+    const [address] = (await logged(server, 'metrics on')).match(/http\S+/);
     const ask = async () => {
       while (!new RegExp(`^pushnote_server_zmq_peers\\{.*\\} ${count}$`, 'm').test(await (await fetch(address)).text()));
     };

@@ -9,7 +9,8 @@ SockJS.prototype.emit = function (name, data) {
   this.send(JSON.stringify({ name, data }));
 };
 
-const conn = new SockJS(url, null, transport ? { transports: [transport] } : {});
+// It gives a transport up after some round trips, 600 ms: too soon on a busy machine, where there is no other.
+const conn = new SockJS(url, null, transport ? { transports: [transport], timeout: 20_000 } : {});
 let received = 0;
 
 conn.onopen = () => {

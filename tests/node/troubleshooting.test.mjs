@@ -134,7 +134,7 @@ provoke('The connection is closed with', {
   },
   '3008 `messages came faster than you read them`': async (t) => {
     const one = await single(t, ['--log-bytes-max=128KiB', '--metrics=127.0.0.1:0'], env);
-    const [, metrics] = one.server.story.match(/metrics on (\S+)/);
+    const [metrics] = (await logged(one.server, 'metrics on')).match(/http\S+/);
     const client = await page(t, one);
     await client.hears();
     client.child.kill('SIGSTOP');
