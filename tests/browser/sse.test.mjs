@@ -116,7 +116,7 @@ for (const proxied of [false, true]) {
 
 test('an EventSource whose token has expired comes back, is refused, and stops', async (t) => {
   const server = await single();
-  const self = await listening(t, server.origin, `token=${await system.token('42', '--ttl=2s')}`);
+  const self = await listening(t, server.origin, `token=${await system.token('42', '--ttl=5s')}`);
   await self.event('open');
   assert.deepEqual((await self.event('expired')).data, { user: '42' });
   assert.equal((await self.event('error')).state, 0, 'it comes back');

@@ -18,7 +18,7 @@ fn server() -> Single {
 }
 
 fn short_token(user: &str) -> String {
-    let made = Process::output("pushnote", &["token", user, "--ttl=1s"], &[("PUSHNOTE_SECRET", SECRET)]);
+    let made = Process::output("pushnote", &["token", user, "--ttl=5s"], &[("PUSHNOTE_SECRET", SECRET)]);
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 

@@ -59,7 +59,7 @@ for (const transport of ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polli
     const asked = [];
     const getToken = ({ channel, reason }) => {
       asked.push(`${channel ?? 'user'} ${reason}`);
-      return channel ? system.token('--channel', channel, '--ttl=2s') : system.token('42', '--ttl=2s');
+      return channel ? system.token('--channel', channel, '--ttl=4s') : system.token('42', '--ttl=4s');
     };
     const page = new Page(t, { transports: [transport], getToken });
     await Promise.all([page.conn.subscribe('news'), page.conn.subscribe()]);

@@ -7,7 +7,7 @@ use pushnote_tests::{Browser, Process, SECRET, Single, token};
 use serde_json::json;
 
 fn short_token() -> String {
-    let made = Process::output("pushnote", &["token", "42", "--ttl=3s"], &[("PUSHNOTE_SECRET", SECRET)]);
+    let made = Process::output("pushnote", &["token", "42", "--ttl=6s"], &[("PUSHNOTE_SECRET", SECRET)]);
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 

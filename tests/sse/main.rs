@@ -243,7 +243,7 @@ fn pages_of_other_origins_are_told_what_they_may() {
 #[test]
 fn a_stream_ends_with_its_token() {
     let single = Single::start();
-    let short = made(&["token", "42", "--ttl=1s"]);
+    let short = made(&["token", "42", "--ttl=5s"]);
     let mut stream = Stream::open(&single.server.address, &format!("/events?token={short}"), "");
     let expired = stream.next().unwrap();
     assert_eq!(expired.name.as_deref(), Some("expired"));
