@@ -58,7 +58,7 @@ class Process:
 
     def stop(self):
         self.running.terminate()
-        self.running.wait(15)
+        self.running.wait(60)
 
 
 def reachable(port, seconds=60):
