@@ -1,5 +1,5 @@
-// What is written for people: links lead somewhere, what the pages say that programs say is in the programs, and limits
-// and figures are those of the pages that are made by machines.
+// What is written for people: links lead somewhere, flags, metrics and codes are those that the programs have, and limits and
+// figures are those of the pages that are made by machines.
 
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -94,20 +94,6 @@ test('what pages have Cargo build is there', () => {
     }
   }
   assert.ok(found > 8, `only ${found} commands`);
-});
-
-test('what troubleshooting.md says that programs say, they say', () => {
-  const source = files('crates', ['.rs']).concat(files('bin', ['.rs']), files('client-py', ['.py'])).map(read);
-  // A text may go over several lines.
-  const said = source.join('\n').replace(/\\\n\s*/g, '').replace(/\\"/g, '"').replace(/\s+/g, ' ');
-  const cells = [...read('docs/troubleshooting.md').matchAll(/^\| ([^|]+) \|.*$/gm)].map(([, cell]) => cell);
-  const texts = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, text]) => text));
-  const quoted = texts.filter((text) => !/^(Upgrade|allowed_origin|route|…|Authorization|--)/.test(text));
-  assert.ok(quoted.length > 30);
-  for (const text of quoted) assert.ok(said.includes(text), text);
-  for (const [, code, reason] of read('docs/troubleshooting.md').matchAll(/^\| (3\d{3}) `([^`]+)`/gm)) {
-    assert.ok(said.includes(`(${code}, "${reason}"`), `${code} ${reason}`);
-  }
 });
 
 test('the close codes are the same on each page, as are those with which client-js comes back', () => {

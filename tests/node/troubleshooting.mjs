@@ -13,7 +13,7 @@ import { soon } from './waiting.mjs';
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 /** With each white space as one blank. */
-export const flat = (text) => text.replace(/\s+/g, ' ');
+const flat = (text) => text.replace(/\s+/g, ' ');
 
 /** The sections of the page that have a table: its rows, each as what is in its first cell, without the head. */
 export const TABLES = new Map(
@@ -30,7 +30,10 @@ function quoted(says) {
   return quotes.flatMap((quote) => quote.split('…')).map((piece) => piece.trim()).filter(Boolean);
 }
 
-/** A provoker for a row that another suite provokes: pieces of its text, which have among them what the row quotes. */
+/**
+ * A provoker for a row that another suite provokes: pieces of its text, which have among them what the row quotes. That they
+ * stand there is all that is seen here: that suite has to run, and may skip what this machine has no program for.
+ */
 export function seenBy(file, ...pieces) {
   return () => {
     assert.ok(existsSync(new URL(`../../${file}`, import.meta.url)), file);
@@ -60,7 +63,7 @@ export function provoke(heading, provokers) {
       assert.deepEqual(Object.keys(provokers).toSorted(), TABLES.get(heading).toSorted());
     });
     for (const [says, provoker] of Object.entries(provokers)) {
-      test(says, { timeout: 120_000 }, async (t) => {
+      test(says, { timeout: 300_000 }, async (t) => {
         const given = await provoker(t);
         if (given === SKIPPED) return;
         const said = flat([given].flat().join('\n'));
