@@ -100,6 +100,12 @@ export function absent(name) {
   return existsSync(join(UNPACKED, program)) ? false : `${name} is not in ${UNPACKED}: this system has no such package`;
 }
 
+/** Starts a program that is unpacked here, with the libraries it came with. */
+export function unpacked(program, args, env = {}) {
+  const libraries = readdirSync(join(UNPACKED, 'usr/lib')).map((each) => join(UNPACKED, 'usr/lib', each));
+  return new Process(join(UNPACKED, program), args, { LD_LIBRARY_PATH: libraries.join(':'), ...env });
+}
+
 /**
  * Starts one on a port, as the page's name, in front of servers: `[[what the page has, what is there]]`.
  *
@@ -111,10 +117,7 @@ export function launchProxy(t, name, { port, certificate, ...more }) {
   const { program, args, text, env } = PROXIES[name]({ port, folder, ...more, ...certificate });
   const file = join(folder, 'configuration');
   writeFileSync(file, text);
-  const libraries = readdirSync(join(UNPACKED, 'usr/lib'))
-    .map((each) => join(UNPACKED, 'usr/lib', each))
-    .join(':');
-  const started = new Process(join(UNPACKED, program), args(file), { LD_LIBRARY_PATH: libraries, ...env });
+  const started = unpacked(program, args(file), env);
   t.after(async () => {
     await started.end('SIGTERM');
     rmSync(folder, { recursive: true, force: true });

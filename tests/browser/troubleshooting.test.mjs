@@ -8,16 +8,14 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { front } from '../node/front.mjs';
-import { freePort, Process, System } from '../node/processes.mjs';
+import { freePort, System } from '../node/processes.mjs';
 import { logged, provoke, ran, seenBy, skipped, TABLES } from '../node/troubleshooting.mjs';
 import { soon } from '../node/waiting.mjs';
 import { launch, Page } from './chromium.mjs';
-import { absent, certificate, HOST } from './proxies.mjs';
+import { absent, certificate, HOST, unpacked } from './proxies.mjs';
 import { serve } from './site.mjs';
 
-const UNPACKED = fileURLToPath(new URL('../.proxies', import.meta.url));
 const UPGRADE = `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $upgrade;
   proxy_set_header Host $http_host;`;
 /** A name that is not this machine's own, which browsers trust without TLS. */
@@ -28,6 +26,7 @@ const folder = mkdtempSync(join(tmpdir(), 'pushnote-console-'));
 const ports = {};
 let mq;
 let server;
+let buffered;
 let browser;
 let site;
 let safe;
@@ -38,18 +37,19 @@ let token;
 /** nginx with a fault for each row, and one with none: what stands in `location /`. */
 const FAULTS = {
   'no upgrade': ({ to }) => `proxy_pass ${to};`,
-  'kept back': ({ to }) => `proxy_pass ${to}; proxy_http_version 1.0; proxy_ignore_headers X-Accel-Buffering;`,
+  'kept back': ({ held }) => `proxy_pass ${held}; proxy_http_version 1.0; proxy_ignore_headers X-Accel-Buffering;`,
   'none': ({ to }) => `proxy_pass ${to}; ${UPGRADE}`,
-  'impatient': ({ quiet }) => `proxy_pass ${quiet}; ${UPGRADE} proxy_read_timeout 2s;`,
-  'impatient, with heartbeats': ({ beating }) => `proxy_pass ${beating}; ${UPGRADE} proxy_read_timeout 2s;`,
-  'nobody': ({ nobody }) => `proxy_pass http://127.0.0.1:${nobody};`,
+  'impatient': ({ quiet }) => `proxy_pass ${quiet}; ${UPGRADE} proxy_read_timeout 6s;`,
+  'impatient, with heartbeats': ({ beating }) => `proxy_pass ${beating}; ${UPGRADE} proxy_read_timeout 6s;`,
+  'nobody': () => 'proxy_pass http://127.0.0.1:1;',
   'silent': ({ silence }) => `proxy_pass http://127.0.0.1:${silence}; proxy_read_timeout 1s;`,
 };
 
-async function startNginx() {
-  const alone = async (...flags) => new URL((await system.server({ mq: 'tcp://127.0.0.1:0', single: true, flags })).url).origin;
-  const to = { to: origin(server), quiet: await alone(), beating: await alone('--heartbeat-delay=1'), nobody: await freePort(), silence: silent.address().port };
-  const { crt, key } = certificate(folder);
+async function startNginx({ crt, key }) {
+  const alone = (...flags) => system.server({ mq: 'tcp://127.0.0.1:0', single: true, flags });
+  buffered = await alone('--metrics=127.0.0.1:0');
+  const [quiet, beating] = [origin(await alone()), origin(await alone('--heartbeat-delay=1'))];
+  const to = { to: origin(server), held: origin(buffered), quiet, beating, silence: silent.address().port };
   const blocks = [];
   for (const [name, location] of Object.entries(FAULTS)) {
     ports[name] = await freePort();
@@ -62,10 +62,13 @@ async function startNginx() {
   const file = join(folder, 'nginx.conf');
   writeFileSync(file, `daemon off; pid ${folder}/pid; error_log stderr crit; events {}
 http { access_log off; ${paths.join(' ')} map $http_upgrade $upgrade { default upgrade; "" ""; } ${blocks.join('\n')} }`);
-  nginx = new Process(join(UNPACKED, 'usr/sbin/nginx'), ['-p', folder, '-c', file, '-e', 'stderr']);
-  while (!(await fetch(`http://127.0.0.1:${ports['no upgrade']}/health`).then(({ ok }) => ok, () => false))) {
-    assert.equal(nginx.child.exitCode, null, nginx.story);
-  }
+  nginx = unpacked('usr/sbin/nginx', ['-p', folder, '-c', file, '-e', 'stderr']);
+  const answers = async () => {
+    while (!(await fetch(`http://127.0.0.1:${ports['no upgrade']}/health`).then(({ ok }) => ok, () => false))) {
+      assert.ok(nginx.child.exitCode === null && nginx.child.signalCode === null, nginx.story);
+    }
+  };
+  await soon(answers(), 'nginx', () => nginx.story);
 }
 
 const NO_NGINX = absent('nginx');
@@ -76,10 +79,10 @@ before(async () => {
   silent = createServer(() => {}).listen(0, '127.0.0.1');
   await once(silent, 'listening');
   mq = await system.mq();
-  [server, token] = await Promise.all([system.server({ mq: mq.pub, flags: ['--metrics=127.0.0.1:0'] }), system.token('42')]);
+  [server, token] = await Promise.all([system.server({ mq: mq.pub }), system.token('42')]);
   const { key, crt } = certificate(folder);
   [site, safe] = await Promise.all([serve(), serve({ key: readFileSync(key), cert: readFileSync(crt) })]);
-  if (!NO_NGINX) await startNginx();
+  if (!NO_NGINX) await startNginx({ key, crt });
   browser = await launch(undefined, { [PLAIN]: server.port, [HOST]: ports.http2 ?? 1 });
 });
 
@@ -200,31 +203,40 @@ provoke("The page's console says", {
   },
   'it opens, and messages come late, in heaps or when it ends': async (t) => {
     if (NO_NGINX) return skipped(t, NO_NGINX);
-    const page = await Page.open(browser, `http://127.0.0.1:${ports['kept back']}/health`);
+    // A server of its own: of another one's streams and messages it could not be told what is kept back.
+    const [to] = buffered.story.match(/tcp:\S+/);
+    const [metrics] = (await logged(buffered, 'metrics on')).match(/http\S+/);
+    const direct = await opened(t, buffered.url);
+    await direct.event('open');
+    await system.warm(to, direct);
+    const held = `http://127.0.0.1:${ports['kept back']}`;
+    const page = await Page.open(browser, `${held}/health`);
     t.after(() => page.close());
     await page.page.evaluate(() => {
       const events = new EventSource('/events');
       events.onopen = () => console.info('open', {});
-      events.onmessage = ({ data }) => console.log(JSON.parse(data).slice(0, 5));
+      events.onmessage = ({ data }) => console.log(data.slice(1, 6));
     });
-    const [metrics] = (await logged(server, 'metrics on')).match(/http\S+/);
     while (!/^pushnote_server_sse_streams [1-9]/m.test(await (await fetch(metrics)).text())) await page.page.evaluate(() => {});
-    const direct = await works(t, server.url);
-    await system.publish('first', { to: mq.sub });
+    await system.publish('first', { to });
     await direct.message('first');
     assert.deepEqual(page.messages, [], 'it is kept back');
     // What fills a buffer brings all that lies in it.
-    while (!page.messages.includes('first')) await system.publish('later'.padEnd(3000, 'x'), { to: mq.sub });
-    const curl = (url) => spawnSync('curl', ['-sN', '--max-time', '1', `${url}/events`], { encoding: 'utf8' }).stdout;
-    assert.equal(curl(`http://127.0.0.1:${ports['kept back']}`), '');
-    assert.match(curl(origin(server)), /^: pushnote/);
+    while (!page.messages.includes('first')) await system.publish('later'.padEnd(3000, 'x'), { to });
+    const curl = spawnSync('curl', ['-sN', '--max-time', '1', '-w', '%{http_code}', `${held}/events`], { encoding: 'utf8' });
+    assert.deepEqual([curl.status, curl.stdout], [28, '000'], curl.stderr);
+    const stop = new AbortController();
+    const first = async () => {
+      for await (const piece of (await fetch(`${origin(buffered)}/events`, { signal: stop.signal })).body) return Buffer.from(piece).toString();
+    };
+    assert.match(await soon(first(), 'the first line').finally(() => stop.abort()), /^: pushnote/);
     return page.story;
   },
   'it ends again and again, each time after so many seconds': async (t) => {
     if (NO_NGINX) return skipped(t, NO_NGINX);
     const page = await opened(t, at('impatient'), { transport: 'websocket' });
     for (const nth of [1, 2, 3]) await page.event('open', nth);
-    const held = await ran(t, 'pushnote', ['doctor', at('impatient, with heartbeats'), '--keep-alive=4s', '--transport=websocket']);
+    const held = await ran(t, 'pushnote', ['doctor', at('impatient, with heartbeats'), '--keep-alive=12s', '--transport=websocket']);
     assert.equal(held.code, 0, held.said);
     assert.match(held.said, /^ok .* keep-alive +websocket is open after/m);
     return page.story;
