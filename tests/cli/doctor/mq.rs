@@ -1,5 +1,9 @@
 //! The ZeroMQ ends.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
 use pushnote_tests::{Forwarder, Launch, Process, Single, free_endpoint};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -124,6 +128,24 @@ fn another_protocol() {
     let single = Single::start();
     let http = format!("tcp://{}", single.server.address);
     fails(&["--mq", &http], 78, &["greeting", "another protocol", "HTTP/1.1 400", "--mq"]);
+}
+
+#[test]
+fn who_breaks_the_protocol_does_not_hang_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+    let broken = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let signature = [&[0xff][..], &[0; 8], &[0x7f, 3, 1]].concat();
+        let mechanism = [&b"NULL"[..], &[0; 16 + 32]].concat();
+        let ready = b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x03SUB";
+        let reserved = [0xf8, 0];
+        stream.write_all(&[&signature, &mechanism, &ready[..], &reserved].concat()).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let lines = fails(&["--mq", &endpoint], 69, &["heartbeat", "instead of an answer: protocol fault"]);
+    assert!(!lines.concat().contains("hangs up"), "{lines:?}");
+    broken.join().unwrap();
 }
 
 #[test]

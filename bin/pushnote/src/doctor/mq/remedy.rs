@@ -37,14 +37,15 @@ pub(super) fn silent(check: &'static str, look: &Look) -> Fault {
     )
 }
 
-/// It ended what was a connection already.
+/// What was a connection already has ended.
 pub(super) fn closed(check: &'static str, cause: &CloseCause) -> Fault {
-    Fault::unavailable(
-        check,
-        format!(
+    let said = match cause {
+        CloseCause::Peer | CloseCause::Io(_) => format!(
             "it hangs up: it has as many peers as it may have (--peers-max), or it has just ended ({cause})"
         ),
-    )
+        cause => format!("instead of an answer: {cause}"),
+    };
+    Fault::unavailable(check, said)
 }
 
 pub(super) fn handshake(cause: &CloseCause, ours: SocketType, look: &Look, flag: &str) -> Fault {
