@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,16 +17,40 @@ export const BIN_DIR = process.env.PUSHNOTE_BIN_DIR ?? fileURLToPath(new URL('..
 const SOCKJS_CLIENT = fileURLToPath(new URL('../node_modules/sockjs-client/dist/sockjs.min.js', import.meta.url));
 const SECRET = 'a secret of the test suites, which nobody else uses';
 
+const drawn = ports();
+
+/**
+ * What `freePort` looks at, without an end: no port twice until all were seen. Above those that suites and pages name, and below those
+ * that this machine gives to connections and to whoever asks for port 0. Where that is not known, port 0.
+ */
+function* ports() {
+  const first = 17_000;
+  let end = first;
+  try {
+    end = Math.min(26_000, parseInt(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8'), 10));
+  } catch {
+    // Not a Linux.
+  }
+  const count = end - first;
+  // Files are tested at the same time, each by its own process.
+  for (let next = Math.floor(Math.random() * count); ; next += 1) yield count >= 1000 ? first + (next % count) : 0;
+}
+
 /** @returns {Promise<number>} a TCP port of 127.0.0.1 that was free a moment ago, for what must be restarted on it */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
+export async function freePort() {
+  for (;;) {
+    const server = createServer().listen(drawn.next().value, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch (error) {
+      if (error.code === 'EADDRINUSE') continue;
+      throw error;
+    }
+    const { port } = server.address();
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** A process that is heard: `{line, isOutput}` for each line of its two streams. */

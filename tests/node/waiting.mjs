@@ -40,9 +40,10 @@ export class Heard {
    * @template T
    * @param {() => T} find
    * @param {string} what is awaited
+   * @param {number} [ms] how long
    * @returns {Promise<NonNullable<T>>}
    */
-  async until(find, what) {
+  async until(find, what, ms) {
     let check;
     const found = new Promise((resolve, reject) => {
       check = () => {
@@ -53,7 +54,7 @@ export class Heard {
     });
     this.#waiting.add(check);
     check();
-    return soon(found, what, () => `${this.name}:${this.story}`).finally(() => this.#waiting.delete(check));
+    return soon(found, what, () => `${this.name}:${this.story}`, ms).finally(() => this.#waiting.delete(check));
   }
 }
 
