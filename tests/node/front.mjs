@@ -5,14 +5,16 @@ import http from 'node:http';
 
 /**
  * @param t the test, with which it ends
- * @param {(request: http.IncomingMessage) => string} choose gives the origin of the server for a request
+ * @param {(request: http.IncomingMessage, response: http.ServerResponse) => string | undefined} choose gives the origin of the server for
+ *   a request, or nothing, if the request is its own matter
  * @param {(request: http.IncomingMessage, answer: http.IncomingMessage) => void} [alter] changes an answer's headers
  * @returns {Promise<string>} its own origin
  */
 export async function front(t, choose, alter = () => {}) {
   const server = http.createServer((request, response) => {
     const { method, url } = request;
-    const origin = choose(request);
+    const origin = choose(request, response);
+    if (!origin) return;
     const onward = http.request(origin + url, { method, headers: request.headers }, (answer) => {
       alter(request, answer);
       response.writeHead(answer.statusCode, answer.headers);

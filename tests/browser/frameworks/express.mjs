@@ -37,6 +37,7 @@ export const express = {
   heading: 'Express',
   version: `Express ${MAJOR}`,
   scripts: 'public',
+  foreign: 401,
   env: { NODE_ENV: 'production' },
   ready: /listening/,
 
@@ -49,5 +50,5 @@ export const express = {
     printed['app.mjs'] = `${SITE}${printed['app.mjs']}app.listen(process.env.PORT, '127.0.0.1', () => console.log('listening'));\n`;
   },
 
-  command: ({ port }) => ['env', `PORT=${port}`, process.execPath, 'app.mjs'],
+  command: (port) => ['env', `PORT=${port}`, process.execPath, 'app.mjs'],
 };

@@ -1,10 +1,11 @@
 // A site on Debian's Laravel, which has no site to begin with: what `laravel new` makes, as far as this one needs it. Its users are
 // whom their address says.
 
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { missing } from './installed.mjs';
 
+const VERSION = 'Laravel 8.83 and PHP 8.2';
 const NEEDED = ['Illuminate/autoload.php', 'GuzzleHttp/autoload.php'];
 const MIDDLEWARE = [
   'Illuminate\\Cookie\\Middleware\\EncryptCookies',
@@ -160,6 +161,16 @@ return new class extends \\Illuminate\\Database\\Migrations\\Migration
 
 /** Files that a site has already, in which what is printed has its place. */
 const AROUND = {
+  'app/Providers/AppServiceProvider.php': (printed) => `<?php
+namespace App\\Providers;
+
+class AppServiceProvider extends \\Illuminate\\Support\\ServiceProvider
+{
+    public function register()
+    {
+${printed}    }
+}
+`,
   'config/services.php': (printed) => `<?php return [\n${printed}];\n`,
   'routes/web.php': (printed) => `<?php
 
@@ -175,14 +186,16 @@ ${printed}`,
 
 export const laravel = {
   heading: 'Laravel',
+  version: VERSION,
   scripts: 'public',
   forged: 419,
   env: {},
   ready: /Development Server .* started/,
 
   missing() {
-    const needs = `php -r '${NEEDED.map((file) => `require "${file}"; `).join('')}new PDO("sqlite::memory:");'`;
-    return spawnSync('bash', ['-c', needs]).status === 0 ? false : `\`${needs}\` fails: it is not on this machine`;
+    const needed = `${NEEDED.map((file) => `require "${file}"; `).join('')}new PDO("sqlite::memory:");`;
+    const version = '"Laravel ".(float) Illuminate\\Foundation\\Application::VERSION." and PHP ".(float) PHP_VERSION';
+    return missing(VERSION, `php -r '${needed} echo ${version};'`);
   },
 
   async prepare({ folder, printed }) {
@@ -196,10 +209,11 @@ export const laravel = {
     for (const [name, around] of Object.entries(AROUND)) printed[name] = around(printed[name]);
   },
 
-  async command({ port, run }) {
+  async build({ run }) {
     await run('php', ['artisan', 'migrate', '--force']);
     await run('php', ['artisan', 'config:cache']);
-    // What is cached counts, and no variable.
-    return ['env', '-i', 'php', '-S', `127.0.0.1:${port}`, '-t', 'public', 'public/index.php'];
   },
+
+  // What is cached counts, and no variable.
+  command: (port) => ['env', '-i', 'php', '-S', `127.0.0.1:${port}`, '-t', 'public', 'public/index.php'],
 };

@@ -1,8 +1,10 @@
 // A site as `rails new` makes it, with users who are whom their address says.
 
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { missing } from './installed.mjs';
+
+const VERSION = 'Rails 6.1 and Ruby 3.1';
 
 /** What this site needs of Rails; the gem that is called so has much more. */
 const GEMS = ['railties', 'activerecord', 'sqlite3', 'puma', 'jwt'];
@@ -47,6 +49,7 @@ const LAYOUT = 'app/views/layouts/application.html.erb';
 
 export const rails = {
   heading: 'Rails',
+  version: VERSION,
   scripts: 'public',
   forged: 422,
   env: {
@@ -58,8 +61,8 @@ export const rails = {
   ready: /Listening on/,
 
   missing() {
-    const needs = `rails --version && ruby -e '${GEMS.map((gem) => `gem "${gem}"`).join(';')}'`;
-    return spawnSync('bash', ['-c', needs]).status === 0 ? false : `\`${needs}\` fails: it is not on this machine`;
+    const needed = GEMS.map((gem) => `gem "${gem}"; `).join('');
+    return missing(VERSION, `ruby -e '${needed}puts %x(rails --version)[/\\w+ \\d+\\.\\d+/] + " and Ruby " + RUBY_VERSION[/\\d+\\.\\d+/]'`);
   },
 
   async prepare({ folder, printed, run }) {
@@ -74,5 +77,5 @@ export const rails = {
     delete printed[line];
   },
 
-  command: ({ port }) => ['bin/rails', 'server', '-b', '127.0.0.1', '-p', String(port)],
+  command: (port) => ['bin/rails', 'server', '-b', '127.0.0.1', '-p', String(port)],
 };

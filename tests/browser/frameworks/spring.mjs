@@ -64,8 +64,9 @@ export const spring = {
   ready: /Started Application/,
 
   missing() {
-    if (!existsSync(LIBRARIES)) return 'tests/setup found no Maven: there is no tests/.cache/spring';
-    return spawnSync('javac', ['-version']).status === 0 ? false : '`javac -version` fails: it is not on this machine';
+    if (!existsSync(join(LIBRARIES, '.stamp'))) return 'tests/setup got nothing by Maven: there is no tests/.cache/spring/.stamp';
+    const { stdout } = spawnSync('javac', ['-version'], { encoding: 'utf8' });
+    return stdout?.match(/\d+/)?.[0] >= 17 ? false : `a JDK 17 or later is not on this machine: \`javac -version\` says ${stdout || 'nothing'}`;
   },
 
   async prepare({ folder, printed }) {
@@ -79,10 +80,11 @@ export const spring = {
     }
   },
 
-  async command({ folder, port, run }) {
+  async build({ folder, run }) {
     const source = 'src/main/java/com/example/shop';
     const files = readdirSync(join(folder, source)).map((name) => `${source}/${name}`);
     await run('javac', ['-parameters', '-d', 'classes', '-cp', CLASS_PATH, ...files]);
-    return ['java', '-cp', CLASS_PATH, 'com.example.shop.Application', '--server.address=127.0.0.1', `--server.port=${port}`];
   },
+
+  command: (port) => ['java', '-cp', CLASS_PATH, 'com.example.shop.Application', '--server.address=127.0.0.1', `--server.port=${port}`],
 };
