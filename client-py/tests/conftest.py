@@ -47,7 +47,7 @@ class Process:
         for line in self.running.stderr:
             self.lines.put(line)
 
-    def says(self, part, seconds=60):
+    def says(self, part, seconds=15):
         deadline = time.monotonic() + seconds
         while part not in self.lines.get(timeout=max(0, deadline - time.monotonic())):
             pass
@@ -58,10 +58,10 @@ class Process:
 
     def stop(self):
         self.running.terminate()
-        self.running.wait(60)
+        self.running.wait(15)
 
 
-def reachable(port, seconds=60):
+def reachable(port, seconds=15):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -136,7 +136,7 @@ class Page:
                 if line.startswith(b"data: "):
                     self.messages.put(json.loads(line[6:]))
 
-    def next(self, seconds=60):
+    def next(self, seconds=15):
         return self.messages.get(timeout=seconds)
 
     def take(self, count):

@@ -198,7 +198,7 @@ def test_runpushnote(tmp_path, settings, monkeypatch, scheme):
         publishers.close()
     finally:
         running.send_signal(signal.SIGTERM)
-        said, _ = running.communicate(timeout=60)
+        said, _ = running.communicate(timeout=15)
         assert running.returncode == 0
     assert f"listening on http://127.0.0.1:{port}/sockjs" in said
 
@@ -211,7 +211,7 @@ def test_runpushnote_says_where_pages_connect_only_if_they_can(tmp_path):
         running = manage(
             "runpushnote", port, folder=tmp_path, settings_text=f"PUSHNOTE_MQ_SOCKET = 'tcp://127.0.0.1:{free_port()}'"
         )
-        said, _ = running.communicate(timeout=60)
+        said, _ = running.communicate(timeout=15)
     assert (running.returncode, said) == (69, "")
 
 

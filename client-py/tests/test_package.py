@@ -22,7 +22,7 @@ SCRIPTS = {
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "hatchling", "build", "-d", folder]
-    subprocess.run(command, cwd=ROOT / "client-py", check=True, capture_output=True, timeout=300)
+    subprocess.run(command, cwd=ROOT / "client-py", check=True, capture_output=True, timeout=60)
     return folder
 
 
@@ -41,7 +41,7 @@ def test_the_scripts_of_the_browser_are_in_both(built):
 def test_what_is_installed_publishes(built, tmp_path, start, publish_from, kind):
     # Its dependencies, and what builds the archive, are those of these tests; nothing else of this folder is seen.
     options = ["-q", "--no-deps", "--no-build-isolation", "--target", tmp_path / "lib"]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, next(built.glob(kind))], check=True, timeout=300)
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, next(built.glob(kind))], check=True, timeout=60)
     server = Server(start)
     page = server.page()
     publish_from(

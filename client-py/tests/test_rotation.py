@@ -98,4 +98,4 @@ def test_runpushnote_gives_its_server_both(tmp_path):
         assert page.next() == "Hi"
     finally:
         running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=60)
+        running.communicate(timeout=15)

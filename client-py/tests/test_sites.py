@@ -187,7 +187,7 @@ class Site:
         for line in lines:
             self.said.put(line.strip())
 
-    def until(self, line, seconds=60):
+    def until(self, line, seconds=30):
         while self.said.get(timeout=seconds) != line:
             pass
 

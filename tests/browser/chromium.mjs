@@ -22,7 +22,7 @@ const FLAGS = [
  */
 export function launch(path = PATH, names = {}) {
   const rules = Object.entries(names).map(([name, port]) => `MAP ${name} 127.0.0.1:${port}`);
-  return chromium.launch({ executablePath: path, timeout: 120_000, args: [...FLAGS, `--host-resolver-rules=${rules.join(', ')}`] });
+  return chromium.launch({ executablePath: path, args: [...FLAGS, `--host-resolver-rules=${rules.join(', ')}`] });
 }
 
 /**
@@ -38,7 +38,7 @@ export class Page extends withEvents(Heard) {
     self.name = url;
     const context = await browser.newContext(options);
     self.page = await context.newPage();
-    self.page.setDefaultTimeout(60_000);
+    self.page.setDefaultTimeout(10_000);
     self.page.on('pageerror', (error) => self.#inOrder(() => ({ event: 'fault', text: String(error) })));
     self.page.on('console', (message) => self.#inOrder(() => asEvent(message)));
     self.page.on('close', () => self.silence('the page was closed'));

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { front } from '../node/front.mjs';
 import { BIN_DIR, freePort, Process, System } from '../node/processes.mjs';
-import { soon } from '../node/waiting.mjs';
+import { bePatient, soon } from '../node/waiting.mjs';
 import { launch, Page } from './chromium.mjs';
 import { express } from './frameworks/express.mjs';
 import { laravel } from './frameworks/laravel.mjs';
@@ -17,6 +17,7 @@ import { spring } from './frameworks/spring.mjs';
 
 /** Compilers and frameworks take their time on a busy machine. */
 const PATIENCE_MS = 120_000;
+bePatient(PATIENCE_MS);
 const text = readFileSync(new URL('../../docs/frameworks.md', import.meta.url), 'utf8');
 const base = mkdtempSync(join(tmpdir(), 'pushnote-frameworks-'));
 const system = new System();
@@ -144,7 +145,7 @@ function testSite(framework) {
     const env = { ...found, ...framework.env };
     const run = async (command, args) => {
       const running = new Process(command, args, env, folder);
-      const { code } = await soon(running.exited, running.name, () => running.story, PATIENCE_MS);
+      const { code } = await soon(running.exited, running.name, () => running.story);
       assert.equal(code, 0, `${running.name}${running.story}`);
     };
     const pushServer = new URL(env.PUSHNOTE_URL).host;
@@ -160,7 +161,7 @@ function testSite(framework) {
     const [command, ...args] = framework.command(port);
     const site = new Process(command, args, env, folder);
     t.after(() => site.end());
-    await site.until(() => framework.ready.test(site.story), 'readiness', PATIENCE_MS);
+    await site.until(() => framework.ready.test(site.story), 'readiness');
     site.address = `http://127.0.0.1:${port}`;
     // The first request is the one that takes its time.
     await fetch(`${site.address}/sign-in/0`, { signal: AbortSignal.timeout(PATIENCE_MS) });

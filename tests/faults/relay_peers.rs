@@ -104,7 +104,7 @@ async fn minds_heartbeats(door: &Door) {
     let mut silent = door.enter_as(&ready(door.kind, &[]), 1).await;
     let pings = async {
         let mut pings = 0;
-        while pings < 5 {
+        while pings < 10 {
             let (flags, body) = answering.frame().await.unwrap();
             if flags == COMMAND && body.starts_with(b"\x04PING") {
                 pings += 1;
@@ -112,7 +112,7 @@ async fn minds_heartbeats(door: &Door) {
             }
         }
     };
-    // Five intervals are more than twice as long as a silent peer lives.
+    // Ten intervals are five times as long as a silent peer lives.
     tokio::join!(pings, silent.is_ended_in_time("silent"));
 }
 

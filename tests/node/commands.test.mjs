@@ -29,7 +29,7 @@ function block(page, language) {
 
 function run(command, args, more = {}) {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
-    cwd: folder, encoding: 'utf8', timeout: 60_000, env: { ...process.env, ...env, ...more },
+    cwd: folder, encoding: 'utf8', timeout: 20_000, env: { ...process.env, ...env, ...more },
   });
   return { status, said: `${error ?? ''}${stdout}${stderr}` };
 }
@@ -84,7 +84,7 @@ test('the three questions of troubleshooting.md are answered', async () => {
   assert.match(run('bash', ['-c', token], { TOKEN: 'undefined' }).said, /the text "undefined", JavaScript's/);
 });
 
-test("migration.md's Python publishes to a channel", { timeout: 120_000 }, async () => {
+test("migration.md's Python publishes to a channel", { timeout: 30_000 }, async () => {
   const program = block('migration.md', 'python');
   const socket = { PUSHNOTE_MQ_SOCKET: mq.sub, PYTHONPATH: at('client-py/src') };
   const { status, said } = run(at('tests/.venv/bin/python'), ['-c', program], socket);
@@ -92,7 +92,7 @@ test("migration.md's Python publishes to a channel", { timeout: 120_000 }, async
   await inTheLog({ channel: 'news', data: { msg: 'Hi' } });
 });
 
-test("migration.md's JavaScript publishes an event to a channel", { timeout: 120_000 }, async () => {
+test("migration.md's JavaScript publishes an event to a channel", { timeout: 30_000 }, async () => {
   const program = `const key = process.env.KEY;\n${block('migration.md', 'js')}`;
   writeFileSync(join(folder, 'publish.mjs'), program);
   const { status, said } = run(process.execPath, ['publish.mjs'], { KEY: key });
@@ -100,7 +100,7 @@ test("migration.md's JavaScript publishes an event to a channel", { timeout: 120
   await inTheLog({ channel: 'news', event: 'headline', data: { msg: 'Hi' } });
 });
 
-test("configuration.md's commands do what stands beside them, and its examples are sound", { timeout: 120_000 }, () => {
+test("configuration.md's commands do what stands beside them, and its examples are sound", { timeout: 30_000 }, () => {
   const page = readFileSync(at('docs/configuration.md'), 'utf8');
   const [, commands] = page.match(/^```\n(pushnote config .*?)^```/ms);
   // Each must end well.

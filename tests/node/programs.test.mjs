@@ -79,7 +79,7 @@ async function hears(server, publish, data) {
   await arrived;
 }
 
-test("the forwarder's page starts it", { timeout: 180_000 }, async () => {
+test("the forwarder's page starts it", { timeout: 60_000 }, async () => {
   const [line, ...more] = installed('bin/pushnote-mq/README.md', 'pushnote-mq --sub', 'pushnote-mq');
   assert.deepEqual(more, []);
   const [sub, pub, ack] = [await freePort(), await freePort(), await freePort()];
@@ -88,7 +88,7 @@ test("the forwarder's page starts it", { timeout: 180_000 }, async () => {
   await hears(server, () => system.publish({ msg: 'Hi all!' }, { to: `tcp://127.0.0.1:${sub}` }), { msg: 'Hi all!' });
 });
 
-test("the server's page starts it", { timeout: 180_000 }, async () => {
+test("the server's page starts it", { timeout: 60_000 }, async () => {
   const [secret, line, ...more] = installed('bin/pushnote-server/README.md', '--single', 'pushnote-server');
   assert.deepEqual(more, []);
   await run(secret);
@@ -97,7 +97,7 @@ test("the server's page starts it", { timeout: 180_000 }, async () => {
   await hears(server, () => system.publish({ msg: 'Hi all!' }, { to: `tcp://127.0.0.1:${mq}` }), { msg: 'Hi all!' });
 });
 
-test("the tool's page starts everything, and publishes to it", { timeout: 180_000 }, async () => {
+test("the tool's page starts everything, and publishes to it", { timeout: 60_000 }, async () => {
   const page = 'bin/pushnote/README.md';
   const [line, ...more] = installed(page, 'pushnote dev', 'pushnote');
   assert.deepEqual(more, []);
@@ -109,7 +109,7 @@ test("the tool's page starts everything, and publishes to it", { timeout: 180_00
 
 const SECRET = 'openssl rand -base64 32 > secret';
 
-test('over two forwarders, as README.md has them, a page has each message once, also when one of them is lost', { timeout: 180_000 }, async () => {
+test('over two forwarders, as README.md has them, a page has each message once, also when one of them is lost', { timeout: 60_000 }, async () => {
   const [application, line, ...more] = lines('README.md', 'export PUSHNOTE_MQ_SOCKET=tcp://one');
   assert.deepEqual(more, []);
   const [one, two] = [await system.mq(), await system.mq()];
@@ -128,7 +128,7 @@ test('over two forwarders, as README.md has them, a page has each message once, 
   assert.deepEqual(came, ['to both', 'to the other']);
 });
 
-test('with the folder of README.md a message outlives the server', { timeout: 180_000 }, async () => {
+test('with the folder of README.md a message outlives the server', { timeout: 60_000 }, async () => {
   const [line, ...more] = lines('README.md', '--data-dir=/var/lib/pushnote');
   assert.deepEqual(more, []);
   await run(SECRET);

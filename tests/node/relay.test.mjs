@@ -35,17 +35,14 @@ for (const setup of ['mq and two servers', 'a single server']) {
     after(() => system.stop());
 
     test('everyone gets what is for all, each user what is theirs, and nobody else anything', async () => {
-      const wanted = [];
+      const clients = [];
       for (const { url } of servers) {
         for (const driver of DRIVERS) {
-          for (const transport of TRANSPORTS) {
-            for (const users of [['42'], ['7'], []]) wanted.push({ driver, url, transport, users, to });
-          }
+          // Not all three dozen at once, which takes a busy machine too long.
+          const wanted = TRANSPORTS.flatMap((transport) => [['42'], ['7'], []].map((users) => ({ url, transport, users, to })));
+          clients.push(...(await Promise.all(wanted.map(async (each) => Object.assign(await system.subscriber(driver, each), each)))));
         }
       }
-      const clients = await Promise.all(
-        wanted.map(async ({ driver, ...each }) => Object.assign(await system.subscriber(driver, each), each)),
-      );
 
       await system.publish({ to: '42' }, { to, users: ['42'] });
       await system.publish({ to: '7' }, { to, users: ['7'] });

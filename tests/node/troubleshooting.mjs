@@ -9,7 +9,10 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import zeromq from 'zeromq';
 import { System } from './processes.mjs';
-import { soon } from './waiting.mjs';
+import { bePatient, soon } from './waiting.mjs';
+
+// Three rows at a time; and some wait for a time-out.
+bePatient(60_000);
 
 const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 /** With each white space as one blank. */

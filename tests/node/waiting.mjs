@@ -1,10 +1,15 @@
 // Waiting for what others do: always bounded, and a failure says what came instead.
 
-/** How long anything may take before a test says what it waited for. */
-const PATIENCE_MS = 60_000;
+/** How long anything may take before a test says what it waited for: less than who hears nothing needs to notice it. */
+let patienceMs = 20_000;
+
+/** For a file that starts much at a time, or what takes its time. */
+export function bePatient(ms) {
+  patienceMs = ms;
+}
 
 /** Rejects with what was awaited, and what came instead, if `promise` is not settled in time. */
-export async function soon(promise, what, context = () => '', ms = PATIENCE_MS) {
+export async function soon(promise, what, context = () => '', ms = patienceMs) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what}: not within ${ms} ms. ${context()}`)), ms);
@@ -40,10 +45,9 @@ export class Heard {
    * @template T
    * @param {() => T} find
    * @param {string} what is awaited
-   * @param {number} [ms] how long
    * @returns {Promise<NonNullable<T>>}
    */
-  async until(find, what, ms) {
+  async until(find, what) {
     let check;
     const found = new Promise((resolve, reject) => {
       check = () => {
@@ -54,7 +58,7 @@ export class Heard {
     });
     this.#waiting.add(check);
     check();
-    return soon(found, what, () => `${this.name}:${this.story}`, ms).finally(() => this.#waiting.delete(check));
+    return soon(found, what, () => `${this.name}:${this.story}`).finally(() => this.#waiting.delete(check));
   }
 }
 
