@@ -292,9 +292,12 @@ call_command("${command}", "${port}")'`,
   'presence · /v1/channels/NAME?last=N · /v1/disconnect': async ([presence, history, disconnect], t) => {
     const page = await asUser(t, await token('42'));
     const resuming = await new Page(t).connect();
+    resuming.conn.on('message', (data) => resuming.hear({ data }));
     await resuming.conn.subscribe('news');
     assert.ok((await resuming.run(`conn.channel('news').${presence}()`)).anonymous);
     await ask('/v1/publish', { data: 'the last', channels: ['news'] });
+    // By the forwarder, so that the answer comes before the message.
+    await resuming.until(() => resuming.heard.some(({ data }) => data === 'the last'), 'the last');
     const { messages } = await ask(history.replace('NAME', 'news').replace('N', '1'));
     assert.deepEqual(messages, [{ channel: 'news', data: 'the last' }]);
     await ask(disconnect, { users: ['42'] });
