@@ -182,7 +182,10 @@ impl<'a> Load<'a> {
                 self.crowd.tally.start_measuring(now_ns);
                 measured = Some(self.start(now_ns)?);
             }
-            let left = measured.as_ref().map_or(u64::MAX, |start| self.left(start, duration, now_ns));
+            let last_ns = measured.as_ref().map_or(u64::MAX, |start| self.last_ns(start, duration));
+            // What was due before the end is published after it, if this process comes late: it is what a stall delays.
+            let over = now_ns > last_ns && !schedule.is_due(last_ns);
+            let left = measured.as_ref().map_or(u64::MAX, |start| if over { 0 } else { self.left(start) });
             if left == 0 && quiet {
                 break;
             }
@@ -192,7 +195,7 @@ impl<'a> Load<'a> {
                 self.crowd.give_up();
                 break;
             }
-            self.publish_due(&mut schedule, now_ns, left)?;
+            self.publish_due(&mut schedule, now_ns, last_ns, left)?;
             self.turn(schedule.wait(now_ns).filter(|_| left > 0).unwrap_or(TURN).min(TURN))?;
             self.show(measured.is_some());
         }
@@ -207,26 +210,29 @@ impl<'a> Load<'a> {
         self.finish(&start)
     }
 
-    /// Messages that may still be published.
-    pub(crate) fn left(&self, start: &Start, duration: Duration, now_ns: u64) -> u64 {
+    /// The last moment at which messages are due: later, while those who paused have not caught up.
+    fn last_ns(&self, start: &Start, duration: Duration) -> u64 {
         let caught_up = self.crowd.tally.missed == 0;
         let longest = if caught_up { duration } else { duration + self.plan.timeout };
-        if now_ns - start.ns >= nanoseconds(longest) {
-            return 0;
-        }
+        start.ns + nanoseconds(longest) - 1
+    }
+
+    /// Messages that may still be published.
+    fn left(&self, start: &Start) -> u64 {
         self.plan.messages_max.saturating_sub(self.crowd.tally.published - start.published)
     }
 
-    pub(crate) fn publish_due(
+    fn publish_due(
         &mut self,
         schedule: &mut Schedule,
         now_ns: u64,
+        last_ns: u64,
         left: u64,
     ) -> Result<(), LoadError> {
         let Some(publisher) = &mut self.publisher else { return Ok(()) };
         let (mut message, mut left) = (Vec::new(), left);
         while (left > 0 || schedule.in_round())
-            && let Some(due_ns) = schedule.due(now_ns, self.crowd.tally.outstanding == 0)
+            && let Some(due_ns) = schedule.due(now_ns.min(last_ns), self.crowd.tally.outstanding == 0)
         {
             let number = self.crowd.tally.published;
             let (user, audience) = self.crowd.audience(number);

@@ -48,6 +48,11 @@ impl Schedule {
         Some(due_ns)
     }
 
+    /// Whether [`Schedule::due`] would have a message then: of those whose time does not depend on others.
+    pub(crate) fn is_due(&self, now_ns: u64) -> bool {
+        self.next_ns().is_some_and(|next_ns| next_ns <= now_ns)
+    }
+
     /// Whether messages come in rounds, with quiet between them.
     pub(crate) fn has_rounds(&self) -> bool {
         matches!(self.pace, Pace::Closed { .. })

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pushnote_core::envelope::SUBJECTS_MAX;
 use pushnote_core::{Audience, Body, Draft, Push, Receipt, UserId};
+use pushnote_net::harmless;
 use pushnote_zmtp::Batch;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -324,7 +325,7 @@ impl Drop for Publisher {
             return;
         }
         if let Err(error) = self.flush(self.linger) {
-            tracing::warn!(%error, "publisher dropped before everything was written");
+            harmless(|| tracing::warn!(%error, "publisher dropped before everything was written"));
         }
         self.driver.stop.notify_one();
         if let Some(thread) = self.thread.take() {

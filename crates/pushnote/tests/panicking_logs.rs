@@ -69,4 +69,11 @@ async fn a_publisher_outlives_the_reader_of_the_logs() {
             break;
         }
     }
+
+    // So is what a publisher still had when it was dropped.
+    drop(second);
+    let ends =
+        Publisher::builder().endpoint(&endpoint.to_string()).unwrap().linger(Duration::ZERO).build().unwrap();
+    ends.notify_all("lost").unwrap();
+    drop(ends);
 }
