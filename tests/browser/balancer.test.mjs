@@ -38,7 +38,8 @@ for (const [cookie, flags] of [['insert', []], ['prefix', ['--cookie-needed']]])
         t.after(() => page.close());
         await page.event('open');
         await system.warm(mq.sub, page, ['42']);
-        for (let n = 0; n < 5; n++) await system.publish(n, { to: mq.sub, users: ['42'] });
+        const publish = system.application(mq.sub);
+        for (let n = 0; n < 5; n++) publish(n, ['42']);
         await page.message(4);
         assert.deepEqual(page.received, [0, 1, 2, 3, 4]);
         // Else it would have opened twice, or lost the session: the balancer takes turns.

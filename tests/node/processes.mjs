@@ -172,7 +172,16 @@ export class System {
     await this.#run('pushnote', args, { PUSHNOTE_MQ_SOCKET: to });
   }
 
-  /** The same for one user, with a push to follow unless one of the user's pages acknowledges it. */
+  /**
+   * What publishes for everyone, or for some users, and stays: its messages arrive in their order. Those of `publish` are each by a
+   * publisher of its own, and one may overtake the other, however long ago that has ended.
+   */
+  application(to) {
+    const shout = this.start('examples/shout', ['connect', to]);
+    return (data, users) => shout.write(users ? { name: 'notify', data, users } : { name: 'notify_all', data });
+  }
+
+  /** As `publish` for one user, with a push to follow unless one of the user's pages acknowledges it. */
   async publishWithPush(message, { to, user, id, after = '1m' }) {
     const push = ['--push-title=Hi', `--push-after=${after}`, `--push-id=${id}`];
     await this.#run('pushnote', ['publish', JSON.stringify(message), `--user=${user}`, ...push], { PUSHNOTE_MQ_SOCKET: to });

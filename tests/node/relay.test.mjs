@@ -44,12 +44,13 @@ for (const setup of ['mq and two servers', 'a single server']) {
         }
       }
 
-      await system.publish({ to: '42' }, { to, users: ['42'] });
-      await system.publish({ to: '7' }, { to, users: ['7'] });
-      await system.publish({ to: 'both' }, { to, users: ['7', '42'] });
-      await system.publish({ to: 'nobody' }, { to, users: ['8'] });
-      for (const value of AWKWARD) await system.publish(value, { to });
-      await system.publish('the end', { to });
+      const publish = system.application(to);
+      publish({ to: '42' }, ['42']);
+      publish({ to: '7' }, ['7']);
+      publish({ to: 'both' }, ['7', '42']);
+      publish({ to: 'nobody' }, ['8']);
+      for (const value of AWKWARD) publish(value);
+      publish('the end');
 
       for (const client of clients) {
         await client.message('the end');

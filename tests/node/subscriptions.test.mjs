@@ -16,12 +16,13 @@ after(() => system.stop());
 
 for (const transport of ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling']) {
   test(`${transport}: a second subscription adds a second user`, async () => {
+    const publish = system.application(to);
     for (const driver of ['sockjs_client.mjs', 'pushnote_client.mjs']) {
       const client = await system.subscriber(driver, { url: server.url, transport, users: ['42', '7'], to });
-      await system.publish({ to: '7' }, { to, users: ['7'] });
-      await system.publish({ to: '42' }, { to, users: ['42'] });
-      await system.publish({ to: 'both' }, { to, users: ['7', '42'] });
-      await system.publish('the end', { to });
+      publish({ to: '7' }, ['7']);
+      publish({ to: '42' }, ['42']);
+      publish({ to: 'both' }, ['7', '42']);
+      publish('the end');
       await client.message('the end');
       assert.deepEqual(client.received, [{ to: '7' }, { to: '42' }, { to: 'both' }, 'the end'], 'each of them once');
     }
