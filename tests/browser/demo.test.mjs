@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { System } from '../node/processes.mjs';
+import { freePort, System } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
 import { PushService } from './push_service.mjs';
 import { pushes, stubSubscribe } from './pushes.mjs';
@@ -112,7 +112,7 @@ test('a wrong token is shown as refused, and the page can come back', async (t) 
 });
 
 test('after a restart of the server the page has a token of the new one', async (t) => {
-  const own = await system.dev();
+  const own = await system.dev({ port: await freePort() });
   const self = await Page.open(browser, own.page);
   t.after(() => self.close());
   await connected(self);
@@ -174,7 +174,7 @@ test('the line that the page shows notifies its user when it is closed', async (
 });
 
 test('a page that is notified says so to a server that was started again', async (t) => {
-  const own = await system.dev();
+  const own = await system.dev({ port: await freePort() });
   const service = await PushService.start(t);
   const self = await Page.open(browser, own.page, { permissions: ['notifications'] });
   t.after(() => self.close());

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { System } from '../node/processes.mjs';
+import { freePort, System } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
 import { serve } from './site.mjs';
 
@@ -50,8 +50,9 @@ for (const name of ['original', 'module', 'script']) {
       const [mine, other, nobody] = pages;
       assert.equal((await mine.event('open')).transport, transport ?? 'websocket');
 
-      await system.publish({ msg: 'Hi' }, { to: mq.sub, users: ['42'] });
-      await system.publish({ msg: 'Hi all!' }, { to: mq.sub });
+      const publish = system.application(mq.sub);
+      publish({ msg: 'Hi' }, ['42']);
+      publish({ msg: 'Hi all!' });
       for (const page of pages) await page.message({ msg: 'Hi all!' });
 
       assert.deepEqual(mine.received, [{ msg: 'Hi' }, { msg: 'Hi all!' }]);
@@ -67,14 +68,15 @@ for (const transport of TRANSPORTS) {
     const [{ url }] = servers;
     const page = await visit(t, 'module', { url, transport });
     const sent = Array.from({ length: 12 }, (_, n) => `${n} ${'100% '.repeat(4_000)}`);
-    for (const text of sent) await system.publish(text, { to: mq.sub });
+    const publish = system.application(mq.sub);
+    for (const text of sent) publish(text);
     await page.message(sent.at(-1));
     assert.deepEqual(page.received, sent);
     assert.deepEqual(page.events.filter(({ event }) => event !== 'message').map(({ event }) => event), ['open']);
   });
 
   test(`a page comes back over ${transport} when its server does, with its subscription`, async (t) => {
-    let server = await system.server({ mq: mq.pub });
+    let server = await system.server({ mq: mq.pub, port: await freePort() });
     const page = await visit(t, 'module', { url: server.url, transport, user: '42' });
     await server.end('SIGKILL');
     await page.event('connecting');

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { path } from '../node/path.mjs';
-import { System } from '../node/processes.mjs';
+import { freePort, System } from '../node/processes.mjs';
 import { launch, Page } from './chromium.mjs';
 import { serve } from './site.mjs';
 
@@ -106,7 +106,7 @@ test('its server is killed, and another is beside it', async (t) => {
 });
 
 test('its server is killed, and comes back', async (t) => {
-  const first = await server();
+  const first = await server({ port: await freePort() });
   const pages = await visits(t, first.port);
   const messages = stream(t);
   for (const { page } of pages) await page.message(100);

@@ -124,7 +124,7 @@ test('one server after the other, and then one forwarder after the other: pages 
     };
     await soon(ask(), `${count} forwarders`, () => server.story);
   };
-  const servers = [await start(0), await start(0)];
+  const servers = [await start(await freePort()), await start(await freePort())];
   // A proxy that looks at /health, and keeps sessions together as long as their server is well.
   const isWell = new Set(servers);
   const chosen = new Map();

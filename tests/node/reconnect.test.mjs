@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { System } from './processes.mjs';
+import { freePort, System } from './processes.mjs';
 
 for (const transport of ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling']) {
   describe(transport, () => {
@@ -13,7 +13,7 @@ for (const transport of ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polli
 
     before(async () => {
       mq = await system.mq();
-      server = await system.server({ mq: mq.pub });
+      server = await system.server({ mq: mq.pub, port: await freePort() });
       client = await system.subscriber('pushnote_client.mjs', { url: server.url, transport, users: ['42'], to: mq.sub });
     });
     after(() => system.stop());

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import SockJS from 'sockjs-client';
 import { bursts, converse } from './conversation.mjs';
 import { front } from './front.mjs';
-import { System } from './processes.mjs';
+import { freePort, System } from './processes.mjs';
 import { Heard, withEvents } from './waiting.mjs';
 
 const TRANSPORTS = ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling'];
@@ -69,7 +69,7 @@ test('websocket: the server is killed', async (t) => {
 });
 
 test('eventsource: the server is killed, and its successor has another session', async (t) => {
-  const server = await system.sockjs();
+  const server = await system.sockjs(await freePort());
   const listening = conversation(t, `${server.origin}/echo`, 'eventsource');
   await listening.event('open');
   await server.end('SIGKILL');
