@@ -38,7 +38,7 @@ export class Page extends withEvents(Heard) {
     self.name = url;
     const context = await browser.newContext(options);
     self.page = await context.newPage();
-    self.page.setDefaultTimeout(10_000);
+    self.page.setDefaultTimeout(20_000);
     self.page.on('pageerror', (error) => self.#inOrder(() => ({ event: 'fault', text: String(error) })));
     self.page.on('console', (message) => self.#inOrder(() => asEvent(message)));
     self.page.on('close', () => self.silence('the page was closed'));

@@ -70,6 +70,7 @@ before(async () => {
   servers = [await start(lines[1], 'api listening'), await start(lines[2], 'listening')];
   const all = { PUSHNOTE_ALLOWED_ORIGINS: '*', PUSHNOTE_SOCKJS_URL: `${SITE}/sockjs.js` };
   allowing = [await start(lines[2], 'listening', all), await start(lines[2], 'listening', all)];
+  for (const { started } of servers) await started.until(() => started.story.includes('subscribed to'), 'the forwarder');
   [ports.one, ports.two, ports.api] = [servers[0].port, servers[1].port, servers[0].api];
 });
 
@@ -121,10 +122,13 @@ async function gets(page, name) {
   assert.equal(page.events.filter(({ event }) => event === 'close' || event === 'connecting').length, 0, page.story);
 }
 
-/** Publishes one message after the other, each when the one before is there; the fastest had no delay on its way. */
+/**
+ * Publishes one message after the other, each when the one before is there, and ten at least: one had no delay on its way. What the
+ * way delays is each of them, and on a busy machine many are late.
+ */
 async function withoutDelay(page, name, audience) {
   let fastest = Infinity;
-  for (let n = 0; n < 10; n++) {
+  for (let n = 0; n < 10 || (n < 100 && fastest >= DELAY_MS); n++) {
     const begun = performance.now();
     await publish({ ...audience, data: `${name} ${n}` });
     await page.message(`${name} ${n}`);

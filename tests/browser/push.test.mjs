@@ -211,7 +211,8 @@ test('a server of another origin takes a subscription, and its end', async (t) =
 test('what a page has shown is not pushed; what it shows late is shown no longer', async (t) => {
   const { self, service, system, mq } = await subscribed(t);
   const { deliver, shown } = await pushes(self.page, site.origin);
-  const publish = (id) => system.publishWithPush(id, { to: mq, user: '42', id, after: '1s' });
+  // Time enough for a page to say that it has shown it.
+  const publish = (id) => system.publishWithPush(id, { to: mq, user: '42', id, after: '5s' });
   await publish('seen');
   assert.equal((await self.event('ack')).id, 'seen');
 

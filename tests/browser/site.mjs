@@ -41,8 +41,9 @@ export async function serve(certificate) {
      * @param {string} [host] `localhost` makes it another site, not only another origin
      */
     address(page, { url, transport, token = null }, host = '127.0.0.1') {
-      // sockjs-client gives a transport up after some round trips, 600 ms: too soon for pages on a busy machine.
-      const options = { ...(transport && { transports: [transport] }), ...(page === 'original' && { timeout: 10_000 }) };
+      // sockjs-client gives a transport up after some round trips, 600 ms, and ours after 5 s: too soon for pages on a busy machine.
+      const patience = page === 'original' ? { timeout: 10_000 } : { openTimeoutMs: 20_000 };
+      const options = { ...(transport && { transports: [transport] }), ...patience };
       const query = new URLSearchParams({
         url: JSON.stringify(url),
         token: JSON.stringify(token),

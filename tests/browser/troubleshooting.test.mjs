@@ -48,7 +48,7 @@ const FAULTS = {
 async function startNginx({ crt, key }) {
   const alone = (...flags) => system.server({ mq: 'tcp://127.0.0.1:0', single: true, flags });
   buffered = await alone('--metrics=127.0.0.1:0');
-  const [quiet, beating] = [origin(await alone()), origin(await alone('--heartbeat-delay=1'))];
+  const [quiet, beating] = [origin(await alone()), origin(await alone('--heartbeat-delay=2'))];
   const to = { to: origin(server), held: origin(buffered), quiet, beating, silence: silent.address().port };
   const blocks = [];
   for (const [name, location] of Object.entries(FAULTS)) {
@@ -80,6 +80,7 @@ before(async () => {
   await once(silent, 'listening');
   mq = await system.mq();
   [server, token] = await Promise.all([system.server({ mq: mq.pub }), system.token('42')]);
+  await logged(server, 'subscribed to');
   const { key, crt } = certificate(folder);
   [site, safe] = await Promise.all([serve(), serve({ key: readFileSync(key), cert: readFileSync(crt) })]);
   if (!NO_NGINX) await startNginx({ key, crt });

@@ -44,7 +44,7 @@ before(async () => {
   const flags = ['--secret-file=secret', `--api=127.0.0.1:${ports[8081]}`, '--api-keys=api-keys', `--publish-to=${mq.sub}`];
   const args = ['--port=0', '--address=127.0.0.1', `--mq_socket=${mq.pub}`, ...flags];
   server = system.start('pushnote-server', args, { PUSHNOTE_SECRET: undefined }, folder);
-  await server.until(() => server.story.includes('api listening on'), 'readiness');
+  for (const text of ['api listening on', 'subscribed to']) await server.until(() => server.story.includes(text), text);
   ports[8080] = server.story.match(/listening on http:\/\/127.0.0.1:(\d+)\/sockjs/)[1];
   [ports[8001], ports[8002]] = [mq.ports.pub, mq.ports.sub];
 });

@@ -26,7 +26,9 @@ class Page extends withEvents(Heard) {
   constructor(t, options) {
     super();
     this.name = 'page';
-    this.conn = connect(server.url, { resume: true, WebSocket: FayeWebSocket.Client, EventSource, ...options });
+    const io = { WebSocket: FayeWebSocket.Client, EventSource };
+    // A token takes a process.
+    this.conn = connect(server.url, { resume: true, openTimeoutMs: 20_000, ...io, ...options });
     this.conn.on('message', (data) => this.hear({ event: 'message', data }));
     this.conn.on('gap', (gap) => this.hear({ event: 'gap', ...gap }));
     this.conn.on('error', ({ message, code }) => this.hear({ event: 'error', message, code }));

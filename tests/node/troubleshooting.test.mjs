@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BIN_DIR, Process } from './processes.mjs';
+import { BIN_DIR, freePort, Process } from './processes.mjs';
 import { asked, folder, logged, provoke, publisher, ran, runs, SECRET, seenBy, signed, single, skipped, system } from './troubleshooting.mjs';
 import { soon } from './waiting.mjs';
 
@@ -124,10 +124,10 @@ const DAY_S = 24 * 3600;
 
 provoke('The connection is closed with', {
   '3001 `server is shutting down, connect again`': async (t) => {
-    const one = await single(t, [], env);
+    const port = await freePort();
+    const one = await single(t, [], env, port);
     const [plain, ours] = [await page(t, one), system(t).client('pushnote_client.mjs', { url: one.url, transport: 'websocket' })];
     await ours.event('open');
-    const port = new URL(one.url).port;
     await one.server.end('SIGTERM');
     const said = await plain.ended();
     await runs(t, 'pushnote-server', ['--single', '--address=127.0.0.1', `--port=${port}`, '--mq_socket=tcp://127.0.0.1:0'], env);
@@ -154,7 +154,8 @@ provoke('The connection is closed with', {
     return client.ended();
   },
   '3012 `no answer to a ping`': async (t) => {
-    const one = await single(t, ['--heartbeat-delay=1'], env);
+    // Whoever answers has time for it.
+    const one = await single(t, ['--heartbeat-delay=3'], env);
     const client = await page(t, one, signed('42'));
     await client.hears('42');
     client.child.kill('SIGSTOP');
