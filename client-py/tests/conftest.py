@@ -1,10 +1,12 @@
 """The real programs, as processes."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
 import queue
+import random
 import socket
 import subprocess
 import sys
@@ -24,10 +26,25 @@ os.environ["PYTHONPATH"] = str(ROOT / "client-py" / "src")
 SECRET = "a secret of the test suite, long enough for any server"
 
 
+def drawn_ports():
+    """What is looked at: no port twice until all were seen, and none that is given to a connection, or to who asks for port 0."""
+    first, end = 17_000, 26_000
+    with contextlib.suppress(OSError):
+        end = min(end, int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]))
+    # On a machine that leaves none there, any.
+    ports = range(first, end) if end - first >= 1000 else [0]
+    begin = random.randrange(len(ports))
+    return itertools.cycle([*ports[begin:], *ports[:begin]])
+
+
+PORTS = drawn_ports()
+
+
 def free_port():
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return made.getsockname()[1]
+    while True:
+        with contextlib.suppress(OSError), socket.socket() as made:
+            made.bind(("127.0.0.1", next(PORTS)))
+            return made.getsockname()[1]
 
 
 class Process:
