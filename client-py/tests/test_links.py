@@ -127,11 +127,15 @@ def test_a_forwarder_that_stands_still_misses_what_has_no_room_and_that_is_logge
     assert page.take(10) == list(range(10))
     everyone_hears(out)
     cluster.forwarders[0].running.send_signal(signal.SIGSTOP)
-    for n in range(MANY):
-        publish(out, [n, PADDING])
-    out.flush(10)
+    # No more at once than libzmq has room for: the other one is never behind, however busy the machine is.
+    for begin in range(0, 10 * MANY, 100):
+        turn = range(begin, begin + 100)
+        for n in turn:
+            publish(out, [n, PADDING])
+        assert [n for n, _ in page.take(100)] == [*turn]
+        if caplog.records:
+            break
     assert said(caplog, 1) == [f"{cluster.endpoints[0]} takes messages too slowly, and misses some, which others have"]
-    assert [n for n, _ in page.take(MANY)] == list(range(MANY))
     cluster.forwarders[0].running.send_signal(signal.SIGCONT)
     page.nothing()
 
