@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Process } from '../node/processes.mjs';
+import { soon } from '../node/waiting.mjs';
 
 export const PAGE = readFileSync(new URL('../../docs/deploy.md', import.meta.url), 'utf8');
 /** The servers' name on the page. */
@@ -106,6 +107,20 @@ export function unpacked(program, args, env = {}) {
   return new Process(join(UNPACKED, program), args, { LD_LIBRARY_PATH: libraries.join(':'), ...env });
 }
 
+/** Apache's go on until they have the answers for browsers that are gone, and those of a poll come with the next heartbeat. */
+function killChildren(pid) {
+  const unlessEnded = (work) => {
+    try {
+      return work();
+    } catch (error) {
+      assert.ok(['ENOENT', 'ESRCH'].includes(error.code), error);
+      return undefined;
+    }
+  };
+  const children = unlessEnded(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g)) ?? [];
+  for (const child of children) unlessEnded(() => process.kill(Number(child), 'SIGKILL'));
+}
+
 /**
  * Starts one on a port, as the page's name, in front of servers: `[[what the page has, what is there]]`.
  *
@@ -119,7 +134,9 @@ export function launchProxy(t, name, { port, certificate, ...more }) {
   writeFileSync(file, text);
   const started = unpacked(program, args(file), env);
   t.after(async () => {
-    await started.end('SIGTERM');
+    started.child.kill('SIGTERM');
+    killChildren(started.child.pid);
+    await soon(started.exited, `the end of ${name}`, () => started.story);
     rmSync(folder, { recursive: true, force: true });
   });
   const ca = readFileSync(certificate.crt);
