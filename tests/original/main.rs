@@ -137,7 +137,8 @@ async fn its_subscribers_hear_the_forwarder() {
         publisher.line("some end");
         publisher
     });
-    assert_eq!(everything.heard(), "all knock");
+    // Whatever it hears first, it may be there since the middle of a turn.
+    while everything.heard() != "all knock" {}
     assert_eq!(some.heard(), "some knock");
     drop(knocking);
     let _publisher = knocks.join().unwrap();
