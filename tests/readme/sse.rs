@@ -1,5 +1,8 @@
 //! docs/sse.md: its commands.
 
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
+
 use serde_json::{Value, json};
 
 use crate::blocks::block_of;
@@ -32,11 +35,18 @@ async fn streams_are_read_with_curl() {
     }
     let python = shell.start_python(&block_of(PAGE, "# Server-sent events", "requests.get"));
     let publish = block_of(PAGE, "# Server-sent events", "pushnote publish");
-    // Python does not say when it listens.
-    let publisher =
-        shell.start(&format!("bash -c \"while {}; do :; done\"", publish.trim().replace('"', "\\\"")));
-    python.line_after("{'msg': 'Hi all!'}");
-    drop(publisher);
+    // Python does not say when it listens. The last to publish has ended before another test has its server there.
+    let (publishing, over) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let shell = &shell;
+        scope.spawn(move || {
+            while over.try_recv() == Err(TryRecvError::Empty) {
+                shell.run(&publish);
+            }
+        });
+        let _until_it_is_heard = publishing;
+        python.line_after("{'msg': 'Hi all!'}");
+    });
     for stream in &streams {
         assert_eq!(parsed(&stream.line_after("data: ")), json!({"msg": "Hi all!"}));
     }
