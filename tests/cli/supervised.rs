@@ -1,6 +1,6 @@
 //! Under a supervisor such as systemd: it is told how things are, and its sockets outlive the program.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
@@ -20,7 +20,13 @@ fn supervisor(folder: &tempfile::TempDir) -> (UnixDatagram, String) {
 
 fn told(socket: &UnixDatagram) -> Vec<String> {
     let mut message = [0; 4096];
-    let length = socket.recv(&mut message).expect("a message in time");
+    let length = loop {
+        match socket.recv(&mut message) {
+            // This process stood still: a read with a timeout is not taken up again after that.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            length => break length.expect("a message in time"),
+        }
+    };
     String::from_utf8_lossy(&message[..length]).lines().map(str::to_owned).collect()
 }
 
