@@ -13,6 +13,8 @@ use pushnote_tests::{
 use serde_json::{Value, json};
 
 const METRICS: &str = "--metrics=127.0.0.1:0";
+/// Longer than a server waits for what overtook something.
+const LATE: Duration = Duration::from_secs(1);
 
 struct Set {
     forwarder: Forwarder,
@@ -157,6 +159,9 @@ async fn a_question_survives_the_forwarder_and_is_delivered_once() {
     tokio::task::block_in_place(|| metrics.until(asked, |now| now > before));
     forwarder.kill();
     server.process.signal("-CONT");
+    // It has read what the first forwarder had sent, and waits no more for what may have overtaken something.
+    server.process.logged("no connection");
+    tokio::time::sleep(LATE).await;
     let (_forwarder, _) = start();
     // The new one is asked again, perhaps before the server is back.
     let answer = question.await.unwrap();

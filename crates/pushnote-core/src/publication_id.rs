@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 /// Bytes that a publisher's name may have.
 pub(crate) const PUBLISHER_BYTES_MAX: usize = 64;
+/// Hexadecimal digits at the beginning of a name that was drawn at random: 64 bits, or a UUID.
+const DRAWN_DIGITS: usize = 16;
 
 /// One message of one publisher: `publisher/number`, as in `9f86d081884c7d65/42`.
 ///
@@ -15,6 +17,14 @@ pub struct PublicationId {
     pub publisher: Box<str>,
     /// The message's number: one more than that of the message before.
     pub number: u64,
+}
+
+impl PublicationId {
+    /// Whether the name looks drawn at random, as pushnote's own publishers and a UUID are: nobody has it a second time.
+    pub(crate) fn is_drawn(&self) -> bool {
+        let letters = self.publisher.bytes().filter(|byte| *byte != b'-');
+        letters.take_while(u8::is_ascii_hexdigit).take(DRAWN_DIGITS).count() == DRAWN_DIGITS
+    }
 }
 
 /// Text that is no id.
@@ -52,6 +62,18 @@ mod tests {
     fn what_is_written_is_what_was_read() {
         for text in ["a/0", "9f86d081884c7d65/42", "web-1/worker/7", "x/9223372036854775807"] {
             assert_eq!(text.parse::<PublicationId>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn names_that_were_drawn_are_told_from_others() {
+        let drawn = |name: &str| PublicationId { publisher: name.into(), number: 0 }.is_drawn();
+        for name in ["9f86d081884c7d65", "9f86d081884c7d65-a", "c2b6f5a0-8a5e-4d7e-9a5b-0f3e2d1c4b5a"] {
+            assert!(drawn(name), "{name}");
+        }
+        for name in ["a", "9f86d081884c7d6", "web-9f86d081884c7d65", "deadbeef-worker-12", "----------------"]
+        {
+            assert!(!drawn(name), "{name}");
         }
     }
 

@@ -18,7 +18,9 @@
 //! * its number came before, with other contents; or
 //! * its number is 0 or 1, and nothing new came from the run for the time allowed, though its contents are the same: a
 //!   connection that is behind brings the same while the other goes on. Where it is known which source brings it, one that has
-//!   yet to bring that number is behind, however long; and what it brings goes on with the run in which it was.
+//!   yet to bring that number is behind, however long; and what it brings goes on with the run in which it was. Nor is the same
+//!   new under a name that was drawn at random, which nobody has a second time: its publisher asked anew, of a forwarder that
+//!   was restarted.
 //!
 //! Whoever takes up names and runs can make the oldest be forgotten. What they hold is delivered first, their next
 //! message begins a run again, and names of which one message came are forgotten before those that were heard on.
@@ -113,11 +115,13 @@ struct Mark {
     number: u64,
     fingerprint: u64,
     source: Option<usize>,
+    /// With it its publisher may begin to count again under the name it had.
+    begins_again: bool,
 }
 
 impl<T: Item> Stream<T> {
     fn fate(&self, mark: Mark, patience: Duration, now: Instant) -> Fate {
-        let Mark { number, fingerprint, source } = mark;
+        let Mark { number, fingerprint, source, begins_again } = mark;
         let place = |run: &Run<T>| run.place(number, fingerprint, source);
         let is_behind = |run: &Run<T>| run.is_to_come_over(source, number) && place(run) == Place::Same;
         // The oldest first: what is behind comes in order.
@@ -131,7 +135,7 @@ impl<T: Item> Stream<T> {
             let run = &self.runs[at];
             match place(run) {
                 place @ (Place::Next | Place::Late) => return Fate::Takes(at, place),
-                Place::Same if number <= START_MAX && now.saturating_duration_since(run.heard) > patience => {
+                Place::Same if begins_again && now.saturating_duration_since(run.heard) > patience => {
                     return Fate::NewRun;
                 }
                 Place::Same => return Fate::Duplicate(at),
@@ -190,7 +194,8 @@ impl<T: Item> Sequencer<T> {
         out: &mut Vec<T>,
     ) -> Taken {
         let (number, fingerprint) = (id.number, item.fingerprint());
-        let mark = Mark { number, fingerprint, source };
+        let begins_again = number <= START_MAX && !id.is_drawn();
+        let mark = Mark { number, fingerprint, source, begins_again };
         let Some(stream) = self.publishers.get_mut(&id.publisher) else {
             return self.accept_first(id, mark, item, now, out);
         };
@@ -252,7 +257,7 @@ impl<T: Item> Sequencer<T> {
         out: &mut Vec<T>,
     ) -> Taken {
         self.make_room(out);
-        let Mark { number, fingerprint, source } = mark;
+        let Mark { number, fingerprint, source, .. } = mark;
         let waits = number > 0 && self.limits.sources > 1 && self.held_bytes < self.limits.held_bytes_max;
         let mut run = if waits {
             item.detach();

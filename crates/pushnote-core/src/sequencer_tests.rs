@@ -299,6 +299,20 @@ fn the_same_messages_once_more_are_a_new_run_only_after_a_silence() {
 }
 
 #[test]
+fn under_a_name_that_was_drawn_the_same_is_never_new() {
+    let mut bench = Bench::new(PATIENCE, 1000, 100);
+    let accept = |bench: &mut Bench, contents, numbers: RangeInclusive<u64>| {
+        numbers.for_each(|number| bench.accept_over(Some(0), "9f86d081884c7d65-a", contents, number));
+        bench.pass(20 * PATIENCE);
+        bench.came().0
+    };
+    assert_eq!(accept(&mut bench, 'a', 0..=1), "a0 a1 ");
+    assert_eq!(accept(&mut bench, 'a', 0..=2), "a2 ");
+    // Nothing is lost by who has it a second time nevertheless.
+    assert_eq!(accept(&mut bench, 'b', 0..=2), "b0 b1 b2 ");
+}
+
+#[test]
 fn a_source_that_is_far_behind_brings_nothing_new() {
     let mut bench = Bench::two_roads();
     let over = |bench: &mut Bench, source, contents, numbers: RangeInclusive<u64>| {
