@@ -1,12 +1,11 @@
 //! Redis, and an application that publishes in it.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pushnote_tests::{PATIENCE, Process};
+use pushnote_tests::{PATIENCE, Process, free_port};
 use serde_json::Value;
 
 /// Between two looks at Redis.
@@ -20,8 +19,7 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) fn start() -> Self {
-        // Free a moment ago: one that is killed comes back there.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         Self { port, process: process(port) }
     }
 

@@ -30,7 +30,7 @@ pub use page::{Account, Page, Told, Transport};
 pub use process::Process;
 pub use proxy::Proxy;
 pub use python::PythonPublisher;
-pub use site::{Forwarder, Server, Single, free_endpoint, token};
+pub use site::{Forwarder, Server, Single, free_endpoint, free_port, token};
 
 /// Says that a test is skipped, and why: past the capture of output, so that tests/all counts it as that.
 pub fn skipped(why: &str) {

@@ -1,11 +1,31 @@
 //! The parts of a set-up, started with the command lines of the README.
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::launch::{Launch, SECRET};
 use crate::process::Process;
 
-const ANY_PORT: &str = "tcp://127.0.0.1:0";
+/// The first of those that are looked at, and how many: above those that suites and pages name, and below those that Linux gives
+/// to connections, and to whoever asks for port 0.
+const PORTS: (u32, u32) = (17_000, 9_000);
+
+/// A TCP port of 127.0.0.1 that nobody listens on at the moment, and that nobody else is given: what is killed comes back there.
+///
+/// # Panics
+///
+/// If this machine has no free port.
+pub fn free_port() -> u16 {
+    static DRAWN: AtomicU32 = AtomicU32::new(0);
+    let (first, count) = PORTS;
+    // A suite that runs at the same time begins elsewhere.
+    let begin = std::process::id().wrapping_mul(997) % count;
+    (0..count)
+        .map(|_| first + (begin + DRAWN.fetch_add(1, Ordering::Relaxed)) % count)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
+}
 
 /// A ZeroMQ endpoint nobody listens on at the moment.
 ///
@@ -13,9 +33,7 @@ const ANY_PORT: &str = "tcp://127.0.0.1:0";
 ///
 /// If this machine has no free port.
 pub fn free_endpoint() -> String {
-    let port =
-        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-    format!("tcp://127.0.0.1:{port}")
+    format!("tcp://127.0.0.1:{}", free_port())
 }
 
 /// A token for `user`, made by `pushnote token`.
@@ -41,9 +59,9 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// Starts it on ports of its own choice.
+    /// Starts it on free ports.
     pub fn start() -> Self {
-        Self::start_on(ANY_PORT, ANY_PORT)
+        Self::start_on(&free_endpoint(), &free_endpoint())
     }
 
     /// Starts it on these endpoints.
@@ -51,9 +69,13 @@ impl Forwarder {
         Self::run(sub, publ, Launch::forwarder())
     }
 
-    /// Starts it on ports of its own choice with further arguments.
+    /// Starts it on free ports with further arguments.
     pub fn with(arguments: &[&str]) -> Self {
-        Self::run(ANY_PORT, ANY_PORT, Launch::forwarder().arguments(arguments.iter().copied()))
+        Self::run(
+            &free_endpoint(),
+            &free_endpoint(),
+            Launch::forwarder().arguments(arguments.iter().copied()),
+        )
     }
 
     fn run(sub: &str, publ: &str, launch: Launch) -> Self {
@@ -90,12 +112,12 @@ impl Server {
 
     /// Starts it on a free port with further arguments.
     pub fn with(arguments: &[&str]) -> Self {
-        Self::run("0", Launch::server().arguments(arguments.iter().copied()))
+        Self::of(Launch::server().arguments(arguments.iter().copied()))
     }
 
     /// Starts it on a free port.
     pub fn of(launch: Launch) -> Self {
-        Self::run("0", launch)
+        Self::run(free_port(), launch)
     }
 
     /// Returns once it hears what all its forwarders are given.
@@ -106,7 +128,7 @@ impl Server {
         self
     }
 
-    fn run(port: &str, launch: Launch) -> Self {
+    fn run(port: u16, launch: Launch) -> Self {
         let port = format!("--port={port}");
         let process =
             launch.clone().arguments([&port, "--address=127.0.0.1", "--route=/sockjs"]).start_logged();
@@ -123,11 +145,11 @@ impl Server {
     /// If it does not start.
     pub fn crash_and_restart(&mut self) {
         self.process.kill();
-        *self = Self::run(&self.port(), self.launch.clone());
+        *self = Self::run(self.port(), self.launch.clone());
     }
 
-    fn port(&self) -> String {
-        self.address.rsplit(':').next().expect("a port").to_owned()
+    fn port(&self) -> u16 {
+        self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
     }
 
     /// The raw WebSocket URL of its SockJS.
@@ -153,7 +175,7 @@ impl Single {
 
     /// Starts it with applications publishing to `endpoint`.
     pub fn start_on(endpoint: &str) -> Self {
-        Self::run("0", endpoint, Launch::server())
+        Self::run(free_port(), endpoint, Launch::server())
     }
 
     /// Starts it on free ports with further arguments.
@@ -163,10 +185,10 @@ impl Single {
 
     /// Starts it on free ports.
     pub fn of(launch: Launch) -> Self {
-        Self::run("0", ANY_PORT, launch)
+        Self::run(free_port(), &free_endpoint(), launch)
     }
 
-    fn run(port: &str, endpoint: &str, launch: Launch) -> Self {
+    fn run(port: u16, endpoint: &str, launch: Launch) -> Self {
         let single = ["--single".to_owned(), format!("--mq_socket={endpoint}")];
         let server = Server::run(port, launch.clone().arguments(single));
         let endpoint = server.mq_socket.clone();
@@ -176,6 +198,6 @@ impl Single {
     /// Kills it and starts it again on the same ports.
     pub fn crash_and_restart(&mut self) {
         self.server.process.kill();
-        *self = Self::run(&self.server.port(), &self.endpoint, self.launch.clone());
+        *self = Self::run(self.server.port(), &self.endpoint, self.launch.clone());
     }
 }
