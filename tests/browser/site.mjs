@@ -37,13 +37,13 @@ export async function serve(certificate) {
      * Where a page is that connects as it is told to.
      *
      * @param {'original' | 'module' | 'script' | 'resume' | 'push' | 'updates'} page
-     * @param {{url: string, transport?: string, token?: string | null}} parameters
+     * @param {{url: string, transport?: string, token?: string | null, openTimeoutMs?: number}} parameters
      * @param {string} [host] `localhost` makes it another site, not only another origin
      */
-    address(page, { url, transport, token = null }, host = '127.0.0.1') {
+    address(page, { url, transport, token = null, openTimeoutMs = 10_000 }, host = '127.0.0.1') {
       // sockjs-client gives a transport up after some round trips, 600 ms, and ours after 5 s: too soon for pages on a busy machine.
-      const patience = page === 'original' ? { timeout: 10_000 } : { openTimeoutMs: 20_000 };
-      const options = { ...(transport && { transports: [transport] }), ...patience };
+      const patience = page === 'original' ? 'timeout' : 'openTimeoutMs';
+      const options = { ...(transport && { transports: [transport] }), [patience]: openTimeoutMs };
       const query = new URLSearchParams({
         url: JSON.stringify(url),
         token: JSON.stringify(token),

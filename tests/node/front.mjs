@@ -21,6 +21,11 @@ export async function front(t, choose, alter = () => {}) {
       answer.pipe(response);
     });
     onward.on('error', () => response.destroy());
+    // It knows no WebSocket, and says so at once.
+    onward.on('upgrade', (_, socket) => {
+      socket.destroy();
+      response.destroy();
+    });
     response.on('close', () => onward.destroy());
     request.pipe(onward);
   });

@@ -155,7 +155,7 @@ provoke('The connection is closed with', {
   },
   '3012 `no answer to a ping`': async (t) => {
     // Whoever answers has time for it.
-    const one = await single(t, ['--heartbeat-delay=3'], env);
+    const one = await single(t, ['--heartbeat-delay=2'], env);
     const client = await page(t, one, signed('42'));
     await client.hears('42');
     client.child.kill('SIGSTOP');
