@@ -69,7 +69,7 @@ def test_what_is_wrong_is_said(served, settings):
     with pytest.raises(Refused, match="65536"):
         pub.notify_all("x" * 70_000)
     served.process.kill()
-    with pytest.raises(Unavailable, match="Connect(Error|Timeout)"):
+    with pytest.raises(Unavailable, match=r"Connect(Error|Timeout)"):
         pub.notify_all(1, ack=0.3)
     settings.PUSHNOTE_TOKENIZER = "pushnote.utils.tokenize_channel"
     with pytest.raises(NotConfigured, match="PUSHNOTE_TOKENIZER"):
