@@ -20,7 +20,7 @@ use crate::mask::Mask;
 use crate::publication::{Batch, Content, Encoded};
 use crate::receiver::{Delivery, Receiver};
 use crate::window::Window;
-use behind::{Behind, Past};
+use behind::{Awake, Behind, Past};
 use places::Places;
 use turn::Turn;
 
@@ -89,6 +89,7 @@ pub(crate) struct Shard<R: Receiver> {
     pieces: VecDeque<Piece<R>>,
     commands: mpsc::UnboundedReceiver<ShardCommand<R>>,
     drain: Option<Drain>,
+    awake: Awake,
     places: Places,
     window: Option<Window>,
     counters: Arc<Counters>,
@@ -131,6 +132,7 @@ impl<R: Receiver> Shard<R> {
             pieces,
             commands,
             drain,
+            awake: Awake::new(),
             places: Places::from(next),
             window,
             counters,

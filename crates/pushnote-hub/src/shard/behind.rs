@@ -1,18 +1,20 @@
 //! A receiver that is not at the end of the log.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use pushnote_core::{Cursor, Subject};
 use tokio::time::Instant;
 
+use super::FOLLOW_TICK;
 use crate::receiver::Receiver;
 
 /// A receiver with a place in the log.
 pub(super) struct Behind<R: Receiver> {
     /// It has had everything before.
     pub(super) place: u64,
-    /// Where it goes on is still to be found, and since when: the log may not be so far yet.
-    pub(super) cursor: Option<(Cursor, Instant)>,
+    /// Where it goes on is still to be found, and since when, by [`Awake`]: the log may not be so far yet.
+    pub(super) cursor: Option<(Cursor, Duration)>,
     /// It comes from another server, and has had some of what follows.
     pub(super) seen: Option<Seen>,
     /// What it is told before it reads on.
@@ -26,8 +28,8 @@ pub(super) struct Seen {
     pub(super) cursor: Box<Cursor>,
     /// Before this place there may be what is old, which is fanned out to nobody.
     pub(super) old: u64,
-    /// So long what a source has still to bring is known by it; that source may be no more.
-    pub(super) until: Instant,
+    /// So long, by [`Awake`], what a source has still to bring is known by it; that source may be no more.
+    pub(super) until: Duration,
 }
 
 /// Something that waits to be told.
@@ -49,6 +51,27 @@ pub(super) enum Past {
         cursor: Cursor,
         renewed: bool,
     },
+}
+
+/// For how long this shard has looked after those who are behind. While it stands still no time passes: what it waits for may
+/// have arrived, and is not read yet.
+pub(super) struct Awake {
+    looked: Instant,
+    time: Duration,
+}
+
+impl Awake {
+    pub(super) fn new() -> Self {
+        Self { looked: Instant::now(), time: Duration::ZERO }
+    }
+
+    /// Looks: as often as [`FOLLOW_TICK`] says, if there is somebody to look after.
+    pub(super) fn time(&mut self) -> Duration {
+        let now = Instant::now();
+        self.time += now.saturating_duration_since(self.looked).min(2 * FOLLOW_TICK);
+        self.looked = now;
+        self.time
+    }
 }
 
 impl<R: Receiver> Behind<R> {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use pushnote_core::rules::SlowPolicy;
 use pushnote_core::{CloseCode, Cursor, Subject};
-use tokio::time::Instant;
 
 use super::behind::{Behind, Past, Seen, Waiting};
 use super::turn::Turn;
@@ -74,9 +73,10 @@ impl<R: Receiver> Shard<R> {
     /// Goes on from where it was, with all that it has subscribed to.
     pub(super) fn resume(&mut self, key: Key, cursor: Option<Cursor>, notice: Notice<R>) {
         let begun = self.index.subscriptions(key).iter().map(|(_, since)| *since).min().unwrap_or(self.next);
+        let now = self.awake.time();
         let behind = self.behind_at(key, begun);
         behind.place = begun;
-        behind.cursor = cursor.map(|cursor| (cursor, Instant::now()));
+        behind.cursor = cursor.map(|cursor| (cursor, now));
         // Before what else it is told: it says whether something is missing.
         behind.notices.push_front(Waiting { notice, past: Past::Nothing, complete: true });
         self.is_ready(key);
@@ -155,8 +155,9 @@ impl<R: Receiver> Shard<R> {
             return Step::Full;
         }
         if let Some((cursor, since)) = behind.cursor.take() {
-            let can_tell = self.log.can_tell(&cursor, since.elapsed() < ALL_CATCH_UP_MAX);
-            if !can_tell && since.elapsed() < CATCH_UP_MAX {
+            let waited = self.awake.time() - since;
+            let can_tell = self.log.can_tell(&cursor, waited < ALL_CATCH_UP_MAX);
+            if !can_tell && waited < CATCH_UP_MAX {
                 behind.cursor = Some((cursor, since));
                 return Step::Follows;
             }
@@ -224,7 +225,7 @@ impl<R: Receiver> Shard<R> {
         behind.seen = resumed.seen.map(|cursor| Seen {
             cursor: Box::new(cursor),
             old: self.log.appended(),
-            until: Instant::now() + CATCH_UP_MAX,
+            until: self.awake.time() + CATCH_UP_MAX,
         });
     }
 
@@ -253,9 +254,9 @@ impl<R: Receiver> Shard<R> {
         if behind.place < self.next {
             return Step::More;
         }
-        let counts = |seen: &Seen| {
-            behind.place < seen.old || (!self.log.has_all_of(&seen.cursor) && Instant::now() < seen.until)
-        };
+        let now = self.awake.time();
+        let counts =
+            |seen: &Seen| behind.place < seen.old || (!self.log.has_all_of(&seen.cursor) && now < seen.until);
         behind.seen = behind.seen.take().filter(counts);
         if behind.seen.is_some() || behind.place > self.next { Step::Follows } else { Step::Live }
     }

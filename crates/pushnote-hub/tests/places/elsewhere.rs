@@ -149,6 +149,31 @@ async fn who_has_had_what_a_forwarder_brings_no_more_goes_on_by_the_other_one() 
     assert_eq!(client.numbers(), [6, 8]);
 }
 
+/// It has had them by 7, whose messages are not read yet; 8 brings them, too.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stood_still_reads_what_has_arrived_before_it_lets_a_page_go_on() {
+    let hub = hub(1, 1000);
+    let zero = publish_at(&hub, 0, 7, 0, &[(7, 1), (8, 0)]).await;
+    hub.seen_again(zero, Position { epoch: 8, sequence: 0 });
+    let client = Client::default();
+    let attachment = attach(&hub, &client);
+    let log = Position { epoch: 9, sequence: 0 };
+    let sources = [Position { epoch: 7, sequence: 3 }, Position { epoch: 8, sequence: 1 }].into();
+    attachment.resume(Some(Cursor { log, sources }), ());
+    settle().await;
+    tokio::time::advance(Duration::from_secs(3)).await;
+    let one = publish_at(&hub, 1, 8, 1, &[(7, 1), (8, 2)]).await;
+    let two = publish_at(&hub, 2, 8, 2, &[(7, 1), (8, 3)]).await;
+    settle().await;
+    assert!(client.seen.lock().unwrap().told.is_empty());
+    hub.seen_again(one, Position { epoch: 7, sequence: 1 });
+    hub.seen_again(two, Position { epoch: 7, sequence: 2 });
+    publish_at(&hub, 3, 7, 3, &[(7, 4), (8, 3)]).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let seen = client.seen.lock().unwrap();
+    assert_eq!((&seen.told[..], &seen.numbers[..]), (&[true][..], &[3][..]));
+}
+
 /// The page has gone by way of a server that was started while a forwarder stood still, 7.
 #[tokio::test(start_paused = true)]
 async fn what_a_forwarder_alone_has_brought_that_another_server_does_not_hear_is_a_gap_and_not_repeated() {
