@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use pushnote::{PublishError, Publisher};
-use pushnote_tests::{Browser, Launch, PATIENCE, Server};
+use pushnote_tests::{Browser, Launch, PATIENCE, Server, free_endpoint};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -55,8 +55,8 @@ struct Liar {
 impl Liar {
     /// Listens, as a socket of type `kind`.
     async fn start(kind: &'static str, lie: Lie) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+        let endpoint = free_endpoint();
+        let listener = TcpListener::bind(endpoint.trim_start_matches("tcp://")).await.unwrap();
         let (attempt, attempts) = watch::channel(0);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -159,8 +159,8 @@ async fn a_publisher_survives_a_hostile_relay() {
 /// published after that arrives at an honest one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publisher_is_told_that_a_relay_does_not_read() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+    let endpoint = free_endpoint();
+    let listener = TcpListener::bind(endpoint.trim_start_matches("tcp://")).await.unwrap();
     let builder = Publisher::builder().endpoint(&endpoint).unwrap();
     let publisher = builder.subscriber_timeout(Duration::from_secs(5)).build().unwrap();
     let (stream, _) = listener.accept().await.unwrap();

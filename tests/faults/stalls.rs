@@ -137,7 +137,7 @@ async fn a_publisher_that_stood_still_has_its_time_again() {
     let endpoint = free_endpoint();
     let listener = TcpListener::bind(endpoint.trim_start_matches("tcp://")).await.unwrap();
     let mut publish =
-        Launch::of("pushnote").arguments(["publish", "-s", &endpoint, "--timeout=2s", "1"]).start();
+        Launch::of("pushnote").arguments(["publish", "-s", &endpoint, "--timeout=4s", "1"]).start();
     drop(timeout(PATIENCE, listener.accept()).await.unwrap().unwrap());
     drop(listener);
     publish.signal("-STOP");

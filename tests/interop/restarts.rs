@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use pushnote_tests::{Browser, Forwarder, Server, Single};
+use pushnote_tests::{Browser, Forwarder, Server, Single, free_endpoint};
 use pushnote_zmtp::Options;
 use serde_json::json;
 
-use crate::peer::{ANY_PORT, Kind, Peer, Way};
+use crate::peer::{Kind, Peer, Way};
 use crate::sockets::{
     PUBLISHERS, Publishing, SUBSCRIBERS, Subscribing, WAYS, ours_to_theirs, text, theirs_to_ours,
 };
@@ -98,7 +98,7 @@ async fn each_crashes_in_turn(further: &[String]) {
 /// A server that connects to a publisher which listens: its browser keeps its connection and is told again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_finds_a_crashed_publisher_again() {
-    let mut publisher = Peer::start("PUB", Way::Bind, ANY_PORT);
+    let mut publisher = Peer::start("PUB", Way::Bind, &free_endpoint());
     let mut server = Server::start(&publisher.endpoint);
     let mut browser = Browser::open(&server.websocket_url()).await;
     browser_hears(&mut publisher, &mut browser, "at first").await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushnote_tests::PATIENCE;
+use pushnote_tests::{PATIENCE, free_endpoint};
 use pushnote_zmtp::{Endpoint, Options, Publisher, Subscriber};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, timeout};
@@ -58,7 +58,7 @@ pub(crate) async fn theirs_to_ours(
 ) -> (Publishing, Subscribing) {
     let (peer, ours) = match theirs {
         Way::Bind => {
-            let peer = Peer::with(kind, theirs, ANY_PORT, further);
+            let peer = Peer::with(kind, theirs, &free_endpoint(), further);
             let ours = Subscriber::connect(peer.endpoint.parse().unwrap(), options);
             (peer, ours)
         }
@@ -82,7 +82,7 @@ pub(crate) async fn ours_to_theirs(
     let further = [further, &["-".to_owned()]].concat();
     let (ours, peer) = match theirs {
         Way::Bind => {
-            let peer = Peer::with(kind, theirs, ANY_PORT, &further);
+            let peer = Peer::with(kind, theirs, &free_endpoint(), &further);
             let endpoint: Endpoint = peer.endpoint.parse().unwrap();
             (Publisher::connect(endpoint, options), peer)
         }

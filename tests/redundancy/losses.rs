@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pushnote::{PublishError, Publisher};
 use pushnote_tests::{Browser, Forwarder, PATIENCE, Proxy, Server};
-use pushnote_zmtp::{Options, Publisher as Socket};
+use pushnote_zmtp::{Options, Publisher as Socket, Subscriber};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -145,15 +145,26 @@ async fn what_a_second_connection_brings_too_early_waits_for_the_first() {
         socket.send(envelope).await.unwrap();
     };
     let mut browser = Browser::open(&server.websocket_url()).await;
+    let mut passed_on = Subscriber::connect(forwarder.publ.parse().unwrap(), Options::default());
     let mut first = 0;
-    while browser.next_within(Duration::from_millis(100)).await.is_none() {
+    while browser.next_within(Duration::from_millis(100)).await.is_none()
+        || timeout(Duration::from_millis(100), passed_on.recv()).await.is_err()
+    {
         first += 1;
         publish(&old, first).await;
     }
-    // Over two connections to a relay on one thread: half a second is what the server waits.
+    let mut passes_on = async |number: usize| {
+        let publication = format!("\"p/{number}\"");
+        let has_come = |topic: &[u8]| String::from_utf8_lossy(topic).contains(&publication);
+        while !has_come(timeout(PATIENCE, passed_on.recv()).await.expect("nothing came").unwrap().topic()) {}
+    };
+    // Half a second is what the server waits, and this may take longer: it finds both at once.
+    server.process.signal("-STOP");
     publish(&new, first + 2).await;
-    new.flush().await;
+    passes_on(first + 2).await;
     publish(&old, first + 1).await;
+    passes_on(first + 1).await;
+    server.process.signal("-CONT");
     let mut came = Vec::new();
     while came.len() < 2 {
         let number = browser.next().await.as_u64().unwrap() as usize;

@@ -16,6 +16,9 @@ use pushnote_tests::{Browser, Forwarder, Process, Server, Single};
 use serde_json::json;
 use tempfile::TempDir;
 
+/// Within that a busy machine, too, hears why it is refused.
+const HEARS: &str = "4s";
+
 /// A key pair of `pushnote keygen`.
 struct Key {
     secret_file: PathBuf,
@@ -115,7 +118,7 @@ async fn what_is_sealed_all_the_way_reaches_the_browser() {
 
     publisher.notify_all("settled").unwrap();
     while browser.next().await != json!("settled") {}
-    let published = keys.application.publish(&keys.forwarder, &forwarder.sub, r#""by hand""#, "5s");
+    let published = keys.application.publish(&keys.forwarder, &forwarder.sub, r#""by hand""#, "20s");
     assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
     assert_eq!(browser.next().await, json!("by hand"));
 }
@@ -126,7 +129,7 @@ async fn a_server_without_forwarder_listens_with_curve() {
     let single = Single::with(&strs(&keys.listen()));
     let mut browser = Browser::open(&single.server.websocket_url()).await;
     reaches(&mut browser, |message| {
-        let published = keys.application.publish(&keys.forwarder, &single.endpoint, message, "5s");
+        let published = keys.application.publish(&keys.forwarder, &single.endpoint, message, "20s");
         assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
     })
     .await;
@@ -147,36 +150,43 @@ fn who_has_no_right_to_publish_is_told() {
         assert!(!said.contains("is pushnote-mq"), "it is: {said}");
     };
     // Each is a client that CURVE itself would let in.
-    for key in [&keys.server, &keys.stranger] {
-        let published = key.publish(&keys.forwarder, &forwarder.sub, "1", "700ms");
+    let without_right = |key: &Key| {
+        let published = key.publish(&keys.forwarder, &forwarder.sub, "1", HEARS);
         refused(&published, &[&forwarder.sub, "--curve-clients", "keygen --public"]);
-    }
-    let in_the_clear = |arguments: &[&str]| {
-        Process::output("pushnote", &[&["publish", "--timeout=700ms", "1"], arguments].concat(), &[])
     };
-    for arguments in [["-s", &*forwarder.sub], ["--ack", &*ack]] {
-        refused(
-            &in_the_clear(&arguments),
-            &[arguments[1], "wants CURVE", "PUSHNOTE_CURVE_SERVER_KEY", "keygen"],
-        );
-    }
-    let published = keys.application.publish(&keys.forwarder, &forwarder.sub, "1", "5s");
-    assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
-
+    let in_the_clear = |arguments: [&str; 2]| {
+        let timeout = format!("--timeout={HEARS}");
+        let published =
+            Process::output("pushnote", &[&["publish", &timeout, "1"], &arguments[..]].concat(), &[]);
+        refused(&published, &[arguments[1], "wants CURVE", "PUSHNOTE_CURVE_SERVER_KEY", "keygen"]);
+    };
     let open = Forwarder::with(&[]);
-    let published = keys.application.publish(&keys.forwarder, &open.sub, "1", "700ms");
-    refused(&published, &[&open.sub, "not secured"]);
+    std::thread::scope(|all| {
+        for key in [&keys.server, &keys.stranger] {
+            all.spawn(move || without_right(key));
+        }
+        for arguments in [["-s", &*forwarder.sub], ["--ack", &*ack]] {
+            all.spawn(move || in_the_clear(arguments));
+        }
+        all.spawn(|| {
+            let published = keys.application.publish(&keys.forwarder, &open.sub, "1", HEARS);
+            refused(&published, &[&open.sub, "not secured"]);
+        });
+    });
+    let published = keys.application.publish(&keys.forwarder, &forwarder.sub, "1", "20s");
+    assert!(published.status.success(), "{}", String::from_utf8_lossy(&published.stderr));
 }
 
 #[test]
 fn peers_from_other_networks_are_closed() {
-    let publish = |endpoint: &str| {
-        Process::output("pushnote", &["publish", "--timeout=2s", "-s", endpoint, "1"], &[]).status.code()
+    let publish = |endpoint: &str, timeout: &str| {
+        let arguments = ["publish", &format!("--timeout={timeout}"), "-s", endpoint, "1"];
+        Process::output("pushnote", &arguments, &[]).status.code()
     };
     let elsewhere = Forwarder::with(&["--allow-network=10.0.0.0/8,192.0.2.1/32"]);
-    assert_eq!(publish(&elsewhere.sub), Some(69));
+    assert_eq!(publish(&elsewhere.sub, "2s"), Some(69));
     let here = Forwarder::with(&["--allow-network=10.0.0.0/8", "--allow-network=127.0.0.0/8"]);
-    assert_eq!(publish(&here.sub), Some(0));
+    assert_eq!(publish(&here.sub, "20s"), Some(0));
 }
 
 #[test]

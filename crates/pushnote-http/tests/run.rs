@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use pushnote_core::{ChannelRules, Keys, Limits, Verifier};
 use pushnote_http::{DrainReport, RunError, Settings, ZeroMq, run};
 use pushnote_net::Listener;
@@ -78,8 +78,13 @@ impl Server {
         timeout(PATIENCE, self.ended).await.expect("an end").unwrap().unwrap()
     }
 
+    /// It is attached a moment after the handshake, and answers then.
     async fn websocket(&self) -> WebSocket {
-        connect_async(format!("ws://{}/sockjs/websocket", self.address)).await.unwrap().0
+        let url = format!("ws://{}/sockjs/websocket", self.address);
+        let (mut websocket, _) = connect_async(url).await.unwrap();
+        websocket.send(Message::Ping("attached?".into())).await.unwrap();
+        assert!(next(&mut websocket).await.is_pong());
+        websocket
     }
 
     /// A request on a connection of its own, answered whole: status and body.

@@ -122,12 +122,12 @@ async fn an_endpoint_says_what_it_is() {
 async fn another_protocol_and_silence_are_told_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint: Endpoint = format!("tcp://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let options = Options { handshake_timeout: Duration::from_millis(200), ..Options::default() };
-    let examine = async || {
+    let examine = async |handshake_timeout| {
         let connection = Ungreeted::open(&endpoint).await.unwrap();
-        connection.greet(SocketType::Sub, options.clone()).await.unwrap_err()
+        let options = Options { handshake_timeout, ..Options::default() };
+        connection.greet(SocketType::Sub, options).await.unwrap_err()
     };
-    let silent = examine().await;
+    let silent = examine(Duration::from_millis(200)).await;
     assert!(matches!(silent, CloseCause::HandshakeTimeout), "{silent}");
     let answering = tokio::spawn(async move {
         loop {
@@ -136,7 +136,7 @@ async fn another_protocol_and_silence_are_told_apart() {
             let _ = stream.read(&mut [0; 64]).await;
         }
     });
-    let other = examine().await;
+    let other = examine(PATIENCE).await;
     assert!(other.to_string().contains("220 mail.example ESMTP"), "{other}");
     answering.abort();
 }
@@ -157,9 +157,12 @@ async fn a_subscriber_that_takes_nothing_is_given_up_unless_it_is_to_be_waited_f
         for _ in 0..16 {
             publisher.try_send(&message).unwrap();
         }
-        let gone =
-            timeout(Duration::from_secs(3), until(&publisher.monitor(), |of| of.stats().peers == 0)).await;
-        assert_eq!(gone.is_ok(), given_up, "{policy:?}");
+        if given_up {
+            until(&publisher.monitor(), |of| of.stats().peers == 0).await;
+        } else {
+            sleep(10 * write_timeout).await;
+            assert_eq!(publisher.stats().peers, 1);
+        }
     }
 }
 
@@ -218,10 +221,13 @@ async fn what_waited_for_a_subscriber_that_is_closed_is_counted() {
     let mut stalled = TcpStream::connect(address).await.unwrap();
     stalled.write_all(b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x02\0\0\0\x01\x01").await.unwrap();
     timeout(PATIENCE, publisher.subscribed()).await.unwrap();
-    let (message, sent) = (vec![b'x'; 64 << 10], 400);
-    for _ in 0..sent {
+    let (message, sent, written) = (vec![b'x'; 64 << 10], 400, 100);
+    for number in 0..sent {
         publisher.try_send(&message).unwrap();
-        tokio::task::yield_now().await;
+        // The system takes some of it. It is not closed before the last is sent: what comes after its end is not for it.
+        if number < written {
+            tokio::task::yield_now().await;
+        }
     }
     until(&publisher.monitor(), |of| of.stats().closed_for("slow_subscriber") == 1).await;
     let mut came = Vec::new();

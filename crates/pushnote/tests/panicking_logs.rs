@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata};
 
+const PATIENCE: Duration = Duration::from_secs(20);
 const AGAIN: Duration = Duration::from_millis(50);
 
 struct Panicking;
@@ -34,6 +35,19 @@ impl tracing::Subscriber for Panicking {
     fn exit(&self, _: &Id) {}
 }
 
+/// Publishes it until it is heard: what is published before the subscriber is found is given up.
+async fn arrives(publisher: &Publisher, text: &str, subscriber: &mut Subscriber) {
+    let heard = async {
+        loop {
+            publisher.notify_all(text).unwrap();
+            if let Ok(message) = timeout(AGAIN, subscriber.recv()).await {
+                return message.unwrap();
+            }
+        }
+    };
+    timeout(PATIENCE, heard).await.expect("it is not heard");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publisher_outlives_the_reader_of_the_logs() {
     tracing::subscriber::set_global_default(Panicking).unwrap();
@@ -47,8 +61,7 @@ async fn a_publisher_outlives_the_reader_of_the_logs() {
         .build()
         .unwrap();
     // "connected" is logged before it.
-    publisher.notify_all("one").unwrap();
-    first.recv().await.unwrap();
+    arrives(&publisher, "one", &mut first).await;
     // "no connection" and "given up" are logged here.
     drop(first);
     publisher.notify_all("lost").unwrap();
@@ -61,14 +74,7 @@ async fn a_publisher_outlives_the_reader_of_the_logs() {
             break second;
         }
     };
-    // What is published before it is found is given up, too.
-    loop {
-        publisher.notify_all("two").unwrap();
-        if let Ok(message) = timeout(AGAIN, second.recv()).await {
-            message.unwrap();
-            break;
-        }
-    }
+    arrives(&publisher, "two", &mut second).await;
 
     // So is what a publisher still had when it was dropped.
     drop(second);

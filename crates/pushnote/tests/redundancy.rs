@@ -169,6 +169,7 @@ async fn greet(listener: &TcpListener) -> TcpStream {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_one_that_reads_nothing_costs_no_message_its_number() {
     const MESSAGES: usize = 400;
+    const SOON: Duration = Duration::from_millis(20);
     let (mut desk, endpoint) = responder().await;
     let (listener, other) = stuck().await;
     let builder = Publisher::builder().endpoint(&nobody()).unwrap();
@@ -185,10 +186,15 @@ async fn of_two_one_that_reads_nothing_costs_no_message_its_number() {
         }
         desk
     });
+    // Before there is a connection, what nobody waits for any more is not asked at all.
+    let connected = async {
+        while blocking(&publisher, |publisher| publisher.notify_all_acked(0, SOON)).await.is_err() {}
+    };
+    timeout(PATIENCE, connected).await.expect("the one that reads does not answer");
     let text = "x".repeat(60_000);
     for number in 0..MESSAGES {
         let data = json!([number, text]);
-        let sent = move |publisher: &Publisher| publisher.notify_all_acked(data, Duration::from_millis(20));
+        let sent = move |publisher: &Publisher| publisher.notify_all_acked(data, SOON);
         match blocking(&publisher, sent).await {
             Ok(_) | Err(AckError::NoAnswer { .. }) => {}
             Err(error) => panic!("{error}"),
