@@ -48,7 +48,7 @@ fn who_asks_badly_is_in_nobodys_way() {
     let silent: Vec<_> = (0..20).map(|_| TcpStream::connect(&metrics.address).unwrap()).collect();
     let publisher = pushnote::Publisher::builder().endpoint(&forwarder.sub).unwrap().build().unwrap();
     publisher.notify_all("still there").unwrap();
-    publisher.flush(Duration::from_secs(2)).unwrap();
+    publisher.flush(PATIENCE).unwrap();
     let mut endless = TcpStream::connect(&metrics.address).unwrap();
     let _ = endless.write_all(&vec![b'x'; 100_000]);
     let asked = Instant::now();
@@ -124,9 +124,9 @@ async fn a_server_that_does_not_read_is_behind_and_loses_nothing() {
     let forwarder = Forwarder::with(&[METRICS, "--history-bytes=67108864"]);
     let metrics = Metrics::of(&forwarder.process);
     let server = Subscriber::connect(forwarder.publ.parse().unwrap(), Options::default());
+    tokio::time::timeout(PATIENCE, server.monitor().subscribed(0)).await.expect("it has not subscribed");
     let publisher = Publisher::connect(forwarder.sub.parse().unwrap(), Options::default());
     let (sent, server) = tokio::task::spawn_blocking(move || {
-        metrics.until("pushnote_mq_peers{end=\"pub\"}", |peers| peers == 1.0);
         let behind = "pushnote_mq_peer_behind_messages{end=\"pub\",peer=\"127.0.0.1:";
         let (deadline, mut sent) = (Instant::now() + PATIENCE, 0_u32);
         while sum(&metrics.page(), behind) == 0.0 {

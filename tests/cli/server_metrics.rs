@@ -34,6 +34,8 @@ async fn what_the_server_counts_can_be_read() {
         assert_eq!(page.next().await, json!(1));
         page.subscribe(&token).await;
     }
+    // A delivery is counted when it is made.
+    until("deliveries", 2.0);
     // One of them has the only place of this user.
     let text = until("refused_subscriptions", 1.0);
     for (series, value) in [

@@ -356,6 +356,7 @@ async fn the_tool_prints_what_pages_get() {
         .variable("PUSHNOTE_SECRET", SECRET)
         .start_logged();
     while api.ask("GET", "/v1/channels/news", ALL, "").json()["connections"] != 1 {}
+    until_subscribed(&api, "42");
     let list = json!([{"channels": ["news"], "data": {"n": 1}}, {"users": [42], "data": "mine"}]);
     api.publish(ALL, &list);
     assert_eq!(tail.line_after(r#"{"n""#), ":1}");

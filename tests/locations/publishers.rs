@@ -109,6 +109,7 @@ async fn a_channel_is_one_of_the_hub() {
     let mut page = Browser::open(&relay.single.server.websocket_url()).await;
     page.say(r#"{"name":"hello","data":{"id":1,"version":1}}"#).await;
     page.say(r#"{"name":"subscribe","data":{"id":2,"channel":"relay/a"}}"#).await;
+    while page.next().await["type"] != "subscribed" {}
     let held = relay.hold("/sub/a", &[], 1).await;
     let mut publisher = PythonPublisher::connect(&relay.single.endpoint);
     let envelope = json!({"name": "publish", "channels": ["relay/a"], "data": {"by": "zeromq"}});

@@ -39,9 +39,9 @@ impl tracing::Subscriber for Panicking {
 async fn arrives(publisher: &Publisher, text: &str, subscriber: &mut Subscriber) {
     let heard = async {
         loop {
-            publisher.notify_all(text).unwrap();
+            publisher.notify_all(text).expect("room in the queue");
             if let Ok(message) = timeout(AGAIN, subscriber.recv()).await {
-                return message.unwrap();
+                return message.expect("an open socket");
             }
         }
     };

@@ -1,7 +1,7 @@
 //! The proxies that tests/setup has unpacked, each with settings of a test's own.
 
 use std::fs::read_dir;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -17,8 +17,7 @@ pub(super) struct Front {
 
 /// Ports that are free at the moment, none of them twice.
 pub(super) fn free_ports<const N: usize>() -> [u16; N] {
-    let bound = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    bound.map(|listener| listener.local_addr().expect("a port").port())
+    [(); N].map(|()| pushnote_tests::free_port())
 }
 
 fn unpacked() -> PathBuf {

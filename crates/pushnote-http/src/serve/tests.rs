@@ -288,7 +288,8 @@ async fn of_close_and_keep_alive_close_counts() {
         while !answer.ends_with(b"answer") {
             assert!(client.read_buf(&mut answer).await.unwrap() > 0);
         }
-        let end = timeout(Duration::from_millis(200), client.read_buf(&mut answer)).await;
+        let patience = if closes { PATIENCE } else { Duration::from_millis(200) };
+        let end = timeout(patience, client.read_buf(&mut answer)).await;
         assert_eq!(end.is_ok_and(|end| end.unwrap() == 0), closes, "{line}");
     }
 }
