@@ -20,7 +20,7 @@ use crate::mask::Mask;
 use crate::publication::{Batch, Content, Encoded};
 use crate::receiver::{Delivery, Receiver};
 use crate::window::Window;
-use behind::{Awake, Behind, Past};
+use behind::{Awake, Behind, FOLLOW_TICK, Past};
 use places::Places;
 use turn::Turn;
 
@@ -29,9 +29,6 @@ const BATCH_LEN_MAX: usize = Mask::LEN;
 
 /// Most payload bytes in one batch (a single larger message still goes).
 const BATCH_BYTES_MAX: usize = 64 * 1024;
-
-/// Between two looks of those who follow, when nothing comes.
-const FOLLOW_TICK: Duration = Duration::from_millis(20);
 
 /// Commands handled before those get a turn who read on.
 const COMMANDS_PER_TURN: usize = 64;

@@ -6,8 +6,10 @@ use std::time::Duration;
 use pushnote_core::{Cursor, Subject};
 use tokio::time::Instant;
 
-use super::FOLLOW_TICK;
 use crate::receiver::Receiver;
+
+/// Between two looks of those who follow, when nothing comes.
+pub(super) const FOLLOW_TICK: Duration = Duration::from_millis(20);
 
 /// A receiver with a place in the log.
 pub(super) struct Behind<R: Receiver> {
