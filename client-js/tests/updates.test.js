@@ -26,7 +26,7 @@ async function until(isSo) {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-test('each message comes once and in order: those that were there, and those that come', { timeout: 60_000 }, async (t) => {
+test('each message comes once and in order: those that were there, and those that come', { timeout: 20_000 }, async (t) => {
   const { relay, got, errors, subscribe } = await channel(t, 'main_channel');
   for (const value of [1, 2]) relay.publish(answer(value));
   subscribe();
@@ -49,7 +49,7 @@ test('each message comes once and in order: those that were there, and those tha
   assert.equal(updates.unsubscribe('main_channel'), false);
 });
 
-test('processors are called by type, and a fault of one harms nobody', { timeout: 60_000 }, async (t) => {
+test('processors are called by type, and a fault of one harms nobody', { timeout: 20_000 }, async (t) => {
   const { relay, got, errors, subscribe } = await channel(t, 'types');
   const thrown = [];
   const own = globalThis.queueMicrotask;
@@ -72,7 +72,7 @@ test('processors are called by type, and a fault of one harms nobody', { timeout
   assert.throws(() => updates.registerProcessor('types', 'answer', 7), /must be a function/);
 });
 
-test('a message that is no JSON holds up none', { timeout: 60_000 }, async (t) => {
+test('a message that is no JSON holds up none', { timeout: 20_000 }, async (t) => {
   const { relay, got, errors, subscribe } = await channel(t, 'undecodable');
   for (const body of [answer(1), '{"type":', '', answer(2)]) relay.publish(body);
   subscribe();
@@ -83,7 +83,7 @@ test('a message that is no JSON holds up none', { timeout: 60_000 }, async (t) =
   assert.equal(errors[0].channel, 'undecodable');
 });
 
-test('whatever fails, it goes on where it was', { timeout: 60_000 }, async (t) => {
+test('whatever fails, it goes on where it was', { timeout: 20_000 }, async (t) => {
   const { relay, got, errors, subscribe } = await channel(t, 'failures', { intervalMs: 1 });
   relay.publish(answer(1));
   for (const status of [500, 404, 410, 409, 403]) relay.answers.push((response) => response.writeHead(status).end());
@@ -107,7 +107,7 @@ test('whatever fails, it goes on where it was', { timeout: 60_000 }, async (t) =
   assert.deepEqual(got.slice(3), [1, 2, 3]);
 });
 
-test('a request is asked anew when it was held for long', { timeout: 60_000 }, async (t) => {
+test('a request is asked anew when it was held for long', { timeout: 20_000 }, async (t) => {
   const { relay, got, errors, subscribe } = await channel(t, 'held', { holdMaxMs: 50 });
   subscribe();
   await until(() => relay.requests.length === 3);
@@ -212,7 +212,7 @@ test('what makes no sense is said at once', () => {
   assert.equal(updates.unsubscribe('a'), false);
 });
 
-test('to wait for ever is not to ask all the time', { timeout: 60_000 }, async (t) => {
+test('to wait for ever is not to ask all the time', { timeout: 20_000 }, async (t) => {
   const { relay, got, errors, subscribe } = await channel(t, 'for_ever', { holdMaxMs: Infinity });
   subscribe();
   await until(() => relay.held.size === 1);

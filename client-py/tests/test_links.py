@@ -82,10 +82,15 @@ def not_sent(out, why):
 
 
 @pytest.fixture
-def tells(monkeypatch):
+def tells(monkeypatch, caplog):
     """Nothing is logged before this is called: by then it is known why, however busy the machine is."""
     monkeypatch.setattr(links, "TELL_AFTER_S", 60)
-    return lambda: monkeypatch.setattr(links, "TELL_AFTER_S", 0)
+
+    def tell():
+        assert not caplog.records
+        monkeypatch.setattr(links, "TELL_AFTER_S", 0)
+
+    return tell
 
 
 def said(caplog, count, seconds=20):

@@ -91,13 +91,15 @@ class HTTP:
         :raises Unavailable: nobody answers within ``timeout`` seconds, or did a moment ago.
         """
         deadline = time.monotonic() + timeout
-        tries_once = self._was_down(path, deadline)
+        tries_once, why = self._was_down(path, deadline), ""
         while True:
             is_there = False
             try:
                 response = self._own().ask(method, self._url(path), self._headers, body, deadline)
             except FAILURES as error:
-                why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+                # That a last try had no time left says nothing, where another one has failed.
+                if not why or not isinstance(error, httpcore.ConnectTimeout):
+                    why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
                 # That an answer did not come in a time which was given short says nothing of others.
                 is_there = timeout < TIMEOUT_S and not isinstance(error, httpcore.ConnectError | httpcore.ConnectTimeout)
                 # A certificate is no other one a moment later.

@@ -14,6 +14,7 @@ use crate::pace::Pace;
 use crate::plan::{Plan, Publish};
 use crate::preset::{ACCEPT, Preset};
 use crate::process::Processes;
+use crate::progress::Progress;
 use crate::url::Url;
 
 fn plan(address: SocketAddr, connections: usize, pace: Pace) -> Plan {
@@ -121,6 +122,26 @@ fn an_open_loop_sends_when_due() {
     assert_eq!(measurement.fault(), None);
     // 120 messages 2.5 ms apart.
     assert!(measurement.running.unwrap().wall_ns >= 119 * 2_500_000);
+}
+
+#[test]
+fn what_was_due_while_the_generator_stood_still_is_published() {
+    let (address, server) = listen(|listener| limit::serve(&listener));
+    let plan = Plan {
+        duration: Duration::from_millis(200),
+        messages_max: u64::MAX,
+        ..plan(address, 1, Pace::Open { per_second: 400.0 })
+    };
+    let mut stood_still = false;
+    let measurement = load::run(&plan, &mut |progress| {
+        if matches!(progress, Progress::Running { .. }) && !std::mem::replace(&mut stood_still, true) {
+            thread::sleep(2 * plan.duration);
+        }
+    });
+    server.join().unwrap().unwrap();
+    // Measuring begins a moment after the first was due.
+    let published = measurement.unwrap().running.unwrap().published;
+    assert!((80..=81).contains(&published), "{published}");
 }
 
 #[test]
